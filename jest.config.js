@@ -1,0 +1,10 @@
+/** @type {import("jest").Config} */
+module.exports = {
+  testMatch: ["<rootDir>/__tests__/**/*.test.ts"],
+  testPathIgnorePatterns: ["<rootDir>/__tests__/terraform/"],
+  transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2023", parser: { syntax: "typescript" } } }] },
+  globalSetup: "<rootDir>/__tests__/setup/global-setup.mjs",
+  globalTeardown: "<rootDir>/__tests__/setup/global-teardown.mjs",
+  setupFilesAfterEnv: ["<rootDir>/__tests__/setup/matchers.ts"],
+  modulePathIgnorePatterns: ["<rootDir>/cdktf.out", "<rootDir>/dist", "<rootDir>/.local"],
+};
