@@ -1,0 +1,55 @@
+import { S3BucketLifecycleConfiguration } from "@cdktf/provider-aws/lib/s3-bucket-lifecycle-configuration";
+import { S3BucketPublicAccessBlock } from "@cdktf/provider-aws/lib/s3-bucket-public-access-block";
+import { S3BucketServerSideEncryptionConfigurationA } from "@cdktf/provider-aws/lib/s3-bucket-server-side-encryption-configuration";
+import { S3BucketVersioningA } from "@cdktf/provider-aws/lib/s3-bucket-versioning";
+import { VersionedBucket, type VersionedBucketProps } from "../../constructs/versioned-bucket";
+import { onlyResource, statementsOf, synth } from "../setup/synth";
+
+const versionedBucket = (props: Partial<VersionedBucketProps> = {}) =>
+  synth((scope) => new VersionedBucket(scope, "state", { bucket: "team-state", ...props }));
+
+test("is versioned, encrypted and private", () => {
+  const json = versionedBucket();
+  expect(json).toHaveResourceWithProperties(S3BucketVersioningA, { versioning_configuration: { status: "Enabled" } });
+  expect(json).toHaveResourceWithProperties(S3BucketServerSideEncryptionConfigurationA, {
+    rule: [{ apply_server_side_encryption_by_default: { sse_algorithm: "AES256" } }],
+  });
+  expect(json).toHaveResourceWithProperties(S3BucketPublicAccessBlock, {
+    block_public_acls: true,
+    block_public_policy: true,
+    ignore_public_acls: true,
+    restrict_public_buckets: true,
+  });
+});
+
+test("is never destroyed by Terraform", () => {
+  const { attributes } = onlyResource(versionedBucket(), "aws_s3_bucket");
+  expect(attributes.lifecycle).toEqual({ prevent_destroy: true });
+  expect(attributes).not.toHaveProperty("force_destroy");
+});
+
+test("refuses plain HTTP to the bucket and all in it", () => {
+  const { attributes } = onlyResource(versionedBucket(), "aws_s3_bucket_policy");
+  expect(statementsOf(attributes.policy)).toMatchObject([
+    {
+      Effect: "Deny",
+      Action: ["s3:*"],
+      Resource: ["${aws_s3_bucket.state_bucket.arn}", "${aws_s3_bucket.state_bucket.arn}/*"],
+      Condition: { Bool: { "aws:SecureTransport": "false" } },
+    },
+  ]);
+});
+
+test.each([
+  [{}, 90],
+  [{ oldVersionsExpireAfterDays: 14 }, 14],
+])("forgets old versions in time: %j", (props, days) => {
+  expect(versionedBucket(props)).toHaveResourceWithProperties(S3BucketLifecycleConfiguration, {
+    rule: [
+      expect.objectContaining({
+        status: "Enabled",
+        noncurrent_version_expiration: [{ noncurrent_days: days }],
+      }),
+    ],
+  });
+});

@@ -1,0 +1,182 @@
+import { RedshiftCluster } from "@cdktf/provider-aws/lib/redshift-cluster";
+import { RedshiftParameterGroup } from "@cdktf/provider-aws/lib/redshift-parameter-group";
+import { RedshiftdataStatement } from "@cdktf/provider-aws/lib/redshiftdata-statement";
+import { VpcSecurityGroupEgressRule } from "@cdktf/provider-aws/lib/vpc-security-group-egress-rule";
+import { Network } from "../../constructs/network";
+import { NodeFunction } from "../../constructs/node-function";
+import { Warehouse, type WarehouseProps } from "../../constructs/warehouse";
+import { inventoryOf, onlyResource, resourcesOf, roleStatementsOf, synth } from "../setup/synth";
+
+const warehouse = (props: Partial<WarehouseProps> = {}, then: (warehouse: Warehouse) => unknown = () => {}) =>
+  synth((scope) => {
+    const network = new Network(scope, "network", {
+      name: "private",
+      region: "eu-west-1",
+      cidrBlock: "10.0.0.0/16",
+      subnets: [
+        { cidrBlock: "10.0.2.0/24", availabilityZone: "eu-west-1a" },
+        { cidrBlock: "10.0.3.0/24", availabilityZone: "eu-west-1b" },
+      ],
+    });
+    then(
+      new Warehouse(scope, "warehouse", {
+        clusterIdentifier: "team-cluster",
+        subnetGroupName: "team-subnets",
+        nodeType: "ra3.large",
+        numberOfNodes: 1,
+        databaseName: "predictions",
+        adminUsername: "admin",
+        port: 5439,
+        finalSnapshot: true,
+        network,
+        ...props,
+      }),
+    );
+  });
+
+/** A function that uses the warehouse. */
+const user = (id: string, uses: (warehouse: Warehouse) => ReturnType<Warehouse["read"]>) => (it: Warehouse) =>
+  new NodeFunction(it, id, {
+    functionName: id,
+    roleName: `${id}-role`,
+    bundle: "dist/api",
+    memoryMegabytes: 256,
+    timeoutSeconds: 10,
+    logRetentionDays: 7,
+    uses: [uses(it)],
+  });
+const statementsOf = (json: string) =>
+  resourcesOf(json)
+    .filter(({ type }) => type === "aws_redshiftdata_statement")
+    .map(({ attributes }) => attributes);
+
+test("is private, encrypted, and routed through the VPC", () => {
+  expect(warehouse()).toHaveResourceWithProperties(RedshiftCluster, {
+    cluster_identifier: "team-cluster",
+    node_type: "ra3.large",
+    database_name: "predictions",
+    publicly_accessible: false,
+    encrypted: true,
+    enhanced_vpc_routing: true,
+    cluster_subnet_group_name: "${aws_redshift_subnet_group.warehouse_subnet_group.name}",
+    vpc_security_group_ids: ["${aws_security_group.warehouse_security_group.id}"],
+  });
+});
+
+test("leaves the admin's password to AWS", () => {
+  const { attributes } = onlyResource(warehouse(), "aws_redshift_cluster");
+  expect(attributes).toMatchObject({ master_username: "admin", manage_master_password: true });
+  expect(attributes).not.toHaveProperty("master_password");
+});
+
+test("speaks TLS only", () => {
+  const json = warehouse();
+  expect(json).toHaveResourceWithProperties(RedshiftParameterGroup, {
+    parameter: [{ name: "require_ssl", value: "true" }],
+  });
+  expect(json).toHaveResourceWithProperties(RedshiftCluster, {
+    cluster_parameter_group_name: "${aws_redshift_parameter_group.warehouse_parameter_group.name}",
+  });
+});
+
+test("lets nothing in, and out only to S3", () => {
+  const json = warehouse();
+  expect(inventoryOf(json)).not.toHaveProperty("aws_vpc_security_group_ingress_rule");
+  expect(onlyResource(json, "aws_security_group").attributes).not.toHaveProperty("ingress");
+  expect(json).toHaveResourceWithProperties(VpcSecurityGroupEgressRule, {
+    prefix_list_id: "${aws_vpc_endpoint.network_s3.prefix_list_id}",
+    ip_protocol: "tcp",
+    from_port: 443,
+    to_port: 443,
+  });
+});
+
+test.each([
+  [1, "single-node"],
+  [2, "multi-node"],
+])("with %i nodes is a %s cluster", (numberOfNodes, clusterType) => {
+  expect(warehouse({ numberOfNodes })).toHaveResourceWithProperties(RedshiftCluster, {
+    number_of_nodes: numberOfNodes,
+    cluster_type: clusterType,
+  });
+});
+
+test("leaves a snapshot when it is destroyed", () => {
+  expect(warehouse()).toHaveResourceWithProperties(RedshiftCluster, {
+    skip_final_snapshot: false,
+    final_snapshot_identifier: "team-cluster-final",
+  });
+});
+
+test("leaves none where the environment says so", () => {
+  const { attributes } = onlyResource(warehouse({ finalSnapshot: false }), "aws_redshift_cluster");
+  expect(attributes.skip_final_snapshot).toBe(true);
+  expect(attributes).not.toHaveProperty("final_snapshot_identifier");
+});
+
+test("makes the table of predictions at deploy, as the admin, without a type that Redshift would cut short", () => {
+  const json = warehouse();
+  expect(json).toHaveResourceWithProperties(RedshiftdataStatement, {
+    sql: expect.stringContaining("CREATE TABLE IF NOT EXISTS prediction_results"),
+    database: "${aws_redshift_cluster.warehouse_cluster.database_name}",
+    secret_arn: "${aws_redshift_cluster.warehouse_cluster.master_password_secret_arn}",
+  });
+  for (const { sql } of statementsOf(json)) expect(sql).not.toMatch(/\bTEXT\b/i);
+});
+
+test("runs a statement again when its text or the cluster is another, and for no other reason", () => {
+  for (const { lifecycle } of statementsOf(
+    warehouse(
+      {},
+      user("reader", (it) => it.read()),
+    ),
+  )) {
+    expect(lifecycle).toEqual({
+      ignore_changes: "all",
+      replace_triggered_by: [
+        expect.stringMatching(/^terraform_data\.warehouse_\w+_sql$/),
+        "aws_redshift_cluster.warehouse_cluster.cluster_namespace_arn",
+      ],
+    });
+  }
+});
+
+test.each([
+  ["reader", "FALSE", (it: Warehouse) => it.read()],
+  ["writer", "TRUE", (it: Warehouse) => it.write()],
+])("admits a %s as a database user of its own, before it runs", (id, mayWrite, uses) => {
+  const json = warehouse({}, user(id, uses));
+  const grant = `aws_redshiftdata_statement.warehouse_grant_warehouse_${id}`;
+  expect(json).toHaveResourceWithProperties(RedshiftdataStatement, {
+    sql: `CALL grant_predictions('IAMR:${id}-role', ${mayWrite})`,
+    depends_on: [
+      "aws_redshiftdata_statement.warehouse_create_results",
+      "aws_redshiftdata_statement.warehouse_create_write_lock",
+      "aws_redshiftdata_statement.warehouse_create_grant",
+    ],
+  });
+  expect(onlyResource(json, "aws_lambda_function").attributes.depends_on).toContain(grant);
+});
+
+test("a user signs in by IAM to this database, never as the admin, and sees only its own statements", () => {
+  const statements = roleStatementsOf(
+    warehouse(
+      {},
+      user("reader", (it) => it.read()),
+    ),
+  );
+  expect(statements.flatMap(({ Action }) => Action)).not.toContain("secretsmanager:GetSecretValue");
+  expect(statements).toContainEqual(
+    expect.objectContaining({
+      Action: ["redshift:GetClusterCredentialsWithIAM"],
+      Resource: ["${local.warehouse_database_arn}"],
+    }),
+  );
+  expect(statements).toContainEqual(
+    expect.objectContaining({
+      Action: expect.arrayContaining(["redshift-data:GetStatementResult"]),
+      Resource: ["*"],
+      Condition: { StringEquals: { "redshift-data:statement-owner-iam-userid": "$${aws:userid}" } },
+    }),
+  );
+});

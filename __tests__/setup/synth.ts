@@ -1,0 +1,93 @@
+import { Testing } from "cdktf";
+import type { Construct } from "constructs";
+import { z } from "zod";
+import type { Access } from "../../constructs/access";
+import { ReadableStack } from "../../constructs/addresses";
+import { NodeFunction } from "../../constructs/node-function";
+
+/** The Terraform JSON of a stack that holds just what `build` makes. */
+export function synth(build: (scope: Construct) => unknown): string {
+  const stack = new ReadableStack(Testing.app(), "test");
+  build(stack);
+  return Testing.synth(stack);
+}
+
+const terraformJson = z.object({
+  resource: z.record(z.string(), z.record(z.string(), z.record(z.string(), z.unknown()))).default({}),
+  output: z.record(z.string(), z.object({ value: z.unknown() })).default({}),
+});
+
+/** All resources in synthesized Terraform JSON, each with its type and address. */
+export function resourcesOf(json: string) {
+  return Object.entries(terraformJson.parse(JSON.parse(json)).resource).flatMap(([type, byName]) =>
+    Object.entries(byName).map(([name, attributes]) => ({ type, address: `${type}.${name}`, attributes })),
+  );
+}
+
+/** How many resources of each type there are. */
+export function inventoryOf(json: string): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { type } of resourcesOf(json)) counts[type] = (counts[type] ?? 0) + 1;
+  return counts;
+}
+
+const policy = z.object({
+  Statement: z.array(
+    z.object({
+      Effect: z.enum(["Allow", "Deny"]),
+      Action: z.union([z.string(), z.array(z.string())]).transform((action) => [action].flat()),
+      Resource: z
+        .union([z.string(), z.array(z.string())])
+        .default([])
+        .transform((resource) => [resource].flat()),
+      Condition: z.record(z.string(), z.record(z.string(), z.string())).optional(),
+    }),
+  ),
+});
+
+/** The statements of a policy document in an attribute. */
+export const statementsOf = (document: unknown) => policy.parse(JSON.parse(z.string().parse(document))).Statement;
+
+/** The statements of the inline policies of roles, with the address of each. */
+export function roleStatementsOf(json: string) {
+  return resourcesOf(json)
+    .filter(({ type }) => type === "aws_iam_role_policy")
+    .flatMap(({ address, attributes }) =>
+      statementsOf(attributes.policy).map((statement) => ({ address, ...statement })),
+    );
+}
+
+/** The one resource of a type. */
+export function onlyResource(json: string, type: string) {
+  const found = resourcesOf(json).filter((resource) => resource.type === type);
+  const [only] = found;
+  if (found.length !== 1 || !only) throw new Error(`expected one ${type}, found ${found.length}`);
+  return only;
+}
+
+/** What a function that is given `access` may do and is told, beside writing its log. */
+export function granted(access: (scope: Construct) => Access) {
+  const json = synth(
+    (scope) =>
+      new NodeFunction(scope, "holder", {
+        functionName: "holder",
+        roleName: "holder-role",
+        bundle: "dist/api",
+        memoryMegabytes: 256,
+        timeoutSeconds: 10,
+        logRetentionDays: 7,
+        uses: [access(scope)],
+      }),
+  );
+  const statements = roleStatementsOf(json).filter(({ address }) => address === "aws_iam_role_policy.holder_policy");
+  const { variables } = z
+    .object({ variables: z.record(z.string(), z.string()) })
+    .parse(
+      resourcesOf(json).find(({ address }) => address === "aws_lambda_function.holder_function")?.attributes
+        .environment,
+    );
+  return {
+    may: statements.map(({ Action, Resource }) => [Action, Resource]).slice(0, -1),
+    knows: variables,
+  };
+}

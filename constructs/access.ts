@@ -1,0 +1,58 @@
+import type { ITerraformDependable } from "cdktf";
+
+/** One statement of an IAM policy that allows something. */
+export interface PolicyStatement {
+  readonly actions: string[];
+  readonly resources: string[];
+  /** @default no condition */
+  readonly condition?: Record<string, Record<string, string>>;
+}
+
+/**
+ * What a function must be allowed and told to use something. A construct hands it out (`features.read()`), a function
+ * is given a list of them (`uses`), and may do nothing else.
+ */
+export interface Access {
+  readonly statements: PolicyStatement[];
+  /** Environment variables that tell the function where to find it. */
+  readonly environment: Record<string, string>;
+  /**
+   * For a service that keeps permissions of its own beside IAM's, as a database does: admits the holder, and returns
+   * what must exist before the holder runs.
+   * @default IAM is all there is
+   */
+  readonly admit?: (holder: Holder) => ITerraformDependable;
+}
+
+/** Who is given access. */
+export interface Holder {
+  /** Its path in the stack, as part of an id. */
+  readonly id: string;
+  readonly roleName: string;
+}
+
+/** Allows `actions` on the resource with this ARN, and tells its holder `environment`. */
+export function allow(actions: string[], arn: string, environment: Record<string, string> = {}): Access {
+  return { statements: [{ actions, resources: [arn] }], environment };
+}
+
+/** The policy document that allows `statements`, as JSON. */
+export function policyDocument(statements: PolicyStatement[]): string {
+  return JSON.stringify({
+    Version: "2012-10-17",
+    Statement: statements.map(({ actions, resources, condition }) => ({
+      Effect: "Allow",
+      Action: actions,
+      Resource: resources,
+      ...(condition && { Condition: condition }),
+    })),
+  });
+}
+
+/** The trust policy by which an AWS service, as `lambda.amazonaws.com`, takes on a role. */
+export function trustPolicy(service: string): string {
+  return JSON.stringify({
+    Version: "2012-10-17",
+    Statement: [{ Effect: "Allow", Action: "sts:AssumeRole", Principal: { Service: service } }],
+  });
+}

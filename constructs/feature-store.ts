@@ -1,0 +1,73 @@
+import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
+import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
+import { SagemakerFeatureGroup } from "@cdktf/provider-aws/lib/sagemaker-feature-group";
+import { Construct } from "constructs";
+import { type Access, allow, policyDocument, trustPolicy } from "./access";
+
+export interface FeatureStoreProps {
+  readonly groupName: string;
+  /** Name of the role that Feature Store writes the offline store with. AWS replaces the group if it changes. */
+  readonly roleName: string;
+  /** The feature that names a record. */
+  readonly recordIdentifier: { readonly name: string; readonly type: "String" | "Integral" | "Fractional" };
+  /** The feature that says when a record became true; may be the record identifier itself. */
+  readonly eventTime: { readonly name: string; readonly type: "String" | "Fractional" };
+  /** Where to keep every version of every record, `s3://bucket/prefix`. @default online store only */
+  readonly offlineStoreS3Uri?: string;
+}
+
+/** The sentence pairs that predictions are asked for, by id: a feature group with an online store. */
+export class FeatureStore extends Construct {
+  readonly group: SagemakerFeatureGroup;
+  private readonly recordIdentifierType: string;
+
+  constructor(scope: Construct, id: string, props: FeatureStoreProps) {
+    super(scope, id);
+    const { recordIdentifier, eventTime, offlineStoreS3Uri } = props;
+    this.recordIdentifierType = recordIdentifier.type;
+
+    const role = new IamRole(this, "role", {
+      name: props.roleName,
+      assumeRolePolicy: trustPolicy("sagemaker.amazonaws.com"),
+    });
+    const offline = offlineStoreS3Uri === undefined ? undefined : this.offlineStore(role, offlineStoreS3Uri);
+    const keys = eventTime.name === recordIdentifier.name ? [recordIdentifier] : [recordIdentifier, eventTime];
+    this.group = new SagemakerFeatureGroup(this, "group", {
+      featureGroupName: props.groupName,
+      recordIdentifierFeatureName: recordIdentifier.name,
+      eventTimeFeatureName: eventTime.name,
+      roleArn: role.arn,
+      featureDefinition: [
+        ...keys.map(({ name, type }) => ({ featureName: name, featureType: type })),
+        { featureName: "seq_0", featureType: "String" },
+        { featureName: "seq_1", featureType: "String" },
+      ],
+      onlineStoreConfig: { enableOnlineStore: true },
+      offlineStoreConfig: offline && { s3StorageConfig: { s3Uri: offline.s3Uri } },
+      dependsOn: offline && [offline.policy],
+    });
+  }
+
+  /** Lets its holder read records from the online store. */
+  read(): Access {
+    return allow(["sagemaker:BatchGetRecord"], this.group.arn, {
+      FEATURE_GROUP_NAME: this.group.featureGroupName,
+      RECORD_IDENTIFIER_TYPE: this.recordIdentifierType,
+    });
+  }
+
+  /** What Feature Store needs to write its offline store (https://docs.aws.amazon.com/sagemaker/latest/dg/feature-store-security.html). */
+  private offlineStore(role: IamRole, s3Uri: string) {
+    const location = s3Uri.replace(/^s3:\/\//, "").replace(/\/$/, "");
+    const [bucket] = location.split("/");
+    const policy = new IamRolePolicy(this, "offline_store_policy", {
+      name: "offline-store",
+      role: role.name,
+      policy: policyDocument([
+        { actions: ["s3:GetBucketAcl"], resources: [`arn:aws:s3:::${bucket}`] },
+        { actions: ["s3:PutObject"], resources: [`arn:aws:s3:::${location}/*`] },
+      ]),
+    });
+    return { s3Uri, policy };
+  }
+}

@@ -1,0 +1,72 @@
+import { DataArchiveFile } from "@cdktf/provider-archive/lib/data-archive-file";
+import { CloudwatchLogGroup } from "@cdktf/provider-aws/lib/cloudwatch-log-group";
+import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
+import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
+import { LambdaFunction } from "@cdktf/provider-aws/lib/lambda-function";
+import { AssetType, TerraformAsset } from "cdktf";
+import { Construct } from "constructs";
+import { type Access, allow, policyDocument, trustPolicy } from "./access";
+import { pathInStack } from "./addresses";
+
+export interface NodeFunctionProps {
+  readonly functionName: string;
+  /** Name of the role made for it, which is also the name it signs in to the warehouse with. */
+  readonly roleName: string;
+  /** Folder of the bundle, relative to the project; `index.cjs` in it exports `handler`. */
+  readonly bundle: string;
+  readonly memoryMegabytes: number;
+  readonly timeoutSeconds: number;
+  readonly logRetentionDays: number;
+  /** All that the function may do, and all that it is told. */
+  readonly uses: Access[];
+}
+
+/** A Lambda function on Node.js, zipped by Terraform, with a role and a log of its own. */
+export class NodeFunction extends Construct {
+  readonly function: LambdaFunction;
+
+  constructor(scope: Construct, id: string, props: NodeFunctionProps) {
+    super(scope, id);
+    const { functionName, roleName, uses } = props;
+
+    const role = new IamRole(this, "role", { name: roleName, assumeRolePolicy: trustPolicy("lambda.amazonaws.com") });
+    const log = new CloudwatchLogGroup(this, "log", {
+      name: `/aws/lambda/${functionName}`,
+      retentionInDays: props.logRetentionDays,
+    });
+    const writeLog = allow(["logs:CreateLogStream", "logs:PutLogEvents"], `${log.arn}:*`);
+    const policy = new IamRolePolicy(this, "policy", {
+      name: functionName,
+      role: role.name,
+      policy: policyDocument([...uses, writeLog].flatMap(({ statements }) => statements)),
+    });
+    const holder = { id: pathInStack(this), roleName };
+    const admissions = uses.flatMap(({ admit }) => admit?.(holder) ?? []);
+
+    // A fixed hash keeps the asset's path, and so the Terraform JSON, the same on every machine.
+    const code = new TerraformAsset(this, "code", {
+      path: props.bundle,
+      type: AssetType.DIRECTORY,
+      assetHash: "code",
+    });
+    const archive = new DataArchiveFile(this, "archive", {
+      type: "zip",
+      sourceDir: code.path,
+      outputPath: `${holder.id}.zip`,
+      outputFileMode: "0644", // a file's mode differs between machines and would change the archive's hash
+    });
+    this.function = new LambdaFunction(this, "function", {
+      functionName,
+      role: role.arn,
+      runtime: "nodejs22.x",
+      architectures: ["arm64"],
+      handler: "index.handler",
+      filename: archive.outputPath,
+      sourceCodeHash: archive.outputBase64Sha256,
+      memorySize: props.memoryMegabytes,
+      timeout: props.timeoutSeconds,
+      environment: { variables: Object.assign({}, ...uses.map(({ environment }) => environment)) },
+      dependsOn: [log, policy, ...admissions],
+    });
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * What is made in the warehouse's database at deploy. Each statement may run again at any time, and is valid for
+ * Redshift and for PostgreSQL alike but for `PASSWORD DISABLE`, which PostgreSQL does not know.
+ */
+
+/** The predictions, one row a request. Redshift enforces no key, so the writer is the one that keeps requests apart. */
+export const createResults = `CREATE TABLE IF NOT EXISTS prediction_results (
+  request_id VARCHAR(128) NOT NULL,
+  input_id VARCHAR(1024) NOT NULL,
+  job_id VARCHAR(128),
+  output VARCHAR(65535) NOT NULL,
+  endpoint VARCHAR(63) NOT NULL,
+  variant VARCHAR(63) NOT NULL,
+  model_release VARCHAR(64) NOT NULL,
+  requested_at TIMESTAMP NOT NULL,
+  predicted_at TIMESTAMP NOT NULL
+)`;
+
+/** Always empty. Writers lock it and so wait for each other; readers of the results never wait. */
+export const createWriteLock = "CREATE TABLE IF NOT EXISTS prediction_results_lock (writer INT)";
+
+/** Makes the database user of an IAM role where there is none, and grants it just what it needs. */
+export const createGrant = `CREATE OR REPLACE PROCEDURE grant_predictions(user_name VARCHAR(128), may_write BOOLEAN) AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM pg_user WHERE usename = user_name) THEN
+    EXECUTE 'CREATE USER ' || quote_ident(user_name) || ' WITH PASSWORD DISABLE';
+  END IF;
+  EXECUTE 'GRANT SELECT ON prediction_results TO ' || quote_ident(user_name);
+  IF may_write THEN
+    EXECUTE 'GRANT INSERT ON prediction_results TO ' || quote_ident(user_name);
+    EXECUTE 'GRANT UPDATE ON prediction_results_lock TO ' || quote_ident(user_name);
+  END IF;
+END;
+$$ LANGUAGE plpgsql`;
+
+/** The database user that Redshift signs an IAM role in as (`GetClusterCredentialsWithIAM`). */
+export const databaseUserOf = (roleName: string) => `IAMR:${roleName}`;
+
+/** Lets the functions of an IAM role read the predictions, and write them too where asked. */
+export const grantPredictions = (roleName: string, mayWrite: boolean) =>
+  `CALL grant_predictions('${databaseUserOf(roleName)}', ${mayWrite ? "TRUE" : "FALSE"})`;

@@ -1,0 +1,72 @@
+import { S3Bucket } from "@cdktf/provider-aws/lib/s3-bucket";
+import { S3BucketLifecycleConfiguration } from "@cdktf/provider-aws/lib/s3-bucket-lifecycle-configuration";
+import { S3BucketPolicy } from "@cdktf/provider-aws/lib/s3-bucket-policy";
+import { S3BucketPublicAccessBlock } from "@cdktf/provider-aws/lib/s3-bucket-public-access-block";
+import { S3BucketServerSideEncryptionConfigurationA } from "@cdktf/provider-aws/lib/s3-bucket-server-side-encryption-configuration";
+import { S3BucketVersioningA } from "@cdktf/provider-aws/lib/s3-bucket-versioning";
+import { Construct } from "constructs";
+
+export interface VersionedBucketProps {
+  /** Unique among all buckets of all AWS accounts. */
+  readonly bucket: string;
+  /** How long an overwritten or deleted object can be brought back. @default 90 */
+  readonly oldVersionsExpireAfterDays?: number;
+}
+
+/** A private, encrypted S3 bucket, reached by TLS only, that keeps old versions and that Terraform refuses to destroy. */
+export class VersionedBucket extends Construct {
+  readonly bucket: S3Bucket;
+
+  constructor(scope: Construct, id: string, props: VersionedBucketProps) {
+    super(scope, id);
+    const { oldVersionsExpireAfterDays = 90 } = props;
+
+    this.bucket = new S3Bucket(this, "bucket", { bucket: props.bucket, lifecycle: { preventDestroy: true } });
+    const bucket = this.bucket.id;
+    const versioning = new S3BucketVersioningA(this, "versioning", {
+      bucket,
+      versioningConfiguration: { status: "Enabled" },
+    });
+    new S3BucketServerSideEncryptionConfigurationA(this, "encryption", {
+      bucket,
+      rule: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }],
+    });
+    const privateOnly = new S3BucketPublicAccessBlock(this, "public_access_block", {
+      bucket,
+      blockPublicAcls: true,
+      blockPublicPolicy: true,
+      ignorePublicAcls: true,
+      restrictPublicBuckets: true,
+    });
+    new S3BucketPolicy(this, "policy", {
+      bucket,
+      policy: JSON.stringify({
+        Version: "2012-10-17",
+        Statement: [
+          {
+            Sid: "DenyPlainHttp",
+            Effect: "Deny",
+            Principal: "*",
+            Action: "s3:*",
+            Resource: [this.bucket.arn, `${this.bucket.arn}/*`],
+            Condition: { Bool: { "aws:SecureTransport": "false" } },
+          },
+        ],
+      }),
+      dependsOn: [privateOnly], // S3 refuses to change both at once
+    });
+    new S3BucketLifecycleConfiguration(this, "expiry", {
+      bucket,
+      rule: [
+        {
+          id: "old-versions",
+          status: "Enabled",
+          filter: [{ prefix: "" }],
+          noncurrentVersionExpiration: [{ noncurrentDays: oldVersionsExpireAfterDays }],
+          abortIncompleteMultipartUpload: [{ daysAfterInitiation: 7 }],
+        },
+      ],
+      dependsOn: [versioning],
+    });
+  }
+}

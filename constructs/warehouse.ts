@@ -1,0 +1,146 @@
+import { RedshiftCluster } from "@cdktf/provider-aws/lib/redshift-cluster";
+import { RedshiftParameterGroup } from "@cdktf/provider-aws/lib/redshift-parameter-group";
+import { RedshiftSubnetGroup } from "@cdktf/provider-aws/lib/redshift-subnet-group";
+import { RedshiftdataStatement } from "@cdktf/provider-aws/lib/redshiftdata-statement";
+import { SecurityGroup } from "@cdktf/provider-aws/lib/security-group";
+import { VpcSecurityGroupEgressRule } from "@cdktf/provider-aws/lib/vpc-security-group-egress-rule";
+import { DataResource, Fn, type ITerraformDependable, TerraformLocal } from "cdktf";
+import { Construct } from "constructs";
+import { type Access, allow } from "./access";
+import type { Network } from "./network";
+import { createGrant, createResults, createWriteLock, grantPredictions } from "./prediction-schema";
+
+export interface WarehouseProps {
+  readonly clusterIdentifier: string;
+  readonly subnetGroupName: string;
+  readonly nodeType: string;
+  readonly numberOfNodes: number;
+  /** The cluster's own database, where the predictions are. */
+  readonly databaseName: string;
+  /** AWS makes its password and keeps it in Secrets Manager. AWS replaces the cluster if the name changes. */
+  readonly adminUsername: string;
+  readonly port: number;
+  /** Whether destroying the cluster leaves a snapshot, `<clusterIdentifier>-final`. */
+  readonly finalSnapshot: boolean;
+  readonly network: Network;
+}
+
+/** The Redshift cluster where predictions are kept, private and encrypted, with its table and its users made at deploy. */
+export class Warehouse extends Construct {
+  readonly cluster: RedshiftCluster;
+  private readonly databaseArn: string;
+  private readonly schema: ITerraformDependable[];
+
+  constructor(scope: Construct, id: string, props: WarehouseProps) {
+    super(scope, id);
+    const { clusterIdentifier, numberOfNodes, network } = props;
+
+    const subnetGroup = new RedshiftSubnetGroup(this, "subnet_group", {
+      name: props.subnetGroupName,
+      subnetIds: network.subnets.map(({ id }) => id),
+    });
+    // Nothing comes in: functions and people use the Data API. Out goes COPY and UNLOAD, to S3 alone.
+    const securityGroup = new SecurityGroup(this, "security_group", {
+      vpcId: network.vpc.id,
+      tags: { Name: clusterIdentifier },
+    });
+    new VpcSecurityGroupEgressRule(this, "to_s3", {
+      securityGroupId: securityGroup.id,
+      prefixListId: network.s3PrefixListId,
+      ipProtocol: "tcp",
+      fromPort: 443,
+      toPort: 443,
+    });
+    const parameterGroup = new RedshiftParameterGroup(this, "parameter_group", {
+      name: clusterIdentifier,
+      family: "redshift-1.0",
+      parameter: [{ name: "require_ssl", value: "true" }],
+    });
+    this.cluster = new RedshiftCluster(this, "cluster", {
+      clusterIdentifier,
+      clusterType: numberOfNodes === 1 ? "single-node" : "multi-node",
+      nodeType: props.nodeType,
+      numberOfNodes,
+      databaseName: props.databaseName,
+      masterUsername: props.adminUsername,
+      manageMasterPassword: true,
+      port: props.port,
+      encrypted: true,
+      publiclyAccessible: false,
+      enhancedVpcRouting: true,
+      clusterSubnetGroupName: subnetGroup.name,
+      clusterParameterGroupName: parameterGroup.name,
+      vpcSecurityGroupIds: [securityGroup.id],
+      skipFinalSnapshot: !props.finalSnapshot,
+      finalSnapshotIdentifier: props.finalSnapshot ? `${clusterIdentifier}-final` : undefined,
+    });
+
+    this.databaseArn = new TerraformLocal(
+      this,
+      "database_arn",
+      `${Fn.replace(this.cluster.arn, ":cluster:", ":dbname:")}/${props.databaseName}`,
+    ).asString;
+
+    this.schema = [
+      this.run("create_results", createResults),
+      this.run("create_write_lock", createWriteLock),
+      this.run("create_grant", createGrant),
+    ];
+  }
+
+  /** Lets its holder read predictions. */
+  read(): Access {
+    return this.signIn(false);
+  }
+
+  /** Lets its holder add predictions and read them, never change or delete one. */
+  write(): Access {
+    return this.signIn(true);
+  }
+
+  /** The Data API, as a database user of the holder's own (https://docs.aws.amazon.com/redshift/latest/mgmt/data-api-access.html). */
+  private signIn(mayWrite: boolean): Access {
+    const access = allow(["redshift-data:ExecuteStatement", "redshift-data:BatchExecuteStatement"], this.cluster.arn, {
+      CLUSTER_ID: this.cluster.clusterIdentifier,
+      DB_NAME: this.cluster.databaseName,
+    });
+    return {
+      ...access,
+      statements: [
+        ...access.statements,
+        { actions: ["redshift:GetClusterCredentialsWithIAM"], resources: [this.databaseArn] },
+        {
+          // These know no resource; the condition leaves its holder the statements it sent itself.
+          actions: [
+            "redshift-data:DescribeStatement",
+            "redshift-data:GetStatementResult",
+            "redshift-data:CancelStatement",
+          ],
+          resources: ["*"],
+          condition: { StringEquals: { "redshift-data:statement-owner-iam-userid": "$${aws:userid}" } },
+        },
+      ],
+      admit: ({ id, roleName }) => this.run(`grant_${id}`, grantPredictions(roleName, mayWrite), this.schema),
+    };
+  }
+
+  /**
+   * Runs a statement at deploy, as the admin, and again when its text or the cluster is another. AWS forgets statements
+   * after a day and the provider would then plan to run them anew, so whatever else changes is ignored.
+   */
+  private run(id: string, sql: string, after: ITerraformDependable[] = []): ITerraformDependable {
+    const text = new DataResource(this, `${id}_sql`, { input: { sql } });
+    const triggers = [
+      `terraform_data.${text.friendlyUniqueId}`,
+      `aws_redshift_cluster.${this.cluster.friendlyUniqueId}.cluster_namespace_arn`,
+    ];
+    return new RedshiftdataStatement(this, id, {
+      clusterIdentifier: this.cluster.clusterIdentifier,
+      database: this.cluster.databaseName,
+      secretArn: this.cluster.masterPasswordSecretArn,
+      sql,
+      dependsOn: after,
+      lifecycle: { ignoreChanges: "all", replaceTriggeredBy: triggers },
+    });
+  }
+}

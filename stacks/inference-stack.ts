@@ -1,0 +1,59 @@
+import { TerraformOutput } from "cdktf";
+import type { Construct } from "constructs";
+import type { Environment, Shared } from "../config";
+import { ReadableStack } from "../constructs/addresses";
+import { FeatureStore } from "../constructs/feature-store";
+import { KeyPair } from "../constructs/key-pair";
+import { ModelEndpoint } from "../constructs/model-endpoint";
+import { Network } from "../constructs/network";
+import { PredictionApi } from "../constructs/prediction-api";
+import { QueueWorker } from "../constructs/queue-worker";
+import { Warehouse } from "../constructs/warehouse";
+import { useAws } from "./aws";
+
+/**
+ * The pipeline of one environment. Requests wait in a queue; a worker reads each input's features, asks the model,
+ * and saves the prediction in the warehouse. The API puts requests on the queue and reads predictions.
+ */
+export class InferenceStack extends ReadableStack {
+  constructor(scope: Construct, id: string, shared: Shared, environment: Environment) {
+    super(scope, id);
+    useAws(this, shared, environment.tags, environment.stateKey);
+    const { region } = shared;
+    const { logRetentionDays } = environment;
+
+    const features = new FeatureStore(this, "features", environment.features);
+    const model = new ModelEndpoint(this, "model", { ...environment.model, region, logRetentionDays });
+    const network = new Network(this, "network", { ...environment.network, region });
+    const warehouse = new Warehouse(this, "warehouse", { ...environment.warehouse, network });
+    const inference = new QueueWorker(this, "inference", {
+      ...environment.inference,
+      bundle: "dist/worker",
+      logRetentionDays,
+      uses: [features.read(), model.invoke(), warehouse.write()],
+    });
+    const api = new PredictionApi(this, "api", {
+      ...environment.api,
+      bundle: "dist/api",
+      logRetentionDays,
+      uses: [inference.send(), warehouse.read()],
+    });
+    const keyPair = environment.keyPair && new KeyPair(this, "access", environment.keyPair);
+
+    const outputs = {
+      api_url: api.stage.invokeUrl,
+      queue_url: inference.queue.url,
+      dead_letter_queue_url: inference.deadLetterQueue.url,
+      worker_function_name: inference.worker.function.functionName,
+      feature_group_name: features.group.featureGroupName,
+      endpoint_name: model.endpoint.name,
+      model_release: model.release,
+      redshift_cluster_url: warehouse.cluster.endpoint,
+      redshift_cluster_identifier: warehouse.cluster.clusterIdentifier,
+      redshift_database_name: warehouse.cluster.databaseName,
+      redshift_admin_secret_arn: warehouse.cluster.masterPasswordSecretArn,
+      ...(keyPair && { key_pair_name: keyPair.keyName }),
+    };
+    for (const [name, value] of Object.entries(outputs)) new TerraformOutput(this, name, { value });
+  }
+}
