@@ -1,0 +1,80 @@
+import type { InstanceFamily } from "./instance-types";
+
+/**
+ * AWS's own PyTorch images, the last published of each family. Sources:
+ * - Neuron: https://github.com/aws-neuron/deep-learning-containers
+ * - CPU: https://github.com/aws/deep-learning-containers (docs/src/data/pytorch-inference)
+ */
+const images: Record<InstanceFamily, string> = {
+  inf1: "pytorch-inference-neuron:1.13.1-neuron-py310-sdk2.20.2-ubuntu20.04",
+  inf2: "pytorch-inference-neuronx:2.9.0-neuronx-py312-sdk2.31.1-ubuntu24.04",
+  cpu: "pytorch-inference:2.6.0-cpu-py312-ubuntu22.04-sagemaker",
+};
+
+/** https://github.com/aws/deep-learning-containers/blob/main/docs/reference/region_availability.md */
+const accounts: Record<string, string> = {
+  ...Object.fromEntries(
+    [
+      ["us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1"],
+      ["eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3"],
+      ["ap-northeast-1", "ap-northeast-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2"],
+    ]
+      .flat()
+      .map((region) => [region, "763104351884"]),
+  ),
+  "af-south-1": "626614931356",
+  "ap-east-1": "871362719292",
+  "ap-east-2": "975050140332",
+  "ap-northeast-3": "364406365360",
+  "ap-south-2": "772153158452",
+  "ap-southeast-3": "907027046896",
+  "ap-southeast-4": "457447274322",
+  "ap-southeast-5": "550225433462",
+  "ap-southeast-6": "633930458069",
+  "ap-southeast-7": "590183813437",
+  "ca-west-1": "204538143572",
+  "cn-north-1": "727897471807",
+  "cn-northwest-1": "727897471807",
+  "eu-central-2": "380420809688",
+  "eu-south-1": "692866216735",
+  "eu-south-2": "503227376785",
+  "il-central-1": "780543022126",
+  "me-central-1": "914824155844",
+  "me-south-1": "217643126080",
+  "mx-central-1": "637423239942",
+};
+
+/** The regions in which AWS publishes its images. */
+export const imageRegions: readonly string[] = Object.keys(accounts).sort();
+
+/**
+ * The image that serves a PyTorch model on a family of instances.
+ * @throws Error where AWS publishes no images in the region
+ */
+export function imageFor(family: InstanceFamily, region: string): string {
+  const account = accounts[region];
+  if (account === undefined) {
+    throw new Error(`no image of AWS is known in region "${region}", only in ${imageRegions.join(", ")}`);
+  }
+  const domain = region.startsWith("cn-") ? "amazonaws.com.cn" : "amazonaws.com";
+  return `${account}.dkr.ecr.${region}.${domain}/${images[family]}`;
+}
+
+/** What an image runs on; "gpu" and "arm64" are families that no instance type of this project has. */
+export type ImageFamily = InstanceFamily | "gpu" | "arm64";
+
+const repositories: [RegExp, ImageFamily][] = [
+  [/^(huggingface-)?pytorch-inference-neuron$/, "inf1"],
+  [/^(huggingface-)?pytorch-inference-neuronx$/, "inf2"],
+  [/^pytorch-inference-(arm64|graviton)$/, "arm64"],
+  [/^(huggingface-)?pytorch-inference$|^sagemaker-(neo|inference)-pytorch$/, "cpu"],
+];
+
+/** The family an image of AWS is made for, by its repository's name and tag; undefined for a repository not known here. */
+export function imageFamilyOf(image: string): ImageFamily | undefined {
+  const [repository = "", tag = ""] = image.slice(image.lastIndexOf("/") + 1).split(/[:@]/, 2);
+  const family = repositories.find(([name]) => name.test(repository))?.[1];
+  if (family !== "cpu") return family;
+  if (/-inf-/.test(tag)) return "inf1"; // Neo's image for models compiled for ml_inf1
+  return /-gpu-/.test(tag) ? "gpu" : "cpu";
+}

@@ -1,0 +1,664 @@
+import { z } from "zod";
+import { isInside, overlap, parseCidr } from "./aws/cidr";
+import { familyOf, instanceTypes, knownInstanceTypes } from "./aws/instance-types";
+import { describeName, describeRange, isName, isWithin, limits, type NameLimit, type Range } from "./aws/limits";
+import { imageFamilyOf, imageFor, imageRegions } from "./aws/model-images";
+import { parsePublicKey } from "./aws/public-key";
+
+/** Every fault of a configuration, a line each: the path, what was given, what is allowed and why. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+
+  constructor(readonly faults: readonly string[]) {
+    super([`config.ts has ${faults.length} ${faults.length === 1 ? "problem" : "problems"}:`, ...faults].join("\n  "));
+  }
+}
+
+// Every message below is the whole fault but its path, so that each can show just what helps.
+
+function show(value: unknown): string {
+  if (value === undefined) return "nothing";
+  const text = JSON.stringify(value) ?? String(value);
+  if (/PRIVATE KEY/.test(text)) return "a private key (not shown)";
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}
+
+const got = (value: unknown, allowed: string, source?: string) =>
+  `got ${show(value)}; allowed: ${allowed}${source === undefined ? "" : ` (${source})`}`;
+
+const refuse =
+  (allowed: string, source?: string) =>
+  ({ input }: { input?: unknown }) =>
+    got(input, allowed, source);
+
+const whole = (range: Range) => {
+  const error = refuse(describeRange(range), range.source);
+  return z.number({ error }).refine((value) => isWithin(value, range), { error });
+};
+
+const text = (limit: NameLimit) => {
+  const error = refuse(describeName(limit), limit.source);
+  return z.string({ error }).refine((value) => isName(value, limit), { error });
+};
+
+const oneOf = <const Value extends string | number>(values: readonly Value[], why: string) =>
+  z.literal(values, { error: refuse(values.map((value) => show(value)).join(", "), why) });
+
+const yesOrNo = () => z.boolean({ error: refuse("true or false") });
+
+/** An object that knows all its fields; the message of an unknown one lists them, for `faultsOf` to read. */
+const group = <Shape extends z.ZodRawShape>(shape: Shape) =>
+  z.strictObject(shape, {
+    error: (issue) => {
+      const fields = Object.keys(shape).join(", ");
+      return issue.code === "unrecognized_keys" ? fields : got(issue.input, `an object with fields of ${fields}`);
+    },
+  });
+
+/** Lets a rule over several fields run beside other faults, as long as its own fields have none. */
+const sound =
+  (...fields: string[]) =>
+  ({ issues }: z.core.ParsePayload) =>
+    issues.every(({ code, path = [] }) => {
+      if (code === "unrecognized_keys") return true;
+      const fault = path.join(".");
+      return fields.every(
+        (field) => fault !== "" && !`${field}.`.startsWith(`${fault}.`) && !`${fault}.`.startsWith(`${field}.`),
+      );
+    });
+
+const fault = (path: PropertyKey[], message: string) => ({ code: "custom" as const, path, message });
+
+const lowercaseWord: NameLimit = {
+  pattern: /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/,
+  maximumLength: 30,
+  allowed: "lowercase letters, digits and single hyphens, a letter first, no hyphen last",
+  source: "it starts the name of every resource, and Redshift's names are lowercase",
+};
+
+const regionCode: NameLimit = {
+  pattern: /^[a-z]{2}(-[a-z]+)+-\d$/,
+  maximumLength: 30,
+  allowed: 'a region\'s code such as "us-east-1", here or in AWS_REGION',
+  source: "https://docs.aws.amazon.com/general/latest/gr/rande.html",
+};
+
+// Terraform adds `.tflock` to the key for its lock file.
+const stateKey: NameLimit = { ...limits.s3.key, maximumLength: limits.s3.key.maximumLength - ".tflock".length };
+
+const artifactKey: NameLimit = {
+  ...limits.s3.key,
+  pattern: /^(?!\/)[\w!.*'()/-]+\.tar\.gz$/,
+  allowed: "a key in S3 that ends in .tar.gz",
+  source: "https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ContainerDefinition.html",
+};
+
+const profile: NameLimit = {
+  pattern: /^\S([^\]]*\S)?$/,
+  maximumLength: 255,
+  allowed: "the name of a profile in AWS's configuration files",
+  source: "https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-files.html",
+};
+
+const description: NameLimit = {
+  pattern: /^\P{Cc}+$/u,
+  maximumLength: 1024,
+  allowed: "any but control characters",
+  source: "https://docs.aws.amazon.com/apigateway/latest/api/API_CreateRestApi.html",
+};
+
+const concurrency: Range = {
+  min: 1,
+  max: 256,
+  unit: "requests in flight",
+  source: "each is a connection, and a function may open 1024 files and connections in all",
+};
+
+const timeoutSeconds: Range = {
+  min: 10,
+  max: 20,
+  unit: "seconds",
+  source: "the queue hides a message for six timeouts, and what is returned shall wait 60 to 120 seconds",
+};
+
+/** What all environments share. */
+const sharedSchema = group({
+  /** The tag Project of every resource. */
+  project: text(limits.tags.value),
+  /** The tag Owner of every resource: whom to ask. */
+  owner: text(limits.tags.value),
+  /** Starts every name, before the environment's: `poc` makes `poc-dev-…`. */
+  prefix: text(lowercaseWord),
+  /** Where everything is deployed. @default AWS_REGION, or else AWS_DEFAULT_REGION */
+  region: text(regionCode),
+  /** The only AWS account that Terraform may deploy to. @default whichever AWS's usual environment leads to */
+  account: text(limits.iam.accountId).optional(),
+  /** The profile in AWS's configuration files. @default AWS's usual environment */
+  profile: text(profile).optional(),
+  /** The S3 bucket of Terraform's state; no other bucket in the world may have its name. */
+  stateBucket: text(limits.s3.bucketName),
+  /** The S3 bucket of the model artifacts. @default the state bucket's name and `-models` */
+  modelBucket: text(limits.s3.bucketName).optional(),
+  environments: z.record(z.string(), z.unknown(), { error: refuse("an object of environments by their names") }),
+})
+  .superRefine(
+    ({ environments }, context) => {
+      const names = Object.keys(environments);
+      if (names.length === 0) context.addIssue(fault(["environments"], got(environments, "one environment or more")));
+      for (const name of names.filter((name) => !isName(name, lowercaseWord))) {
+        const message = got(name, describeName(lowercaseWord), lowercaseWord.source);
+        context.addIssue(fault(["environments", name], message));
+      }
+    },
+    { when: sound("environments") },
+  )
+  .superRefine(
+    ({ stateBucket, modelBucket = modelBucketBeside(stateBucket) }, context) => {
+      const { bucketName } = limits.s3;
+      if (!isName(modelBucket, bucketName)) {
+        context.addIssue(fault(["modelBucket"], got(modelBucket, describeName(bucketName), bucketName.source)));
+      }
+      if (modelBucket === stateBucket) {
+        context.addIssue(fault(["modelBucket"], got(modelBucket, "another bucket than the state's")));
+      }
+    },
+    { when: sound("stateBucket", "modelBucket") },
+  )
+  .transform((shared) => ({ ...shared, modelBucket: shared.modelBucket ?? modelBucketBeside(shared.stateBucket) }));
+
+function modelBucketBeside(stateBucket: string) {
+  return `${stateBucket}-models`;
+}
+
+interface Surroundings {
+  /** The environment's name. */
+  readonly name: string;
+  /** What its resources' names start with. */
+  readonly prefix: string;
+  /** Undefined where the region itself is at fault. */
+  readonly region?: string;
+  readonly modelBucket: string;
+}
+
+const environmentSchema = ({ name, prefix, region, modelBucket }: Surroundings) => {
+  /** A name that gets the prefix before it; `appended` is what its construct puts behind it. */
+  const prefixed = (limit: NameLimit, appended = "") => {
+    const room = { ...limit, maximumLength: limit.maximumLength - appended.length };
+    const allowed = `in full ${describeName(room)}${appended && `, for "${appended}" comes behind`}`;
+    return z
+      .string({ error: refuse(allowed, limit.source) })
+      .refine((value) => value !== "" && isName(`${prefix}-${value}`, room), {
+        error: ({ input }) => {
+          const full = `${prefix}-${input}`;
+          return `got ${show(input)}, in full ${show(full)} (${full.length} characters); allowed: ${allowed} (${limit.source})`;
+        },
+      })
+      .transform((value) => `${prefix}-${value}`);
+  };
+  const named = (written: string, limit: NameLimit, appended?: string) => prefixed(limit, appended).prefault(written);
+
+  const keyPair = group({
+    /** What the imported key is called. @default key-pair */
+    name: prefixed(limits.ec2.keyPairName).optional(),
+    /** A public key to import, the line of a .pub file: ED25519, or RSA of 2048 or 4096 bits. */
+    publicKey: z
+      .string({ error: "got no text; allowed: the line of a .pub file" })
+      .superRefine((value, context) => {
+        try {
+          parsePublicKey(value);
+        } catch (error) {
+          context.addIssue(fault([], `got ${error instanceof Error ? error.message : String(error)}`));
+        }
+      })
+      .transform((value) => value.trim())
+      .optional(),
+    /** Instead of a public key: the full name of a key pair that EC2 has already. */
+    existing: text(limits.ec2.keyPairName).optional(),
+  })
+    .superRefine(
+      ({ name, publicKey, existing }, context) => {
+        if (existing === undefined ? publicKey !== undefined : name === undefined && publicKey === undefined) return;
+        const given = Object.entries({ name, publicKey, existing }).flatMap(([field, value]) => (value ? [field] : []));
+        const allowed = "publicKey (and name) to import a key, or existing to use one that EC2 has";
+        context.addIssue(fault([], `got ${given.join(" and ") || "neither"}; allowed: ${allowed}`));
+      },
+      { when: sound("name", "publicKey", "existing") },
+    )
+    .transform(({ name: imported, publicKey, existing }): { name: string; publicKey?: string } =>
+      existing === undefined ? { name: imported ?? `${prefix}-key-pair`, publicKey } : { name: existing },
+    );
+
+  const cidrBlock = (source: string) => {
+    const { prefixLength } = limits.vpc;
+    const error = refuse(
+      `an IPv4 block such as "10.0.0.0/16", its first address and ${prefixLength.min} to ${prefixLength.max} bits`,
+      source,
+    );
+    return z
+      .string({ error })
+      .refine((value) => isWithin(parseCidr(value)?.prefixLength ?? 0, prefixLength), { error });
+  };
+
+  const network = group({
+    /** The VPC's name. @default paraphrase-bert-vpc */
+    name: named("paraphrase-bert-vpc", limits.tags.value),
+    /** The VPC's addresses. @default 10.0.0.0/16 */
+    cidrBlock: cidrBlock(limits.vpc.prefixLength.source).prefault("10.0.0.0/16"),
+    /** The private subnets, two or more in different zones. @default 10.0.2.0/24 and 10.0.3.0/24 */
+    subnets: z
+      .array(
+        group({
+          /** The subnet's addresses, inside the VPC's. */
+          cidrBlock: cidrBlock(limits.vpc.subnetSource),
+          /** @default the region's zone a for the first subnet, b for the second, and so on */
+          availabilityZone: z
+            .string({ error: refuse("the name of a zone") })
+            .refine((zone) => region === undefined || [..."abcdef"].some((letter) => zone === region + letter), {
+              error: refuse(`a zone of ${region}, such as "${region}a"`, limits.vpc.subnetSource),
+            })
+            .optional(),
+        }),
+        { error: refuse("a list of subnets") },
+      )
+      .min(2, { error: refuse("two subnets or more, each in a zone of its own") })
+      .max(6, { error: refuse("six subnets or fewer, each in a zone of its own") })
+      .transform((subnets) =>
+        subnets.map(({ cidrBlock, availabilityZone }, index) => ({
+          cidrBlock,
+          availabilityZone: availabilityZone ?? `${region}${"abcdef".charAt(index)}`,
+        })),
+      )
+      .prefault([{ cidrBlock: "10.0.2.0/24" }, { cidrBlock: "10.0.3.0/24" }]),
+  }).superRefine(
+    ({ cidrBlock: vpc, subnets }, context) => {
+      for (const [index, subnet] of subnets.entries()) {
+        const earlier = subnets.slice(0, index);
+        const refuseField = (field: keyof typeof subnet, allowed: string) =>
+          context.addIssue(fault(["subnets", index, field], got(subnet[field], allowed, limits.vpc.subnetSource)));
+        if (!isInside(subnet.cidrBlock, vpc)) refuseField("cidrBlock", `a block inside the VPC's ${vpc}`);
+        const shared = earlier.find((other) => overlap(other.cidrBlock, subnet.cidrBlock));
+        if (shared) refuseField("cidrBlock", `a block that shares no address with ${shared.cidrBlock}`);
+        if (earlier.some((other) => other.availabilityZone === subnet.availabilityZone)) {
+          refuseField("availabilityZone", "a zone that no other subnet is in");
+        }
+      }
+    },
+    { when: sound("cidrBlock", "subnets") },
+  );
+
+  const takenFeatureNames = ["seq_0", "seq_1", ...limits.featureStore.reservedFeatureNames];
+  const featureName = text(limits.featureStore.featureName).refine((feature) => !takenFeatureNames.includes(feature), {
+    error: refuse(`a name that is not taken, as ${takenFeatureNames.join(", ")} are`, limits.featureStore.source),
+  });
+
+  const features = group({
+    /** The feature group's name. @default paraphrase-feature-group */
+    groupName: named("paraphrase-feature-group", limits.featureStore.groupName),
+    /** The role that Feature Store acts in. @default FeatureStoreRole */
+    roleName: named("FeatureStoreRole", limits.iam.roleName),
+    /** The feature that says which input a record is of. */
+    recordIdentifier: group({
+      /** @default id */
+      name: featureName.prefault("id"),
+      /** String, Integral or Fractional. @default String */
+      type: oneOf(limits.featureStore.identifierTypes, limits.featureStore.source).prefault("String"),
+    }).prefault({}),
+    /** The feature that says when a record was made; it may be the record identifier itself, as in the original. */
+    eventTime: group({
+      /** @default event_time */
+      name: featureName.prefault("event_time"),
+      /** String (ISO 8601) or Fractional (seconds since 1970). @default String */
+      type: oneOf(limits.featureStore.eventTimeTypes, limits.featureStore.source).prefault("String"),
+    }).prefault({}),
+    /** Where an offline store keeps all records, `s3://bucket/prefix`. @default no offline store */
+    offlineStoreS3Uri: text(limits.featureStore.offlineStoreS3Uri).optional(),
+  }).superRefine(
+    ({ recordIdentifier, eventTime }, context) => {
+      if (recordIdentifier.name !== eventTime.name || recordIdentifier.type === eventTime.type) return;
+      const allowed = `${show(recordIdentifier.type)}, for it is the same feature as the record identifier`;
+      context.addIssue(fault(["eventTime", "type"], got(eventTime.type, allowed)));
+    },
+    { when: sound("recordIdentifier", "eventTime") },
+  );
+
+  const model = group({
+    /** The model's name; its release comes behind. @default paraphrase-bert-en-tf */
+    modelName: named("paraphrase-bert-en-tf", limits.sagemaker.modelName, "-01234567"),
+    /** The endpoint configuration's name; its release comes behind. @default paraphrase-bert-en-conf-tf */
+    endpointConfigurationName: named(
+      "paraphrase-bert-en-conf-tf",
+      limits.sagemaker.endpointConfigurationName,
+      "-01234567",
+    ),
+    /** @default paraphrase-bert-en-endpoint */
+    endpointName: named("paraphrase-bert-en-endpoint", limits.sagemaker.endpointName),
+    /** The production variant's name, which gets no prefix. @default paraphrase-bert-en-conf */
+    variantName: text(limits.sagemaker.variantName).prefault("paraphrase-bert-en-conf"),
+    /** The role that the model's container acts in. @default SagemakerModelExecutionRole */
+    executionRoleName: named("SagemakerModelExecutionRole", limits.iam.roleName),
+    /** What the endpoint runs on. @default ml.inf1.xlarge */
+    instanceType: z
+      .string({ error: refuse(knownInstanceTypes) })
+      .refine((type) => instanceTypes.has(type), { error: refuse(knownInstanceTypes) })
+      .prefault("ml.inf1.xlarge"),
+    /** How many instances the endpoint runs on. @default 1 */
+    instanceCount: whole(limits.sagemaker.instanceCount).prefault(1),
+    /** An image in ECR, with its tag, for the family of the instance type. @default AWS's own for the family */
+    image: text(limits.sagemaker.image).optional(),
+    /** The model artifact, a tar.gz in S3. */
+    artifact: group({
+      /** @default the bucket of the model artifacts */
+      bucket: text(limits.s3.bucketName).default(modelBucket),
+      /** @default bert-seq-classification/traced_model.tar.gz */
+      key: text(artifactKey).prefault("bert-seq-classification/traced_model.tar.gz"),
+    }).prefault({}),
+    /** Requests that one function has in flight at the endpoint. @default 4, as an inf1.xlarge has four NeuronCores */
+    concurrency: whole(concurrency).prefault(4),
+  })
+    .superRefine(
+      ({ image, instanceType }, context) => {
+        const family = familyOf(instanceType);
+        const refuseImage = (given: string, allowed: string) =>
+          context.addIssue(fault(["image"], `${given}; allowed: ${allowed} (${limits.sagemaker.image.source})`));
+        if (image === undefined) {
+          if (region === undefined || imageRegions.includes(region)) return;
+          refuseImage(`got nothing, and AWS's own images are not in ${region}`, "an image in ECR");
+          return;
+        }
+        const fits = `an image of family ${family} for ${instanceType}, or leave it out for AWS's own`;
+        const given = imageFamilyOf(image) ?? family;
+        if (given !== family) refuseImage(`got ${show(image)} (${given})`, fits);
+        if (region !== undefined && !image.includes(`.${region}.`)) {
+          refuseImage(`got ${show(image)}`, `an image in ${region}, where the endpoint is`);
+        }
+      },
+      { when: sound("image", "instanceType") },
+    )
+    .transform(({ image, ...model }) => ({
+      ...model,
+      /** The image in ECR that serves the model. */
+      image: image ?? imageFor(familyOf(model.instanceType), region ?? "us-east-1"),
+    }));
+
+  const inference = group({
+    /** The worker's name. @default bert-paraphrase-tf */
+    functionName: named("bert-paraphrase-tf", limits.lambda.functionName),
+    /** The worker's role. @default BertParaphraseModelLambdaRoleTF */
+    roleName: named("BertParaphraseModelLambdaRoleTF", limits.iam.roleName),
+    /** The request queue's name; that of the dead-letter queue has `-dead-letters` behind it. @default inference_queue */
+    queueName: named("inference_queue", limits.sqs.queueName, "-dead-letters"),
+    /** The worker's memory in MB. @default 512 */
+    memoryMegabytes: whole(limits.lambda.memoryMegabytes).prefault(512),
+    /** What an invocation of the worker may take, in seconds; the queue hides a message six times as long. @default 20 */
+    timeoutSeconds: whole(timeoutSeconds).prefault(20),
+    /** Messages that an invocation gets at most. @default 10 */
+    batchSize: whole(limits.eventSourceMapping.batchSize).prefault(10),
+    /** How long a batch may be gathered, in seconds. @default 1 */
+    batchWindowSeconds: whole(limits.eventSourceMapping.batchWindowSeconds).prefault(1),
+    /** Workers that run at once at most. @default 5 */
+    maximumConcurrency: whole(limits.eventSourceMapping.maximumConcurrency).prefault(5),
+    /** Deliveries of a message before it moves to the dead-letter queue. @default 5 */
+    maxReceiveCount: whole(limits.sqs.maxReceiveCount).prefault(5),
+    /** How long the queue keeps a message, in seconds. @default 345600, four days */
+    messageRetentionSeconds: whole(limits.sqs.messageRetentionSeconds).prefault(345_600),
+    /** How long the dead-letter queue keeps a message from its first sending on, in seconds. @default 1209600, 14 days */
+    deadLetterRetentionSeconds: whole(limits.sqs.messageRetentionSeconds).prefault(1_209_600),
+  })
+    .superRefine(
+      ({ batchSize, batchWindowSeconds }, context) => {
+        const { largestBatchWithoutWindow, source } = limits.eventSourceMapping;
+        if (batchSize <= largestBatchWithoutWindow || batchWindowSeconds >= 1) return;
+        const allowed = `1 second or more for a batchSize above ${largestBatchWithoutWindow}, here ${batchSize}`;
+        context.addIssue(fault(["batchWindowSeconds"], got(batchWindowSeconds, allowed, source)));
+      },
+      { when: sound("batchSize", "batchWindowSeconds") },
+    )
+    .superRefine(
+      ({ messageRetentionSeconds, deadLetterRetentionSeconds }, context) => {
+        if (deadLetterRetentionSeconds >= messageRetentionSeconds) return;
+        const allowed = `messageRetentionSeconds (${messageRetentionSeconds}) or more`;
+        const why = `age counts from the first sending, so it would forget too soon: ${limits.sqs.maxReceiveCount.source}`;
+        context.addIssue(fault(["deadLetterRetentionSeconds"], got(deadLetterRetentionSeconds, allowed, why)));
+      },
+      { when: sound("messageRetentionSeconds", "deadLetterRetentionSeconds") },
+    );
+
+  const nodes = limits.redshift.numberOfNodes;
+  const { ports } = limits.redshift;
+  const refusePort = refuse(ports.map(({ min, max }) => `${min} to ${max}`).join(" or "), ports[0].source);
+  const warehouse = group({
+    /** The Redshift cluster's name. @default paraphrase-redshift-cluster */
+    clusterIdentifier: named("paraphrase-redshift-cluster", limits.redshift.clusterIdentifier),
+    /** @default redshift-subnet-group */
+    subnetGroupName: named("redshift-subnet-group", limits.redshift.subnetGroupName),
+    /** What a node of the cluster is. @default ra3.large */
+    nodeType: oneOf(limits.redshift.nodeTypes, `AWS retired dc2, ${nodes["ra3.large"].source}`).prefault("ra3.large"),
+    /** @default 1 */
+    numberOfNodes: z.int({ error: refuse("a whole number") }).prefault(1),
+    /** The cluster's first database, where the predictions are. @default predictions */
+    databaseName: text(limits.redshift.databaseName).prefault("predictions"),
+    /** The admin's name; AWS makes and keeps the password. @default admin */
+    adminUsername: text(limits.redshift.adminUsername).prefault("admin"),
+    /** @default 5439 */
+    port: z
+      .int({ error: refusePort })
+      .refine((port) => ports.some((range) => isWithin(port, range)), { error: refusePort })
+      .prefault(5439),
+    /** Whether destroying the cluster leaves a snapshot of its data. @default true */
+    finalSnapshot: yesOrNo().prefault(true),
+  }).superRefine(
+    ({ nodeType, numberOfNodes }, context) => {
+      const range = nodes[nodeType];
+      if (isWithin(numberOfNodes, range)) return;
+      const allowed = `${describeRange(range)} of ${nodeType}`;
+      context.addIssue(fault(["numberOfNodes"], got(numberOfNodes, allowed, range.source)));
+    },
+    { when: sound("nodeType", "numberOfNodes") },
+  );
+
+  const restApi = group({
+    /** The REST API's name. @default paraphrase-bert-rest-api */
+    name: named("paraphrase-bert-rest-api", limits.tags.value),
+    /** @default API for paraphrase-bert-en */
+    description: text(description).prefault("API for paraphrase-bert-en"),
+    /** The name of the function behind the API. @default prediction-api */
+    functionName: named("prediction-api", limits.lambda.functionName),
+    /** That function's role. @default PredictionApiRole */
+    roleName: named("PredictionApiRole", limits.iam.roleName),
+    /** The last part of the API's address. @default the environment's name */
+    stageName: text(limits.apiGateway.stageName).prefault(name),
+    /** AWS_IAM asks for signed requests, NONE lets everyone in. @default AWS_IAM */
+    authorization: oneOf(["AWS_IAM", "NONE"], limits.apiGateway.stageName.source).prefault("AWS_IAM"),
+    /** What the API takes before it answers 429. */
+    throttle: group({
+      /** Requests a second, in the long run. @default 50 */
+      ratePerSecond: whole(limits.apiGateway.ratePerSecond).prefault(50),
+      /** Requests at once. @default 100 */
+      burst: whole(limits.apiGateway.burst).prefault(100),
+    }).prefault({}),
+  });
+
+  return group({
+    /** Where in the state bucket this environment's state is. @default inference-<name>/terraform.tfstate */
+    stateKey: text(stateKey).prefault(defaultStateKey(name)),
+    /** A key pair to import into EC2, or one that is there. @default none */
+    keyPair: keyPair.optional(),
+    /** The VPC of the warehouse. */
+    network: network.prefault({}),
+    /** The feature group. */
+    features: features.prefault({}),
+    /** The model and its endpoint. */
+    model: model.prefault({}),
+    /** The request queue, the dead-letter queue and the worker that asks the model. */
+    inference: inference.prefault({}),
+    /** The Redshift cluster that keeps the predictions. */
+    warehouse: warehouse.prefault({}),
+    /** The REST API. */
+    api: restApi.prefault({}),
+    /** How long logs are kept, in days. @default 30 */
+    logRetentionDays: oneOf(limits.cloudWatchLogs.retentionDays, limits.cloudWatchLogs.source).prefault(30),
+  })
+    .superRefine(
+      ({ inference, api }, context) => {
+        if (inference.functionName !== api.functionName) return;
+        context.addIssue(
+          fault(["api", "functionName"], got(api.functionName, "another name than inference.functionName")),
+        );
+      },
+      { when: sound("inference.functionName", "api.functionName") },
+    )
+    .superRefine(
+      ({ features, model, inference, api }, context) => {
+        const roles = [
+          { path: ["features", "roleName"], name: features.roleName },
+          { path: ["model", "executionRoleName"], name: model.executionRoleName },
+          { path: ["inference", "roleName"], name: inference.roleName },
+          { path: ["api", "roleName"], name: api.roleName },
+        ];
+        for (const [index, { path, name }] of roles.entries()) {
+          const other = roles.slice(0, index).find((earlier) => earlier.name.toLowerCase() === name.toLowerCase());
+          if (other)
+            context.addIssue(
+              fault(
+                path,
+                got(name, `another name than ${other.path.join(".")}, whatever the case`, limits.iam.roleName.source),
+              ),
+            );
+        }
+      },
+      { when: sound("features.roleName", "model.executionRoleName", "inference.roleName", "api.roleName") },
+    );
+};
+
+function defaultStateKey(name: string) {
+  return `inference-${name}/terraform.tfstate`;
+}
+
+/** What a team writes of an environment: what differs from the defaults. Names come without the prefix. */
+export type EnvironmentSettings = z.input<ReturnType<typeof environmentSchema>>;
+
+/** What a team writes. */
+export interface Settings extends Omit<z.input<typeof sharedSchema>, "region" | "environments"> {
+  /** Where everything is deployed. @default AWS_REGION, or else AWS_DEFAULT_REGION */
+  region?: string;
+  /** The environments by their names, such as dev and prod. */
+  environments: Record<string, EnvironmentSettings>;
+}
+
+/** An environment with all its defaults, and all names in full. */
+export interface Environment extends z.output<ReturnType<typeof environmentSchema>> {
+  /** The environment's name: `dev`. */
+  name: string;
+  /** What its resources' names start with: `poc-dev`. */
+  prefix: string;
+  /** The tags of every resource. */
+  tags: Record<"Environment" | "Project" | "Owner" | "ManagedBy", string>;
+}
+
+/** What all environments share, with all its defaults. */
+export interface Shared extends Omit<z.output<typeof sharedSchema>, "environments"> {
+  /** The tags of what is deployed once. */
+  tags: Record<"Environment" | "Project" | "Owner" | "ManagedBy", string>;
+}
+
+/** The whole configuration, with all its defaults. */
+export interface Config {
+  shared: Shared;
+  /** The environments by their names. */
+  environments: Record<string, Environment>;
+}
+
+/** The parts of the settings that the environments stand on, with something harmless in the place of faults. */
+const outlineSchema = z.looseObject({
+  prefix: text(lowercaseWord).catch("poc"),
+  region: text(regionCode).optional().catch(undefined),
+  stateBucket: text(limits.s3.bucketName).catch("state"),
+  modelBucket: text(limits.s3.bucketName).optional().catch(undefined),
+  environments: z.record(z.string(), z.unknown()).catch({}),
+});
+
+/**
+ * Checks settings and fills in the defaults.
+ * @param usual AWS's usual environment variables, for the region where the settings name none
+ * @throws ConfigError with every fault there is
+ */
+export function readConfig(settings: unknown, usual: Record<string, string | undefined>): Config {
+  const regionless = z.looseObject({ region: z.undefined() }).safeParse(settings);
+  const given = regionless.success
+    ? { ...regionless.data, region: usual.AWS_REGION || usual.AWS_DEFAULT_REGION }
+    : settings;
+
+  const shared = sharedSchema.safeParse(given);
+  const outline = outlineSchema.catch(outlineSchema.parse({})).parse(given);
+  const environments = Object.entries(outline.environments).map(([name, written]) => {
+    const prefix = `${outline.prefix}-${isName(name, lowercaseWord) ? name : "environment"}`;
+    const { region, stateBucket, modelBucket = modelBucketBeside(stateBucket) } = outline;
+    return { name, prefix, result: environmentSchema({ name, prefix, region, modelBucket }).safeParse(written) };
+  });
+  const faults = faultsOf([], shared.error);
+  for (const { name, result } of environments) faults.push(...faultsOf(["environments", name], result.error));
+  faults.push(...sharedStateKeys(outline.environments));
+  if (faults.length > 0 || !shared.success) throw new ConfigError(faults);
+
+  const { environments: _, ...rest } = shared.data;
+  const tagsOf = (environment: string) => ({
+    Environment: environment,
+    Project: rest.project,
+    Owner: rest.owner,
+    ManagedBy: "Terraform",
+  });
+  return {
+    shared: { ...rest, tags: tagsOf("shared") },
+    environments: Object.fromEntries(
+      environments.flatMap(({ name, prefix, result }) =>
+        result.success ? [[name, { name, prefix, tags: tagsOf(name), ...result.data }]] : [],
+      ),
+    ),
+  };
+}
+
+/** Two environments with one state would destroy each other's resources. */
+function sharedStateKeys(environments: Record<string, unknown>): string[] {
+  const keys = Object.entries(environments).map(([name, written]) => {
+    const stateKey = defaultStateKey(name);
+    return {
+      name,
+      stateKey: z
+        .looseObject({ stateKey: z.string().catch(stateKey) })
+        .catch({ stateKey })
+        .parse(written).stateKey,
+    };
+  });
+  return keys.flatMap(({ name, stateKey }, index) => {
+    const other = keys.slice(0, index).find((earlier) => earlier.stateKey === stateKey);
+    if (other === undefined) return [];
+    return [`environments.${name}.stateKey: ${got(stateKey, `another key than that of environments.${other.name}`)}`];
+  });
+}
+
+function faultsOf(at: string[], error?: z.ZodError): string[] {
+  return (error?.issues ?? []).flatMap((issue) => {
+    const where = (...fields: string[]) => z.core.toDotPath([...at, ...issue.path, ...fields]) || "settings";
+    if (issue.code !== "unrecognized_keys") return [`${where()}: ${issue.message}`];
+    return issue.keys.map((key) => {
+      const meant = issue.message.split(", ").find((field) => distance(key.toLowerCase(), field.toLowerCase()) <= 2);
+      return `${where(key)}: got a field that does not exist${meant ? `, did you mean ${meant}?` : ""}; allowed: ${issue.message}`;
+    });
+  });
+}
+
+/** How many letters must be added, removed or changed to make one word the other. */
+function distance(one: string, other: string): number {
+  let row = [...other].map((_, index) => index + 1);
+  for (const [index, letter] of [...one].entries()) {
+    let left = index + 1;
+    let diagonal = index;
+    row = [...other].map((wanted, column) => {
+      const above = row[column] ?? 0;
+      left = Math.min(above + 1, left + 1, diagonal + (letter === wanted ? 0 : 1));
+      diagonal = above;
+      return left;
+    });
+  }
+  return row.at(-1) ?? one.length;
+}

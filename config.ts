@@ -1,0 +1,40 @@
+import { type Config, readConfig, type Settings } from "./config-schema";
+
+/**
+ * What your team edits. Every field that is left out has its default; `EnvironmentSettings` in config-schema.ts lists
+ * them all. Names get the prefix and the environment's name in front: `poc-dev-inference_queue`.
+ */
+const ours: Settings = {
+  project: "ai-deployment-bootcamp",
+  owner: "test@test.com",
+  prefix: "poc",
+  region: "us-east-1",
+  stateBucket: "sagemaker-endpoint-deploy-tf-state-vector", // S3 names are the whole world's: take one of your own
+  environments: {
+    dev: {
+      warehouse: { finalSnapshot: false },
+    },
+    prod: {
+      model: { instanceCount: 2 },
+      warehouse: { numberOfNodes: 2 },
+      logRetentionDays: 365,
+    },
+  },
+};
+
+/**
+ * The configuration, checked and with its defaults.
+ * @throws ConfigError with every fault there is
+ */
+export function loadConfig(settings: unknown = ours, usual: Record<string, string | undefined> = process.env): Config {
+  return readConfig(settings, usual);
+}
+
+export {
+  type Config,
+  ConfigError,
+  type Environment,
+  type EnvironmentSettings,
+  type Settings,
+  type Shared,
+} from "./config-schema";
