@@ -9,7 +9,7 @@ export function useAws(stack: TerraformStack, shared: Shared, tags: Record<strin
   new AwsProvider(stack, "aws", {
     region,
     profile,
-    allowedAccountIds: account && [account],
+    allowedAccountIds: account === undefined ? undefined : [account],
     defaultTags: [{ tags }],
   });
   new ArchiveProvider(stack, "archive");

@@ -1,0 +1,183 @@
+import { z } from "zod";
+import { synthesizedStacks } from "./setup/stacks";
+import { resourcesOf, roleStatementsOf, statementsOf } from "./setup/synth";
+
+const stacks = Object.entries(synthesizedStacks());
+const resources = stacks.flatMap(([stack, json]) => resourcesOf(json).map((resource) => ({ stack, ...resource })));
+const ofType = (type: string) => resources.filter((resource) => resource.type === type);
+const nameOf = ({ stack, address }: { stack: string; address: string }) => `${stack} ${address}`;
+const namesOf = (found: { stack: string; address: string }[]) => found.map(nameOf);
+
+/** The actions that AWS lets nobody narrow to a resource, and what narrows them instead. */
+const mayNameNoResource: Record<string, { reason: string; condition?: string }> = {
+  "redshift-data:DescribeStatement": {
+    reason: "a statement has no ARN",
+    condition: "redshift-data:statement-owner-iam-userid",
+  },
+  "redshift-data:GetStatementResult": {
+    reason: "a statement has no ARN",
+    condition: "redshift-data:statement-owner-iam-userid",
+  },
+  "redshift-data:CancelStatement": {
+    reason: "a statement has no ARN",
+    condition: "redshift-data:statement-owner-iam-userid",
+  },
+  "ecr:GetAuthorizationToken": { reason: "the token is for the account's registry as a whole" },
+  "cloudwatch:PutMetricData": { reason: "a metric has no ARN", condition: "cloudwatch:namespace" },
+};
+
+/** AWS-managed policies in use, and why. */
+const managedPolicies: Record<string, string> = {
+  "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs":
+    "what API Gateway itself asks for to write access logs; no function holds it",
+};
+
+test("every stack is looked at", () => {
+  expect(stacks.map(([name]) => name)).toEqual(["state", "inference-dev", "inference-prod"]);
+});
+
+describe("permissions", () => {
+  const statements = stacks.flatMap(([stack, json]) =>
+    roleStatementsOf(json).map((statement) => ({ stack, ...statement })),
+  );
+
+  test("name their actions one by one", () => {
+    expect(statements.length).toBeGreaterThan(0);
+    expect(statements.flatMap(({ Action }) => Action).filter((action) => action.includes("*"))).toEqual([]);
+  });
+
+  test("name their resources, but for the actions that take none", () => {
+    const everywhere = statements.filter(({ Resource }) => Resource.includes("*"));
+    expect(everywhere.length).toBeGreaterThan(0);
+    for (const { Action, Condition = {} } of everywhere) {
+      for (const action of Action) {
+        expect(Object.keys(mayNameNoResource)).toContain(action);
+        const { condition } = mayNameNoResource[action] ?? {};
+        if (condition) expect(Object.values(Condition).flatMap(Object.keys)).toContain(condition);
+      }
+    }
+  });
+
+  test("reach into a resource by wildcard only for logs of one group and objects of one folder", () => {
+    const partly = statements.flatMap(({ Resource }) => Resource.filter((arn) => arn !== "*" && arn.includes("*")));
+    expect(partly.filter((arn) => !/^\$\{aws_cloudwatch_log_group\.\w+\.arn\}:\*$/.test(arn))).toEqual([]);
+  });
+
+  test("come from no AWS-managed policy but those with a reason", () => {
+    const attached = ofType("aws_iam_role_policy_attachment").map(({ attributes }) => attributes.policy_arn);
+    expect(attached.filter((arn) => !(String(arn) in managedPolicies))).toEqual([]);
+    expect(ofType("aws_iam_policy_attachment")).toEqual([]); // exclusive across the whole account
+  });
+});
+
+describe("data", () => {
+  test("is encrypted in every queue, bucket and cluster", () => {
+    const queues = ofType("aws_sqs_queue");
+    const clusters = ofType("aws_redshift_cluster");
+    expect(queues).toHaveLength(4);
+    expect(clusters).toHaveLength(2);
+    expect(namesOf(queues.filter(({ attributes }) => attributes.sqs_managed_sse_enabled !== true))).toEqual([]);
+    expect(namesOf(clusters.filter(({ attributes }) => attributes.encrypted !== true))).toEqual([]);
+    expect(ofType("aws_s3_bucket_server_side_encryption_configuration")).toHaveLength(ofType("aws_s3_bucket").length);
+  });
+
+  test("travels by TLS only", () => {
+    const policies = [...ofType("aws_sqs_queue_policy"), ...ofType("aws_s3_bucket_policy")];
+    expect(policies).toHaveLength(ofType("aws_sqs_queue").length + ofType("aws_s3_bucket").length);
+    for (const { attributes } of policies) {
+      expect(statementsOf(attributes.policy)).toContainEqual(
+        expect.objectContaining({ Effect: "Deny", Condition: { Bool: { "aws:SecureTransport": "false" } } }),
+      );
+    }
+    for (const { attributes } of ofType("aws_redshift_parameter_group")) {
+      expect(attributes.parameter).toContainEqual({ name: "require_ssl", value: "true" });
+    }
+  });
+
+  test("in buckets is versioned, private and safe from terraform destroy", () => {
+    const buckets = ofType("aws_s3_bucket");
+    expect(buckets).toHaveLength(2);
+    expect(ofType("aws_s3_bucket_versioning")).toHaveLength(buckets.length);
+    expect(ofType("aws_s3_bucket_public_access_block")).toHaveLength(buckets.length);
+    for (const { attributes } of buckets) expect(attributes.lifecycle).toEqual({ prevent_destroy: true });
+  });
+
+  test("holds no password and no key in any attribute", () => {
+    const secret = /password|secret_key|private_key|access_key/;
+    const named = resources.flatMap(({ attributes }) => Object.keys(attributes).filter((key) => secret.test(key)));
+    expect(new Set(named)).toEqual(new Set(["manage_master_password"]));
+  });
+});
+
+describe("failures", () => {
+  test("every queue that a function empties has a dead-letter queue", () => {
+    const emptied = ofType("aws_lambda_event_source_mapping").map(({ stack, attributes }) =>
+      nameOf({ stack, address: String(attributes.event_source_arn).replace(/^\$\{(.+)\.arn\}$/, "$1") }),
+    );
+    const guarded = namesOf(ofType("aws_sqs_queue").filter(({ attributes }) => "redrive_policy" in attributes));
+    expect(emptied).toHaveLength(2);
+    expect(guarded).toEqual(expect.arrayContaining(emptied));
+  });
+
+  test("of one message are reported one by one", () => {
+    for (const { attributes } of ofType("aws_lambda_event_source_mapping")) {
+      expect(attributes.function_response_types).toEqual(["ReportBatchItemFailures"]);
+    }
+  });
+});
+
+describe("logs", () => {
+  test("expire", () => {
+    const logs = ofType("aws_cloudwatch_log_group");
+    expect(logs.length).toBeGreaterThan(0);
+    expect(namesOf(logs.filter(({ attributes }) => !(Number(attributes.retention_in_days) > 0)))).toEqual([]);
+  });
+
+  test("exist for every function before it does", () => {
+    for (const { attributes } of ofType("aws_lambda_function")) {
+      expect(attributes.depends_on).toContainEqual(expect.stringMatching(/^aws_cloudwatch_log_group\./));
+    }
+  });
+});
+
+describe("the network", () => {
+  test("lets nothing in", () => {
+    expect(namesOf(ofType("aws_vpc_security_group_ingress_rule"))).toEqual([]);
+    expect(namesOf(ofType("aws_internet_gateway"))).toEqual([]);
+    const groups = ofType("aws_security_group");
+    expect(groups).toHaveLength(2);
+    expect(namesOf(groups.filter(({ attributes }) => "ingress" in attributes))).toEqual([]);
+    expect(
+      namesOf(ofType("aws_redshift_cluster").filter(({ attributes }) => attributes.publicly_accessible !== false)),
+    ).toEqual([]);
+    expect(
+      namesOf(ofType("aws_subnet").filter(({ attributes }) => attributes.map_public_ip_on_launch !== false)),
+    ).toEqual([]);
+  });
+
+  test("shows no route of an API to strangers", () => {
+    const methods = ofType("aws_api_gateway_method");
+    expect(methods.length).toBeGreaterThan(0);
+    expect(namesOf(methods.filter(({ attributes }) => attributes.authorization !== "AWS_IAM"))).toEqual([]);
+  });
+});
+
+test("functions run on a runtime that AWS supports", () => {
+  const functions = ofType("aws_lambda_function");
+  expect(functions).toHaveLength(4);
+  for (const { attributes } of functions) expect(attributes.runtime).toBe("nodejs22.x");
+});
+
+const providers = z.object({
+  provider: z.object({
+    aws: z.array(z.object({ default_tags: z.array(z.object({ tags: z.record(z.string(), z.string()) })) })),
+  }),
+});
+
+test.each(stacks)("%s tags everything that can carry a tag", (_, json) => {
+  const [aws] = providers.parse(JSON.parse(json)).provider.aws;
+  expect(aws?.default_tags.map(({ tags }) => Object.keys(tags).sort())).toEqual([
+    ["Environment", "ManagedBy", "Owner", "Project"],
+  ]);
+  expect(resourcesOf(json).filter(({ attributes }) => "provider" in attributes)).toEqual([]); // no other provider
+});

@@ -1,0 +1,17 @@
+import { Testing } from "cdktf";
+import { loadConfig } from "../../config";
+import { InferenceStack } from "../../stacks/inference-stack";
+import { StateStack } from "../../stacks/state-stack";
+
+/** Every stack of the project as it would be deployed, by name. */
+export function synthesizedStacks(): Record<string, string> {
+  const { shared, environments } = loadConfig();
+  const app = Testing.app();
+  const stacks = [
+    new StateStack(app, "state", shared),
+    ...Object.values(environments).map(
+      (environment) => new InferenceStack(app, `inference-${environment.name}`, shared, environment),
+    ),
+  ];
+  return Object.fromEntries(stacks.map((stack) => [stack.node.id, Testing.synth(stack)]));
+}

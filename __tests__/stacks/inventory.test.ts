@@ -1,0 +1,61 @@
+import { synthesizedStacks } from "../setup/stacks";
+import { inventoryOf } from "../setup/synth";
+
+const stacks = synthesizedStacks();
+
+test("the state stack holds two buckets and API Gateway's permission to log", () => {
+  expect(inventoryOf(stacks.state ?? "{}")).toEqual({
+    aws_s3_bucket: 2,
+    aws_s3_bucket_versioning: 2,
+    aws_s3_bucket_server_side_encryption_configuration: 2,
+    aws_s3_bucket_public_access_block: 2,
+    aws_s3_bucket_policy: 2,
+    aws_s3_bucket_lifecycle_configuration: 2,
+    aws_iam_role: 1,
+    aws_iam_role_policy_attachment: 1,
+    aws_api_gateway_account: 1,
+  });
+});
+
+test.each(["inference-dev", "inference-prod"])("%s holds the whole pipeline", (stack) => {
+  expect(inventoryOf(stacks[stack] ?? "{}")).toEqual({
+    // features
+    aws_sagemaker_feature_group: 1,
+    // model
+    aws_sagemaker_model: 1,
+    aws_sagemaker_endpoint_configuration: 1,
+    aws_sagemaker_endpoint: 1,
+    // requests and the worker
+    aws_sqs_queue: 2,
+    aws_sqs_queue_policy: 2,
+    aws_sqs_queue_redrive_allow_policy: 1,
+    aws_lambda_event_source_mapping: 1,
+    // warehouse and its network
+    aws_vpc: 1,
+    aws_subnet: 2,
+    aws_route_table: 1,
+    aws_route_table_association: 2,
+    aws_vpc_endpoint: 1,
+    aws_security_group: 1,
+    aws_vpc_security_group_egress_rule: 1,
+    aws_redshift_subnet_group: 1,
+    aws_redshift_parameter_group: 1,
+    aws_redshift_cluster: 1,
+    aws_redshiftdata_statement: 5, // two tables, a procedure, two users
+    terraform_data: 5,
+    // API
+    aws_api_gateway_rest_api: 1,
+    aws_api_gateway_resource: 3,
+    aws_api_gateway_method: 6,
+    aws_api_gateway_integration: 6,
+    aws_api_gateway_deployment: 1,
+    aws_api_gateway_stage: 1,
+    aws_api_gateway_method_settings: 1,
+    aws_lambda_permission: 1,
+    // functions, with what each holder may do
+    aws_lambda_function: 2,
+    aws_iam_role: 4, // worker, API, model, feature store
+    aws_iam_role_policy: 3, // the feature store's role needs none without an offline store
+    aws_cloudwatch_log_group: 4, // worker, API, model, API's access log
+  });
+});

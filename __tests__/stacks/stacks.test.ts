@@ -1,0 +1,92 @@
+import { z } from "zod";
+import { loadConfig } from "../../config";
+import { synthesizedStacks } from "../setup/stacks";
+import { resourcesOf } from "../setup/synth";
+
+const stacks = synthesizedStacks();
+const dev = resourcesOf(stacks["inference-dev"] ?? "{}");
+const attributeOf = (address: string, attribute: string) =>
+  dev.find((resource) => resource.address === address)?.attributes[attribute];
+
+const backend = z.object({
+  terraform: z.object({ backend: z.object({ s3: z.record(z.string(), z.unknown()) }), required_version: z.string() }),
+});
+
+test.each([
+  ["state", "state/terraform.tfstate"],
+  ["inference-dev", "inference-dev/terraform.tfstate"],
+  ["inference-prod", "inference-prod/terraform.tfstate"],
+])("%s keeps its state in the state bucket, encrypted and locked by a lock file", (stack, key) => {
+  const { terraform } = backend.parse(JSON.parse(stacks[stack] ?? "{}"));
+  expect(terraform.backend.s3).toEqual({
+    bucket: loadConfig().shared.stateBucket,
+    key,
+    region: "us-east-1",
+    encrypt: true,
+    use_lockfile: true,
+  });
+  expect(terraform.required_version).toBe(">= 1.10");
+});
+
+test.each([
+  ["aws_sqs_queue.inference_queue", "name", "poc-dev-inference_queue"],
+  ["aws_lambda_function.inference_worker_function", "function_name", "poc-dev-bert-paraphrase-tf"],
+  ["aws_sagemaker_endpoint.model_endpoint", "name", "poc-dev-paraphrase-bert-en-endpoint"],
+  ["aws_sagemaker_feature_group.features_group", "feature_group_name", "poc-dev-paraphrase-feature-group"],
+  ["aws_redshift_cluster.warehouse_cluster", "cluster_identifier", "poc-dev-paraphrase-redshift-cluster"],
+  ["aws_redshift_cluster.warehouse_cluster", "master_username", "admin"],
+  ["aws_redshift_subnet_group.warehouse_subnet_group", "name", "poc-dev-redshift-subnet-group"],
+  ["aws_api_gateway_rest_api.api_rest_api", "name", "poc-dev-paraphrase-bert-rest-api"],
+  ["aws_api_gateway_stage.api_stage", "stage_name", "dev"],
+  ["aws_vpc.network_vpc", "cidr_block", "10.0.0.0/16"],
+  ["aws_vpc.network_vpc", "tags", { Name: "poc-dev-paraphrase-bert-vpc" }],
+  ["aws_subnet.network_private_subnet_1", "cidr_block", "10.0.2.0/24"],
+  ["aws_iam_role.model_execution_role", "name", "poc-dev-SagemakerModelExecutionRole"],
+  ["aws_iam_role.inference_worker_role", "name", "poc-dev-BertParaphraseModelLambdaRoleTF"],
+])("in dev, %s keeps the original's %s", (address, attribute, value) => {
+  expect(attributeOf(address, attribute)).toEqual(value);
+});
+
+test("the artifact of the model comes from the bucket that the state stack makes", () => {
+  const buckets = resourcesOf(stacks.state ?? "{}").flatMap(({ type, attributes }) =>
+    type === "aws_s3_bucket" ? [attributes.bucket] : [],
+  );
+  const [container] = z
+    .array(z.object({ model_data_url: z.string() }))
+    .parse(attributeOf(dev.find(({ type }) => type === "aws_sagemaker_model")?.address ?? "", "container"));
+  expect(buckets).toContain(container?.model_data_url.split("/")[2]);
+});
+
+test("the functions are told just what they parse from their environment", () => {
+  const told = (address: string) => Object.keys(Object(Object(attributeOf(address, "environment")).variables)).sort();
+  expect(told("aws_lambda_function.inference_worker_function")).toEqual([
+    "CLUSTER_ID",
+    "DB_NAME",
+    "DEAD_LETTER_QUEUE_URL",
+    "ENDPOINT_CONCURRENCY",
+    "ENDPOINT_NAME",
+    "FEATURE_GROUP_NAME",
+    "MODEL_RELEASE",
+    "RECORD_IDENTIFIER_TYPE",
+  ]);
+  expect(told("aws_lambda_function.api_handler_function")).toEqual(["CLUSTER_ID", "DB_NAME", "QUEUE_URL"]);
+});
+
+const outputs = z.object({ output: z.record(z.string(), z.unknown()) });
+
+test("an operator finds in the outputs what he works with", () => {
+  const { output } = outputs.parse(JSON.parse(stacks["inference-dev"] ?? "{}"));
+  expect(Object.keys(output).sort()).toEqual([
+    "api_url",
+    "dead_letter_queue_url",
+    "endpoint_name",
+    "feature_group_name",
+    "model_release",
+    "queue_url",
+    "redshift_admin_secret_arn",
+    "redshift_cluster_identifier",
+    "redshift_cluster_url",
+    "redshift_database_name",
+    "worker_function_name",
+  ]);
+});
