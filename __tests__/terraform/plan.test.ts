@@ -1,0 +1,46 @@
+import { chmod, readdir, readFile, utimes } from "node:fs/promises";
+import { join } from "node:path";
+import { resourcesOf } from "../setup/synth";
+import { StackFolder } from "./terraform";
+
+describe.each(["state", "inference-dev", "inference-prod"])("%s", (stack) => {
+  let copy: StackFolder;
+  beforeAll(async () => {
+    copy = await StackFolder.copyOf(stack);
+  });
+  afterAll(() => copy.remove());
+
+  test("is valid", async () => {
+    expect(JSON.parse(await copy.terraform("validate", "-json"))).toMatchObject({ valid: true, diagnostics: [] });
+  });
+
+  test("plans to create each of its resources on an empty account, and nothing else", async () => {
+    const changes = await copy.plan();
+    expect(new Set(changes.flatMap(({ change }) => change.actions))).toEqual(new Set(["create"]));
+    const synthesized = resourcesOf(await readFile(join(copy.folder, "cdk.tf.json"), "utf8"));
+    expect(changes.map(({ address }) => address).sort()).toEqual(synthesized.map(({ address }) => address).sort());
+  });
+});
+
+test("an unchanged source gives the same archive on another machine, whatever its files' times and modes", async () => {
+  const hashes: unknown[] = [];
+  for (const [mode, time] of [
+    [0o644, 0],
+    [0o775, 1_000_000_000],
+  ] as const) {
+    const copy = await StackFolder.copyOf("inference-dev");
+    for (const entry of await readdir(join(copy.folder, "assets"), { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      await chmod(join(entry.parentPath, entry.name), mode);
+      await utimes(join(entry.parentPath, entry.name), time, time);
+    }
+    const functions = (await copy.plan()).filter(({ type }) => type === "aws_lambda_function");
+    hashes.push(functions.map(({ address, change }) => [address, change.after?.source_code_hash]));
+    await copy.remove();
+  }
+  expect(hashes[1]).toEqual(hashes[0]);
+  expect(hashes[0]).toEqual([
+    ["aws_lambda_function.api_handler_function", expect.any(String)],
+    ["aws_lambda_function.inference_worker_function", expect.any(String)],
+  ]);
+});

@@ -1,0 +1,60 @@
+import { execFile } from "node:child_process";
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { z } from "zod";
+
+const run = promisify(execFile);
+
+/** Credentials that lead nowhere, and an STS on this desk for the one call that the AWS provider makes. */
+const environment = {
+  ...process.env,
+  AWS_ACCESS_KEY_ID: "test",
+  AWS_SECRET_ACCESS_KEY: "test",
+  AWS_ENDPOINT_URL_STS: process.env.TEST_SQS_URL,
+  AWS_EC2_METADATA_DISABLED: "true",
+  CHECKPOINT_DISABLE: "1",
+};
+
+const planJson = z.object({
+  resource_changes: z.array(
+    z.object({
+      address: z.string(),
+      mode: z.string(),
+      type: z.string(),
+      change: z.object({ actions: z.array(z.string()), after: z.record(z.string(), z.unknown()).nullable() }),
+    }),
+  ),
+});
+
+/** A copy of a synthesized stack with its state in a local file instead of S3, and Terraform to run in it. */
+export class StackFolder {
+  private constructor(readonly folder: string) {}
+
+  static async copyOf(stack: string): Promise<StackFolder> {
+    const folder = await mkdtemp(join(tmpdir(), "stack-"));
+    await cp(join("cdktf.out", "stacks", stack), folder, { recursive: true });
+    const backend = { terraform: { backend: { local: { path: "test.tfstate" } } } };
+    await writeFile(join(folder, "backend_override.tf.json"), JSON.stringify(backend));
+    const copy = new StackFolder(folder);
+    await copy.terraform("init", "-input=false", "-no-color");
+    return copy;
+  }
+
+  async terraform(...args: string[]): Promise<string> {
+    const { stdout } = await run("terraform", args, { cwd: this.folder, env: environment, maxBuffer: 1 << 26 });
+    return stdout;
+  }
+
+  /** What Terraform would do to managed resources. */
+  async plan() {
+    await this.terraform("plan", "-input=false", "-no-color", "-out=plan");
+    const plan = planJson.parse(JSON.parse(await this.terraform("show", "-json", "plan")));
+    return plan.resource_changes.filter(({ mode }) => mode === "managed");
+  }
+
+  remove(): Promise<void> {
+    return rm(this.folder, { recursive: true, force: true });
+  }
+}
