@@ -18,10 +18,6 @@ const mayNameNoResource: Record<string, { reason: string; condition?: string }> 
     reason: "a statement has no ARN",
     condition: "redshift-data:statement-owner-iam-userid",
   },
-  "redshift-data:CancelStatement": {
-    reason: "a statement has no ARN",
-    condition: "redshift-data:statement-owner-iam-userid",
-  },
   "ecr:GetAuthorizationToken": { reason: "the token is for the account's registry as a whole" },
   "cloudwatch:PutMetricData": { reason: "a metric has no ARN", condition: "cloudwatch:namespace" },
 };

@@ -6,7 +6,7 @@ import { SecurityGroup } from "@cdktf/provider-aws/lib/security-group";
 import { VpcSecurityGroupEgressRule } from "@cdktf/provider-aws/lib/vpc-security-group-egress-rule";
 import { DataResource, Fn, type ITerraformDependable, TerraformLocal } from "cdktf";
 import { Construct } from "constructs";
-import { type Access, allow } from "./access";
+import type { Access } from "./access";
 import type { Network } from "./network";
 import { createGrant, createResults, createWriteLock, grantPredictions } from "./prediction-schema";
 
@@ -90,36 +90,30 @@ export class Warehouse extends Construct {
 
   /** Lets its holder read predictions. */
   read(): Access {
-    return this.signIn(false);
+    const outcome = ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult"];
+    return this.signIn("redshift-data:ExecuteStatement", outcome, false);
   }
 
-  /** Lets its holder add predictions and read them, never change or delete one. */
+  /** Lets its holder add predictions, never change or delete one. */
   write(): Access {
-    return this.signIn(true);
+    return this.signIn("redshift-data:BatchExecuteStatement", ["redshift-data:DescribeStatement"], true);
   }
 
   /** The Data API, as a database user of the holder's own (https://docs.aws.amazon.com/redshift/latest/mgmt/data-api-access.html). */
-  private signIn(mayWrite: boolean): Access {
-    const access = allow(["redshift-data:ExecuteStatement", "redshift-data:BatchExecuteStatement"], this.cluster.arn, {
-      CLUSTER_ID: this.cluster.clusterIdentifier,
-      DB_NAME: this.cluster.databaseName,
-    });
+  private signIn(execute: string, outcome: string[], mayWrite: boolean): Access {
+    const { clusterIdentifier, databaseName, arn } = this.cluster;
     return {
-      ...access,
       statements: [
-        ...access.statements,
+        { actions: [execute], resources: [arn] },
         { actions: ["redshift:GetClusterCredentialsWithIAM"], resources: [this.databaseArn] },
         {
           // These know no resource; the condition leaves its holder the statements it sent itself.
-          actions: [
-            "redshift-data:DescribeStatement",
-            "redshift-data:GetStatementResult",
-            "redshift-data:CancelStatement",
-          ],
+          actions: outcome,
           resources: ["*"],
           condition: { StringEquals: { "redshift-data:statement-owner-iam-userid": "$${aws:userid}" } },
         },
       ],
+      environment: { CLUSTER_ID: clusterIdentifier, DB_NAME: databaseName },
       admit: ({ id, roleName }) => this.run(`grant_${id}`, grantPredictions(roleName, mayWrite), this.schema),
     };
   }

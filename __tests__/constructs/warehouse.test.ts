@@ -158,25 +158,32 @@ test.each([
   expect(onlyResource(json, "aws_lambda_function").attributes.depends_on).toContain(grant);
 });
 
-test("a user signs in by IAM to this database, never as the admin, and sees only its own statements", () => {
-  const statements = roleStatementsOf(
-    warehouse(
-      {},
-      user("reader", (it) => it.read()),
-    ),
-  );
-  expect(statements.flatMap(({ Action }) => Action)).not.toContain("secretsmanager:GetSecretValue");
-  expect(statements).toContainEqual(
-    expect.objectContaining({
+test.each([
+  [
+    "reader",
+    ["redshift-data:ExecuteStatement"],
+    ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult"],
+    (it: Warehouse) => it.read(),
+  ],
+  [
+    "writer",
+    ["redshift-data:BatchExecuteStatement"],
+    ["redshift-data:DescribeStatement"],
+    (it: Warehouse) => it.write(),
+  ],
+])(
+  "a %s signs in by IAM to this database, never as the admin, and sees only its own statements",
+  (id, execute, outcome, uses) => {
+    const [run, signIn, follow] = roleStatementsOf(warehouse({}, user(id, uses)));
+    expect(run).toMatchObject({ Action: execute, Resource: ["${aws_redshift_cluster.warehouse_cluster.arn}"] });
+    expect(signIn).toMatchObject({
       Action: ["redshift:GetClusterCredentialsWithIAM"],
       Resource: ["${local.warehouse_database_arn}"],
-    }),
-  );
-  expect(statements).toContainEqual(
-    expect.objectContaining({
-      Action: expect.arrayContaining(["redshift-data:GetStatementResult"]),
+    });
+    expect(follow).toMatchObject({
+      Action: outcome,
       Resource: ["*"],
       Condition: { StringEquals: { "redshift-data:statement-owner-iam-userid": "$${aws:userid}" } },
-    }),
-  );
-});
+    });
+  },
+);
