@@ -1,0 +1,206 @@
+import { SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-featurestore-runtime";
+import { z } from "zod";
+import { operator } from "../../local/credentials";
+import { startFeatureStore } from "../../local/feature-store";
+import { type Answer, AwsError, json, parseBody, type StandIn, serve } from "../../local/stand-in";
+import { FeatureStore, type FeatureStoreProps, type RecordIdentifierType, Unreadable } from "../../pipeline/features";
+
+const started: StandIn[] = [];
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((one) => one.stop()));
+});
+
+const storeAt = async (standIn: Promise<StandIn>, props: Partial<FeatureStoreProps> = {}) => {
+  const { url, stop } = await standIn;
+  started.push({ url, stop });
+  const client = new SageMakerFeatureStoreRuntimeClient({ ...operator, endpoint: url });
+  return new FeatureStore({ featureGroupName: "sentences", recordIdentifierType: "String", ...props }, client);
+};
+
+const group = (recordIdentifierType: RecordIdentifierType, eventTime = { name: "event_time", type: "String" }) => ({
+  name: "sentences",
+  recordIdentifierFeatureName: "id",
+  eventTimeFeatureName: eventTime.name,
+  features: [
+    { name: "id", type: recordIdentifierType },
+    ...(eventTime.name === "id" ? [] : [eventTime]),
+    { name: "seq_0", type: "String" },
+    { name: "seq_1", type: "String" },
+  ],
+});
+
+const readSchema = z.object({
+  Identifiers: z.tuple([z.object({ RecordIdentifiersValueAsString: z.array(z.string()) })]),
+});
+const writeSchema = z.object({
+  Entries: z.array(z.object({ Record: z.array(z.object({ FeatureName: z.string(), ValueAsString: z.string() })) })),
+});
+
+/** A feature store that answers each read as it is told; what it was asked for stands in `asked`. */
+const storeThat = (answer: (ids: string[], call: number) => Answer, asked: string[][] = []) =>
+  storeAt(
+    serve((request) => {
+      const ids = parseBody(request, readSchema, "ValidationError").Identifiers[0].RecordIdentifiersValueAsString;
+      return answer(ids, asked.push(ids));
+    }),
+  );
+
+const recordOf = (id: string) => ({
+  FeatureGroupName: "sentences",
+  RecordIdentifierValueAsString: id,
+  Record: [
+    { FeatureName: "seq_0", ValueAsString: `first of ${id}` },
+    { FeatureName: "seq_1", ValueAsString: `second of ${id}` },
+  ],
+});
+const sentences = (id: string) => ({ seq_0: `first of ${id}`, seq_1: `second of ${id}` });
+const unprocessed = (ids: string[]) =>
+  ids.length > 0 ? [{ FeatureGroupName: "sentences", RecordIdentifiersValueAsString: ids }] : [];
+
+test("writes features and reads both sentences of each input, more than one call holds", async () => {
+  const store = await storeAt(startFeatureStore({ groups: [group("String")] }));
+  const ids = Array.from({ length: 230 }, (_, n) => `id-${n}`);
+  await store.write(ids.map((id) => ({ id, ...sentences(id) })));
+  expect(await store.read(ids)).toEqual(new Map(ids.map((id) => [id, sentences(id)])));
+});
+
+test("asks once for an input that is wanted twice", async () => {
+  const asked: string[][] = [];
+  const store = await storeThat(
+    (ids) => json({ Records: ids.map(recordOf), Errors: [], UnprocessedIdentifiers: [] }),
+    asked,
+  );
+  await store.read(["a", "b", "a"]);
+  expect(asked).toEqual([["a", "b"]]);
+});
+
+test("knows an input that the group has not, for good", async () => {
+  const store = await storeAt(startFeatureStore({ groups: [group("String")] }));
+  expect(await store.read(["nobody"])).toEqual(
+    new Map([["nobody", new Unreadable("the feature group has no such input", true)]]),
+  );
+});
+
+test("knows a record that misses a sentence, for good", async () => {
+  const store = await storeThat(([id = ""]) => {
+    const { Record, ...rest } = recordOf(id);
+    return json({ Records: [{ ...rest, Record: Record.slice(0, 1) }], Errors: [], UnprocessedIdentifiers: [] });
+  });
+  expect((await store.read(["a"])).get("a")).toEqual(new Unreadable("the input's record has no seq_1", true));
+});
+
+test.each([
+  {
+    type: "Fractional" as const,
+    good: ["7", "7.0", "+7", "-1.5e3", ".5"],
+    bad: ["seven", "", "0x7", "7 ", "1e999", "NaN"],
+  },
+  {
+    type: "Integral" as const,
+    good: ["7", "007", "-7", "9223372036854775807"],
+    bad: ["7.0", "9223372036854775808", "1e3"],
+  },
+])("keeps ids that are not $type out of the call, which they would fail", async ({ type, good, bad }) => {
+  const store = await storeAt(startFeatureStore({ groups: [group(type)] }), { recordIdentifierType: type });
+  await store.write(
+    [...new Set(good.map(Number))].map((id) => ({
+      id: BigInt.asIntN(64, BigInt(Math.trunc(id))) === BigInt(Math.trunc(id)) ? String(id) : "9223372036854775807",
+      ...sentences("n"),
+    })),
+  );
+  const found = await store.read([...good, ...bad]);
+  for (const id of good) expect([id, found.get(id)]).toEqual([id, sentences("n")]);
+  for (const id of bad) {
+    expect(found.get(id)).toEqual(
+      new Unreadable(`the feature group's identifiers are ${type}, which this input's id is not`, true),
+    );
+  }
+});
+
+test("writes to a group whose identifier is its event time", async () => {
+  const idItself = { name: "id", type: "Fractional" as const };
+  const store = await storeAt(startFeatureStore({ groups: [group("Fractional", idItself)] }), {
+    recordIdentifierType: "Fractional",
+    eventTime: idItself,
+  });
+  await store.write([{ id: "7", ...sentences("7") }]);
+  expect((await store.read(["7"])).get("7")).toEqual(sentences("7"));
+});
+
+test("asks again for what was left unprocessed, and only for that", async () => {
+  const asked: string[][] = [];
+  const store = await storeThat((ids, call) => {
+    const left = call === 1 ? ["b"] : [];
+    const Records = ids.filter((id) => !left.includes(id)).map(recordOf);
+    return json({ Records, Errors: [], UnprocessedIdentifiers: unprocessed(left) });
+  }, asked);
+  expect(await store.read(["a", "b"])).toEqual(new Map(["a", "b"].map((id) => [id, sentences(id)])));
+  expect(asked).toEqual([["a", "b"], ["b"]]);
+});
+
+test("gives up what stays unprocessed for now, not for good", async () => {
+  const asked: string[][] = [];
+  const store = await storeThat(
+    (ids) => json({ Records: [], Errors: [], UnprocessedIdentifiers: unprocessed(ids) }),
+    asked,
+  );
+  expect((await store.read(["a"])).get("a")).toEqual(
+    new Unreadable("the feature store left this input unprocessed", false),
+  );
+  expect(asked).toHaveLength(4);
+});
+
+test("reads the others when one fails", async () => {
+  const error = {
+    FeatureGroupName: "sentences",
+    RecordIdentifierValueAsString: "b",
+    ErrorCode: "InternalFailure",
+    ErrorMessage: "",
+  };
+  const store = await storeThat(() => json({ Records: [recordOf("a")], Errors: [error], UnprocessedIdentifiers: [] }));
+  expect(await store.read(["a", "b"])).toEqual(
+    new Map<string, unknown>([
+      ["a", sentences("a")],
+      ["b", new Unreadable("the feature store failed for this input: InternalFailure", false)],
+    ]),
+  );
+});
+
+test("holds no input to be unknown because a call failed", async () => {
+  const store = await storeThat(() => {
+    throw new AwsError("AccessForbidden", 403, "not you");
+  });
+  expect((await store.read(["a"])).get("a")).toEqual(
+    new Unreadable("the feature store failed: AccessForbidden: not you", false),
+  );
+});
+
+test("writes again what was left unprocessed", async () => {
+  const written: string[][] = [];
+  const store = await storeAt(
+    serve((request) => {
+      const { Entries } = parseBody(request, writeSchema, "ValidationError");
+      const ids = Entries.map(
+        ({ Record }) => Record.find(({ FeatureName }) => FeatureName === "id")?.ValueAsString ?? "",
+      );
+      const left = written.push(ids) === 1 ? Entries.slice(1) : [];
+      return json({
+        Errors: [],
+        UnprocessedEntries: left.map((entry) => ({ FeatureGroupName: "sentences", ...entry })),
+      });
+    }),
+  );
+  await store.write([
+    { id: "a", ...sentences("a") },
+    { id: "b", ...sentences("b") },
+  ]);
+  expect(written).toEqual([["a", "b"], ["b"]]);
+});
+
+test("says which rows were not written, and why", async () => {
+  const store = await storeAt(startFeatureStore({ groups: [group("Integral")] }), { recordIdentifierType: "Integral" });
+  const rows = ["1", "one"].map((id) => ({ id, ...sentences(id) }));
+  await expect(store.write(rows)).rejects.toThrow(
+    '1 of 2 rows were not written to sentences: id "one": ValidationError: feature id must be Integral, got one',
+  );
+});

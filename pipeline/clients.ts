@@ -1,0 +1,31 @@
+import { setMaxListeners } from "node:events";
+
+/** What every AWS client here is made with. Node's own default is to wait for ever. */
+export interface CallLimits {
+  /** The longest that one attempt may take, in milliseconds. */
+  readonly requestTimeout: number;
+  /** Attempts in all, for what the SDK holds to be worth another (throttling, 5xx, a cut connection). @default 3 */
+  readonly maxAttempts?: number;
+}
+
+/** The settings of an SDK client that ends every call in bounded time. */
+export const clientSettings = ({ requestTimeout, maxAttempts = 3 }: CallLimits) => ({
+  maxAttempts,
+  requestHandler: { connectionTimeout: 2_000, requestTimeout, throwOnRequestTimeout: true },
+});
+
+/** How long a call of ours may go on in all. Every call that takes this stops when the signal is given. */
+export interface Until {
+  readonly signal: AbortSignal;
+}
+
+/** Until so many milliseconds from now. */
+export const within = (milliseconds: number): Until => {
+  const signal = AbortSignal.timeout(Math.floor(milliseconds));
+  setMaxListeners(0, signal); // every call in flight listens to it
+  return { signal };
+};
+
+/** What a log, or a message's reason, says of an error. */
+export const reasonOf = (error: unknown): string =>
+  error instanceof Error ? `${error.name}: ${error.message}` : String(error);

@@ -1,0 +1,42 @@
+import { setTimeout } from "node:timers/promises";
+
+/** Runs at most `limit` tasks at once; the others wait in the order they came. */
+export const limiter = (limit: number) => {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return async <T>(task: () => Promise<T>): Promise<T> => {
+    if (running < limit) running++;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await task();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else running--;
+    }
+  };
+};
+
+/** Waits before the next attempt: up to 100 ms after the first, up to twice as long after each further one. */
+export const backOff = (attempt: number, signal?: AbortSignal) =>
+  setTimeout(Math.random() * 100 * 2 ** (attempt - 1), undefined, { signal });
+
+/** Splits a list into runs, each of at most `count` items and `size` in all; an item larger than that stands alone. */
+export const runsOf = <T>(
+  items: readonly T[],
+  limits: { count: number; size?: number },
+  sizeOf: (item: T) => number = () => 0,
+): T[][] => {
+  const runs: T[][] = [];
+  let size = 0;
+  for (const item of items) {
+    const run = runs.at(-1);
+    size += sizeOf(item);
+    if (run && run.length < limits.count && size <= (limits.size ?? Number.POSITIVE_INFINITY)) run.push(item);
+    else {
+      runs.push([item]);
+      size = sizeOf(item);
+    }
+  }
+  return runs;
+};

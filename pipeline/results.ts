@@ -1,0 +1,312 @@
+import {
+  BatchExecuteStatementCommand,
+  DescribeStatementCommand,
+  ExecuteStatementCommand,
+  paginateGetStatementResult,
+  RedshiftDataClient,
+  type SqlParameter,
+} from "@aws-sdk/client-redshift-data";
+import * as z from "zod";
+import { clientSettings, type Until, within } from "./clients";
+import { backOff, runsOf } from "./flow";
+
+/** An answered request, as the warehouse keeps it. */
+export interface Prediction {
+  readonly requestId: string;
+  readonly inputId: string;
+  readonly jobId?: string;
+  readonly output: string;
+  /** The endpoint, its production variant, and the release of the artifact that answered. */
+  readonly endpoint: string;
+  readonly variant: string;
+  readonly modelRelease: string;
+  readonly requestedAt: Date;
+  readonly predictedAt: Date;
+}
+
+/** The most that each column of text in `prediction_results` holds, in UTF-8 bytes. */
+export const columnBytes = {
+  request_id: 128,
+  input_id: 1_024,
+  job_id: 128,
+  output: 65_535,
+  endpoint: 63,
+  variant: 63,
+  model_release: 64,
+};
+
+/** The Data API hands out no row above this. */
+const rowBytes = 65_536;
+
+const statementBytes = 100_000;
+const statementsPerBatch = 40;
+/** Above what one row, or the frame around the rows, takes of a statement beside the values. */
+const frameBytes = 700;
+
+/** The longest that a call waits for its statement; it may ask again. */
+const waitSeconds = 20;
+const attempts = 5;
+
+/** A text's length in UTF-8 bytes, which is how AWS counts. */
+export const bytesOf = (text: string): number => Buffer.byteLength(text, "utf8");
+
+/** A time in UTC, as Redshift and PostgreSQL read it. */
+const timestamp = (date: Date) => date.toISOString().replace("T", " ").replace("Z", "");
+
+/** The row of a prediction: each column with its type and its value; undefined is NULL. */
+const rowOf = (
+  prediction: Prediction,
+): { name: string; type: string; value: string | undefined; maxBytes: number }[] => {
+  const text = (name: keyof typeof columnBytes, value: string | undefined) => {
+    return { name, type: `VARCHAR(${columnBytes[name]})`, value, maxBytes: columnBytes[name] };
+  };
+  const time = (name: string, date: Date) => {
+    return { name, type: "TIMESTAMP", value: timestamp(date), maxBytes: 23 };
+  };
+  return [
+    text("request_id", prediction.requestId),
+    text("input_id", prediction.inputId),
+    text("job_id", prediction.jobId),
+    text("output", prediction.output),
+    text("endpoint", prediction.endpoint),
+    text("variant", prediction.variant),
+    text("model_release", prediction.modelRelease),
+    time("requested_at", prediction.requestedAt),
+    time("predicted_at", prediction.predictedAt),
+  ];
+};
+
+const sizeOf = (prediction: Prediction) => rowOf(prediction).reduce((sum, { value = "" }) => sum + bytesOf(value), 0);
+
+/** Why the warehouse cannot keep a prediction exactly as it is; undefined where it can. */
+export const unstorable = (prediction: Prediction): string | undefined => {
+  for (const { name, value = "", maxBytes } of rowOf(prediction)) {
+    const fault = tooLong(name, bytesOf(value), maxBytes);
+    if (fault) return fault;
+    if (/\0|\p{Surrogate}/u.test(value)) return `${name} must be Unicode text without NUL`;
+  }
+  return tooLong("a row", sizeOf(prediction), rowBytes);
+};
+
+const tooLong = (what: string, bytes: number, most: number) => {
+  if (bytes <= most) return undefined;
+  return `${what} must be at most ${most.toLocaleString("en")} UTF-8 bytes, got ${bytes.toLocaleString("en")}`;
+};
+
+/** One transaction as the Data API takes it. */
+export interface Batch {
+  readonly Sqls: string[];
+  readonly Parameters: SqlParameter[];
+}
+
+/** A batch that writes these rows. The values stand in the parameters, each once. */
+const batchOf = (statements: readonly (readonly Prediction[])[]): Batch => {
+  const names = new Map<string, string>();
+  const expression = (value: string | undefined) => {
+    // The Data API knows neither a NULL parameter nor an empty one.
+    if (value === undefined) return "NULL";
+    if (value === "") return "''";
+    const name = names.get(value) ?? `v${names.size}`;
+    names.set(value, name);
+    return `:${name}`;
+  };
+  const select = (prediction: Prediction) =>
+    `SELECT ${rowOf(prediction)
+      .map(({ name, type, value }) => `CAST(${expression(value)} AS ${type}) AS ${name}`)
+      .join(", ")}`;
+  const insert = (predictions: readonly Prediction[]) =>
+    `INSERT INTO prediction_results (${columnNames}) SELECT ${columnNames} FROM (${predictions.map(select).join(" UNION ALL ")}) AS incoming ` +
+    "WHERE NOT EXISTS (SELECT 1 FROM prediction_results AS stored WHERE stored.request_id = incoming.request_id)";
+  return {
+    // The lock comes first: the transaction's snapshot, taken by the statement after it, then holds every row written before.
+    Sqls: ["LOCK prediction_results_lock", ...statements.map(insert)],
+    Parameters: [...names].map(([value, name]) => ({ name, value })),
+  };
+};
+
+const columnNames =
+  "request_id, input_id, job_id, output, endpoint, variant, model_release, requested_at, predicted_at";
+
+/**
+ * The transactions that write these predictions: one, unless they are too large for it. Of several with one request
+ * id the first is written.
+ */
+export const batchesOf = (predictions: readonly Prediction[]): Batch[] => {
+  const first = new Map<string, Prediction>();
+  for (const prediction of predictions) {
+    if (!first.has(prediction.requestId)) first.set(prediction.requestId, prediction);
+  }
+  const limits = { count: Number.POSITIVE_INFINITY, size: statementBytes - frameBytes };
+  const statements = runsOf([...first.values()], limits, (prediction) => sizeOf(prediction) + frameBytes);
+  return runsOf(statements, { count: statementsPerBatch - 1 }).map(batchOf);
+};
+
+/** The database ran a statement and refused it, or it was stopped. */
+export class StatementFailed extends Error {
+  override readonly name = "StatementFailed";
+
+  constructor(
+    id: string,
+    status: string,
+    /** What the database said. */
+    readonly reason: string,
+  ) {
+    super(`statement ${id} ${status}: ${reason}`);
+  }
+}
+
+/** Another transaction stood in the way; the next attempt may pass. */
+const isConflict = (error: unknown) =>
+  error instanceof StatementFailed &&
+  /\b1023\b|serializ|deadlock|lock timeout|could not obtain lock/i.test(error.reason);
+
+const busy = new Set([
+  "AbortError",
+  "ActiveSessionsExceededException",
+  "ActiveStatementsExceededException",
+  "ActiveWaitingRequestsExceededException",
+  "DatabaseConnectionException",
+  "QueryTimeoutException",
+  "ThrottlingException",
+  "TimeoutError",
+]);
+
+/** Whether the warehouse was busy, slow or away, so that the same call may do better later. */
+export const isBusy = (error: unknown): boolean => {
+  const parsed = z
+    .object({
+      name: z.string(),
+      code: z.string().optional(),
+      $metadata: z.object({ httpStatusCode: z.number().optional() }).optional(),
+    })
+    .safeParse(error);
+  if (!parsed.success) return false;
+  const { name, code, $metadata } = parsed.data;
+  return busy.has(name) || isConflict(error) || /^E[A-Z]+$/.test(code ?? "") || ($metadata?.httpStatusCode ?? 0) >= 500;
+};
+
+const textField = z.object({ stringValue: z.string() }).transform(({ stringValue }) => stringValue);
+const timeField = textField.transform((text) => new Date(`${text.replace(" ", "T")}Z`)).pipe(z.date());
+
+const predictionRow = z
+  .tuple([
+    textField,
+    textField,
+    z.union([textField, z.object({ isNull: z.literal(true) }).transform(() => undefined)]),
+    textField,
+    textField,
+    textField,
+    textField,
+    timeField,
+    timeField,
+  ])
+  .transform(
+    ([requestId, inputId, jobId, output, endpoint, variant, modelRelease, requestedAt, predictedAt]): Prediction => {
+      return { requestId, inputId, jobId, output, endpoint, variant, modelRelease, requestedAt, predictedAt };
+    },
+  );
+
+const countRow = z.tuple([z.object({ longValue: z.number() })]).transform(([{ longValue }]) => longValue);
+
+const inUtc = (column: string) => `TO_CHAR(${column}, 'YYYY-MM-DD HH24:MI:SS.MS')`;
+
+const selectPredictions = `SELECT request_id, input_id, job_id, output, endpoint, variant, model_release, ${inUtc("requested_at")}, ${inUtc("predicted_at")} FROM prediction_results`;
+
+const aMinute = () => within(60_000);
+
+export interface ResultsProps {
+  /** The identifier of the Redshift cluster. */
+  readonly clusterId: string;
+  readonly databaseName: string;
+}
+
+/** The predictions in the warehouse. Signs in as the database user of the caller's IAM role. */
+export class Results {
+  constructor(
+    private readonly props: ResultsProps,
+    private readonly client = new RedshiftDataClient(clientSettings({ requestTimeout: (waitSeconds + 5) * 1000 })),
+  ) {}
+
+  /**
+   * Writes predictions, each once however often it is saved: one whose request id has a row already changes nothing.
+   * Check each by `unstorable` first, for one that does not fit fails them all.
+   * @throws when it is not known that all are written. Saving them again is harmless.
+   */
+  async save(predictions: readonly Prediction[], until = aMinute()): Promise<void> {
+    for (const batch of batchesOf(predictions)) await this.write(batch, until);
+  }
+
+  /** The predictions of an input, newest first. @param limit how many at most, 50 unless told */
+  ofInput(inputId: string, { limit = 50 } = {}, until = aMinute()): Promise<Prediction[]> {
+    const sql = `${selectPredictions} WHERE input_id = :id ORDER BY predicted_at DESC, request_id LIMIT ${Math.trunc(limit)}`;
+    return this.read(predictionRow, sql, inputId, until);
+  }
+
+  /** All predictions of a job, oldest first. */
+  ofJob(jobId: string, until = aMinute()): Promise<Prediction[]> {
+    return this.read(
+      predictionRow,
+      `${selectPredictions} WHERE job_id = :id ORDER BY predicted_at, request_id`,
+      jobId,
+      until,
+    );
+  }
+
+  /** How many predictions a job has. */
+  async countOfJob(jobId: string, until = aMinute()): Promise<number> {
+    const [count = 0] = await this.read(
+      countRow,
+      "SELECT COUNT(*) FROM prediction_results WHERE job_id = :id",
+      jobId,
+      until,
+    );
+    return count;
+  }
+
+  private get database() {
+    return { ClusterIdentifier: this.props.clusterId, Database: this.props.databaseName, WaitTimeSeconds: waitSeconds };
+  }
+
+  private async write(batch: Batch, until: Until): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const command = new BatchExecuteStatementCommand({ ...this.database, ...batch });
+        await this.finish(await this.client.send(command, { abortSignal: until.signal }), until);
+        return;
+      } catch (error) {
+        if (!isConflict(error) || attempt === attempts) throw error;
+        await backOff(attempt, until.signal);
+      }
+    }
+  }
+
+  private async read<Row>(row: z.ZodType<Row>, sql: string, id: string, until: Until): Promise<Row[]> {
+    const command = new ExecuteStatementCommand({
+      ...this.database,
+      Sql: sql,
+      Parameters: [{ name: "id", value: id }],
+    });
+    const Id = await this.finish(await this.client.send(command, { abortSignal: until.signal }), until);
+    const rows: Row[] = [];
+    const pages = paginateGetStatementResult({ client: this.client }, { Id }, { abortSignal: until.signal });
+    for await (const { Records } of pages) rows.push(...z.array(row).parse(Records));
+    return rows;
+  }
+
+  /** Waits until a statement is through, and gives its id. */
+  private async finish(started: { Id?: string; Status?: string }, { signal }: Until): Promise<string> {
+    const Id = z.string().parse(started.Id);
+    let described: { Status?: string; Error?: string; SubStatements?: { Error?: string }[] } = started;
+    for (let round = 1; described.Status !== "FINISHED"; round++) {
+      if (described.Status === "FAILED" || described.Status === "ABORTED") {
+        const reasons = [described.Error, ...(described.SubStatements ?? []).map((statement) => statement.Error)];
+        const reason = reasons.find((text) => text);
+        if (reason || round > 1) throw new StatementFailed(Id, described.Status, reason ?? "no reason given");
+      } else if (round > 1) await backOff(Math.min(round, 5), signal);
+      described = await this.client.send(new DescribeStatementCommand({ Id, WaitTimeSeconds: waitSeconds }), {
+        abortSignal: signal,
+      });
+    }
+    return Id;
+  }
+}
