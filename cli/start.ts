@@ -1,0 +1,166 @@
+import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once, setMaxListeners } from "node:events";
+import { promisify } from "node:util";
+import { SQSClient } from "@aws-sdk/client-sqs";
+import { Presets, SingleBar } from "cli-progress";
+import { Command } from "commander";
+import { z } from "zod";
+import { type LocalAws, startAws } from "../local/aws";
+import { paraphrases } from "../local/lexical-model";
+import { ModelError } from "../local/sagemaker-runtime";
+import { FeatureStore } from "../pipeline/features";
+import { RequestQueue } from "../pipeline/requests";
+import { Results } from "../pipeline/results";
+import { follow } from "./follow";
+import { type Outcome, summaryOf, tableOf } from "./report";
+import { type RequestRow, readRequestsFile } from "./requests-file";
+
+const dataDir = ".local";
+
+/** What the command prints for its caller goes to stdout, what it says meanwhile to stderr. */
+const talk = (line: string) => console.error(line);
+
+const sentencePair = z.object({ seq_0: z.string(), seq_1: z.string() });
+
+/** The stand-in for the model, behind the model's own contract. */
+function model(body: unknown): string {
+  const pair = sentencePair.safeParse(body);
+  if (!pair.success) throw new ModelError(400, z.prettifyError(pair.error));
+  return paraphrases(pair.data);
+}
+
+/** Writes the Terraform of every environment into cdktf.out, which is where this desk reads its names from. */
+async function synthesize(signal: AbortSignal): Promise<void> {
+  await promisify(execFile)(process.execPath, ["--import", "tsx", "main.ts"], { signal }).catch((error) => {
+    throw new Error(`cannot synthesize: ${error.stderr || error.message}`);
+  });
+}
+
+/** Asks for one prediction a row, and waits until each request has ended. */
+async function predict(rows: RequestRow[], aws: LocalAws, signal: AbortSignal) {
+  const until = { signal };
+  const { featureGroupName, clusterId, databaseName, deadLetterQueueUrl } = aws;
+  await new FeatureStore({ featureGroupName, recordIdentifierType: "String" }).write(rows, until);
+
+  const progress = progressOf(rows.length);
+  const started = performance.now();
+  try {
+    const jobId = randomUUID();
+    const { accepted, refused } = await new RequestQueue(aws.queueUrl).send(
+      rows.map(({ id }) => ({ id, jobId })),
+      until,
+    );
+    const { predictions, deadLetters } = await follow({
+      jobId,
+      requestIds: accepted.map(({ requestId }) => requestId),
+      results: new Results({ clusterId, databaseName }),
+      sqs: new SQSClient({ useQueueUrlAsEndpoint: false }),
+      deadLetterQueueUrl,
+      onProgress: (ended) => progress.update(ended + refused.length),
+      signal,
+    });
+    const seconds = (performance.now() - started) / 1000;
+
+    const requestIds = new Map(accepted.map(({ id, requestId }) => [id, requestId]));
+    const refusals = new Map(refused.map(({ id, reason }) => [id, reason]));
+    const outcomes = rows.map((row): Outcome => {
+      const requestId = requestIds.get(row.id) ?? "";
+      const output = predictions.get(requestId)?.output;
+      return output === undefined
+        ? { row, failure: deadLetters.get(requestId) ?? refusals.get(row.id) }
+        : { row, output };
+    });
+    return { outcomes, seconds };
+  } finally {
+    progress.stop();
+  }
+}
+
+/** A bar on a terminal, else a line whenever another tenth of the requests has ended. */
+function progressOf(total: number): { update(ended: number): void; stop(): void } {
+  if (process.stderr.isTTY) {
+    const bar = new SingleBar(
+      { format: "{bar} {value}/{total} requests, {duration_formatted}" },
+      Presets.shades_classic,
+    );
+    bar.start(total, 0);
+    return bar;
+  }
+  let told = 0;
+  return {
+    update: (ended) => {
+      if (ended === told || (ended < total && ended - told < total / 10)) return;
+      told = ended;
+      talk(`${ended} of ${total} requests have ended`);
+    },
+    stop: () => {},
+  };
+}
+
+/** What to type in another terminal, with the id of an input that exists and needs no quoting. */
+const usageOf = ({ environment, queueUrl, apiUrl }: LocalAws, rows: RequestRow[]) => {
+  const variables = Object.entries({ ...environment, QUEUE_URL: queueUrl, API_URL: apiUrl });
+  const id = rows.find((row) => /^[\w-]+$/.test(row.id))?.id ?? "1";
+  return `
+${variables.map(([name, value]) => `export ${name}=${value}`).join("\n")}
+
+aws sqs send-message --queue-url "$QUEUE_URL" --message-body '{"id":"${id}"}'
+curl -X POST -H 'content-type: application/json' -d '{"id":"${id}"}' "$API_URL/predict"
+curl "$API_URL/predict/${id}"
+`;
+};
+
+/** Runs the whole pipeline on this machine over the rows of a file, and says whether each got its prediction. */
+async function start(file: string, keep: boolean, signal: AbortSignal): Promise<boolean> {
+  const rows = await readRequestsFile(file);
+  talk("Synthesizing the stacks ...");
+  await synthesize(signal);
+  talk("Starting the stand-ins for AWS ...");
+  const aws = await startAws({ stack: "inference-dev", dataDir, model });
+  try {
+    signal.throwIfAborted();
+    Object.assign(process.env, aws.environment);
+    talk(`Asking for ${rows.length} predictions. The model is a stand-in: it compares words, and was never trained.`);
+    const { outcomes, seconds } = await predict(rows, aws, signal);
+    console.log(tableOf(outcomes));
+    console.log(summaryOf(outcomes, seconds));
+    console.log(`The data lies in ${dataDir}/`);
+    if (keep) {
+      console.log(usageOf(aws, rows));
+      talk("Running until Ctrl-C.");
+      if (!signal.aborted) await once(signal, "abort");
+    }
+    return outcomes.every(({ failure }) => failure === undefined);
+  } finally {
+    await aws.stop();
+  }
+}
+
+async function main(): Promise<number> {
+  const program = new Command("npm start --")
+    .description("Runs the pipeline on this machine, without AWS: one prediction for each row of a CSV file.")
+    .argument("[file]", "CSV file with the columns id, seq_0, seq_1", "samples/requests.csv")
+    .option("--keep", "go on running until Ctrl-C, and print what other programs need to use it")
+    .addHelpText("after", "\nExits with 0 when every row has its prediction, else with 1, and with 130 after Ctrl-C.")
+    .parse();
+  const [file = ""] = program.processedArgs.map(String);
+  const keep = program.getOptionValue("keep") === true;
+
+  const interruption = new AbortController();
+  setMaxListeners(0, interruption.signal); // every call under way listens to it
+  for (const name of ["SIGINT", "SIGTERM"]) process.once(name, () => interruption.abort());
+  try {
+    const complete = await start(file, keep, interruption.signal);
+    return interruption.signal.aborted ? 130 : complete ? 0 : 1;
+  } catch (error) {
+    if (interruption.signal.aborted) return 130;
+    talk(error instanceof Error ? error.message : String(error));
+    return 1;
+  }
+}
+
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
+main().then((code) => {
+  process.exitCode = code;
+});
