@@ -1,0 +1,72 @@
+import { InvokeEndpointCommand, SageMakerRuntimeClient } from "@aws-sdk/client-sagemaker-runtime";
+import { ModelError, startSageMakerRuntime } from "../../local/sagemaker-runtime";
+import type { StandIn } from "../../local/stand-in";
+
+let service: StandIn;
+let client: SageMakerRuntimeClient;
+const model = jest.fn();
+
+beforeAll(async () => {
+  service = await startSageMakerRuntime({ endpointName: "paraphrases", variantName: "first", model });
+  client = new SageMakerRuntimeClient({
+    endpoint: service.url,
+    region: "us-east-1",
+    credentials: { accessKeyId: "operator", secretAccessKey: "operator" },
+    maxAttempts: 1,
+  });
+});
+afterAll(async () => {
+  client.destroy();
+  await service.stop();
+});
+beforeEach(() => model.mockReset());
+
+const invoke = (Body: string, { EndpointName = "paraphrases", ContentType = "application/json" } = {}) =>
+  client.send(new InvokeEndpointCommand({ EndpointName, ContentType, Body }));
+
+test("gives the model the body, and answers with its JSON and the variant that answered", async () => {
+  model.mockResolvedValue("It's a paraphrase");
+  const { Body, ContentType, InvokedProductionVariant } = await invoke('{"seq_0":"a","seq_1":"b"}');
+  expect(model).toHaveBeenCalledWith({ seq_0: "a", seq_1: "b" });
+  expect(Body?.transformToString()).toBe('"It\'s a paraphrase"');
+  expect({ ContentType, InvokedProductionVariant }).toEqual({
+    ContentType: "application/json",
+    InvokedProductionVariant: "first",
+  });
+});
+
+test("refuses an endpoint that does not exist", async () => {
+  await expect(invoke("{}", { EndpointName: "other" })).rejects.toMatchObject({
+    name: "ValidationError",
+    message: expect.stringContaining("other"),
+  });
+  expect(model).not.toHaveBeenCalled();
+});
+
+test("takes a body of 6,291,456 bytes and no byte more", async () => {
+  model.mockReturnValue("Not a paraphrase");
+  const body = (bytes: number) => JSON.stringify("x".repeat(bytes - 2));
+  await expect(invoke(body(6_291_456))).resolves.toBeDefined();
+  await expect(invoke(body(6_291_457))).rejects.toMatchObject({ name: "ValidationError" });
+});
+
+test.each([
+  ["refuses an input", new ModelError(400, "seq_1 is missing"), 400, "seq_1 is missing"],
+  ["is overloaded", new ModelError(503, "busy"), 503, "busy"],
+  ["breaks", new Error("out of memory"), 500, "Error: out of memory"],
+])("tells what the model said when it %s", async (_, error, OriginalStatusCode, OriginalMessage) => {
+  model.mockRejectedValue(error);
+  await expect(invoke("{}")).rejects.toMatchObject({
+    name: "ModelError",
+    $metadata: { httpStatusCode: 424 },
+    OriginalStatusCode,
+    OriginalMessage,
+  });
+});
+
+test.each([
+  ["text that is no JSON", "not JSON", "application/json", 400],
+  ["another content type", "{}", "text/csv", 415],
+])("the container refuses %s", async (_, body, ContentType, OriginalStatusCode) => {
+  await expect(invoke(body, { ContentType })).rejects.toMatchObject({ name: "ModelError", OriginalStatusCode });
+});

