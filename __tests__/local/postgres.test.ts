@@ -1,11 +1,10 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "pg";
 import { isPostgresRunning, startPostgres } from "../../local/postgres";
 
 const dataDir = mkdtempSync(join(tmpdir(), "offline-inference-postgres-"));
-chmodSync(dataDir, 0o755); // as root, PostgreSQL runs as another user
 afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
 
 async function query(url: string, sql: string) {
