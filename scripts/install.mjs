@@ -1,5 +1,5 @@
 // Installs what package-lock.json names, and only when something of it is missing.
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
 const lockedVersions = (path) => {
@@ -18,5 +18,6 @@ const missing = [...wanted].some(
 
 if (missing) {
   console.error("Installing dependencies (once; about a minute) ...");
-  execFileSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { stdio: "inherit" });
+  const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { stdio: "inherit" });
+  process.exit(status ?? 1);
 }
