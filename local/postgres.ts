@@ -8,11 +8,19 @@ import type { StandIn } from "./stand-in";
 const user = "admin"; // the name of the original's administrator
 const password = "loopback-only";
 
-// PostgreSQL refuses to run as root. So root runs it as nobody, who may yet enter root's own folders: a checkout may lie
-// in one.
+// PostgreSQL refuses to run as root. So root runs it as nobody, who may yet enter root's own folders, for a checkout may
+// lie in one. Without no_setuid_fixup, access(2) would forget that he may.
 const isRoot = process.getuid?.() === 0;
 const nobody = 65534;
-const asNobody = `setpriv --reuid=${nobody} --regid=${nobody} --clear-groups --inh-caps=+dac_override --ambient-caps=+dac_override`;
+const asNobody = [
+  "setpriv",
+  `--reuid=${nobody}`,
+  `--regid=${nobody}`,
+  "--clear-groups",
+  "--securebits=+no_setuid_fixup",
+  "--inh-caps=+dac_override",
+  "--ambient-caps=+dac_override",
+];
 
 /**
  * Starts a PostgreSQL server on a free port of 127.0.0.1. `url` is the address of its first database, with the
@@ -26,7 +34,7 @@ export async function startPostgres({ dataDir }: { dataDir: string }): Promise<S
   const server = await startServerProcess(
     "postgres-process.mjs",
     [resolve(dataDir), user, password],
-    isRoot ? asNobody.split(" ") : [],
+    isRoot ? asNobody : [],
   ).catch((error) => {
     throw new Error(`PostgreSQL does not start in ${dataDir}: ${error.message}`, { cause: error });
   });
