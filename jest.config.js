@@ -1,5 +1,6 @@
 /** @type {import("jest").Config} */
 module.exports = {
+  maxWorkers: "100%", // jest leaves one core idle unless told
   testMatch: ["<rootDir>/__tests__/**/*.test.ts"],
   testPathIgnorePatterns: ["<rootDir>/__tests__/terraform/"],
   transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2023", parser: { syntax: "typescript" } } }] },
