@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { startApiGateway } from "../../local/api-gateway";
 import { AwsError, type StandIn } from "../../local/stand-in";
-import { type Desk, delivered, startDesk } from "./desk";
+import { type Desk, delivered, startDesk } from "../setup/desk";
 
 let desk: Desk;
 let gateway: StandIn;

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { LocalFunction } from "../../local/lambda";
 import { ModelError } from "../../local/sagemaker-runtime";
 import { AwsError } from "../../local/stand-in";
-import { type Desk, delivered, startDesk } from "./desk";
+import { type Desk, delivered, startDesk } from "../setup/desk";
 
 const pairSchema = z.object({ seq_0: z.string(), seq_1: z.string() });
 const asked: unknown[] = [];

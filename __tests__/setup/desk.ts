@@ -15,8 +15,8 @@ import { startRedshiftData } from "../../local/redshift-data";
 import { type Model, startSageMakerRuntime } from "../../local/sagemaker-runtime";
 import { type Answer, type Request, type StandIn, serve } from "../../local/stand-in";
 import { FeatureStore } from "../../pipeline/features";
-import { createDatabase } from "../setup/database";
-import { createQueue, sqsClient, sqsUrl } from "../setup/queues";
+import { createDatabase } from "./database";
+import { createQueue, sqsClient, sqsUrl } from "./queues";
 
 /** Stands between a function and AWS: may look at a call, hinder it, or spoil its answer. */
 export type Hindrance = (request: Request, forward: () => Promise<Answer>) => Promise<Answer> | Answer;
