@@ -105,7 +105,7 @@ const usageOf = ({ environment, queueUrl, apiUrl }: LocalAws, rows: RequestRow[]
   return `
 ${variables.map(([name, value]) => `export ${name}=${value}`).join("\n")}
 
-aws sqs send-message --queue-url "$QUEUE_URL" --message-body '{"id":"${id}"}'
+aws sqs send-message --endpoint-url "$AWS_ENDPOINT_URL_SQS" --queue-url "$QUEUE_URL" --message-body '{"id":"${id}"}'
 curl -X POST -H 'content-type: application/json' -d '{"id":"${id}"}' "$API_URL/predict"
 curl "$API_URL/predict/${id}"
 `;

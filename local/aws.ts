@@ -101,7 +101,12 @@ export async function startAws({ stack: stackName, dataDir, model }: LocalAwsOpt
 
     const { accessKeyId, secretAccessKey } = operator.credentials;
     return {
-      environment: { ...endpoints, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey },
+      environment: {
+        ...endpoints,
+        AWS_DEFAULT_REGION: stack.region, // what Python reads instead of AWS_REGION
+        AWS_ACCESS_KEY_ID: accessKeyId,
+        AWS_SECRET_ACCESS_KEY: secretAccessKey,
+      },
       queueUrl: sqs.queueUrls.get(queue) ?? "",
       deadLetterQueueUrl: sqs.queueUrls.get(deadLetterQueue) ?? "",
       featureGroupName: groups[0]?.name ?? "",
