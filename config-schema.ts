@@ -107,10 +107,31 @@ const description: NameLimit = {
   source: "https://docs.aws.amazon.com/apigateway/latest/api/API_CreateRestApi.html",
 };
 
+const snsTopicArn: NameLimit = {
+  pattern: /^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+$/,
+  maximumLength: 512,
+  allowed: "the ARN of an SNS topic, arn:aws:sns:<region>:<account>:<name>",
+  source: "https://docs.aws.amazon.com/sns/latest/dg/sns-create-topic.html",
+};
+
+const survivedOutage: Range = {
+  min: 0,
+  max: 432_000, // a queue allows a message 1000 deliveries at most
+  unit: "seconds",
+  source: limits.sqs.maxReceiveCount.source,
+};
+
+const instancesPerCall: Range = {
+  min: 1,
+  max: 1000,
+  unit: "pairs",
+  source: "a call that fails is asked again in parts, one by one at last",
+};
+
 const concurrency: Range = {
   min: 1,
   max: 256,
-  unit: "requests in flight",
+  unit: "calls in flight",
   source: "each is a connection, and a function may open 1024 files and connections in all",
 };
 
@@ -352,7 +373,14 @@ const environmentSchema = ({ name, prefix, region, modelBucket }: Surroundings) 
       /** @default bert-seq-classification/traced_model.tar.gz */
       key: text(artifactKey).prefault("bert-seq-classification/traced_model.tar.gz"),
     }).prefault({}),
-    /** Requests that one function has in flight at the endpoint. @default 4, as an inf1.xlarge has four NeuronCores */
+    /**
+     * How the model is asked: `pair`, `{"seq_0","seq_1"}` a call, answered by a JSON string; or `instances`,
+     * `{"instances":[…]}`, answered by `{"predictions":[…]}` in the same order. @default pair
+     */
+    contract: oneOf(["pair", "instances"], "what this pipeline speaks").prefault("pair"),
+    /** The most pairs in a call, where the contract is `instances`. @default 16 */
+    instancesPerCall: whole(instancesPerCall).prefault(16),
+    /** Calls that one function has in flight at the endpoint. @default 4, as an inf1.xlarge has four NeuronCores */
     concurrency: whole(concurrency).prefault(4),
   })
     .superRefine(
@@ -397,8 +425,11 @@ const environmentSchema = ({ name, prefix, region, modelBucket }: Surroundings) 
     batchWindowSeconds: whole(limits.eventSourceMapping.batchWindowSeconds).prefault(1),
     /** Workers that run at once at most. @default 5 */
     maximumConcurrency: whole(limits.eventSourceMapping.maximumConcurrency).prefault(5),
-    /** Deliveries of a message before it moves to the dead-letter queue. @default 5 */
-    maxReceiveCount: whole(limits.sqs.maxReceiveCount).prefault(5),
+    /**
+     * The longest outage of endpoint, feature store or warehouse in which no request is given up, in seconds. The
+     * deliveries that the queue allows a message follow from it. @default 43200, twelve hours
+     */
+    survivedOutageSeconds: whole(survivedOutage).prefault(43_200),
     /** How long the queue keeps a message, in seconds. @default 345600, four days */
     messageRetentionSeconds: whole(limits.sqs.messageRetentionSeconds).prefault(345_600),
     /** How long the dead-letter queue keeps a message from its first sending on, in seconds. @default 1209600, 14 days */
@@ -495,6 +526,8 @@ const environmentSchema = ({ name, prefix, region, modelBucket }: Surroundings) 
     warehouse: warehouse.prefault({}),
     /** The REST API. */
     api: restApi.prefault({}),
+    /** The SNS topic that alarms tell, by its ARN. @default nobody is told: alarms are to be seen in CloudWatch */
+    alarmTopicArn: text(snsTopicArn).optional(),
     /** How long logs are kept, in days. @default 30 */
     logRetentionDays: oneOf(limits.cloudWatchLogs.retentionDays, limits.cloudWatchLogs.source).prefault(30),
   })

@@ -97,13 +97,13 @@ describe("defaults", () => {
       eventTime: { name: "event_time", type: "String" },
     });
     expect(model.artifact.bucket).toBe("our-terraform-state-models");
-    expect(model.concurrency).toBe(4);
+    expect(model).toMatchObject({ contract: "pair", instancesPerCall: 16, concurrency: 4 });
     expect(inference).toMatchObject({
       memoryMegabytes: 512,
       timeoutSeconds: 20,
       batchWindowSeconds: 1,
       maximumConcurrency: 5,
-      maxReceiveCount: 5,
+      survivedOutageSeconds: 43_200,
       messageRetentionSeconds: 345_600,
       deadLetterRetentionSeconds: 1_209_600,
     });
@@ -168,8 +168,9 @@ describe("numbers", () => {
     ["inference.batchSize", 1, 10_000, "1 to 10000 messages"],
     ["inference.batchWindowSeconds", 0, 300, "0 to 300 seconds"],
     ["inference.maximumConcurrency", 2, 1000, "2 to 1000 functions at once"],
-    ["inference.maxReceiveCount", 1, 1000, "1 to 1000 deliveries"],
-    ["model.concurrency", 1, 256, "1 to 256 requests in flight"],
+    ["inference.survivedOutageSeconds", 0, 432_000, "0 to 432000 seconds"],
+    ["model.instancesPerCall", 1, 1000, "1 to 1000 pairs"],
+    ["model.concurrency", 1, 256, "1 to 256 calls in flight"],
     ["api.throttle.ratePerSecond", 1, 10_000, "1 to 10000 requests a second"],
     ["api.throttle.burst", 1, 5000, "1 to 5000 requests"],
     ["warehouse.numberOfNodes", 1, 16, "1 to 16 nodes of ra3.large"],
@@ -635,7 +636,7 @@ describe("unknown fields", () => {
 
   test("are refused with the list of those there are", () => {
     expect(faultsWith("queue", {})).toEqual([
-      "environments.dev.queue: got a field that does not exist; allowed: stateKey, keyPair, network, features, model, inference, warehouse, api, logRetentionDays",
+      "environments.dev.queue: got a field that does not exist; allowed: stateKey, keyPair, network, features, model, inference, warehouse, api, alarmTopicArn, logRetentionDays",
     ]);
   });
 

@@ -49,6 +49,23 @@ export function policyDocument(statements: PolicyStatement[]): string {
   });
 }
 
+/** The policy of a queue or a bucket that refuses everybody who comes by plain HTTP, as JSON. */
+export function tlsOnlyPolicy(service: "sqs" | "s3", resources: string[]): string {
+  return JSON.stringify({
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Sid: "DenyPlainHttp",
+        Effect: "Deny",
+        Principal: "*",
+        Action: `${service}:*`,
+        Resource: resources,
+        Condition: { Bool: { "aws:SecureTransport": "false" } },
+      },
+    ],
+  });
+}
+
 /** The trust policy by which an AWS service, as `lambda.amazonaws.com`, takes on a role. */
 export function trustPolicy(service: string): string {
   return JSON.stringify({

@@ -22,7 +22,11 @@ export interface ModelEndpointProps {
   readonly image: string;
   /** The model artifact, a `.tar.gz`, which must lie there before the endpoint is made. */
   readonly artifact: { readonly bucket: string; readonly key: string };
-  /** Requests that one function keeps in flight at the endpoint. */
+  /** How the model is asked: a `pair` of sentences a call, or several `instances`. */
+  readonly contract: "pair" | "instances";
+  /** The most instances of a call, where the contract is `instances`. */
+  readonly instancesPerCall: number;
+  /** Calls that one function keeps in flight at the endpoint. */
   readonly concurrency: number;
   readonly logRetentionDays: number;
 }
@@ -32,12 +36,16 @@ export class ModelEndpoint extends Construct {
   readonly endpoint: SagemakerEndpoint;
   /** Says which model answers: changes with the artifact, the image and the container's settings. */
   readonly release: string;
-  private readonly concurrency: number;
+  readonly variantName: string;
 
-  constructor(scope: Construct, id: string, props: ModelEndpointProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    private readonly props: ModelEndpointProps,
+  ) {
     super(scope, id);
     const { image, artifact, variantName, instanceType, instanceCount } = props;
-    this.concurrency = props.concurrency;
+    this.variantName = variantName;
 
     const log = new CloudwatchLogGroup(this, "log", {
       name: `/aws/sagemaker/Endpoints/${props.endpointName}`,
@@ -109,7 +117,9 @@ export class ModelEndpoint extends Construct {
   invoke(): Access {
     return allow(["sagemaker:InvokeEndpoint"], this.endpoint.arn, {
       ENDPOINT_NAME: this.endpoint.name,
-      ENDPOINT_CONCURRENCY: String(this.concurrency),
+      ENDPOINT_CONCURRENCY: String(this.props.concurrency),
+      INSTANCES_PER_CALL: String(this.props.instancesPerCall),
+      MODEL_CONTRACT: this.props.contract,
       MODEL_RELEASE: this.release,
     });
   }

@@ -3,7 +3,7 @@ import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
 import { SqsQueuePolicy } from "@cdktf/provider-aws/lib/sqs-queue-policy";
 import { SqsQueueRedriveAllowPolicy } from "@cdktf/provider-aws/lib/sqs-queue-redrive-allow-policy";
 import { Construct } from "constructs";
-import { type Access, allow } from "./access";
+import { type Access, allow, tlsOnlyPolicy } from "./access";
 import { NodeFunction, type NodeFunctionProps } from "./node-function";
 
 export interface QueueWorkerProps extends NodeFunctionProps {
@@ -14,11 +14,29 @@ export interface QueueWorkerProps extends NodeFunctionProps {
   readonly batchWindowSeconds: number;
   /** Batches worked on at the same time. */
   readonly maximumConcurrency: number;
-  /** Deliveries of one message before it moves to the dead-letter queue. */
-  readonly maxReceiveCount: number;
+  /** The longest outage of what the worker stands on that no request is given up in, in seconds. */
+  readonly survivedOutageSeconds: number;
   readonly messageRetentionSeconds: number;
   /** Counted from the first sending, so it must not be shorter than the queue's own. */
   readonly deadLetterRetentionSeconds: number;
+}
+
+/**
+ * How long the worker lets a message rest that it returns, in seconds: `first`, twice as long each further time, up to
+ * `longest`; of that, a random part of at least half, so that what failed together comes back apart.
+ */
+export interface ReturnDelay {
+  readonly first: number;
+  readonly longest: number;
+}
+
+/** The deliveries that a message is given when it is to outlast an outage, even if every delay is as short as it can be. */
+export function deliveriesThrough(outageSeconds: number, { first, longest }: ReturnDelay): number {
+  let deliveries = 1;
+  for (let waited = 0; waited < outageSeconds; deliveries++) {
+    waited += Math.min(longest, first * 2 ** (deliveries - 1)) / 2;
+  }
+  return deliveries;
 }
 
 /** A queue and the one function that empties it. What keeps failing is kept apart, never lost. */
@@ -29,13 +47,16 @@ export class QueueWorker extends Construct {
 
   constructor(scope: Construct, id: string, props: QueueWorkerProps) {
     super(scope, id);
-    const { queueName, timeoutSeconds, maxReceiveCount, messageRetentionSeconds, deadLetterRetentionSeconds } = props;
+    const { queueName, timeoutSeconds, messageRetentionSeconds, deadLetterRetentionSeconds } = props;
     if (deadLetterRetentionSeconds < messageRetentionSeconds) {
       throw new Error(
         `deadLetterRetentionSeconds must be at least messageRetentionSeconds (${messageRetentionSeconds}), ` +
           `got ${deadLetterRetentionSeconds}: a message's age counts from its first sending`,
       );
     }
+
+    // A resting message must not expire: the worker sends it anew once half of its time is over.
+    const returnDelay = { first: 10, longest: Math.min(900, Math.floor(messageRetentionSeconds / 4)) };
 
     this.deadLetterQueue = new SqsQueue(this, "dead_letter_queue", {
       name: `${queueName}-dead-letters`,
@@ -46,21 +67,40 @@ export class QueueWorker extends Construct {
       name: queueName,
       messageRetentionSeconds,
       visibilityTimeoutSeconds: 6 * timeoutSeconds, // what AWS advises: room for throttled retries
-      redrivePolicy: JSON.stringify({ deadLetterTargetArn: this.deadLetterQueue.arn, maxReceiveCount }),
+      redrivePolicy: JSON.stringify({
+        deadLetterTargetArn: this.deadLetterQueue.arn,
+        maxReceiveCount: Math.min(1000, deliveriesThrough(props.survivedOutageSeconds, returnDelay)), // SQS knows no more
+      }),
       sqsManagedSseEnabled: true,
     });
     new SqsQueueRedriveAllowPolicy(this, "dead_letter_sources", {
       queueUrl: this.deadLetterQueue.url,
       redriveAllowPolicy: JSON.stringify({ redrivePermission: "byQueue", sourceQueueArns: [this.queue.arn] }),
     });
-    denyPlainHttp(this, "queue_policy", this.queue);
-    denyPlainHttp(this, "dead_letter_queue_policy", this.deadLetterQueue);
+    for (const [id, { url, arn }] of Object.entries({ queue: this.queue, dead_letter_queue: this.deadLetterQueue })) {
+      new SqsQueuePolicy(this, `${id}_policy`, { queueUrl: url, policy: tlsOnlyPolicy("sqs", [arn]) });
+    }
 
-    const receive = allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], this.queue.arn);
+    const consume = allow(
+      [
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:ChangeMessageVisibility",
+        "sqs:SendMessage", // anew, what would expire
+        "sqs:GetQueueAttributes",
+      ],
+      this.queue.arn,
+      {
+        QUEUE_URL: this.queue.url,
+        MESSAGE_RETENTION_SECONDS: String(messageRetentionSeconds),
+        FIRST_RETURN_DELAY_SECONDS: String(returnDelay.first),
+        LONGEST_RETURN_DELAY_SECONDS: String(returnDelay.longest),
+      },
+    );
     const setAside = allow(["sqs:SendMessage"], this.deadLetterQueue.arn, {
       DEAD_LETTER_QUEUE_URL: this.deadLetterQueue.url,
     });
-    this.worker = new NodeFunction(this, "worker", { ...props, uses: [...props.uses, receive, setAside] });
+    this.worker = new NodeFunction(this, "worker", { ...props, uses: [...props.uses, consume, setAside] });
     new LambdaEventSourceMapping(this, "delivery", {
       eventSourceArn: this.queue.arn,
       functionName: this.worker.function.arn,
@@ -75,23 +115,4 @@ export class QueueWorker extends Construct {
   send(): Access {
     return allow(["sqs:SendMessage"], this.queue.arn, { QUEUE_URL: this.queue.url });
   }
-}
-
-function denyPlainHttp(scope: Construct, id: string, queue: SqsQueue) {
-  new SqsQueuePolicy(scope, id, {
-    queueUrl: queue.url,
-    policy: JSON.stringify({
-      Version: "2012-10-17",
-      Statement: [
-        {
-          Sid: "DenyPlainHttp",
-          Effect: "Deny",
-          Principal: "*",
-          Action: "sqs:*",
-          Resource: queue.arn,
-          Condition: { Bool: { "aws:SecureTransport": "false" } },
-        },
-      ],
-    }),
-  });
 }

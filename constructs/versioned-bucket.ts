@@ -5,6 +5,7 @@ import { S3BucketPublicAccessBlock } from "@cdktf/provider-aws/lib/s3-bucket-pub
 import { S3BucketServerSideEncryptionConfigurationA } from "@cdktf/provider-aws/lib/s3-bucket-server-side-encryption-configuration";
 import { S3BucketVersioningA } from "@cdktf/provider-aws/lib/s3-bucket-versioning";
 import { Construct } from "constructs";
+import { tlsOnlyPolicy } from "./access";
 
 export interface VersionedBucketProps {
   /** Unique among all buckets of all AWS accounts. */
@@ -40,19 +41,7 @@ export class VersionedBucket extends Construct {
     });
     new S3BucketPolicy(this, "policy", {
       bucket,
-      policy: JSON.stringify({
-        Version: "2012-10-17",
-        Statement: [
-          {
-            Sid: "DenyPlainHttp",
-            Effect: "Deny",
-            Principal: "*",
-            Action: "s3:*",
-            Resource: [this.bucket.arn, `${this.bucket.arn}/*`],
-            Condition: { Bool: { "aws:SecureTransport": "false" } },
-          },
-        ],
-      }),
+      policy: tlsOnlyPolicy("s3", [this.bucket.arn, `${this.bucket.arn}/*`]),
       dependsOn: [privateOnly], // S3 refuses to change both at once
     });
     new S3BucketLifecycleConfiguration(this, "expiry", {

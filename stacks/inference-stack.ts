@@ -2,6 +2,7 @@ import { TerraformOutput } from "cdktf";
 import type { Construct } from "constructs";
 import type { Environment, Shared } from "../config";
 import { ReadableStack } from "../constructs/addresses";
+import { Alarms } from "../constructs/alarms";
 import { FeatureStore } from "../constructs/feature-store";
 import { KeyPair } from "../constructs/key-pair";
 import { ModelEndpoint } from "../constructs/model-endpoint";
@@ -13,7 +14,8 @@ import { useAws } from "./aws";
 
 /**
  * The pipeline of one environment. Requests wait in a queue; a worker reads each input's features, asks the model,
- * and saves the prediction in the warehouse. The API puts requests on the queue and reads predictions.
+ * and saves the prediction in the warehouse. The API puts requests on the queue and reads predictions. Alarms ring where
+ * a person is needed.
  */
 export class InferenceStack extends ReadableStack {
   constructor(scope: Construct, id: string, shared: Shared, environment: Environment) {
@@ -37,6 +39,14 @@ export class InferenceStack extends ReadableStack {
       bundle: "dist/api",
       logRetentionDays,
       uses: [inference.send(), warehouse.read()],
+    });
+    new Alarms(this, "alarms", {
+      name: environment.prefix,
+      inference,
+      model,
+      api,
+      messageRetentionSeconds: environment.inference.messageRetentionSeconds,
+      topicArn: environment.alarmTopicArn,
     });
     const keyPair = environment.keyPair && new KeyPair(this, "access", environment.keyPair);
 

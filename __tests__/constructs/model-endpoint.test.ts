@@ -17,6 +17,8 @@ const plain: ModelEndpointProps = {
   instanceCount: 1,
   image: inf1Image,
   artifact: { bucket: "models", key: "bert/model.tar.gz" },
+  contract: "instances",
+  instancesPerCall: 16,
   concurrency: 4,
   logRetentionDays: 30,
 };
@@ -93,9 +95,12 @@ test.each([
 });
 
 test("what does not change keeps its names", () => {
-  expect(modelEndpoint({ concurrency: 8, logRetentionDays: 90 })).toHaveResourceWithProperties(SagemakerModel, {
-    name: nameOf(modelEndpoint(), "aws_sagemaker_model"),
-  });
+  expect(modelEndpoint({ concurrency: 8, contract: "pair", logRetentionDays: 90 })).toHaveResourceWithProperties(
+    SagemakerModel,
+    {
+      name: nameOf(modelEndpoint(), "aws_sagemaker_model"),
+    },
+  );
 });
 
 test.each(["aws_sagemaker_model", "aws_sagemaker_endpoint_configuration"])(
@@ -116,12 +121,14 @@ test("the container may read its artifact, pull its image and write its log", ()
   expect(statements.flatMap(({ Action }) => Action).filter((action) => action.startsWith("sagemaker:"))).toEqual([]);
 });
 
-test("whoever may invoke it learns its name, its release and how much it bears", () => {
+test("whoever may invoke it learns its name, its release and how it is asked", () => {
   expect(granted((scope) => new ModelEndpoint(scope, "model", plain).invoke())).toEqual({
     may: [[["sagemaker:InvokeEndpoint"], ["${aws_sagemaker_endpoint.model_endpoint.arn}"]]],
     knows: {
       ENDPOINT_NAME: "${aws_sagemaker_endpoint.model_endpoint.name}",
       ENDPOINT_CONCURRENCY: "4",
+      INSTANCES_PER_CALL: "16",
+      MODEL_CONTRACT: "instances",
       MODEL_RELEASE: expect.stringMatching(/^[0-9a-f]{8}$/),
     },
   });

@@ -1,7 +1,7 @@
 import { LambdaEventSourceMapping } from "@cdktf/provider-aws/lib/lambda-event-source-mapping";
 import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
 import { allow } from "../../constructs/access";
-import { QueueWorker, type QueueWorkerProps } from "../../constructs/queue-worker";
+import { deliveriesThrough, QueueWorker, type QueueWorkerProps } from "../../constructs/queue-worker";
 import { granted, onlyResource, resourcesOf, roleStatementsOf, statementsOf, synth } from "../setup/synth";
 
 const plain: QueueWorkerProps = {
@@ -15,7 +15,7 @@ const plain: QueueWorkerProps = {
   batchSize: 10,
   batchWindowSeconds: 1,
   maximumConcurrency: 5,
-  maxReceiveCount: 5,
+  survivedOutageSeconds: 43_200,
   messageRetentionSeconds: 345_600,
   deadLetterRetentionSeconds: 1_209_600,
   uses: [],
@@ -30,13 +30,40 @@ test.each([10, 15, 20])("hides a message for six worker timeouts of %i s", (time
   });
 });
 
-test("moves a message to the dead-letter queue after the given deliveries", () => {
-  const queue = resourcesOf(queueWorker({ maxReceiveCount: 7 })).find(
+test.each([
+  [0, 1],
+  [5, 2], // one return of at least 5 s
+  [6, 3],
+  [635, 8], // 5 + 10 + 20 + 40 + 80 + 160 + 320
+  [636, 9], // from here on at least 450 s each
+  [43_200, 103],
+])("an outage of %i s is outlasted by %i deliveries at the shortest delays", (outage, deliveries) => {
+  expect(deliveriesThrough(outage, { first: 10, longest: 900 })).toBe(deliveries);
+});
+
+test("moves a message to the dead-letter queue only when it has outlasted the outage to be survived", () => {
+  const queue = resourcesOf(queueWorker({ survivedOutageSeconds: 43_200 })).find(
     ({ attributes }) => attributes.name === "requests",
   );
   expect(JSON.parse(String(queue?.attributes.redrive_policy))).toEqual({
     deadLetterTargetArn: "${aws_sqs_queue.inference_dead_letter_queue.arn}",
-    maxReceiveCount: 7,
+    maxReceiveCount: 103,
+  });
+});
+
+test.each([
+  [345_600, "900"],
+  [3_600, "900"],
+  [1_200, "300"],
+  [60, "15"],
+])("with %i s to live, a returned message rests at most %s s", (messageRetentionSeconds, longest) => {
+  const { attributes } = onlyResource(queueWorker({ messageRetentionSeconds }), "aws_lambda_function");
+  expect(attributes.environment).toMatchObject({
+    variables: {
+      MESSAGE_RETENTION_SECONDS: String(messageRetentionSeconds),
+      FIRST_RETURN_DELAY_SECONDS: "10",
+      LONGEST_RETURN_DELAY_SECONDS: longest,
+    },
   });
 });
 
@@ -89,18 +116,28 @@ test("hands batches to the worker, which reports failed messages one by one", ()
   );
 });
 
-test("lets the worker receive, set aside and write its log, and whatever else it is given", () => {
+test("lets the worker consume, set aside and write its log, and whatever else it is given", () => {
   const features = allow(["sagemaker:BatchGetRecord"], "arn:of:group", { FEATURE_GROUP_NAME: "pairs" });
   const json = queueWorker({ uses: [features] });
   expect(roleStatementsOf(json).map(({ Action, Resource }) => [Action, Resource])).toEqual([
     [["sagemaker:BatchGetRecord"], ["arn:of:group"]],
-    [["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], ["${aws_sqs_queue.inference_queue.arn}"]],
+    [
+      [
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:ChangeMessageVisibility",
+        "sqs:SendMessage",
+        "sqs:GetQueueAttributes",
+      ],
+      ["${aws_sqs_queue.inference_queue.arn}"],
+    ],
     [["sqs:SendMessage"], ["${aws_sqs_queue.inference_dead_letter_queue.arn}"]],
     [["logs:CreateLogStream", "logs:PutLogEvents"], ["${aws_cloudwatch_log_group.inference_worker_log.arn}:*"]],
   ]);
-  expect(onlyResource(json, "aws_lambda_function").attributes.environment).toEqual({
+  expect(onlyResource(json, "aws_lambda_function").attributes.environment).toMatchObject({
     variables: {
       FEATURE_GROUP_NAME: "pairs",
+      QUEUE_URL: "${aws_sqs_queue.inference_queue.url}",
       DEAD_LETTER_QUEUE_URL: "${aws_sqs_queue.inference_dead_letter_queue.url}",
     },
   });

@@ -57,5 +57,6 @@ test.each(["inference-dev", "inference-prod"])("%s holds the whole pipeline", (s
     aws_iam_role: 4, // worker, API, model, feature store
     aws_iam_role_policy: 3, // the feature store's role needs none without an offline store
     aws_cloudwatch_log_group: 4, // worker, API, model, API's access log
+    aws_cloudwatch_metric_alarm: 6,
   });
 });

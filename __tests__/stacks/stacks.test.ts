@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { loadConfig } from "../../config";
+import * as api from "../../lambda-src/api";
+import * as worker from "../../lambda-src/worker";
 import { synthesizedStacks } from "../setup/stacks";
 import { resourcesOf } from "../setup/synth";
 
@@ -57,19 +59,11 @@ test("the artifact of the model comes from the bucket that the state stack makes
   expect(buckets).toContain(container?.model_data_url.split("/")[2]);
 });
 
-test("the functions are told just what they parse from their environment", () => {
+test("the functions are told just what they read from their environment", () => {
   const told = (address: string) => Object.keys(Object(Object(attributeOf(address, "environment")).variables)).sort();
-  expect(told("aws_lambda_function.inference_worker_function")).toEqual([
-    "CLUSTER_ID",
-    "DB_NAME",
-    "DEAD_LETTER_QUEUE_URL",
-    "ENDPOINT_CONCURRENCY",
-    "ENDPOINT_NAME",
-    "FEATURE_GROUP_NAME",
-    "MODEL_RELEASE",
-    "RECORD_IDENTIFIER_TYPE",
-  ]);
-  expect(told("aws_lambda_function.api_handler_function")).toEqual(["CLUSTER_ID", "DB_NAME", "QUEUE_URL"]);
+  const read = (schema: { shape: object }) => Object.keys(schema.shape).sort();
+  expect(told("aws_lambda_function.inference_worker_function")).toEqual(read(worker.environmentSchema));
+  expect(told("aws_lambda_function.api_handler_function")).toEqual(read(api.environmentSchema));
 });
 
 const outputs = z.object({ output: z.record(z.string(), z.unknown()) });

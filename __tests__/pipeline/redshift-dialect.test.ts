@@ -1,0 +1,66 @@
+import { RedshiftDataClient } from "@aws-sdk/client-redshift-data";
+import { Parser } from "node-sql-parser/build/redshift";
+import { createResults, createWriteLock, grantPredictions } from "../../constructs/prediction-schema";
+import { batchesOf, type Prediction, Results } from "../../pipeline/results";
+
+/** Whether Redshift's grammar knows a statement; PostgreSQL, which the stand-in runs, knows more. */
+const parse = (sql: string) => new Parser().parse(sql, { database: "Redshift" });
+
+const prediction = (requestId: string, jobId?: string): Prediction => ({
+  requestId,
+  inputId: "7",
+  jobId,
+  output: "",
+  endpoint: "paraphrases",
+  variant: "first",
+  modelRelease: "2026-01",
+  requestedAt: new Date(0),
+  predictedAt: new Date(1),
+});
+
+/** The statements that a call of `Results` reads with. */
+async function statementsOf(read: (results: Results) => Promise<unknown>): Promise<string[]> {
+  const client = new RedshiftDataClient({ region: "us-east-1" });
+  const statements: string[] = [];
+  client.middlewareStack.add(
+    () => async (args) => {
+      const { Sql } = Object(args.input);
+      statements.push(String(Sql));
+      throw new Error("read no further");
+    },
+    { step: "initialize" },
+  );
+  await read(new Results({ clusterId: "warehouse", databaseName: "predictions" }, client)).catch(() => {});
+  return statements;
+}
+
+test.each([
+  ["the table", createResults],
+  ["the lock", createWriteLock],
+  ["a grant", grantPredictions("worker-role", true)],
+])("what makes %s at deploy is Redshift's", (_, sql) => {
+  expect(() => parse(sql)).not.toThrow();
+});
+
+test("what writes a batch is Redshift's", () => {
+  const [batch] = batchesOf([prediction("a"), prediction("b", "job")]);
+  expect(batch?.Sqls).toHaveLength(2);
+  for (const sql of batch?.Sqls ?? []) expect(() => parse(sql)).not.toThrow();
+});
+
+test.each([
+  ["an input's predictions", (results: Results) => results.ofInput("7")],
+  ["a job's predictions", (results: Results) => results.ofJob("job")],
+  ["a job's count", (results: Results) => results.countOfJob("job")],
+])("what reads %s is Redshift's", async (_, read) => {
+  const statements = await statementsOf(read);
+  expect(statements).toHaveLength(1);
+  for (const sql of statements) expect(() => parse(sql)).not.toThrow();
+});
+
+test.each([
+  "INSERT INTO prediction_results VALUES (1) ON CONFLICT DO NOTHING",
+  "CREATE TEMP TABLE incoming (id INT) ON COMMIT DROP",
+])("PostgreSQL's own words are told apart: %s", (sql) => {
+  expect(() => parse(sql)).toThrow();
+});

@@ -1,0 +1,118 @@
+import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
+import { Construct } from "constructs";
+import type { ModelEndpoint } from "./model-endpoint";
+import type { PredictionApi } from "./prediction-api";
+import type { QueueWorker } from "./queue-worker";
+
+export interface AlarmsProps {
+  /** Starts the name of every alarm. */
+  readonly name: string;
+  readonly inference: QueueWorker;
+  readonly model: ModelEndpoint;
+  readonly api: PredictionApi;
+  /** How long the queue keeps a request, in seconds. */
+  readonly messageRetentionSeconds: number;
+  /** ARN of the SNS topic that is told. @default the alarms are only to be seen in CloudWatch */
+  readonly topicArn?: string;
+}
+
+interface Alarm {
+  /** What is so when it rings, and where to look. */
+  readonly description: string;
+  readonly namespace: string;
+  readonly metric: string;
+  readonly statistic: "Maximum" | "Sum";
+  readonly dimensions: Record<string, string>;
+  /** Rings at this value and above. */
+  readonly threshold: number;
+  /** Periods of five minutes, in a row, that it must be reached in. */
+  readonly periods: number;
+}
+
+/** Says when requests fail, wait too long, or are given up: all that asks for a person. */
+export class Alarms extends Construct {
+  constructor(scope: Construct, id: string, props: AlarmsProps) {
+    super(scope, id);
+    const { inference, model, api, topicArn } = props;
+    // Long before a request would expire, and before the worker sends it anew, at half of its time.
+    const aQuarter = Math.floor(props.messageRetentionSeconds / 4);
+    const worker = inference.worker.function.functionName;
+
+    const alarms: Record<string, Alarm> = {
+      dead_letters: {
+        description: "Requests were given up. They lie in the dead-letter queue, each with its reason.",
+        namespace: "AWS/SQS",
+        metric: "ApproximateNumberOfMessagesVisible", // a redrive does not count as sent
+        statistic: "Maximum",
+        dimensions: { QueueName: inference.deadLetterQueue.name },
+        threshold: 1,
+        periods: 1,
+      },
+      requests_wait: {
+        description:
+          "A request has waited for a quarter of the time that the queue keeps it. Is the worker keeping up?",
+        namespace: "AWS/SQS",
+        metric: "ApproximateAgeOfOldestMessage",
+        statistic: "Maximum",
+        dimensions: { QueueName: inference.queue.name },
+        threshold: aQuarter,
+        periods: 1,
+      },
+      requests_return: {
+        // SQS leaves what was received three times out of the age of the oldest message.
+        description:
+          "A request keeps failing, for a quarter of the time that the queue keeps it. The worker's log says why.",
+        namespace: "SageMaker/CustomModelMetrics",
+        metric: "ReturnedAge",
+        statistic: "Maximum",
+        dimensions: { service: worker },
+        threshold: aQuarter,
+        periods: 1,
+      },
+      worker_fails: {
+        description: "The worker cannot go on: endpoint, feature store or warehouse fails for all. Its log says which.",
+        namespace: "AWS/Lambda",
+        metric: "Errors",
+        statistic: "Sum",
+        dimensions: { FunctionName: worker },
+        threshold: 1,
+        periods: 2,
+      },
+      endpoint_fails: {
+        description: "The model's container answers with 5xx. See the endpoint's log.",
+        namespace: "AWS/SageMaker",
+        metric: "Invocation5XXErrors",
+        statistic: "Sum",
+        dimensions: { EndpointName: model.endpoint.name, VariantName: model.variantName },
+        threshold: 1,
+        periods: 2,
+      },
+      api_fails: {
+        description: "The API answers with 5xx. See its function's log.",
+        namespace: "AWS/ApiGateway",
+        metric: "5XXError",
+        statistic: "Sum",
+        dimensions: { ApiName: api.restApi.name, Stage: api.stage.stageName },
+        threshold: 1,
+        periods: 2,
+      },
+    };
+    for (const [id, alarm] of Object.entries(alarms)) {
+      new CloudwatchMetricAlarm(this, id, {
+        alarmName: `${props.name}-${id.replaceAll("_", "-")}`,
+        alarmDescription: alarm.description,
+        namespace: alarm.namespace,
+        metricName: alarm.metric,
+        statistic: alarm.statistic,
+        dimensions: alarm.dimensions,
+        comparisonOperator: "GreaterThanOrEqualToThreshold",
+        threshold: alarm.threshold,
+        period: 300,
+        evaluationPeriods: alarm.periods,
+        treatMissingData: "notBreaching", // nothing happened
+        alarmActions: topicArn === undefined ? undefined : [topicArn],
+        okActions: topicArn === undefined ? undefined : [topicArn],
+      });
+    }
+  }
+}
