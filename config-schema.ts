@@ -378,10 +378,13 @@ const environmentSchema = ({ name, prefix, region, modelBucket }: Surroundings) 
      * `{"instances":[…]}`, answered by `{"predictions":[…]}` in the same order. @default pair
      */
     contract: oneOf(["pair", "instances"], "what this pipeline speaks").prefault("pair"),
-    /** The most pairs in a call, where the contract is `instances`. @default 16 */
-    instancesPerCall: whole(instancesPerCall).prefault(16),
-    /** Calls that one function has in flight at the endpoint. @default 4, as an inf1.xlarge has four NeuronCores */
-    concurrency: whole(concurrency).prefault(4),
+    /** The most pairs in a call, where the contract is `instances`. @default 25, by `npm run bench` */
+    instancesPerCall: whole(instancesPerCall).prefault(25),
+    /**
+     * Calls that one function has in flight at the endpoint. @default 8, by `npm run bench`: with as many as an
+     * inf1.xlarge has NeuronCores, four, each would idle between an answer and the next call
+     */
+    concurrency: whole(concurrency).prefault(8),
   })
     .superRefine(
       ({ image, instanceType }, context) => {
@@ -415,16 +418,19 @@ const environmentSchema = ({ name, prefix, region, modelBucket }: Surroundings) 
     roleName: named("BertParaphraseModelLambdaRoleTF", limits.iam.roleName),
     /** The request queue's name; that of the dead-letter queue has `-dead-letters` behind it. @default inference_queue */
     queueName: named("inference_queue", limits.sqs.queueName, "-dead-letters"),
-    /** The worker's memory in MB. @default 512 */
+    /** The worker's memory in MB, from which its share of a processor follows. @default 512, by `npm run bench` */
     memoryMegabytes: whole(limits.lambda.memoryMegabytes).prefault(512),
     /** What an invocation of the worker may take, in seconds; the queue hides a message six times as long. @default 20 */
     timeoutSeconds: whole(timeoutSeconds).prefault(20),
-    /** Messages that an invocation gets at most. @default 10 */
-    batchSize: whole(limits.eventSourceMapping.batchSize).prefault(10),
-    /** How long a batch may be gathered, in seconds. @default 1 */
+    /**
+     * Messages that an invocation gets at most. @default 100, by `npm run bench`: a batch is one transaction, and with
+     * the original's 10 the warehouse is slower than the endpoint
+     */
+    batchSize: whole(limits.eventSourceMapping.batchSize).prefault(100),
+    /** How long a batch may be gathered, in seconds. @default 1, the least that AWS takes for so large a batch */
     batchWindowSeconds: whole(limits.eventSourceMapping.batchWindowSeconds).prefault(1),
-    /** Workers that run at once at most. @default 5 */
-    maximumConcurrency: whole(limits.eventSourceMapping.maximumConcurrency).prefault(5),
+    /** Workers that run at once at most. @default 3, by `npm run bench`: enough to keep one inf1.xlarge busy */
+    maximumConcurrency: whole(limits.eventSourceMapping.maximumConcurrency).prefault(3),
     /**
      * The longest outage of endpoint, feature store or warehouse in which no request is given up, in seconds. The
      * deliveries that the queue allows a message follow from it. @default 43200, twelve hours

@@ -74,7 +74,6 @@ describe("defaults", () => {
     expect(model.instanceType).toBe("ml.inf1.xlarge");
     expect(model.instanceCount).toBe(1);
     expect(model.artifact.key).toBe("bert-seq-classification/traced_model.tar.gz");
-    expect(inference.batchSize).toBe(10);
     expect(warehouse.databaseName).toBe("predictions");
     expect(warehouse.adminUsername).toBe("admin");
     expect(warehouse.port).toBe(5439);
@@ -97,12 +96,13 @@ describe("defaults", () => {
       eventTime: { name: "event_time", type: "String" },
     });
     expect(model.artifact.bucket).toBe("our-terraform-state-models");
-    expect(model).toMatchObject({ contract: "pair", instancesPerCall: 16, concurrency: 4 });
+    expect(model).toMatchObject({ contract: "pair", instancesPerCall: 25, concurrency: 8 });
     expect(inference).toMatchObject({
       memoryMegabytes: 512,
       timeoutSeconds: 20,
       batchWindowSeconds: 1,
-      maximumConcurrency: 5,
+      batchSize: 100,
+      maximumConcurrency: 3,
       survivedOutageSeconds: 43_200,
       messageRetentionSeconds: 345_600,
       deadLetterRetentionSeconds: 1_209_600,
@@ -161,6 +161,8 @@ describe("this project's own configuration", () => {
 });
 
 describe("numbers", () => {
+  const smallBatches = { inference: { batchSize: 10 } }; // which need no window
+
   test.each([
     ["inference.messageRetentionSeconds", 60, 1_209_600, "60 to 1209600 seconds"],
     ["inference.memoryMegabytes", 128, 10_240, "128 to 10240 MB"],
@@ -175,10 +177,10 @@ describe("numbers", () => {
     ["api.throttle.burst", 1, 5000, "1 to 5000 requests"],
     ["warehouse.numberOfNodes", 1, 16, "1 to 16 nodes of ra3.large"],
   ])("%s may be %d and %d and nothing beyond", (path, min, max, allowed) => {
-    expect(faultsWith(path, min)).toEqual([]);
-    expect(faultsWith(path, max)).toEqual([]);
+    expect(faultsWith(path, min, smallBatches)).toEqual([]);
+    expect(faultsWith(path, max, smallBatches)).toEqual([]);
     for (const value of [min - 1, max + 1, min + 0.5]) {
-      const [fault, ...others] = faultsWith(path, value);
+      const [fault, ...others] = faultsWith(path, value, smallBatches);
       expect(others).toEqual([]);
       expect(fault?.startsWith(`environments.dev.${path}: got ${value}; allowed: `)).toBe(true);
       if (Number.isInteger(value)) expect(fault).toContain(`allowed: ${allowed} (`);
