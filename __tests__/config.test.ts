@@ -66,7 +66,7 @@ describe("defaults", () => {
   });
 
   test("are the original's settings where it had good ones", () => {
-    const { network, features, model, inference, warehouse, api } = dev();
+    const { network, features, model, warehouse, api } = dev();
 
     expect(network.cidrBlock).toBe("10.0.0.0/16");
     expect(network.subnets[0]?.cidrBlock).toBe("10.0.2.0/24");

@@ -6,21 +6,13 @@ import {
 } from "@aws-sdk/client-sagemaker-featurestore-runtime";
 import * as z from "zod";
 import { clientSettings, reasonOf, type Until } from "./clients";
+import { Failure } from "./failures";
 import { backOff, limiter, runsOf } from "./flow";
 
 /** What the model is asked about. */
 export interface SentencePair {
   readonly seq_0: string;
   readonly seq_1: string;
-}
-
-/** Why an input's features are not here. */
-export class Unreadable {
-  constructor(
-    readonly reason: string,
-    /** That reading again would bring nothing else. */
-    readonly final: boolean,
-  ) {}
 }
 
 /** The types that Feature Store knows for a record's identifier. */
@@ -61,46 +53,48 @@ const recordKey = (id: string, type: RecordIdentifierType): string | undefined =
 
 const recordSchema = z.array(z.object({ FeatureName: z.string(), ValueAsString: z.string().optional() }));
 
-const sentencesOf = (record: unknown): SentencePair | Unreadable => {
+const sentencesOf = (record: unknown): SentencePair | Failure => {
   const values = new Map(
     recordSchema.parse(record).map(({ FeatureName, ValueAsString }) => [FeatureName, ValueAsString]),
   );
   const [seq_0, seq_1] = [values.get("seq_0"), values.get("seq_1")];
   if (seq_0 !== undefined && seq_1 !== undefined) return { seq_0, seq_1 };
   const missing = ["seq_0", "seq_1"].filter((name) => values.get(name) === undefined);
-  return new Unreadable(`the input's record has no ${missing.join(" and no ")}`, true);
+  return new Failure("missing_feature", `the input's record has no ${missing.join(" and no ")}`, "final");
 };
+
+const failed = (reason: string, kind: "own" | "shared") => new Failure("feature_store_failed", reason, kind);
 
 /** The feature group that holds the inputs' sentences. */
 export class FeatureStore {
   constructor(
     private readonly props: FeatureStoreProps,
-    private readonly client = new SageMakerFeatureStoreRuntimeClient(clientSettings({ requestTimeout: 5_000 })),
+    private readonly client = new SageMakerFeatureStoreRuntimeClient(clientSettings({ requestTimeout: 3_000 })),
   ) {}
 
   /** The features of each input, or why they are not to be had. Never throws for one of them, nor for a failed call. */
-  async read(inputIds: readonly string[], until?: Until): Promise<Map<string, SentencePair | Unreadable>> {
+  async read(inputIds: readonly string[], until?: Until): Promise<Map<string, SentencePair | Failure>> {
     const { recordIdentifierType: type } = this.props;
     const keys = new Map(inputIds.map((id) => [id, recordKey(id, type)]));
     const spellings = new Map<string, string>();
     for (const [id, key] of keys) if (key !== undefined && !spellings.has(key)) spellings.set(key, id);
 
-    const found = new Map<string, SentencePair | Unreadable>();
+    const found = new Map<string, SentencePair | Failure>();
     const inFlight = limiter(callsInFlight);
     const runs = runsOf([...spellings.values()], { count: readsPerCall });
     await Promise.all(runs.map((run) => inFlight(() => this.readRun(run, found, until))));
 
     const resultOf = (key: string | undefined) =>
       key === undefined
-        ? new Unreadable(`the feature group's identifiers are ${type}, which this input's id is not`, true)
-        : (found.get(key) ?? new Unreadable("the feature group has no such input", true));
+        ? new Failure("malformed", `the feature group's identifiers are ${type}, which this input's id is not`, "final")
+        : (found.get(key) ?? new Failure("unknown_input", "the feature group has no such input", "final"));
     return new Map([...keys].map(([id, key]) => [id, resultOf(key)]));
   }
 
   /** Reads up to 100 records into `found`, which is keyed by `recordKey`. */
-  private async readRun(ids: readonly string[], found: Map<string, SentencePair | Unreadable>, until?: Until) {
+  private async readRun(ids: readonly string[], found: Map<string, SentencePair | Failure>, until?: Until) {
     const { featureGroupName, recordIdentifierType } = this.props;
-    const keep = (id: string, result: SentencePair | Unreadable) =>
+    const keep = (id: string, result: SentencePair | Failure) =>
       found.set(recordKey(id, recordIdentifierType) ?? id, result);
     let left = ids;
     try {
@@ -120,13 +114,13 @@ export class FeatureStore {
         );
         for (const { RecordIdentifierValueAsString: id = "", Record } of Records ?? []) keep(id, sentencesOf(Record));
         for (const { RecordIdentifierValueAsString: id = "", ErrorCode } of Errors ?? []) {
-          keep(id, new Unreadable(`the feature store failed for this input: ${ErrorCode}`, false));
+          keep(id, failed(`the feature store failed for this input: ${ErrorCode}`, "own"));
         }
         left = (UnprocessedIdentifiers ?? []).flatMap((group) => group.RecordIdentifiersValueAsString ?? []);
       }
-      for (const id of left) keep(id, new Unreadable("the feature store left this input unprocessed", false));
+      for (const id of left) keep(id, failed("the feature store left this input unprocessed", "shared"));
     } catch (error) {
-      for (const id of left) keep(id, new Unreadable(`the feature store failed: ${reasonOf(error)}`, false));
+      for (const id of left) keep(id, failed(`the feature store failed: ${reasonOf(error)}`, "shared"));
     }
   }
 

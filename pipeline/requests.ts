@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { SendMessageBatchCommand, type SendMessageBatchRequestEntry, SQSClient } from "@aws-sdk/client-sqs";
+import type { SQSClient } from "@aws-sdk/client-sqs";
 import * as z from "zod";
-import { clientSettings, reasonOf, type Until } from "./clients";
-import { backOff, limiter, runsOf } from "./flow";
+import type { Until } from "./clients";
+import type { FailureCode } from "./failures";
+import { Queue } from "./queues";
 import { bytesOf, columnBytes } from "./results";
 
 /** A request for one prediction, as a client makes it. */
@@ -56,9 +57,12 @@ function idRule(maxBytes: number) {
   return `Unicode text of 1 to ${maxBytes.toLocaleString("en")} UTF-8 bytes, without NUL and without a space at its end`;
 }
 
+const inputIdSchema = identifier(columnBytes.input_id);
+export const requestIdSchema = identifier(columnBytes.request_id);
+
 const newRequest = {
-  id: identifier(columnBytes.input_id),
-  requestId: identifier(columnBytes.request_id).optional(),
+  id: inputIdSchema,
+  requestId: requestIdSchema.optional(),
   jobId: identifier(columnBytes.job_id).optional(),
 };
 
@@ -81,7 +85,7 @@ const faultsOf = (given: unknown, error: z.ZodError): string => {
   if (!isObject(given)) return `a request must be a JSON object such as {"id": "7"}, got ${shown(given)}`;
   const faults = error.issues.map((issue) => {
     if (issue.code === "unrecognized_keys") {
-      return `a request has no ${issue.keys.map(shown).join(", ")}, only id, requestId and jobId`;
+      return `a request has no ${issue.keys.slice(0, 5).map(shown).join(", ")}, only id, requestId and jobId`;
     }
     const name = z.enum(["id", "requestId", "jobId", "requestedAt"]).parse(issue.path[0]);
     return `${name} must be ${allowed[name]}, got ${shown(given[name])}`;
@@ -94,8 +98,8 @@ export class InvalidRequest extends Error {
   override readonly name = "InvalidRequest";
 }
 
-/** Text that is no JSON is nothing here. */
-const readJson = (text: string): unknown => {
+/** What a text of JSON holds; text that is no JSON is nothing here. */
+export const readJson = (text: string): unknown => {
   try {
     return JSON.parse(text);
   } catch {
@@ -103,21 +107,33 @@ const readJson = (text: string): unknown => {
   }
 };
 
-/**
- * Reads a request as a client writes it: JSON with `id`, and `requestId` and `jobId` where it has them.
- * @throws InvalidRequest with every fault, what was given and what is allowed.
- */
-export const parseNewRequest = (text: string): NewRequest => {
-  const given = readJson(text);
+const readNewRequest = (given: unknown): NewRequest | InvalidRequest => {
   const parsed = newRequestSchema.safeParse(given);
-  if (!parsed.success) throw new InvalidRequest(faultsOf(given === undefined ? text : given, parsed.error));
-  return parsed.data;
+  return parsed.success ? parsed.data : new InvalidRequest(faultsOf(given, parsed.error));
+};
+
+/**
+ * Reads what a client asks for: a request in JSON with `id`, and `requestId` and `jobId` where it has them, or an array
+ * of up to 1,000 of them. Each is given as it was asked for, or as an InvalidRequest with every fault of it.
+ * @throws InvalidRequest for an array that is empty or longer
+ */
+export const parseNewRequests = (text: string): NewRequest | InvalidRequest | (NewRequest | InvalidRequest)[] => {
+  const given = readJson(text);
+  if (!Array.isArray(given)) return readNewRequest(given === undefined ? text : given);
+  if (given.length >= 1 && given.length <= 1_000) return given.map(readNewRequest);
+  throw new InvalidRequest(`an array must hold 1 to 1,000 requests, got ${given.length.toLocaleString("en")}`);
 };
 
 /** @throws InvalidRequest when no input can have this id. */
 export const parseInputId = (id: string): string => {
-  if (!newRequest.id.safeParse(id).success) throw new InvalidRequest(`id must be ${allowed.id}, got ${shown(id)}`);
+  if (!inputIdSchema.safeParse(id).success) throw new InvalidRequest(`id must be ${allowed.id}, got ${shown(id)}`);
   return id;
+};
+
+/** @throws InvalidRequest when no request can have this id. */
+export const parseRequestId = (id: string): string => {
+  if (requestIdSchema.safeParse(id).success) return id;
+  throw new InvalidRequest(`requestId must be ${allowed.requestId}, got ${shown(id)}`);
 };
 
 /** What is needed of a message of the queue. */
@@ -154,73 +170,13 @@ export const bodyOfInvalid = ({ messageId, body, sentAt }: Message): string => {
   });
 };
 
-const sqsClient = () => new SQSClient({ ...clientSettings({ requestTimeout: 5_000 }), useQueueUrlAsEndpoint: false });
-
-type Entry = Omit<SendMessageBatchRequestEntry, "Id"> & { readonly MessageBody: string };
-
-const batchEntries = 10;
-const batchBytes = 1_048_576;
-const batchesInFlight = 20;
-const attempts = 3;
-
-const entryBytes = ({ MessageBody, MessageAttributes = {} }: Entry) =>
-  Object.entries(MessageAttributes).reduce(
-    (sum, [name, { DataType = "", StringValue = "" }]) =>
-      sum + bytesOf(name) + bytesOf(DataType) + bytesOf(StringValue),
-    bytesOf(MessageBody),
-  );
-
-/** Puts messages on a queue, and says of each, by its place, why it is not there; undefined where it is. */
-const sendAll = async (
-  client: SQSClient,
-  queueUrl: string,
-  entries: readonly Entry[],
-  until?: Until,
-): Promise<(string | undefined)[]> => {
-  const reasons: (string | undefined)[] = entries.map(() => undefined);
-
-  const sendOnce = async (places: readonly { place: number; entry: Entry }[]) => {
-    const Entries = places.map(({ place, entry }) => ({ ...entry, Id: String(place) }));
-    const answer = await client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }), {
-      abortSignal: until?.signal,
-    });
-    const successful = new Set(answer.Successful?.map(({ Id }) => Id));
-    const failed = new Map(answer.Failed?.map((failure) => [failure.Id, failure]));
-    return places.filter(({ place }) => {
-      const failure = failed.get(String(place));
-      reasons[place] = successful.has(String(place))
-        ? undefined
-        : `the queue refused it: ${failure?.Code ?? "no answer"}`;
-      return reasons[place] && !failure?.SenderFault;
-    });
-  };
-
-  const send = async (places: readonly { place: number; entry: Entry }[]) => {
-    let left = places;
-    try {
-      for (let attempt = 1; ; attempt++) {
-        left = await sendOnce(left);
-        if (left.length === 0 || attempt === attempts) return;
-        await backOff(attempt, until?.signal);
-      }
-    } catch (error) {
-      for (const { place } of left) reasons[place] = `the queue could not be reached: ${reasonOf(error)}`;
-    }
-  };
-
-  const places = entries.map((entry, place) => ({ place, entry }));
-  const limits = { count: batchEntries, size: batchBytes };
-  const inFlight = limiter(batchesInFlight);
-  await Promise.all(runsOf(places, limits, ({ entry }) => entryBytes(entry)).map((run) => inFlight(() => send(run))));
-  return reasons;
-};
-
 /** The queue that requests are put on. */
 export class RequestQueue {
-  constructor(
-    private readonly queueUrl: string,
-    private readonly client = sqsClient(),
-  ) {}
+  private readonly queue: Queue;
+
+  constructor(queueUrl: string, client?: SQSClient) {
+    this.queue = new Queue(queueUrl, client);
+  }
 
   /** Puts requests on the queue. Never throws for one of them: each is accepted, or refused with its reason. */
   async send(requests: readonly NewRequest[], until?: Until): Promise<SendOutcome> {
@@ -232,9 +188,9 @@ export class RequestQueue {
     });
     const valid = named.filter((_, place) => faults[place] === undefined);
     const bodies = valid.map(({ id, requestId, jobId }) => ({
-      MessageBody: bodyOf({ requestId, inputId: id, jobId, requestedAt }),
+      body: bodyOf({ requestId, inputId: id, jobId, requestedAt }),
     }));
-    const failures = (await sendAll(this.client, this.queueUrl, bodies, until)).values();
+    const failures = (await this.queue.send(bodies, until)).values();
 
     const outcome: SendOutcome = { accepted: [], refused: [] };
     for (const [place, { id, requestId }] of named.entries()) {
@@ -246,29 +202,25 @@ export class RequestQueue {
   }
 }
 
-/** What can never be answered, on its way out of the pipeline. */
+/** A request that is given up, on its way out of the pipeline. */
 export interface DeadLetter {
   /** Made by `bodyOf` or `bodyOfInvalid`, so that it keeps its request id and time when it is sent back. */
   readonly body: string;
   readonly reason: string;
+  readonly code: FailureCode;
 }
 
-/** Where requests are kept that can never be answered, each with the reason in the message attribute `reason`. */
+/** Where requests are kept that were given up, each with why in the message attributes `reason` and `code`. */
 export class DeadLetterQueue {
-  constructor(
-    private readonly queueUrl: string,
-    private readonly client = sqsClient(),
-  ) {}
+  private readonly queue: Queue;
+
+  constructor(queueUrl: string, client?: SQSClient) {
+    this.queue = new Queue(queueUrl, client);
+  }
 
   /** Says of each letter, by its place, why it did not arrive; undefined where it did. Never throws. */
   send(letters: readonly DeadLetter[], until?: Until): Promise<(string | undefined)[]> {
-    const entries = letters.map(({ body, reason }) => ({
-      MessageBody: body,
-      MessageAttributes: { reason: { DataType: "String", StringValue: reason.replace(unsendable, "?") } },
-    }));
-    return sendAll(this.client, this.queueUrl, entries, until);
+    const messages = letters.map(({ body, reason, code }) => ({ body, attributes: { reason, code } }));
+    return this.queue.send(messages, until);
   }
 }
-
-/** SQS refuses a message attribute with any of these. */
-const unsendable = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu;

@@ -8,6 +8,7 @@ import {
 } from "@aws-sdk/client-redshift-data";
 import * as z from "zod";
 import { clientSettings, type Until, within } from "./clients";
+import { Failure } from "./failures";
 import { backOff, runsOf } from "./flow";
 
 /** An answered request, as the warehouse keeps it. */
@@ -44,7 +45,7 @@ const statementsPerBatch = 40;
 const frameBytes = 700;
 
 /** The longest that a call waits for its statement; it may ask again. */
-const waitSeconds = 20;
+const waitSeconds = 3;
 const attempts = 5;
 
 /** A text's length in UTF-8 bytes, which is how AWS counts. */
@@ -78,19 +79,22 @@ const rowOf = (
 
 const sizeOf = (prediction: Prediction) => rowOf(prediction).reduce((sum, { value = "" }) => sum + bytesOf(value), 0);
 
-/** Why the warehouse cannot keep a prediction exactly as it is; undefined where it can. */
-export const unstorable = (prediction: Prediction): string | undefined => {
+/** Why the warehouse can never keep a prediction exactly as it is; undefined where it can. */
+export const unstorable = (prediction: Prediction): Failure | undefined => {
   for (const { name, value = "", maxBytes } of rowOf(prediction)) {
     const fault = tooLong(name, bytesOf(value), maxBytes);
     if (fault) return fault;
-    if (/\0|\p{Surrogate}/u.test(value)) return `${name} must be Unicode text without NUL`;
+    if (/\0|\p{Surrogate}/u.test(value)) {
+      return new Failure("unexpected_answer", `${name} must be Unicode text without NUL`, "final");
+    }
   }
   return tooLong("a row", sizeOf(prediction), rowBytes);
 };
 
 const tooLong = (what: string, bytes: number, most: number) => {
   if (bytes <= most) return undefined;
-  return `${what} must be at most ${most.toLocaleString("en")} UTF-8 bytes, got ${bytes.toLocaleString("en")}`;
+  const [allowed, given] = [most, bytes].map((count) => count.toLocaleString("en"));
+  return new Failure("too_large", `${what} must be at most ${allowed} UTF-8 bytes, got ${given}`, "final");
 };
 
 /** One transaction as the Data API takes it. */
@@ -160,11 +164,16 @@ const isConflict = (error: unknown) =>
   error instanceof StatementFailed &&
   /\b1023\b|serializ|deadlock|lock timeout|could not obtain lock/i.test(error.reason);
 
-const busy = new Set([
-  "AbortError",
+/** The Data API has as much to do as it takes on. The SDK does not know that trying again may help. */
+const full = new Set([
   "ActiveSessionsExceededException",
   "ActiveStatementsExceededException",
   "ActiveWaitingRequestsExceededException",
+]);
+
+const busy = new Set([
+  ...full,
+  "AbortError",
   "DatabaseConnectionException",
   "QueryTimeoutException",
   "ThrottlingException",
@@ -212,6 +221,8 @@ const inUtc = (column: string) => `TO_CHAR(${column}, 'YYYY-MM-DD HH24:MI:SS.MS'
 
 const selectPredictions = `SELECT request_id, input_id, job_id, output, endpoint, variant, model_release, ${inUtc("requested_at")}, ${inUtc("predicted_at")} FROM prediction_results`;
 
+const afterTime = "CAST(:after_time AS TIMESTAMP)";
+
 const aMinute = () => within(60_000);
 
 export interface ResultsProps {
@@ -220,11 +231,21 @@ export interface ResultsProps {
   readonly databaseName: string;
 }
 
+/** Which of an input's predictions are asked for. */
+export interface PredictionFilter {
+  /** How many at most. @default 50 */
+  readonly limit?: number;
+  /** The one of this request. @default all */
+  readonly requestId?: string;
+  /** Those that come after this one. @default from the newest on */
+  readonly after?: Pick<Prediction, "predictedAt" | "requestId">;
+}
+
 /** The predictions in the warehouse. Signs in as the database user of the caller's IAM role. */
 export class Results {
   constructor(
     private readonly props: ResultsProps,
-    private readonly client = new RedshiftDataClient(clientSettings({ requestTimeout: (waitSeconds + 5) * 1000 })),
+    private readonly client = new RedshiftDataClient(clientSettings({ requestTimeout: (waitSeconds + 3) * 1000 })),
   ) {}
 
   /**
@@ -236,10 +257,26 @@ export class Results {
     for (const batch of batchesOf(predictions)) await this.write(batch, until);
   }
 
-  /** The predictions of an input, newest first. @param limit how many at most, 50 unless told */
-  ofInput(inputId: string, { limit = 50 } = {}, until = aMinute()): Promise<Prediction[]> {
-    const sql = `${selectPredictions} WHERE input_id = :id ORDER BY predicted_at DESC, request_id LIMIT ${Math.trunc(limit)}`;
-    return this.read(predictionRow, sql, inputId, until);
+  /** The predictions of an input, newest first, those of one time in the order of their request ids. */
+  ofInput(
+    inputId: string,
+    { limit = 50, requestId, after }: PredictionFilter = {},
+    until = aMinute(),
+  ): Promise<Prediction[]> {
+    const sql = [
+      `${selectPredictions} WHERE input_id = :id`,
+      ...(requestId === undefined ? [] : ["AND request_id = :request_id"]),
+      ...(after === undefined
+        ? []
+        : [`AND (predicted_at < ${afterTime} OR predicted_at = ${afterTime} AND request_id > :after_id)`]),
+      `ORDER BY predicted_at DESC, request_id LIMIT ${Math.trunc(limit)}`,
+    ].join(" ");
+    const values = {
+      id: inputId,
+      ...(requestId !== undefined && { request_id: requestId }),
+      ...(after !== undefined && { after_time: timestamp(after.predictedAt), after_id: after.requestId }),
+    };
+    return this.read(predictionRow, sql, values, until);
   }
 
   /** All predictions of a job, oldest first. */
@@ -247,7 +284,7 @@ export class Results {
     return this.read(
       predictionRow,
       `${selectPredictions} WHERE job_id = :id ORDER BY predicted_at, request_id`,
-      jobId,
+      { id: jobId },
       until,
     );
   }
@@ -257,7 +294,7 @@ export class Results {
     const [count = 0] = await this.read(
       countRow,
       "SELECT COUNT(*) FROM prediction_results WHERE job_id = :id",
-      jobId,
+      { id: jobId },
       until,
     );
     return count;
@@ -274,17 +311,23 @@ export class Results {
         await this.finish(await this.client.send(command, { abortSignal: until.signal }), until);
         return;
       } catch (error) {
-        if (!isConflict(error) || attempt === attempts) throw error;
+        const mayPass = isConflict(error) || (error instanceof Error && full.has(error.name));
+        if (!mayPass || attempt === attempts) throw error;
         await backOff(attempt, until.signal);
       }
     }
   }
 
-  private async read<Row>(row: z.ZodType<Row>, sql: string, id: string, until: Until): Promise<Row[]> {
+  private async read<Row>(
+    row: z.ZodType<Row>,
+    sql: string,
+    values: Record<string, string>,
+    until: Until,
+  ): Promise<Row[]> {
     const command = new ExecuteStatementCommand({
       ...this.database,
       Sql: sql,
-      Parameters: [{ name: "id", value: id }],
+      Parameters: Object.entries(values).map(([name, value]) => ({ name, value })),
     });
     const Id = await this.finish(await this.client.send(command, { abortSignal: until.signal }), until);
     const rows: Row[] = [];

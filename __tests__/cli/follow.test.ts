@@ -19,7 +19,10 @@ const body = (requestId: string) => JSON.stringify({ id: "7", requestId, jobId: 
 /** Puts a dead letter where the worker puts it, or, without a reason, where the queue does. */
 const bury = async (text: string, reason?: string) => {
   if (reason === undefined) await sqs.send(new SendMessageCommand({ QueueUrl: deadLetterQueueUrl, MessageBody: text }));
-  else expect(await new DeadLetterQueue(deadLetterQueueUrl, sqs).send([{ body: text, reason }])).toEqual([undefined]);
+  else {
+    const letter = { body: text, reason, code: "unknown_input" } as const;
+    expect(await new DeadLetterQueue(deadLetterQueueUrl, sqs).send([letter])).toEqual([undefined]);
+  }
 };
 
 const predictionOf = (requestId: string): Prediction => ({

@@ -1,14 +1,18 @@
+import { createHash } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import { startApiGateway } from "../../local/api-gateway";
-import { AwsError, type StandIn } from "../../local/stand-in";
+import type { LocalFunction } from "../../local/lambda";
+import { AwsError, json, parseBody, type StandIn } from "../../local/stand-in";
 import { type Desk, delivered, startDesk } from "../setup/desk";
 
 let desk: Desk;
+let api: LocalFunction;
 let gateway: StandIn;
 
 beforeAll(async () => {
   desk = await startDesk({ model: (body) => `of ${z.object({ seq_0: z.string() }).parse(body).seq_0}` });
-  const api = desk.api();
+  api = desk.api();
   gateway = await startApiGateway({
     stageName: "dev",
     routes: ["/", "/predict", "/predict/{id}", "/{proxy+}"].map((resourcePath) => ({
@@ -33,6 +37,11 @@ const call = async (method: string, path: string, body?: unknown) => {
     headers: response.headers,
     body: z.record(z.string(), z.unknown()).parse(await response.json()),
   };
+};
+
+/** Waits until the log says this: it is written beside the answer, and may come after it. */
+const logged = async (text: string) => {
+  while (!desk.log().includes(text)) await setImmediate();
 };
 
 describe("POST /predict", () => {
@@ -61,7 +70,11 @@ describe("POST /predict", () => {
   test.each([
     { body: undefined, message: 'a request must be a JSON object such as {"id": "7"}, got ""' },
     { body: "{oops", message: 'a request must be a JSON object such as {"id": "7"}, got "{oops"' },
-    { body: ["7"], message: 'a request must be a JSON object such as {"id": "7"}, got ["7"]' },
+    { body: [], message: "an array must hold 1 to 1,000 requests, got 0" },
+    {
+      body: Array.from({ length: 1_001 }, () => ({ id: "7" })),
+      message: "an array must hold 1 to 1,000 requests, got 1,001",
+    },
     { body: {}, message: `${id} nothing` },
     { body: { id: 7 }, message: `${id} 7` },
     { body: { id: "\u0000" }, message: `${id} "\\u0000"` },
@@ -69,21 +82,221 @@ describe("POST /predict", () => {
       body: { id: "", jobId: 1, requestID: "x" },
       message: `${id} ""; jobId must be Unicode text of 1 to 128 UTF-8 bytes, without NUL and without a space at its end, got 1; a request has no "requestID", only id, requestId and jobId`,
     },
-  ])("refuses $body, and says all that is wrong with it", async ({ body, message }) => {
+  ])("refuses what is no request, and says all that is wrong with it: $message", async ({ body, message }) => {
     const answer = await call("POST", "/predict", body);
     expect(answer.status).toBe(400);
     expect(answer.body).toEqual({ error: { code: "invalid_request", message } });
   });
 
-  test("answers 503 when the queue does not take the request", async () => {
+  test("reads a body that came in base64", async () => {
+    const event = { httpMethod: "POST", resource: "/predict", path: "/predict", isBase64Encoded: true };
+    const body = Buffer.from('{"id":"é","requestId":"encoded"}').toString("base64");
+    expect(await api.invoke({ ...event, body })).toMatchObject({ statusCode: 202 });
+    const [message] = await desk.take(desk.queueUrl, 1);
+    expect(JSON.parse(message?.body ?? "")).toMatchObject({ id: "é", requestId: "encoded" });
+  });
+
+  test("takes a body of 5,000,000 bytes and none above", async () => {
+    const padded = (bytes: number) => '{"id":""}'.padEnd(bytes, " ");
+    expect((await call("POST", "/predict", padded(5_000_000))).body).toMatchObject({
+      error: { code: "invalid_request" },
+    });
+    const { status, body } = await call("POST", "/predict", padded(5_000_001));
+    expect(status).toBe(413);
+    expect(body).toEqual({
+      error: { code: "too_large", message: "the body must be at most 5,000,000 UTF-8 bytes, got 5,000,001" },
+    });
+  });
+
+  test("answers 503 when the queue does not take the request, with the id to send it again under", async () => {
     desk.hindrances.SQS = () => {
       throw new AwsError("ServiceUnavailable", 503, "later");
     };
     const { status, headers, body } = await call("POST", "/predict", { id: "7" });
     expect(status).toBe(503);
     expect(headers.get("retry-after")).toBe("5");
-    expect(body).toEqual({ error: { code: "busy", message: "the request could not be queued; try again" } });
+    expect(body).toEqual({
+      id: "7",
+      requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      error: { code: "busy", message: "the request could not be queued; send it again with this requestId" },
+    });
+    await logged("ServiceUnavailable");
   });
+});
+
+const entriesSchema = z.object({ Entries: z.array(z.object({ Id: z.string(), MessageBody: z.string() })) });
+const requestIdSchema = z.object({ requestId: z.string() });
+const queuedSchema = z.object({ id: z.string(), requestId: z.string() });
+
+/** A queue that takes every request but those with a request id of these, and all that it was given. */
+const queueWithout = (...refused: string[]) => {
+  const given: z.infer<typeof queuedSchema>[] = [];
+  desk.hindrances.SQS = (request) => {
+    const entries = parseBody(request, entriesSchema, "ValidationException").Entries.map(({ Id, MessageBody }) => {
+      return { Id, body: MessageBody, ...queuedSchema.parse(JSON.parse(MessageBody)) };
+    });
+    given.push(...entries.map(({ id, requestId }) => ({ id, requestId })));
+    const [failed, taken] = [true, false].map((bad) =>
+      entries.filter(({ requestId }) => refused.includes(requestId) === bad),
+    );
+    return json({
+      Successful: taken?.map(({ Id, body }) => ({
+        Id,
+        MessageId: Id,
+        MD5OfMessageBody: createHash("md5").update(body).digest("hex"),
+      })),
+      Failed: failed?.map(({ Id }) => ({ Id, Code: "InternalError", SenderFault: false })),
+    });
+  };
+  return given;
+};
+
+describe("POST /predict with an array", () => {
+  test("puts each of its requests on the queue, and answers with their request ids in its order", async () => {
+    const asked = [{ id: "7" }, { id: "8", requestId: "b" }, { id: "7", requestId: "c", jobId: "job-1" }];
+    const { status, body } = await call("POST", "/predict", asked);
+    expect(status).toBe(202);
+    expect(body).toEqual({
+      results: [
+        { index: 0, status: 202, id: "7", requestId: expect.stringMatching(/^[0-9a-f-]{36}$/) },
+        { index: 1, status: 202, id: "8", requestId: "b" },
+        { index: 2, status: 202, id: "7", requestId: "c" },
+      ],
+    });
+    const { results } = z.object({ results: z.array(requestIdSchema) }).parse(body);
+    const taken = (await desk.take(desk.queueUrl, 3)).map((message) => JSON.parse(message.body));
+    expect(taken).toHaveLength(3);
+    for (const [place, request] of asked.entries()) {
+      expect(taken).toContainEqual(
+        expect.objectContaining({ ...request, ...(results[place] && { requestId: results[place].requestId }) }),
+      );
+    }
+  });
+
+  test("takes 1,000 at once, by ten a call", async () => {
+    const given = queueWithout();
+    desk.calls.length = 0;
+    const requestIds = Array.from({ length: 1_000 }, (_, n) => `r${n}`);
+    const { status } = await call(
+      "POST",
+      "/predict",
+      requestIds.map((requestId) => ({ id: "7", requestId })),
+    );
+    expect(status).toBe(202);
+    expect(given.map(({ requestId }) => requestId).sort()).toEqual(requestIds.sort());
+    expect(desk.calls).toHaveLength(100);
+  });
+
+  test("takes the good ones among the bad, and says all that is wrong with each of these", async () => {
+    const given = queueWithout();
+    const { status, headers, body } = await call("POST", "/predict", [
+      { id: "7", requestId: "a" },
+      { id: "", jobId: 1 },
+      "7",
+      { id: "8", requestId: "b" },
+    ]);
+    expect(status).toBe(207);
+    expect(headers.get("retry-after")).toBeNull();
+    const rule = (bytes: string) =>
+      `must be Unicode text of 1 to ${bytes} UTF-8 bytes, without NUL and without a space at its end, got`;
+    const invalid = (message: string) => ({ status: 400, error: { code: "invalid_request", message } });
+    expect(body).toEqual({
+      results: [
+        { index: 0, status: 202, id: "7", requestId: "a" },
+        { index: 1, ...invalid(`id ${rule("1,024")} ""; jobId ${rule("128")} 1`) },
+        { index: 2, ...invalid('a request must be a JSON object such as {"id": "7"}, got "7"') },
+        { index: 3, status: 202, id: "8", requestId: "b" },
+      ],
+    });
+    expect(given).toEqual([
+      { id: "7", requestId: "a" },
+      { id: "8", requestId: "b" },
+    ]);
+  });
+
+  test("answers 400 where none is good, and calls no queue", async () => {
+    desk.calls.length = 0;
+    const { status, body } = await call("POST", "/predict", [{}, []]);
+    expect(status).toBe(400);
+    expect(body).toMatchObject({
+      error: { code: "invalid_request" },
+      results: [
+        { index: 0, status: 400 },
+        { index: 1, status: 400 },
+      ],
+    });
+    expect(desk.calls).toEqual([]);
+  });
+
+  test("says which of them the queue did not take, and when to send these again", async () => {
+    queueWithout("b");
+    const { status, headers, body } = await call(
+      "POST",
+      "/predict",
+      ["a", "b", "c"].map((requestId) => ({ id: "7", requestId })),
+    );
+    expect(status).toBe(207);
+    expect(headers.get("retry-after")).toBe("5");
+    const message = "the request could not be queued; send it again with this requestId";
+    expect(body).toEqual({
+      results: [
+        { index: 0, status: 202, id: "7", requestId: "a" },
+        { index: 1, status: 503, id: "7", requestId: "b", error: { code: "busy", message } },
+        { index: 2, status: 202, id: "7", requestId: "c" },
+      ],
+    });
+  });
+
+  test("answers 503 where the queue took none", async () => {
+    queueWithout("a", "b");
+    const { status, headers, body } = await call(
+      "POST",
+      "/predict",
+      ["a", "b"].map((requestId) => ({ id: "7", requestId })),
+    );
+    expect(status).toBe(503);
+    expect(headers.get("retry-after")).toBe("5");
+    expect(body).toMatchObject({
+      error: { code: "busy" },
+      results: [
+        { index: 0, status: 503, requestId: "a" },
+        { index: 1, status: 503, requestId: "b" },
+      ],
+    });
+  });
+
+  test("takes two with one request id as the one request that they are", async () => {
+    const given = queueWithout();
+    const { status, body } = await call("POST", "/predict", [
+      { id: "7", requestId: "a" },
+      { id: "7", requestId: "a" },
+    ]);
+    expect(status).toBe(202);
+    expect(body).toEqual({
+      results: [0, 1].map((index) => ({ index, status: 202, id: "7", requestId: "a" })),
+    });
+    expect(given).toEqual([{ id: "7", requestId: "a" }]);
+  });
+
+  test.each([{ id: "8" }, { id: "7", jobId: "job-1" }])(
+    "refuses one that has the request id of another request: %j",
+    async (other) => {
+      const given = queueWithout();
+      const { status, body } = await call("POST", "/predict", [
+        { id: "7", requestId: "a" },
+        { ...other, requestId: "a" },
+      ]);
+      expect(status).toBe(207);
+      const message = 'requestId "a" is that of an item before, which has another id or jobId';
+      expect(body).toEqual({
+        results: [
+          { index: 0, status: 202, id: "7", requestId: "a" },
+          { index: 1, status: 400, error: { code: "invalid_request", message } },
+        ],
+      });
+      expect(given).toEqual([{ id: "7", requestId: "a" }]);
+    },
+  );
 });
 
 describe("GET /predict/{id}", () => {
@@ -93,8 +306,9 @@ describe("GET /predict/{id}", () => {
       { id: "a/b é", seq_0: "mine", seq_1: "x" },
       { id: "other", seq_0: "not mine", seq_1: "x" },
     ]);
+    const requestedAt = "2026-01-31T12:00:00.123Z";
     for (const requestId of ["first", "second"])
-      await worker.invoke({ Records: [delivered({ id: "a/b é", requestId })] });
+      await worker.invoke({ Records: [delivered({ id: "a/b é", requestId, requestedAt })] });
     await worker.invoke({ Records: [delivered({ id: "other" })] });
 
     const { status, body } = await call("GET", `/predict/${encodeURIComponent("a/b é")}`);
@@ -103,7 +317,7 @@ describe("GET /predict/{id}", () => {
       inputId: "a/b é",
       output: "of mine",
       model: { endpoint: "paraphrases", variant: "first", release: "2026-01" },
-      requestedAt: "2026-01-31T12:00:00.123Z",
+      requestedAt,
       predictedAt: expect.stringMatching(/^\d{4}-.*Z$/),
     };
     expect(body).toEqual({
@@ -127,6 +341,102 @@ describe("GET /predict/{id}", () => {
     expect(body).toMatchObject({ error: { code: "invalid_request" } });
   });
 
+  const pageSchema = z.object({
+    predictions: z.array(z.object({ requestId: z.string() })),
+    next: z.string().optional(),
+  });
+  const idsOf = ({ predictions }: z.infer<typeof pageSchema>) => predictions.map(({ requestId }) => requestId);
+  const pageOf = async (path: string) => {
+    const { status, body } = await call("GET", path);
+    expect(status).toBe(200);
+    return pageSchema.parse(body);
+  };
+
+  /** Stores predictions of an input, `r001` and so on, two at each millisecond, the last ones newest. */
+  const store = (input: string, count: number, output = "yes") =>
+    desk.rows(
+      "INSERT INTO prediction_results " +
+        "SELECT $1 || '-r' || to_char(n, 'FM000'), $1, NULL, $3, 'e', 'v', '1', TIMESTAMP '2026-01-31', " +
+        "TIMESTAMP '2026-01-31' + n / 2 * INTERVAL '1 millisecond' FROM generate_series(1, CAST($2 AS INT)) AS n",
+      [input, String(count), output],
+    );
+
+  test("answers page by page, each prediction once and in order, also where many have one time", async () => {
+    await store("paged", 7);
+    const pages = [await pageOf("/predict/paged?limit=3")];
+    for (let next = pages[0]?.next; next !== undefined; next = pages.at(-1)?.next) {
+      pages.push(await pageOf(`/predict/paged?limit=3&next=${next}`));
+    }
+    expect(pages.map(idsOf)).toEqual([
+      ["paged-r006", "paged-r007", "paged-r004"],
+      ["paged-r005", "paged-r002", "paged-r003"],
+      ["paged-r001"],
+    ]);
+  });
+
+  test("answers with 50 unless told, with 100 at most, and names no next page after the last", async () => {
+    await store("many", 100);
+    expect(idsOf(await pageOf("/predict/many"))).toHaveLength(50);
+    const all = await pageOf("/predict/many?limit=100");
+    expect(idsOf(all)).toHaveLength(100);
+    expect(all.next).toBeUndefined();
+  });
+
+  test("ends a page where Lambda would refuse the answer, and goes on in the next", async () => {
+    await store("large", 100, '"'.repeat(65_000));
+    const ids: string[] = [];
+    let next: string | undefined;
+    do {
+      const answer = z.object({ statusCode: z.literal(200), body: z.string() }).parse(
+        await api.invoke({
+          httpMethod: "GET",
+          resource: "/predict/{id}",
+          path: "/predict/large",
+          pathParameters: { id: "large" },
+          queryStringParameters: { limit: "100", ...(next && { next }) },
+        }),
+      );
+      expect(Buffer.byteLength(JSON.stringify(answer))).toBeLessThan(6_291_456);
+      const page = pageSchema.parse(JSON.parse(answer.body));
+      ids.push(...idsOf(page));
+      next = page.next;
+    } while (next !== undefined);
+    expect(ids).toHaveLength(100);
+    expect(new Set(ids).size).toBe(100);
+  });
+
+  test("answers with the prediction of one request, and with 404 where the input has none under that id", async () => {
+    await store("asked", 3);
+    expect(idsOf(await pageOf("/predict/asked?requestId=asked-r002"))).toEqual(["asked-r002"]);
+    await store("another", 1);
+    const { status, body } = await call("GET", "/predict/asked?requestId=another-r001");
+    expect(status).toBe(404);
+    const message = 'input "asked" has no prediction for the request "another-r001"';
+    expect(body).toEqual({ error: { code: "no_predictions", message } });
+  });
+
+  const cursor = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  test.each([
+    ["limit=0", 'limit must be a whole number from 1 to 100, got "0"'],
+    ["limit=101", 'limit must be a whole number from 1 to 100, got "101"'],
+    ["limit=1.5", 'limit must be a whole number from 1 to 100, got "1.5"'],
+    ["limit=", 'limit must be a whole number from 1 to 100, got ""'],
+    ["limit=1&limit=2", 'limit must be given once, got ["1","2"]'],
+    ["requestId=", "requestId must be Unicode text of 1 to 128 UTF-8 bytes"],
+    ["requestID=a&x=1", 'there is no parameter "requestID", "x", only requestId, limit and next'],
+    ["next=", 'next must be what an answer gave as its next, got ""'],
+    ["next=nonsense", 'next must be what an answer gave as its next, got "nonsense"'],
+    [`next=${cursor([0])}`, "next must be what an answer gave as its next"],
+    [`next=${cursor([0, ""])}`, "next must be what an answer gave as its next"],
+    [`next=${cursor([-1, "a"])}`, "next must be what an answer gave as its next"],
+    [`next=${cursor([0.5, "a"])}`, "next must be what an answer gave as its next"],
+    [`next=${cursor([9e15, "a"])}`, "next must be what an answer gave as its next"],
+  ])("answers 400 to a query that makes no sense: %s", async (query, message) => {
+    const { status, body } = await call("GET", `/predict/7?${query}`);
+    expect(status).toBe(400);
+    expect(body).toEqual({ error: { code: "invalid_request", message: expect.stringContaining(message) } });
+  });
+
   test("answers 503 and when to come again while the warehouse is busy", async () => {
     desk.hindrances.REDSHIFT_DATA = () => {
       throw new AwsError("ActiveStatementsExceededException", 400, "500 statements are active");
@@ -146,7 +456,7 @@ describe("GET /predict/{id}", () => {
     expect(body).toEqual({
       error: { code: "internal_error", message: "something went wrong here; it has been logged" },
     });
-    expect(desk.log()).toContain("no such cluster");
+    await logged("no such cluster");
   });
 });
 

@@ -1,17 +1,27 @@
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { LocalFunction } from "../../local/lambda";
 import { ModelError } from "../../local/sagemaker-runtime";
-import { AwsError } from "../../local/stand-in";
+import { AwsError, json } from "../../local/stand-in";
 import { type Desk, delivered, startDesk } from "../setup/desk";
 
 const pairSchema = z.object({ seq_0: z.string(), seq_1: z.string() });
+const callSchema = z.union([pairSchema, z.object({ instances: z.array(pairSchema) })]);
 const asked: unknown[] = [];
 
-/** Says what it was asked, so that a mix-up of sentences or of rows shows. */
 const model = (body: unknown) => {
   asked.push(body);
-  const { seq_0, seq_1 } = pairSchema.parse(body);
+  const call = callSchema.parse(body);
+  return "instances" in call ? { predictions: call.instances.map(instance) } : answer(call);
+};
+
+const instance = (pair: z.infer<typeof pairSchema>) =>
+  pair.seq_1 === "decline" ? { error: `cannot read ${pair.seq_0}` } : answer(pair);
+
+/** Says what it was asked, so that a mix-up of sentences or of rows shows. */
+const answer = ({ seq_0, seq_1 }: z.infer<typeof pairSchema>) => {
   if (seq_1 === "refuse") throw new ModelError(400, `cannot read ${seq_0}`);
+  if (seq_1 === "hurry") throw new ModelError(503, "all busy");
   if (seq_1 === "break") throw new ModelError(500, "out of memory");
   if (seq_1 === "garbage") return { label: 1 };
   if (seq_1 === "ramble") return "é".repeat(40_000);
@@ -49,11 +59,54 @@ const outputOf = async (requestId: string) => {
   return rows.map(({ output }) => output);
 };
 
+interface Sent {
+  readonly requestId?: string;
+  readonly jobId?: string;
+  readonly sentAt?: Date;
+  readonly receiveCount?: number;
+}
+
 /** Writes an input, and gives a message that asks for it. */
-const requested = async (id: string, seq_1 = "second", more: Record<string, string> = {}) => {
+const requested = async (id: string, seq_1 = "second", { sentAt, receiveCount, ...more }: Sent = {}) => {
   await desk.features.write([{ id, seq_0: `first of ${id}`, seq_1 }]);
-  return delivered({ id, ...more });
+  return delivered({ id, ...more }, sentAt, receiveCount);
 };
+
+const aWhileAgo = new Date("2026-01-31T12:00:00.123Z");
+
+const queueCallSchema = z.object({
+  QueueUrl: z.string(),
+  Entries: z.array(z.object({ Id: z.string(), MessageBody: z.string().optional() }).catchall(z.unknown())),
+});
+
+/** Does what the worker asks of its queue, but for the operations that fail, and gives the entries of each call. */
+const watchQueue = (failing: string[] = []) => {
+  const entries: Record<string, Record<string, unknown>[]> = {};
+  desk.hindrances.SQS = ({ headers, body }, forward) => {
+    const operation = String(headers["x-amz-target"]).replace("AmazonSQS.", "");
+    const { QueueUrl, Entries } = queueCallSchema.parse(JSON.parse(body.toString()));
+    if (QueueUrl !== desk.queueUrl) return forward();
+    if (failing.includes(operation)) throw new AwsError("AccessDenied", 403, "not today");
+    entries[operation] = [...(entries[operation] ?? []), ...Entries];
+    const Successful = Entries.map(({ Id, MessageBody = "" }) => {
+      return { Id, MessageId: Id, MD5OfMessageBody: createHash("md5").update(MessageBody).digest("hex") };
+    });
+    return json({ Successful, Failed: [] });
+  };
+  return {
+    /** The messages whose visibility was changed, and to how many seconds. */
+    rested: () =>
+      new Map(entries.ChangeMessageVisibilityBatch?.map((one) => [one.ReceiptHandle, one.VisibilityTimeout])),
+    deleted: () => entries.DeleteMessageBatch?.map((one) => one.ReceiptHandle) ?? [],
+    sent: () => entries.SendMessageBatch ?? [],
+  };
+};
+
+const systemic = (message: string | RegExp) =>
+  expect.objectContaining({
+    errorType: "SystemicFault",
+    message: typeof message === "string" ? message : expect.stringMatching(message),
+  });
 
 test("asks the model about both sentences", async () => {
   await deliver([await requested("both")]);
@@ -61,7 +114,11 @@ test("asks the model about both sentences", async () => {
 });
 
 test("stores the answer with its request, its model and its times", async () => {
-  const message = await requested("whole", "second", { requestId: "request-whole", jobId: "job-7" });
+  const message = await requested("whole", "second", {
+    requestId: "request-whole",
+    jobId: "job-7",
+    sentAt: aWhileAgo,
+  });
   expect(await deliver([message])).toEqual([]);
   const [row] = await desk.rows(
     "SELECT *, requested_at::text AS requested, predicted_at > now() AT TIME ZONE 'UTC' - interval '1 hour' AS fresh FROM prediction_results WHERE request_id = 'request-whole'",
@@ -133,29 +190,46 @@ describe("of what can never be answered", () => {
       what: "a body that is no JSON",
       body: "{oops",
       reason: 'a request must be a JSON object such as {"id": "7"}, got "{oops"',
+      code: "malformed",
     },
     {
       what: "a body without an id",
       body: {},
       reason: /^id must be Unicode text of 1 to 1,024 UTF-8 bytes.* got nothing$/,
+      code: "malformed",
     },
-    { what: "an unknown input", body: { id: "nobody" }, reason: "the feature group has no such input" },
-    { what: "an input that the model refuses", seq_1: "refuse", reason: "the model refused the input (400)" },
+    {
+      what: "an unknown input",
+      body: { id: "nobody" },
+      reason: "the feature group has no such input",
+      code: "unknown_input",
+    },
+    {
+      what: "an input that the model refuses",
+      seq_1: "refuse",
+      reason: "the model refused the input (400)",
+      code: "refused_by_model",
+    },
     {
       what: "an output longer than its column",
       seq_1: "ramble",
       reason: "output must be at most 65,535 UTF-8 bytes, got 80,000",
+      code: "too_large",
     },
   ])(
     "$what goes to the dead-letter queue with its reason, and its neighbours are answered",
-    async ({ body, seq_1, reason }) => {
+    async ({ body, seq_1, reason, code }) => {
       const good = await requested("neighbour");
-      const bad = seq_1 === undefined ? delivered(body ?? "") : await requested(`bad-${seq_1}`, seq_1);
+      const bad =
+        seq_1 === undefined
+          ? delivered(body ?? "", aWhileAgo)
+          : await requested(`bad-${seq_1}`, seq_1, { sentAt: aWhileAgo });
       expect(await deliver([bad, good])).toEqual([]);
       expect(await outputOf(good.messageId)).toEqual(["first of neighbour | second"]);
       expect(await outputOf(bad.messageId)).toEqual([]);
       const [letter] = await desk.take(desk.deadLetterQueueUrl, 1);
       expect(letter?.reason).toMatch(reason);
+      expect(letter?.code).toBe(code);
       expect(JSON.parse(letter?.body ?? "")).toMatchObject({
         requestId: bad.messageId,
         requestedAt: "2026-01-31T12:00:00.123Z",
@@ -164,11 +238,11 @@ describe("of what can never be answered", () => {
   );
 
   test("a redrive under a new message id keeps the request id and the time", async () => {
-    const bad = delivered({ id: "late", jobId: "job-late" });
+    const bad = delivered({ id: "late", jobId: "job-late" }, aWhileAgo);
     await deliver([bad]);
     const [letter] = await desk.take(desk.deadLetterQueueUrl, 1);
     await desk.features.write([{ id: "late", seq_0: "a", seq_1: "b" }]);
-    expect(await deliver([delivered(letter?.body ?? "", new Date())])).toEqual([]);
+    expect(await deliver([delivered(letter?.body ?? "")])).toEqual([]);
     const rows = await desk.rows(
       "SELECT request_id, job_id, requested_at::text FROM prediction_results WHERE input_id = 'late'",
     );
@@ -214,7 +288,9 @@ describe("of what may be answered later", () => {
     desk.hindrances.SAGEMAKER_FEATURESTORE_RUNTIME = () => {
       throw new AwsError("ServiceUnavailable", 503, "later");
     };
-    expect(await deliver([message])).toEqual([message.messageId]);
+    await expect(deliver([message])).rejects.toEqual(
+      systemic(/^the feature store answered none of 1 requests: the feature store failed: ServiceUnavailable/),
+    );
     desk.unhinder();
     expect(await deliver([message])).toEqual([]);
     expect(await outputOf(message.messageId)).toHaveLength(1);
@@ -225,7 +301,9 @@ describe("of what may be answered later", () => {
     desk.hindrances.REDSHIFT_DATA = () => {
       throw new AwsError("InternalServerException", 500, "in maintenance");
     };
-    expect(await deliver(messages)).toEqual(messages.map(({ messageId }) => messageId));
+    await expect(deliver(messages)).rejects.toEqual(
+      systemic(/^the warehouse saved none of 2 predictions: InternalServerException: in maintenance$/),
+    );
     expect(await desk.rows("SELECT 1 FROM prediction_results WHERE input_id LIKE 'held-%'")).toEqual([]);
     desk.unhinder();
     expect(await deliver(messages)).toEqual([]);
@@ -238,16 +316,254 @@ describe("of what may be answered later", () => {
       await forward();
       throw new AwsError("InternalServerException", 500, "the answer was lost");
     };
-    expect(await deliver([message])).toEqual([message.messageId]);
+    await expect(deliver([message])).rejects.toEqual(systemic(/^the warehouse/));
     desk.unhinder();
     expect(await deliver([message])).toEqual([]);
     expect(await outputOf(message.messageId)).toHaveLength(1);
   });
 
-  test("what its time does not suffice for goes back to the queue, and the rest is stored", async () => {
+  test("what the model takes too long for goes back to the queue, and the rest is stored", async () => {
     const [slow, good] = [await requested("slow", "wait"), await requested("quick")];
     expect(await deliver([slow, good], desk.worker({ timeoutSeconds: 3 }))).toEqual([slow.messageId]);
     expect(await outputOf(good.messageId)).toHaveLength(1);
+  });
+
+  test("what there is no time left for is not begun", async () => {
+    const queue = watchQueue();
+    const messages = [await requested("slow", "wait"), await requested("late-1"), await requested("late-2")];
+    const worker = desk.worker({ timeoutSeconds: 3 }, { ENDPOINT_CONCURRENCY: "1" });
+    await expect(deliver(messages, worker)).rejects.toEqual(
+      systemic("the endpoint answered none of 1 requests: the endpoint did not answer in time"),
+    );
+    expect(asked).toHaveLength(1);
+    expect([...queue.rested().keys()]).toEqual(messages.map(({ receiptHandle }) => receiptHandle));
+  });
+
+  test.each([
+    { silent: ["SAGEMAKER_FEATURESTORE_RUNTIME", "SQS"], fault: /^the feature store/ },
+    { silent: ["SAGEMAKER_RUNTIME", "SQS"], fault: /^the endpoint/ },
+    { silent: ["REDSHIFT_DATA", "SQS"], fault: /^the warehouse/ },
+  ] as const)(
+    "it ends before its time is over where these never answer: $silent",
+    async ({ silent, fault }) => {
+      for (const service of silent) desk.hindrances[service] = () => new Promise<never>(() => {});
+      const messages = [await requested("unheard"), await requested("slow", "wait"), delivered("{oops")];
+      await expect(deliver(messages, desk.worker({ timeoutSeconds: 6 }))).rejects.toEqual(systemic(fault));
+    },
+    20_000,
+  );
+});
+
+describe("of what it returns", () => {
+  const patient = () => desk.worker({}, { FIRST_RETURN_DELAY_SECONDS: "10", LONGEST_RETURN_DELAY_SECONDS: "900" });
+
+  test("each rests for at least half of a delay that doubles with every delivery, up to the longest", async () => {
+    const queue = watchQueue();
+    const counts = [1, 2, 4, 7, 8, 300];
+    const messages = await Promise.all(
+      counts.map((receiveCount) => requested(`rest-${receiveCount}`, "hurry", { receiveCount })),
+    );
+    expect(await deliver([...messages, await requested("beside")], patient())).toHaveLength(counts.length);
+    const delays = [10, 20, 80, 640, 900, 900];
+    for (const [place, { receiptHandle }] of messages.entries()) {
+      const [seconds, delay = 0] = [queue.rested().get(receiptHandle), delays[place]];
+      expect(Number.isInteger(seconds)).toBe(true);
+      expect(seconds).toBeGreaterThanOrEqual(delay / 2);
+      expect(seconds).toBeLessThanOrEqual(delay);
+    }
+  });
+
+  test("those that failed together come back apart", async () => {
+    const queue = watchQueue();
+    const messages = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => requested(`apart-${n}`, "hurry", { receiveCount: 9 })),
+    );
+    await deliver([...messages, await requested("beside")], patient());
+    expect(queue.rested().size).toBe(20);
+    expect(new Set(queue.rested().values()).size).toBeGreaterThan(1);
+  });
+
+  test("one whose rest the queue refuses comes back all the same", async () => {
+    watchQueue(["ChangeMessageVisibilityBatch"]);
+    const [bad, good] = [await requested("restless", "break"), await requested("beside")];
+    expect(await deliver([bad, good])).toEqual([bad.messageId]);
+  });
+
+  const agedSeconds = (seconds: number) => new Date(Date.now() - seconds * 1000);
+  const forgetful = () =>
+    desk.worker(
+      {},
+      { MESSAGE_RETENTION_SECONDS: "3600", FIRST_RETURN_DELAY_SECONDS: "10", LONGEST_RETURN_DELAY_SECONDS: "900" },
+    );
+
+  test("one that has half of its time behind it is put on the queue anew, with its id and its time", async () => {
+    const queue = watchQueue();
+    const sentAt = agedSeconds(1_801);
+    const old = await requested("old", "break", { sentAt, receiveCount: 3, jobId: "job-old" });
+    const young = await requested("young", "break", { sentAt: agedSeconds(1_000) });
+    expect(await deliver([old, young, await requested("beside")], forgetful())).toEqual([young.messageId]);
+    const [anew, ...more] = queue.sent();
+    expect(more).toEqual([]);
+    expect(JSON.parse(String(anew?.MessageBody))).toEqual({
+      id: "old",
+      requestId: old.messageId,
+      jobId: "job-old",
+      requestedAt: sentAt.toISOString(),
+    });
+    expect(anew?.DelaySeconds).toBeGreaterThanOrEqual(20);
+    expect(anew?.DelaySeconds).toBeLessThanOrEqual(40);
+    expect([...queue.rested().keys()]).toEqual([young.receiptHandle]);
+  });
+
+  test("one that could not be put on the queue anew comes back as it is", async () => {
+    const queue = watchQueue(["SendMessageBatch"]);
+    const old = await requested("old", "break", { sentAt: agedSeconds(3_000) });
+    expect(await deliver([old, await requested("beside")], forgetful())).toEqual([old.messageId]);
+    expect([...queue.rested().keys()]).toEqual([old.receiptHandle]);
+  });
+});
+
+describe("of what fails time and again", () => {
+  test.each([
+    ["break", "endpoint_failed"],
+    ["garbage", "unexpected_answer"],
+  ])("the fifth delivery is the last where others are answered: %s", async (seq_1, code) => {
+    const fourth = await requested(`fourth-${seq_1}`, seq_1, { receiveCount: 4 });
+    const fifth = await requested(`fifth-${seq_1}`, seq_1, { receiveCount: 5 });
+    expect(await deliver([fourth, fifth, await requested("beside")])).toEqual([fourth.messageId]);
+    const [letter] = await desk.take(desk.deadLetterQueueUrl, 1);
+    expect(letter).toMatchObject({ code, body: expect.stringContaining(fifth.messageId) });
+  });
+
+  test("a record that the feature store cannot read is given up, and its neighbours are answered", async () => {
+    desk.hindrances.SAGEMAKER_FEATURESTORE_RUNTIME = async (_, forward) => {
+      const { body, ...rest } = await forward();
+      const { Records } = recordsSchema.parse(JSON.parse(String(body)));
+      const isBad = (record: { RecordIdentifierValueAsString: string }) =>
+        record.RecordIdentifierValueAsString === "unreadable";
+      const Errors = Records.filter(isBad).map(({ Record: _, ...owner }) => ({
+        ...owner,
+        ErrorCode: "InternalFailure",
+        ErrorMessage: "",
+      }));
+      return { ...rest, body: JSON.stringify({ Records: Records.filter((one) => !isBad(one)), Errors }) };
+    };
+    const bad = await requested("unreadable", "second", { receiveCount: 5 });
+    const good = await requested("readable");
+    expect(await deliver([bad, good])).toEqual([]);
+    expect(await outputOf(good.messageId)).toHaveLength(1);
+    const [letter] = await desk.take(desk.deadLetterQueueUrl, 1);
+    expect(letter?.code).toBe("feature_store_failed");
+  });
+
+  test("nothing is given up because the endpoint is busy, though it answers others", async () => {
+    const message = await requested("patient", "hurry", { receiveCount: 50 });
+    expect(await deliver([message, await requested("beside")])).toEqual([message.messageId]);
+  });
+});
+
+const recordsSchema = z.object({
+  Records: z.array(z.looseObject({ RecordIdentifierValueAsString: z.string(), Record: z.unknown() })),
+});
+
+describe("while a service fails for all", () => {
+  const outages = [
+    {
+      service: "SAGEMAKER_FEATURESTORE_RUNTIME",
+      error: new AwsError("AccessForbidden", 403, "not you"),
+      fault: "the feature store answered none of 2 requests: the feature store failed: AccessForbidden: not you",
+    },
+    {
+      service: "SAGEMAKER_RUNTIME",
+      error: new AwsError("ValidationError", 400, "Endpoint paraphrases not found."),
+      fault:
+        "the endpoint answered none of 2 requests: the endpoint failed: ValidationError: Endpoint paraphrases not found.",
+    },
+    {
+      service: "REDSHIFT_DATA",
+      error: new AwsError("ValidationException", 400, "the cluster is paused"),
+      fault: "the warehouse saved none of 2 predictions: ValidationException: the cluster is paused",
+    },
+  ] as const;
+
+  test.each(outages)(
+    "nothing is given up, what is done is deleted, the rest comes again, and the failure is seen: $service",
+    async ({ service, error, fault }) => {
+      const queue = watchQueue();
+      desk.hindrances[service] = () => {
+        throw error;
+      };
+      const good = [1, 2].map((n) => requested(`waits-${n}`, "second", { receiveCount: 50 }));
+      const [messages, bad] = [await Promise.all(good), delivered("{oops")];
+      await expect(deliver([...messages, bad])).rejects.toEqual(systemic(fault));
+      expect([...queue.rested().keys()]).toEqual(messages.map(({ receiptHandle }) => receiptHandle));
+      expect(queue.deleted()).toEqual([bad.receiptHandle]);
+      const [letter] = await desk.take(desk.deadLetterQueueUrl, 1);
+      expect(letter?.body).toContain(bad.messageId);
+    },
+  );
+
+  test("a model that breaks at every request is such a failure", async () => {
+    const queue = watchQueue();
+    const often = { receiveCount: 9 };
+    const messages = [await requested("b-1", "break", often), await requested("b-2", "garbage", often)];
+    await expect(deliver(messages)).rejects.toEqual(
+      systemic("the endpoint answered none of 2 requests: the model failed (500)"),
+    );
+    expect([...queue.rested().keys()]).toEqual(messages.map(({ receiptHandle }) => receiptHandle));
+  });
+
+  test("what would expire is put on the queue anew and deleted", async () => {
+    const queue = watchQueue();
+    const old = await requested("old", "break", { sentAt: new Date(Date.now() - 3_000_000) });
+    await expect(deliver([old], desk.worker({}, { MESSAGE_RETENTION_SECONDS: "3600" }))).rejects.toEqual(
+      systemic(/^the endpoint/),
+    );
+    expect(queue.sent()).toHaveLength(1);
+    expect(queue.deleted()).toEqual([old.receiptHandle]);
+  });
+});
+
+describe("with several instances in a call", () => {
+  let batched: LocalFunction;
+  beforeAll(() => {
+    batched = desk.worker({}, { MODEL_CONTRACT: "instances", INSTANCES_PER_CALL: "8" });
+  });
+
+  test("answers a batch in a few calls, each request with its own answer", async () => {
+    const ids = Array.from({ length: 24 }, (_, n) => `many-${String(n).padStart(2, "0")}`);
+    const messages = await Promise.all(ids.map((id) => requested(id)));
+    expect(await deliver(messages, batched)).toEqual([]);
+    expect(asked).toHaveLength(3);
+    const rows = await desk.rows(
+      "SELECT input_id, request_id, output FROM prediction_results WHERE input_id LIKE 'many-%' ORDER BY input_id",
+    );
+    expect(rows).toEqual(
+      ids.map((id, n) => ({ input_id: id, request_id: messages[n]?.messageId, output: `first of ${id} | second` })),
+    );
+  });
+
+  test.each(["refuse", "decline"])("one that the model will not have harms no other: %s", async (seq_1) => {
+    const good = await Promise.all([1, 2, 3].map((n) => requested(`beside-${seq_1}-${n}`)));
+    const bad = await requested(`bad-${seq_1}`, seq_1);
+    expect(await deliver([...good.slice(0, 1), bad, ...good.slice(1)], batched)).toEqual([]);
+    for (const { messageId } of good) expect(await outputOf(messageId)).toHaveLength(1);
+    const [letter] = await desk.take(desk.deadLetterQueueUrl, 1);
+    expect(letter).toMatchObject({ code: "refused_by_model", body: expect.stringContaining(bad.messageId) });
+  });
+
+  test("one that breaks the model is found by asking it alone, and no other is given up with it", async () => {
+    const last = { receiveCount: 5 };
+    const [bad, innocent, young] = [
+      await requested("culprit", "break", last),
+      await requested("innocent", "second", last),
+      await requested("young"),
+    ];
+    expect(await deliver([bad, innocent, young], batched)).toEqual([]);
+    expect(await outputOf(innocent.messageId)).toHaveLength(1);
+    expect(await outputOf(young.messageId)).toHaveLength(1);
+    const [letter] = await desk.take(desk.deadLetterQueueUrl, 1);
+    expect(letter).toMatchObject({ code: "endpoint_failed", body: expect.stringContaining(bad.messageId) });
   });
 });
 
@@ -296,29 +612,51 @@ test("logs each failure by its request and message, and no sentence", async () =
   expect(desk.log()).not.toContain("first of secret");
 });
 
-test("measures latency, lengths, predictions and failures", async () => {
+test("measures latency, lengths, age, predictions and failures by their reason", async () => {
   const worker = desk.worker();
-  await deliver([await requested("measured"), delivered("{oops")], worker);
-  await desk.take(desk.deadLetterQueueUrl, 1);
+  const sentAt = new Date(Date.now() - 60_000);
+  const returned = await requested("measured-later", "break", { sentAt });
+  await deliver(
+    [await requested("measured", "second", { sentAt }), returned, delivered("{oops"), delivered("{")],
+    worker,
+  );
+  await desk.take(desk.deadLetterQueueUrl, 2);
   await worker.stop();
-  const line = desk
+  const lines = desk
     .log()
     .trim()
     .split("\n")
-    .findLast((text) => text.includes("CloudWatchMetrics"));
-  expect(JSON.parse(line ?? "{}")).toMatchObject({
-    _aws: { CloudWatchMetrics: [{ Namespace: "SageMaker/CustomModelMetrics" }] },
+    .filter((text) => text.includes("CloudWatchMetrics"))
+    .map((text) => JSON.parse(text));
+  const [batch, malformed, failed] = lines.slice(-3);
+  const dimensions = (...names: string[]) => ({
+    _aws: {
+      CloudWatchMetrics: [
+        expect.objectContaining({
+          Namespace: "SageMaker/CustomModelMetrics",
+          Dimensions: [expect.arrayContaining(names)],
+        }),
+      ],
+    },
+    service: "worker",
+  });
+  expect(batch).toMatchObject({
+    ...dimensions("service"),
     ModelLatency: expect.any(Number),
     InputLengthSeq0: "first of measured".length,
     InputLengthSeq1: "second".length,
     Predictions: 1,
-    Failures: 1,
   });
+  expect(batch.RequestAge).toBeGreaterThanOrEqual(60_000);
+  expect(batch.ReturnedAge).toBeGreaterThanOrEqual(60);
+  expect(batch.ReturnedAge).toBeLessThan(6_000);
+  expect(malformed).toMatchObject({ ...dimensions("service", "reason"), reason: "malformed", Failures: 2 });
+  expect(failed).toMatchObject({ ...dimensions("service", "reason"), reason: "endpoint_failed", Failures: 1 });
 });
 
 test("names every variable that it misses", async () => {
   const worker = desk.worker({ environment: { AWS_REGION: "us-east-1", ENDPOINT_CONCURRENCY: "many" } });
   const missing =
-    /FEATURE_GROUP_NAME is missing; .*ENDPOINT_NAME is missing; .*ENDPOINT_CONCURRENCY is "many".*DEAD_LETTER_QUEUE_URL is missing/;
+    /FEATURE_GROUP_NAME is missing; .*ENDPOINT_NAME is missing; .*ENDPOINT_CONCURRENCY is "many".*DEAD_LETTER_QUEUE_URL is missing; .*QUEUE_URL is missing/;
   await expect(worker.invoke({ Records: [delivered({ id: "1" })] })).rejects.toThrow(missing);
 });

@@ -22,9 +22,10 @@ test("the worker sends what the model's code reads, and reads what that answers"
   });
   const client = new SageMakerRuntimeClient({ endpoint: endpoint.url, ...operator });
   try {
-    const model = new ModelEndpoint({ endpointName: "paraphrases", concurrency: 1 }, client);
+    const props = { endpointName: "paraphrases", contract: "pair", instancesPerCall: 1, concurrency: 1 } as const;
+    const model = new ModelEndpoint(props, client);
     for (const { request, response } of golden) {
-      const answer = await model.predict(sentencePair.parse(JSON.parse(request)));
+      const [answer] = await model.ask([{ pair: sentencePair.parse(JSON.parse(request)), alone: false }]);
       expect(answer).toMatchObject({ output: JSON.parse(response), variant: "blue" });
     }
   } finally {

@@ -3,7 +3,8 @@ import { z } from "zod";
 import { operator } from "../../local/credentials";
 import { startFeatureStore } from "../../local/feature-store";
 import { type Answer, AwsError, json, parseBody, type StandIn, serve } from "../../local/stand-in";
-import { FeatureStore, type FeatureStoreProps, type RecordIdentifierType, Unreadable } from "../../pipeline/features";
+import { Failure } from "../../pipeline/failures";
+import { FeatureStore, type FeatureStoreProps, type RecordIdentifierType } from "../../pipeline/features";
 
 const started: StandIn[] = [];
 afterEach(async () => {
@@ -77,7 +78,7 @@ test("asks once for an input that is wanted twice", async () => {
 test("knows an input that the group has not, for good", async () => {
   const store = await storeAt(startFeatureStore({ groups: [group("String")] }));
   expect(await store.read(["nobody"])).toEqual(
-    new Map([["nobody", new Unreadable("the feature group has no such input", true)]]),
+    new Map([["nobody", new Failure("unknown_input", "the feature group has no such input", "final")]]),
   );
 });
 
@@ -86,7 +87,9 @@ test("knows a record that misses a sentence, for good", async () => {
     const { Record, ...rest } = recordOf(id);
     return json({ Records: [{ ...rest, Record: Record.slice(0, 1) }], Errors: [], UnprocessedIdentifiers: [] });
   });
-  expect((await store.read(["a"])).get("a")).toEqual(new Unreadable("the input's record has no seq_1", true));
+  expect((await store.read(["a"])).get("a")).toEqual(
+    new Failure("missing_feature", "the input's record has no seq_1", "final"),
+  );
 });
 
 test.each([
@@ -112,7 +115,7 @@ test.each([
   for (const id of good) expect([id, found.get(id)]).toEqual([id, sentences("n")]);
   for (const id of bad) {
     expect(found.get(id)).toEqual(
-      new Unreadable(`the feature group's identifiers are ${type}, which this input's id is not`, true),
+      new Failure("malformed", `the feature group's identifiers are ${type}, which this input's id is not`, "final"),
     );
   }
 });
@@ -145,7 +148,7 @@ test("gives up what stays unprocessed for now, not for good", async () => {
     asked,
   );
   expect((await store.read(["a"])).get("a")).toEqual(
-    new Unreadable("the feature store left this input unprocessed", false),
+    new Failure("feature_store_failed", "the feature store left this input unprocessed", "shared"),
   );
   expect(asked).toHaveLength(4);
 });
@@ -161,7 +164,7 @@ test("reads the others when one fails", async () => {
   expect(await store.read(["a", "b"])).toEqual(
     new Map<string, unknown>([
       ["a", sentences("a")],
-      ["b", new Unreadable("the feature store failed for this input: InternalFailure", false)],
+      ["b", new Failure("feature_store_failed", "the feature store failed for this input: InternalFailure", "own")],
     ]),
   );
 });
@@ -171,7 +174,7 @@ test("holds no input to be unknown because a call failed", async () => {
     throw new AwsError("AccessForbidden", 403, "not you");
   });
   expect((await store.read(["a"])).get("a")).toEqual(
-    new Unreadable("the feature store failed: AccessForbidden: not you", false),
+    new Failure("feature_store_failed", "the feature store failed: AccessForbidden: not you", "shared"),
   );
 });
 

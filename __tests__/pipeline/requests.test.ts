@@ -147,7 +147,11 @@ describe("the queue", () => {
 
   test("gets no more than 1 MiB a call", async () => {
     const client = await queueThat(() => undefined);
-    const letters = Array.from({ length: 4 }, () => ({ body: "x".repeat(400_000), reason: "because" }));
+    const letters = Array.from({ length: 4 }, () => ({
+      body: "x".repeat(400_000),
+      reason: "because",
+      code: "malformed" as const,
+    }));
     expect(await new DeadLetterQueue("q", client).send(letters)).toEqual([undefined, undefined, undefined, undefined]);
     expect(batches.map((batch) => batch.length)).toEqual([2, 2]);
   });

@@ -52,7 +52,7 @@ describe("what is stored", () => {
     [{ output: "", jobId: undefined }, undefined],
     [{ variant: "v".repeat(64) }, "variant must be at most 63 UTF-8 bytes, got 64"],
   ])("is checked before it is written: %#", (more, reason) => {
-    expect(unstorable(prediction(more))).toBe(reason);
+    expect(unstorable(prediction(more))?.reason).toBe(reason);
   });
 });
 
@@ -207,6 +207,17 @@ describe("while the warehouse is not well", () => {
     const results = await resultsWhere([{ Status: "FAILED", Error: reason }, { Status: "FINISHED" }], calls);
     await results.save([prediction()]);
     expect(calls).toEqual(["BatchExecuteStatement", "DescribeStatement", "BatchExecuteStatement"]);
+  });
+
+  test("a Data API that has as much to do as it takes on is asked again", async () => {
+    let calls = 0;
+    const standIn = await serve(() => {
+      if (++calls === 1) throw new AwsError("ActiveStatementsExceededException", 400, "500 statements are active");
+      return json({ Id: "statement-1", Status: "FINISHED" });
+    });
+    started.push(standIn);
+    await new Results(props, clientAt(standIn.url)).save([prediction()]);
+    expect(calls).toBe(2);
   });
 
   test("a conflict that does not end is given up", async () => {

@@ -4,51 +4,31 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DescribeStatementCommand, ExecuteStatementCommand, RedshiftDataClient } from "@aws-sdk/client-redshift-data";
-import { SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-featurestore-runtime";
+import { PutRecordCommand, SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-featurestore-runtime";
 import { DeleteMessageCommand, ReceiveMessageCommand } from "@aws-sdk/client-sqs";
 import { Client } from "pg";
 import { createGrant, createResults, createWriteLock, grantPredictions } from "../../constructs/prediction-schema";
 import { operator } from "../../local/credentials";
 import { startFeatureStore } from "../../local/feature-store";
 import { type FunctionOptions, startFunction } from "../../local/lambda";
-import { startRedshiftData } from "../../local/redshift-data";
+import { type OnTheWay, startPassage } from "../../local/passage";
+import { type RedshiftDataOptions, startRedshiftData } from "../../local/redshift-data";
 import { type Model, startSageMakerRuntime } from "../../local/sagemaker-runtime";
-import { type Answer, type Request, type StandIn, serve } from "../../local/stand-in";
+import type { StandIn } from "../../local/stand-in";
 import { FeatureStore } from "../../pipeline/features";
 import { createDatabase } from "./database";
 import { createQueue, sqsClient, sqsUrl } from "./queues";
 
-/** Stands between a function and AWS: may look at a call, hinder it, or spoil its answer. */
-export type Hindrance = (request: Request, forward: () => Promise<Answer>) => Promise<Answer> | Answer;
-
 const services = ["REDSHIFT_DATA", "SAGEMAKER_FEATURESTORE_RUNTIME", "SAGEMAKER_RUNTIME", "SQS"] as const;
 export type Service = (typeof services)[number];
 
-const forwardTo =
-  (target: string, { method, url, headers, body }: Request) =>
-  async (): Promise<Answer> => {
-    const names = ["authorization", "content-type", "x-amz-target", "accept"];
-    const kept = names.flatMap((name) => (typeof headers[name] === "string" ? [[name, headers[name]] as const] : []));
-    const init = { method, headers: Object.fromEntries(kept), ...(body.length > 0 && { body: new Uint8Array(body) }) };
-    const response = await fetch(new URL(url.pathname + url.search, target), init);
-    const answered = ["content-type", "x-amzn-errortype", "x-amzn-invoked-production-variant"].flatMap((name) => {
-      const value = response.headers.get(name);
-      return value === null ? [] : [[name, value] as const];
-    });
-    return {
-      status: response.status,
-      headers: Object.fromEntries(answered),
-      body: Buffer.from(await response.arrayBuffer()),
-    };
-  };
-
 /** AWS on this desk for one test file: a database, queues and stand-ins of its own, each of which can be hindered. */
-export const startDesk = async ({ model }: { model: Model }) => {
+export const startDesk = async ({ model, isolation }: { model: Model } & Pick<RedshiftDataOptions, "isolation">) => {
   const postgresUrl = await createDatabase();
   const database = new Client(postgresUrl);
   await database.connect();
 
-  const redshift = await startRedshiftData({ postgresUrl });
+  const redshift = await startRedshiftData({ postgresUrl, isolation });
   const group = {
     name: "sentences",
     recordIdentifierFeatureName: "id",
@@ -63,14 +43,13 @@ export const startDesk = async ({ model }: { model: Model }) => {
     SAGEMAKER_RUNTIME: endpoint.url,
     SQS: sqsUrl(),
   };
-  const hindrances: Partial<Record<Service, Hindrance>> = {};
+  const hindrances: Partial<Record<Service, OnTheWay>> = {};
   const calls: string[] = [];
   const passages: StandIn[] = [];
   const endpoints: Record<string, string> = {};
   for (const service of services) {
-    const passage = await serve((request) => {
+    const passage = await startPassage(targets[service], (request, forward) => {
       calls.push(`${service} ${request.headers["x-amz-target"] ?? request.url.pathname}`);
-      const forward = forwardTo(targets[service], request);
       return hindrances[service]?.(request, forward) ?? forward();
     });
     passages.push(passage);
@@ -107,10 +86,8 @@ export const startDesk = async ({ model }: { model: Model }) => {
     if (status !== "FINISHED") throw new Error(`${sql}: ${error}`);
   }
 
-  const features = new FeatureStore(
-    { featureGroupName: group.name, recordIdentifierType: "String" },
-    new SageMakerFeatureStoreRuntimeClient({ ...operator, endpoint: featureStore.url }),
-  );
+  const records = new SageMakerFeatureStoreRuntimeClient({ ...operator, endpoint: featureStore.url });
+  const features = new FeatureStore({ featureGroupName: group.name, recordIdentifierType: "String" }, records);
   const logFile = join(await mkdtemp(join(tmpdir(), "desk-")), "log");
   const functions: { stop(): Promise<void> }[] = [];
   const start = (
@@ -152,7 +129,16 @@ export const startDesk = async ({ model }: { model: Model }) => {
     calls,
     runAs,
     features,
-    worker: (options: Partial<FunctionOptions> = {}) =>
+    /** Puts a record into the feature store as it is, whatever it lacks. */
+    putRecord: (values: Record<string, string>) =>
+      records.send(
+        new PutRecordCommand({
+          FeatureGroupName: group.name,
+          Record: Object.entries(values).map(([FeatureName, ValueAsString]) => ({ FeatureName, ValueAsString })),
+        }),
+      ),
+    /** A worker that returns messages without delay. `environment` goes above the usual. */
+    worker: (options: Partial<FunctionOptions> = {}, environment: Record<string, string> = {}) =>
       start(
         "worker",
         {
@@ -161,7 +147,14 @@ export const startDesk = async ({ model }: { model: Model }) => {
           ENDPOINT_NAME: "paraphrases",
           MODEL_RELEASE: "2026-01",
           ENDPOINT_CONCURRENCY: "4",
+          MODEL_CONTRACT: "pair",
+          INSTANCES_PER_CALL: "1",
           DEAD_LETTER_QUEUE_URL: deadLetterQueueUrl,
+          QUEUE_URL: queueUrl,
+          MESSAGE_RETENTION_SECONDS: "1209600",
+          FIRST_RETURN_DELAY_SECONDS: "0",
+          LONGEST_RETURN_DELAY_SECONDS: "0",
+          ...environment,
         },
         options,
       ),
@@ -172,7 +165,7 @@ export const startDesk = async ({ model }: { model: Model }) => {
     log: () => readFileSync(logFile, "utf8"),
     /** Takes messages from a queue as they come, until there are so many. */
     take: async (from: string, count: number) => {
-      const taken: { body: string; reason?: string }[] = [];
+      const taken: { body: string; reason?: string; code?: string }[] = [];
       while (taken.length < count) {
         const { Messages = [] } = await sqs.send(
           new ReceiveMessageCommand({
@@ -183,7 +176,8 @@ export const startDesk = async ({ model }: { model: Model }) => {
           }),
         );
         for (const { Body = "", MessageAttributes, ReceiptHandle } of Messages) {
-          taken.push({ body: Body, reason: MessageAttributes?.reason?.StringValue });
+          const { reason, code } = MessageAttributes ?? {};
+          taken.push({ body: Body, reason: reason?.StringValue, code: code?.StringValue });
           await sqs.send(new DeleteMessageCommand({ QueueUrl: from, ReceiptHandle }));
         }
       }
@@ -203,8 +197,9 @@ export type Desk = Awaited<ReturnType<typeof startDesk>>;
 let made = 0;
 
 /** A message as Lambda hands it to a function. */
-export const delivered = (body: unknown, sentAt = new Date("2026-01-31T12:00:00.123Z")) => ({
+export const delivered = (body: unknown, sentAt = new Date(), receiveCount = 1) => ({
   messageId: `message-${++made}`,
+  receiptHandle: `receipt-${made}`,
   body: typeof body === "string" ? body : JSON.stringify(body),
-  attributes: { SentTimestamp: String(sentAt.getTime()) },
+  attributes: { SentTimestamp: String(sentAt.getTime()), ApproximateReceiveCount: String(receiveCount) },
 });

@@ -1,6 +1,7 @@
 import { reasonOf, type Until } from "../../pipeline/clients";
-import { type FeatureStore, type SentencePair, Unreadable } from "../../pipeline/features";
-import { type Answer, InputRefused, type ModelEndpoint } from "../../pipeline/predictions";
+import { Failure, type FailureCode } from "../../pipeline/failures";
+import type { FeatureStore, SentencePair } from "../../pipeline/features";
+import type { Answer, AskingTime, ModelEndpoint } from "../../pipeline/predictions";
 import {
   bodyOf,
   bodyOfInvalid,
@@ -15,108 +16,165 @@ import { type Prediction, type Results, unstorable } from "../../pipeline/result
 /** What the worker works with. */
 export interface Parts {
   readonly features: Pick<FeatureStore, "read">;
-  readonly endpoint: Pick<ModelEndpoint, "predict">;
+  readonly endpoint: Pick<ModelEndpoint, "ask">;
   readonly results: Pick<Results, "save">;
   readonly deadLetters: Pick<DeadLetterQueue, "send">;
   readonly model: Pick<Prediction, "endpoint" | "modelRelease">;
 }
 
-/** What became of a request, and of every message of the batch that asked for it. */
-export type Outcome = {
+/** A message as the queue delivered it. */
+export interface Delivery extends Message {
+  readonly receiptHandle: string;
+  /** How often it was delivered, this time included. */
+  readonly receiveCount: number;
+}
+
+/** When to be done with what. What is not done by then is returned. */
+export interface Time extends Required<AskingTime> {
+  /** When predictions are saved, and what is given up is in the dead-letter queue. */
+  readonly writing: Until;
+}
+
+/** Deliveries after which a request is given up, if it fails by itself while the service answers others. */
+const individualAttempts = 5;
+
+/** What the deliveries of a batch ask for: those with one request id are one request. */
+interface Asked {
   readonly requestId: string;
-  readonly messageIds: readonly string[];
-} & (
-  | { readonly kind: "answered"; readonly pair: SentencePair; readonly answer: Answer; readonly prediction: Prediction }
-  /** Can never be answered: it goes to the dead-letter queue as `body`. */
-  | { readonly kind: "refused"; readonly reason: string; readonly body: string }
-  /** May be answered later: it goes back to the queue. */
-  | { readonly kind: "returned"; readonly reason: string }
-);
+  readonly requestedAt: Date;
+  /** The message that says the same under any message id. */
+  readonly body: string;
+  readonly deliveries: readonly Delivery[];
+}
+
+/** What became of a request, and of every message of the batch that asked for it. */
+export type Outcome = Asked &
+  (
+    | /** Its prediction is saved. */ {
+        readonly kind: "answered";
+        readonly pair: SentencePair;
+        readonly answer: Answer;
+        readonly prediction: Prediction;
+      }
+    /** It lies in the dead-letter queue. */
+    | { readonly kind: "given up"; readonly failure: Failure }
+    /** It may be answered later. */
+    | { readonly kind: "returned"; readonly failure: Failure }
+  );
 
 /** The requests of a batch: those to answer, each once, and those that are none. */
-const requestsOf = (messages: readonly Message[]) => {
-  const requests = new Map<string, { request: PredictionRequest; messageIds: string[] }>();
-  const invalid: Outcome[] = [];
-  for (const message of messages) {
+const requestsOf = (deliveries: readonly Delivery[]) => {
+  const requests = new Map<string, { request: PredictionRequest; deliveries: Delivery[] }>();
+  const invalid: { asked: Asked; failure: Failure }[] = [];
+  for (const delivery of deliveries) {
     try {
-      const request = parseRequest(message);
+      const request = parseRequest(delivery);
       const same = requests.get(request.requestId);
-      if (same) same.messageIds.push(message.messageId);
-      else requests.set(request.requestId, { request, messageIds: [message.messageId] });
+      if (same) same.deliveries.push(delivery);
+      else requests.set(request.requestId, { request, deliveries: [delivery] });
     } catch (error) {
       if (!(error instanceof InvalidRequest)) throw error;
+      const { messageId: requestId, sentAt: requestedAt } = delivery;
       invalid.push({
-        requestId: message.messageId,
-        messageIds: [message.messageId],
-        kind: "refused",
-        reason: error.message,
-        body: bodyOfInvalid(message),
+        asked: { requestId, requestedAt, body: bodyOfInvalid(delivery), deliveries: [delivery] },
+        failure: new Failure("malformed", error.message, "final"),
       });
     }
   }
-  return { requests: [...requests.values()], invalid };
+  const valid = [...requests.values()].map(({ request, deliveries }) => {
+    const { requestId, requestedAt } = request;
+    return { asked: { requestId, requestedAt, body: bodyOf(request), deliveries }, request };
+  });
+  return { valid, invalid };
+};
+
+const receiveCountOf = ({ deliveries }: Asked) => Math.max(...deliveries.map(({ receiveCount }) => receiveCount));
+
+/** Says that a service answered none of those that asked it, and why; undefined where it answered one, or none asked. */
+const outageOf = (service: string, answers: readonly unknown[]): string | undefined => {
+  const failures = answers.flatMap((answer) => (answer instanceof Failure && answer.kind !== "final" ? [answer] : []));
+  const [first] = failures;
+  if (first === undefined || failures.length < answers.length) return undefined;
+  return `${service} answered none of ${failures.length} requests: ${first.reason}`;
+};
+
+const undone = new Failure("out_of_time", "it was left undone", "shared");
+
+const isNot = (code: FailureCode) => (answer: unknown) => !(answer instanceof Failure && answer.code === code);
+
+/** Gives a request up where it can never be answered, or where it alone has failed for too often. */
+const failed = (asked: Asked, failure: Failure, outage: string | undefined): Outcome => {
+  const isCulprit = failure.kind === "own" && outage === undefined && receiveCountOf(asked) >= individualAttempts;
+  return { ...asked, kind: failure.kind === "final" || isCulprit ? "given up" : "returned", failure };
 };
 
 /**
  * Answers the requests of a batch and saves the answers in one transaction. Every message has its outcome, and one
  * that cannot be answered never harms another.
- * @param until when to stop asking for answers, and when to stop writing them; what is not done by then is returned
+ * @returns the outcomes, and the services that failed for all that needed them, each with why
  */
 export const answerAll = async (
-  messages: readonly Message[],
+  deliveries: readonly Delivery[],
   { features, endpoint, results, deadLetters, model }: Parts,
-  until: { readonly asking: Until; readonly writing: Until },
-): Promise<Outcome[]> => {
-  const { requests, invalid } = requestsOf(messages);
-  const inputs = await features.read(
-    requests.map(({ request }) => request.inputId),
-    until.asking,
-  );
+  time: Time,
+): Promise<{ outcomes: Outcome[]; outages: string[] }> => {
+  const { valid, invalid } = requestsOf(deliveries);
+  const outcomes = invalid.map(({ asked, failure }) => failed(asked, failure, undefined));
 
-  const ask = async ({ request, messageIds }: (typeof requests)[number]): Promise<Outcome> => {
-    const { requestId, inputId } = request;
-    const refused = (reason: string): Outcome => {
-      return { requestId, messageIds, kind: "refused", reason, body: bodyOf(request) };
-    };
-    const pair = inputs.get(inputId);
-    if (pair === undefined) return { requestId, messageIds, kind: "returned", reason: "its features were not read" };
-    if (pair instanceof Unreadable) {
-      return pair.final ? refused(pair.reason) : { requestId, messageIds, kind: "returned", reason: pair.reason };
-    }
-    try {
-      const answer = await endpoint.predict(pair, until.asking);
+  const inputs = await features.read(
+    valid.map(({ request }) => request.inputId),
+    time.beginning,
+  );
+  const unread = outageOf("the feature store", [...inputs.values()].filter(isNot("malformed")));
+  const readable: ((typeof valid)[number] & { pair: SentencePair })[] = [];
+  for (const { asked, request } of valid) {
+    const pair = inputs.get(request.inputId) ?? undone;
+    if (pair instanceof Failure) outcomes.push(failed(asked, pair, unread));
+    else readable.push({ asked, request, pair });
+  }
+
+  const questions = readable.map(({ asked, pair }) => ({ pair, alone: receiveCountOf(asked) >= individualAttempts }));
+  const answers = await endpoint.ask(questions, time);
+  const unasked = outageOf("the endpoint", answers.filter(isNot("out_of_time")));
+  for (const [place, { asked, request, pair }] of readable.entries()) {
+    const answer = answers[place] ?? undone;
+    if (answer instanceof Failure) outcomes.push(failed(asked, answer, unasked));
+    else {
       const { output, variant } = answer;
       const prediction = { ...request, ...model, output, variant, predictedAt: new Date() };
       const fault = unstorable(prediction);
-      return fault ? refused(fault) : { requestId, messageIds, kind: "answered", pair, answer, prediction };
-    } catch (error) {
-      if (error instanceof InputRefused) return refused(error.message);
-      return { requestId, messageIds, kind: "returned", reason: `the endpoint failed: ${reasonOf(error)}` };
+      outcomes.push(fault ? failed(asked, fault, unasked) : { ...asked, kind: "answered", pair, answer, prediction });
     }
-  };
-  const outcomes = [...invalid, ...(await Promise.all(requests.map(ask)))];
+  }
 
-  const save = async () => {
-    const predictions = outcomes.flatMap((outcome) => (outcome.kind === "answered" ? [outcome.prediction] : []));
-    if (predictions.length > 0) await results.save(predictions, until.writing);
-  };
-  const letters = outcomes.flatMap((outcome) => (outcome.kind === "refused" ? [outcome] : []));
-  const [saved, undelivered] = await Promise.all([
-    save().then(
-      () => undefined,
-      (error: unknown) => `the warehouse failed: ${reasonOf(error)}`,
+  const predictions = outcomes.flatMap((outcome) => (outcome.kind === "answered" ? [outcome.prediction] : []));
+  const letters = outcomes.flatMap((outcome) => (outcome.kind === "given up" ? [outcome] : []));
+  const [unsaved, undelivered] = await Promise.all([
+    save(results, predictions, time.writing),
+    deadLetters.send(
+      letters.map(({ body, failure: { code, reason } }) => ({ body, code, reason })),
+      time.writing,
     ),
-    letters.length > 0 ? deadLetters.send(letters, until.writing) : [],
   ]);
-
-  const failureOf = (outcome: Outcome) => {
-    if (outcome.kind === "answered") return saved;
-    if (outcome.kind === "refused") return undelivered[letters.indexOf(outcome)];
-    return undefined;
-  };
-  return outcomes.map((outcome) => {
-    const reason = failureOf(outcome);
-    const { requestId, messageIds } = outcome;
-    return reason === undefined ? outcome : { requestId, messageIds, kind: "returned", reason };
+  const lost = new Map(letters.map((letter, place): [Outcome, string | undefined] => [letter, undelivered[place]]));
+  const settled = outcomes.map((outcome): Outcome => {
+    const { requestId, requestedAt, body, deliveries } = outcome;
+    const reason = lost.get(outcome);
+    const failure =
+      outcome.kind === "answered" ? unsaved : reason && new Failure("dead_letter_queue_failed", reason, "shared");
+    return failure ? { requestId, requestedAt, body, deliveries, kind: "returned", failure } : outcome;
   });
+  const unwritten = unsaved && `the warehouse saved none of ${predictions.length} predictions: ${unsaved.reason}`;
+  return { outcomes: settled, outages: [unread, unasked, unwritten].flatMap((outage) => outage ?? []) };
+};
+
+/** Saves predictions, all or none as far as is known, and says why not. */
+const save = async (results: Parts["results"], predictions: readonly Prediction[], until: Until) => {
+  if (predictions.length === 0) return undefined;
+  try {
+    await results.save(predictions, until);
+    return undefined;
+  } catch (error) {
+    return new Failure("warehouse_failed", reasonOf(error), "shared");
+  }
 };

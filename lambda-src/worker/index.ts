@@ -4,21 +4,29 @@ import type { Context, SQSBatchResponse } from "aws-lambda";
 import * as z from "zod";
 import { within } from "../../pipeline/clients";
 import { FeatureStore, recordIdentifierTypes } from "../../pipeline/features";
-import { ModelEndpoint } from "../../pipeline/predictions";
+import { ModelEndpoint, modelContracts } from "../../pipeline/predictions";
+import { Queue } from "../../pipeline/queues";
 import { DeadLetterQueue } from "../../pipeline/requests";
 import { Results } from "../../pipeline/results";
 import { once, readEnvironment } from "../environment";
 import { answerAll, type Outcome } from "./answer";
+import { giveBack } from "./give-back";
 
-const environmentSchema = z.object({
+export const environmentSchema = z.object({
   FEATURE_GROUP_NAME: z.string().min(1),
   RECORD_IDENTIFIER_TYPE: z.enum(recordIdentifierTypes),
   ENDPOINT_NAME: z.string().min(1),
   MODEL_RELEASE: z.string().min(1),
   ENDPOINT_CONCURRENCY: z.coerce.number().int().min(1),
+  MODEL_CONTRACT: z.enum(modelContracts),
+  INSTANCES_PER_CALL: z.coerce.number().int().min(1),
   CLUSTER_ID: z.string().min(1),
   DB_NAME: z.string().min(1),
   DEAD_LETTER_QUEUE_URL: z.string().min(1),
+  QUEUE_URL: z.string().min(1),
+  MESSAGE_RETENTION_SECONDS: z.coerce.number().int().min(60),
+  FIRST_RETURN_DELAY_SECONDS: z.coerce.number().int().min(0),
+  LONGEST_RETURN_DELAY_SECONDS: z.coerce.number().int().min(0).max(900),
 });
 
 const eventSchema = z.object({
@@ -26,13 +34,16 @@ const eventSchema = z.object({
     z
       .object({
         messageId: z.string(),
+        receiptHandle: z.string(),
         body: z.string(),
-        attributes: z.object({ SentTimestamp: z.coerce.number() }),
+        attributes: z.object({ SentTimestamp: z.coerce.number(), ApproximateReceiveCount: z.coerce.number() }),
       })
-      .transform(({ messageId, body, attributes }) => ({
+      .transform(({ messageId, receiptHandle, body, attributes }) => ({
         messageId,
+        receiptHandle,
         body,
         sentAt: new Date(attributes.SentTimestamp),
+        receiveCount: attributes.ApproximateReceiveCount,
       })),
   ),
 });
@@ -40,53 +51,102 @@ const eventSchema = z.object({
 const worker = once(() => {
   const environment = readEnvironment(environmentSchema);
   return {
-    features: new FeatureStore({
-      featureGroupName: environment.FEATURE_GROUP_NAME,
-      recordIdentifierType: environment.RECORD_IDENTIFIER_TYPE,
-    }),
-    endpoint: new ModelEndpoint({
-      endpointName: environment.ENDPOINT_NAME,
-      concurrency: environment.ENDPOINT_CONCURRENCY,
-    }),
-    results: new Results({ clusterId: environment.CLUSTER_ID, databaseName: environment.DB_NAME }),
-    deadLetters: new DeadLetterQueue(environment.DEAD_LETTER_QUEUE_URL),
-    model: { endpoint: environment.ENDPOINT_NAME, modelRelease: environment.MODEL_RELEASE },
+    parts: {
+      features: new FeatureStore({
+        featureGroupName: environment.FEATURE_GROUP_NAME,
+        recordIdentifierType: environment.RECORD_IDENTIFIER_TYPE,
+      }),
+      endpoint: new ModelEndpoint({
+        endpointName: environment.ENDPOINT_NAME,
+        contract: environment.MODEL_CONTRACT,
+        instancesPerCall: environment.INSTANCES_PER_CALL,
+        concurrency: environment.ENDPOINT_CONCURRENCY,
+      }),
+      results: new Results({ clusterId: environment.CLUSTER_ID, databaseName: environment.DB_NAME }),
+      deadLetters: new DeadLetterQueue(environment.DEAD_LETTER_QUEUE_URL),
+      model: { endpoint: environment.ENDPOINT_NAME, modelRelease: environment.MODEL_RELEASE },
+    },
+    returns: {
+      queue: new Queue(environment.QUEUE_URL),
+      retentionSeconds: environment.MESSAGE_RETENTION_SECONDS,
+      firstDelaySeconds: environment.FIRST_RETURN_DELAY_SECONDS,
+      longestDelaySeconds: environment.LONGEST_RETURN_DELAY_SECONDS,
+    },
   };
 });
 
-const reports = once(() => ({
-  logger: new Logger({ serviceName: "inference" }),
-  metrics: new Metrics({ namespace: "SageMaker/CustomModelMetrics", serviceName: "inference" }),
-}));
+const reports = once(() => {
+  const serviceName = process.env.AWS_LAMBDA_FUNCTION_NAME;
+  return {
+    logger: new Logger({ serviceName }),
+    metrics: new Metrics({ namespace: "SageMaker/CustomModelMetrics", serviceName }),
+  };
+});
 
 /** Logs what was not answered, and measures the rest. Never shows a feature's text. */
 const report = (outcomes: readonly Outcome[], { logger, metrics }: ReturnType<typeof reports>) => {
+  const now = Date.now();
+  const ageOf = ({ requestedAt }: Outcome) => Math.max(0, now - requestedAt.getTime());
+  const failures = new Map<string, number>();
   for (const outcome of outcomes) {
-    const { requestId, messageIds, kind } = outcome;
+    const { kind, requestId, deliveries } = outcome;
     if (kind === "answered") {
       metrics.addMetric("ModelLatency", MetricUnit.Milliseconds, outcome.answer.latency);
       metrics.addMetric("InputLengthSeq0", MetricUnit.Count, outcome.pair.seq_0.length);
       metrics.addMetric("InputLengthSeq1", MetricUnit.Count, outcome.pair.seq_1.length);
-    } else logger.warn(`request ${kind}`, { requestId, messageIds, reason: outcome.reason });
+      metrics.addMetric("RequestAge", MetricUnit.Milliseconds, ageOf(outcome));
+    } else {
+      const { code, reason } = outcome.failure;
+      failures.set(code, (failures.get(code) ?? 0) + 1);
+      const messages = deliveries.map(({ messageId, receiveCount }) => ({ messageId, receiveCount }));
+      logger.warn(`request ${kind}`, { requestId, messages, code, reason });
+      if (kind === "returned") metrics.addMetric("ReturnedAge", MetricUnit.Seconds, ageOf(outcome) / 1000);
+    }
   }
-  const answered = outcomes.filter(({ kind }) => kind === "answered").length;
-  metrics.addMetric("Predictions", MetricUnit.Count, answered);
-  metrics.addMetric("Failures", MetricUnit.Count, outcomes.length - answered);
+  metrics.addMetric("Predictions", MetricUnit.Count, outcomes.filter(({ kind }) => kind === "answered").length);
   metrics.publishStoredMetrics();
+  for (const [code, count] of failures) {
+    metrics.singleMetric().addDimension("reason", code).addMetric("Failures", MetricUnit.Count, count);
+  }
 };
 
-/** Answers a batch of requests from the queue, and gives back to it those that may be answered later. */
+/** What a service's outage ends an invocation with: the queue's mapping slows down, and the function's errors are counted. */
+class SystemicFault extends Error {
+  override readonly name = "SystemicFault";
+}
+
+/**
+ * Answers a batch of requests from the queue, and gives back to it those that may be answered later.
+ * @throws SystemicFault when a service failed for all that needed it, after all else is done
+ */
 export const handler = async (event: unknown, context: Context): Promise<SQSBatchResponse> => {
   const { logger, metrics } = reports();
   logger.addContext(context);
-  const { Records: messages } = eventSchema.parse(event);
-  // What is left of the time after asking is for writing, and what is left after that for this report.
+  const { Records: deliveries } = eventSchema.parse(event);
+  const { parts, returns } = worker();
+  // Each part of the work ends in time for the next; what is left after the last is for ending this call.
   const remaining = context.getRemainingTimeInMillis();
-  const outcomes = await answerAll(messages, worker(), {
-    asking: within(remaining * 0.6),
-    writing: within(remaining * 0.9),
+  const returning = within(remaining * 0.92);
+  const { outcomes, outages } = await answerAll(deliveries, parts, {
+    beginning: within(remaining * 0.5),
+    asking: within(remaining * 0.65),
+    writing: within(remaining * 0.82),
   });
   report(outcomes, { logger, metrics });
-  const returned = outcomes.filter(({ kind }) => kind === "returned").flatMap(({ messageIds }) => messageIds);
-  return { batchItemFailures: returned.map((itemIdentifier) => ({ itemIdentifier })) };
+
+  const returned = outcomes.flatMap(({ kind, body, deliveries }) =>
+    kind === "returned" ? deliveries.map((delivery) => ({ ...delivery, body })) : [],
+  );
+  const { renewed, kept, faults } = await giveBack(returned, returns, returning);
+  if (renewed.length > 0) {
+    logger.info("messages sent anew before they expire", { messageIds: renewed.map(({ messageId }) => messageId) });
+  }
+  if (faults.length > 0) logger.warn("messages come back later than they should", { faults });
+  if (outages.length === 0) return { batchItemFailures: kept.map(({ messageId }) => ({ itemIdentifier: messageId })) };
+
+  const answered = outcomes.flatMap(({ kind, deliveries }) => (kind === "returned" ? [] : deliveries));
+  const undeleted = await returns.queue.delete([...answered, ...renewed], returning);
+  const reasons = undeleted.flatMap((reason) => reason ?? []);
+  if (reasons.length > 0) logger.warn("messages that are done with come again", { faults: reasons });
+  throw new SystemicFault(outages.join("; "));
 };

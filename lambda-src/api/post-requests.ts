@@ -1,0 +1,92 @@
+import { randomUUID } from "node:crypto";
+import type { Logger } from "@aws-lambda-powertools/logger";
+import type { APIGatewayProxyResult } from "aws-lambda";
+import type { Until } from "../../pipeline/clients";
+import { InvalidRequest, type NewRequest, parseNewRequests, type RequestQueue } from "../../pipeline/requests";
+import { bytesOf } from "../../pipeline/results";
+import { Fault, json, type Request, retryLater } from "./http";
+
+const mostBytes = 5_000_000;
+
+/** A request whose key is settled, so that the caller can send it again as the same one. */
+interface KeyedRequest extends NewRequest {
+  readonly requestId: string;
+}
+
+/** What a caller is told of one request. */
+interface Outcome {
+  readonly status: 202 | 400 | 503;
+  readonly id?: string;
+  readonly requestId?: string;
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+const invalid = (message: string): Outcome => ({ status: 400, error: { code: "invalid_request", message } });
+
+/** Puts requests on the queue, and says what became of each, by its place. Those with one request id are one. */
+const queueAll = async (
+  asked: readonly (NewRequest | InvalidRequest)[],
+  queue: RequestQueue,
+  logger: Logger,
+  until: Until,
+): Promise<Outcome[]> => {
+  const first = new Map<string, KeyedRequest>();
+  const keyed = asked.map((one) => {
+    if (one instanceof InvalidRequest) return one;
+    const request = { ...one, requestId: one.requestId ?? randomUUID() };
+    const same = first.get(request.requestId);
+    if (!same) first.set(request.requestId, request);
+    else if (same.id !== request.id || same.jobId !== request.jobId) {
+      const requestId = JSON.stringify(request.requestId);
+      return new InvalidRequest(`requestId ${requestId} is that of an item before, which has another id or jobId`);
+    }
+    return request;
+  });
+
+  const { refused } = await queue.send([...first.values()], until);
+  if (refused.length > 0) {
+    const reasons = [...new Set(refused.map(({ reason }) => reason))];
+    logger.error("requests not queued", { count: refused.length, reasons });
+  }
+  const notQueued = new Set(refused.map(({ requestId }) => requestId));
+  return keyed.map((one) => {
+    if (one instanceof InvalidRequest) return invalid(one.message);
+    const { id, requestId } = one;
+    if (!notQueued.has(requestId)) return { status: 202, id, requestId };
+    const message = "the request could not be queued; send it again with this requestId";
+    return { status: 503, id, requestId, error: { code: "busy", message } };
+  });
+};
+
+const noneQueued = {
+  400: { code: "invalid_request", message: "no item is a valid request; results says what is wrong with each" },
+  503: { code: "busy", message: "no request could be queued; send them again with the requestIds in results" },
+};
+
+/** Takes a request, or an array of them, each of which is taken or refused by itself. */
+export const postRequests = async (
+  { body, isBase64Encoded }: Request,
+  queue: RequestQueue,
+  logger: Logger,
+  until: Until,
+): Promise<APIGatewayProxyResult> => {
+  const text = isBase64Encoded ? Buffer.from(body ?? "", "base64").toString("utf8") : (body ?? "");
+  const bytes = bytesOf(text);
+  if (bytes > mostBytes) {
+    const sizes = `at most ${mostBytes.toLocaleString("en")} UTF-8 bytes, got ${bytes.toLocaleString("en")}`;
+    throw new Fault(413, "too_large", `the body must be ${sizes}`);
+  }
+
+  const asked = parseNewRequests(text);
+  const outcomes = await queueAll(Array.isArray(asked) ? asked : [asked], queue, logger, until);
+  const headers = outcomes.some(({ status }) => status === 503) ? retryLater : {};
+  const [first] = outcomes;
+  if (first && !Array.isArray(asked)) {
+    const { status, ...outcome } = first;
+    return json(status, outcome, headers);
+  }
+  const status = first && outcomes.every((outcome) => outcome.status === first.status) ? first.status : 207;
+  const results = outcomes.map((outcome, index) => ({ index, ...outcome }));
+  const error = status === 400 || status === 503 ? noneQueued[status] : undefined;
+  return json(status, { error, results }, headers);
+};

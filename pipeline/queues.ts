@@ -1,0 +1,143 @@
+import {
+  ChangeMessageVisibilityBatchCommand,
+  DeleteMessageBatchCommand,
+  type MessageAttributeValue,
+  SendMessageBatchCommand,
+  SQSClient,
+} from "@aws-sdk/client-sqs";
+import { clientSettings, reasonOf, type Until } from "./clients";
+import { backOff, limiter, runsOf } from "./flow";
+import { bytesOf } from "./results";
+
+export const sqsClient = () =>
+  new SQSClient({ ...clientSettings({ requestTimeout: 3_000 }), useQueueUrlAsEndpoint: false });
+
+const batchEntries = 10;
+const batchBytes = 1_048_576;
+const batchesInFlight = 20;
+const attempts = 3;
+
+/** What SQS says of the entries of a batch. */
+interface BatchAnswer {
+  readonly Successful?: readonly { readonly Id?: string }[];
+  readonly Failed?: readonly { readonly Id?: string; readonly Code?: string; readonly SenderFault?: boolean }[];
+}
+
+/**
+ * Hands entries to one of SQS's batch operations, and says of each, by its place, why it did not succeed; undefined
+ * where it did. Never throws.
+ */
+const inBatches = async <Entry>(
+  entries: readonly Entry[],
+  call: (entries: (Entry & { Id: string })[]) => Promise<BatchAnswer>,
+  until?: Until,
+  sizeOf?: (entry: Entry) => number,
+): Promise<(string | undefined)[]> => {
+  const reasons: (string | undefined)[] = entries.map(() => undefined);
+  type Places = readonly { readonly place: number; readonly entry: Entry }[];
+
+  const callOnce = async (places: Places) => {
+    const answer = await call(places.map(({ place, entry }) => ({ ...entry, Id: String(place) })));
+    const successful = new Set(answer.Successful?.map(({ Id }) => Id));
+    const failed = new Map(answer.Failed?.map((failure) => [failure.Id, failure]));
+    return places.filter(({ place }) => {
+      const failure = failed.get(String(place));
+      reasons[place] = successful.has(String(place))
+        ? undefined
+        : `the queue refused it: ${failure?.Code ?? "no answer"}`;
+      return reasons[place] && !failure?.SenderFault;
+    });
+  };
+
+  const callUntilDone = async (places: Places) => {
+    let left = places;
+    try {
+      for (let attempt = 1; ; attempt++) {
+        left = await callOnce(left);
+        if (left.length === 0 || attempt === attempts) return;
+        await backOff(attempt, until?.signal);
+      }
+    } catch (error) {
+      for (const { place } of left) reasons[place] = `the queue could not be reached: ${reasonOf(error)}`;
+    }
+  };
+
+  const places = entries.map((entry, place) => ({ place, entry }));
+  const limits = { count: batchEntries, size: batchBytes };
+  const inFlight = limiter(batchesInFlight);
+  const runs = runsOf(places, limits, ({ entry }) => sizeOf?.(entry) ?? 0);
+  await Promise.all(runs.map((run) => inFlight(() => callUntilDone(run))));
+  return reasons;
+};
+
+/** A message to put on a queue. */
+export interface Sending {
+  readonly body: string;
+  readonly attributes?: Readonly<Record<string, string>>;
+  /** How long it stays hidden, in seconds, 900 at most. @default as the queue has it */
+  readonly delaySeconds?: number;
+}
+
+/** SQS refuses a message attribute with any of these. */
+const unsendable = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu;
+
+const entryOf = ({ body, attributes = {}, delaySeconds }: Sending) => ({
+  MessageBody: body,
+  MessageAttributes: Object.fromEntries(
+    Object.entries(attributes).map(([name, value]): [string, MessageAttributeValue] => [
+      name,
+      { DataType: "String", StringValue: value.replace(unsendable, "?") },
+    ]),
+  ),
+  DelaySeconds: delaySeconds,
+});
+
+const entryBytes = ({ MessageBody, MessageAttributes }: ReturnType<typeof entryOf>) =>
+  Object.entries(MessageAttributes).reduce(
+    (sum, [name, { DataType = "", StringValue = "" }]) =>
+      sum + bytesOf(name) + bytesOf(DataType) + bytesOf(StringValue),
+    bytesOf(MessageBody),
+  );
+
+/** A queue of SQS. Each method says of each message, by its place, why it did not succeed; undefined where it did. */
+export class Queue {
+  constructor(
+    private readonly url: string,
+    private readonly client = sqsClient(),
+  ) {}
+
+  send(messages: readonly Sending[], until?: Until): Promise<(string | undefined)[]> {
+    return inBatches(
+      messages.map(entryOf),
+      (Entries) => this.client.send(new SendMessageBatchCommand({ QueueUrl: this.url, Entries }), optionsOf(until)),
+      until,
+      entryBytes,
+    );
+  }
+
+  /** Lets messages that were received come again after so many seconds from now. */
+  giveBack(
+    messages: readonly { readonly receiptHandle: string; readonly delaySeconds: number }[],
+    until?: Until,
+  ): Promise<(string | undefined)[]> {
+    return inBatches(
+      messages.map(({ receiptHandle, delaySeconds }) => {
+        return { ReceiptHandle: receiptHandle, VisibilityTimeout: delaySeconds };
+      }),
+      (Entries) =>
+        this.client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: this.url, Entries }), optionsOf(until)),
+      until,
+    );
+  }
+
+  /** Deletes messages that were received. */
+  delete(messages: readonly { readonly receiptHandle: string }[], until?: Until): Promise<(string | undefined)[]> {
+    return inBatches(
+      messages.map(({ receiptHandle }) => ({ ReceiptHandle: receiptHandle })),
+      (Entries) => this.client.send(new DeleteMessageBatchCommand({ QueueUrl: this.url, Entries }), optionsOf(until)),
+      until,
+    );
+  }
+}
+
+const optionsOf = (until?: Until) => ({ abortSignal: until?.signal });
