@@ -156,14 +156,18 @@ export const parseRequest = ({ messageId, body, sentAt }: Message): PredictionRe
   return { requestId, inputId: id, jobId, requestedAt };
 };
 
+/** JSON that SQS takes: these two characters, which JSON.stringify leaves as they are, it refuses. */
+const messageOf = (value: object): string =>
+  JSON.stringify(value).replace(/[\uFFFE\uFFFF]/g, (character) => `\\u${character.charCodeAt(0).toString(16)}`);
+
 /** The body under which a request is put on a queue again: a new message's id and time never become its own. */
 export const bodyOf = ({ requestId, inputId, jobId, requestedAt }: PredictionRequest): string =>
-  JSON.stringify({ id: inputId, requestId, jobId, requestedAt: requestedAt.toISOString() });
+  messageOf({ id: inputId, requestId, jobId, requestedAt: requestedAt.toISOString() });
 
 /** The same for what could not be read: all that came, with the id and time of its message where it had none. */
 export const bodyOfInvalid = ({ messageId, body, sentAt }: Message): string => {
   const given = readJson(body);
-  return JSON.stringify({
+  return messageOf({
     requestId: messageId,
     requestedAt: sentAt.toISOString(),
     ...(isObject(given) ? given : { body }),

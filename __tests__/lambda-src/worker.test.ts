@@ -513,6 +513,25 @@ describe("while a service fails for all", () => {
     expect([...queue.rested().keys()]).toEqual(messages.map(({ receiptHandle }) => receiptHandle));
   });
 
+  const refused = (count: number, name: string) =>
+    Promise.all(Array.from({ length: count }, (_, n) => requested(`${name}-${n}`, "refuse")));
+
+  test("a model that refuses ten inputs and answers none is such a failure", async () => {
+    const queue = watchQueue();
+    const messages = await refused(10, "misunderstood");
+    await expect(deliver(messages)).rejects.toEqual(
+      systemic("the endpoint answered none of 10 requests: the model refuses every input"),
+    );
+    expect(queue.rested().size).toBe(10);
+    expect(queue.deleted()).toEqual([]);
+  });
+
+  test("nine that are refused are given up, since inputs may be so", async () => {
+    expect(await deliver(await refused(9, "unfit"))).toEqual([]);
+    const letters = await desk.take(desk.deadLetterQueueUrl, 9);
+    expect(new Set(letters.map(({ code }) => code))).toEqual(new Set(["refused_by_model"]));
+  });
+
   test("what would expire is put on the queue anew and deleted", async () => {
     const queue = watchQueue();
     const old = await requested("old", "break", { sentAt: new Date(Date.now() - 3_000_000) });

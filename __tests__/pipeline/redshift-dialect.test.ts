@@ -50,6 +50,10 @@ test("what writes a batch is Redshift's", () => {
 
 test.each([
   ["an input's predictions", (results: Results) => results.ofInput("7")],
+  [
+    "a page of them",
+    (results: Results) => results.ofInput("7", { requestId: "r", after: { predictedAt: new Date(0), requestId: "r" } }),
+  ],
   ["a job's predictions", (results: Results) => results.ofJob("job")],
   ["a job's count", (results: Results) => results.countOfJob("job")],
 ])("what reads %s is Redshift's", async (_, read) => {

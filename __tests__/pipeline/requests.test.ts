@@ -137,6 +137,17 @@ describe("the queue", () => {
     expect(requests.every(({ requestedAt }) => requestedAt > sentAt)).toBe(true);
   });
 
+  test("takes ids with the two characters that SQS refuses in a message", async () => {
+    const { url } = await createQueue();
+    const client = sqsClient();
+    const id = "7\uFFFE\uFFFF";
+    const { refused } = await new RequestQueue(url, client).send([{ id }]);
+    expect(refused).toEqual([]);
+    const { Messages = [] } = await client.send(new ReceiveMessageCommand({ QueueUrl: url, WaitTimeSeconds: 20 }));
+    client.destroy();
+    expect(Messages.map(({ Body = "" }) => parseRequest(message(Body)).inputId)).toEqual([id]);
+  });
+
   test("gets ten requests a call", async () => {
     const client = await queueThat(() => undefined);
     const requests = Array.from({ length: 25 }, (_, n) => ({ id: `${n}`, requestId: `r${n}` }));

@@ -98,6 +98,18 @@ const outageOf = (service: string, answers: readonly unknown[]): string | undefi
   return `${service} answered none of ${failures.length} requests: ${first.reason}`;
 };
 
+/**
+ * A model that refuses this many inputs and answers none is itself at fault: it speaks another contract, say, or was
+ * released broken. Its refusals are then no reason to give a request up.
+ */
+const refusalsOfItsOwn = 10;
+
+const unlessAllRefused = <Answered>(answers: readonly (Answered | Failure)[]): readonly (Answered | Failure)[] => {
+  const refused = answers.filter((answer) => answer instanceof Failure && answer.code === "refused_by_model");
+  if (refused.length < refusalsOfItsOwn || refused.length < answers.length) return answers;
+  return answers.map(() => new Failure("refused_by_model", "the model refuses every input", "shared"));
+};
+
 const undone = new Failure("out_of_time", "it was left undone", "shared");
 
 const isNot = (code: FailureCode) => (answer: unknown) => !(answer instanceof Failure && answer.code === code);
@@ -134,7 +146,7 @@ export const answerAll = async (
   }
 
   const questions = readable.map(({ asked, pair }) => ({ pair, alone: receiveCountOf(asked) >= individualAttempts }));
-  const answers = await endpoint.ask(questions, time);
+  const answers = unlessAllRefused(await endpoint.ask(questions, time));
   const unasked = outageOf("the endpoint", answers.filter(isNot("out_of_time")));
   for (const [place, { asked, request, pair }] of readable.entries()) {
     const answer = answers[place] ?? undone;
