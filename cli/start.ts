@@ -22,9 +22,17 @@ const dataDir = ".local";
 const talk = (line: string) => console.error(line);
 
 const sentencePair = z.object({ seq_0: z.string(), seq_1: z.string() });
+const severalInstances = z.object({ instances: z.array(z.unknown()) });
 
-/** The stand-in for the model, behind the model's own contract. */
-function model(body: unknown): string {
+/** The stand-in for the model, behind both contracts of the model's own. */
+function model(body: unknown): unknown {
+  const several = severalInstances.safeParse(body);
+  if (several.success) {
+    const answers = several.data.instances.map((instance) => sentencePair.safeParse(instance));
+    return {
+      predictions: answers.map(({ data, error }) => (data ? paraphrases(data) : { error: z.prettifyError(error) })),
+    };
+  }
   const pair = sentencePair.safeParse(body);
   if (!pair.success) throw new ModelError(400, z.prettifyError(pair.error));
   return paraphrases(pair.data);

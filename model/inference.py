@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
 MAX_TOKENS = 512  # the shape that the model is traced with; what is longer is cut by the tokenizer
+PAIR = '{"seq_0": "<sentence>", "seq_1": "<sentence>"}'
 ANSWERS = ("Not a paraphrase", "It's a paraphrase")  # by the model's class
 
 
@@ -41,19 +42,35 @@ def model_fn(model_dir: str) -> Loaded:
 
 
 def input_fn(body: "str | bytes", content_type: str) -> dict:
-    """Parses a request. One that is not a sentence pair is refused with 415 or 400, which is never retried."""
+    """Parses a request: a sentence pair, or {"instances": [<pair>, ...]}.
+
+    A request that is neither is refused with 415 or 400, which is never retried.
+    """
     if content_type.split(";")[0].strip().lower() != "application/json":
         raise _refused(415, f"content type must be application/json, got {content_type}")
     try:
-        pair = json.loads(body)
+        request = json.loads(body)
     except ValueError as error:
         raise _refused(400, "the body is not JSON") from error
-    if not isinstance(pair, dict) or not all(isinstance(pair.get(name), str) for name in ("seq_0", "seq_1")):
-        raise _refused(400, 'the body must be {"seq_0": "<sentence>", "seq_1": "<sentence>"}')
-    return pair
+    instances = request.get("instances") if isinstance(request, dict) else None
+    if not _is_pair(request) and not (isinstance(instances, list) and instances):
+        raise _refused(400, f'the body must be {PAIR} or {{"instances": [<pair>, ...]}}')
+    return request
 
 
-def predict_fn(pair: dict, loaded: Loaded) -> str:
+def predict_fn(request: dict, loaded: Loaded) -> "str | dict":
+    """Answers a pair, or each of several, for itself and in their order."""
+    if _is_pair(request):
+        return _answer(request, loaded)
+    wrong = {"error": f"an instance must be {PAIR}"}
+    return {"predictions": [_answer(pair, loaded) if _is_pair(pair) else wrong for pair in request["instances"]]}
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(name), str) for name in ("seq_0", "seq_1"))
+
+
+def _answer(pair: dict, loaded: Loaded) -> str:
     """Asks the model about both sentences."""
     encoding = loaded.tokenizer.encode(pair["seq_0"], pair["seq_1"])
     output = loaded.model(loaded.tensor([encoding.ids]), loaded.tensor([encoding.attention_mask]))
@@ -61,8 +78,8 @@ def predict_fn(pair: dict, loaded: Loaded) -> str:
     return ANSWERS[max(range(len(ANSWERS)), key=lambda answer: float(scores[answer]))]
 
 
-def output_fn(answer: str, accept: str) -> "tuple[str, str]":
-    """The answer as a JSON string, whatever the caller would accept: there is no other form."""
+def output_fn(answer: "str | dict", accept: str) -> "tuple[str, str]":
+    """The answer as JSON, whatever the caller would accept: there is no other form."""
     return json.dumps(answer), "application/json"
 
 

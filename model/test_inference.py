@@ -78,6 +78,18 @@ class Predicting(unittest.TestCase):
             self.assertEqual(inference.predict_fn(self.pair, loaded(lambda *_: [3, 2], form)), "Not a paraphrase")
 
 
+    def test_answers_several_in_their_order_each_for_itself(self):
+        first, last = {"seq_0": "a", "seq_1": "b"}, {"seq_0": "c", "seq_1": "d"}
+        request = inference.input_fn(json.dumps({"instances": [first, {"seq_0": 7}, last]}), "application/json")
+        answer = inference.predict_fn(request, loaded(lambda one, _: [0, 1] if one == "a" else [1, 0]))
+        answered, content_type = inference.output_fn(answer, "*/*")
+        self.assertEqual(content_type, "application/json")
+        wrong = 'an instance must be {"seq_0": "<sentence>", "seq_1": "<sentence>"}'
+        self.assertEqual(
+            json.loads(answered), {"predictions": ["It's a paraphrase", {"error": wrong}, "Not a paraphrase"]}
+        )
+
+
 class Refusing(unittest.TestCase):
     def setUp(self):
         errors = types.SimpleNamespace(GenericInferenceToolkitError=Refused)
@@ -92,8 +104,8 @@ class Refusing(unittest.TestCase):
         return caught.exception.status_code, str(caught.exception)
 
     def test_refuses_what_is_not_a_sentence_pair(self):
-        allowed = 'the body must be {"seq_0": "<sentence>", "seq_1": "<sentence>"}'
-        for body in ("[]", "null", '"text"', "{}", '{"seq_0": "a"}', '{"seq_0": "a", "seq_1": 2}'):
+        allowed = 'the body must be {"seq_0": "<sentence>", "seq_1": "<sentence>"} or {"instances": [<pair>, ...]}'
+        for body in ("[]", "null", '"text"', "{}", '{"instances": []}', '{"instances": 7}', '{"seq_0": "a"}', '{"seq_0": "a", "seq_1": 2}'):
             with self.subTest(body=body):
                 self.assertEqual(self.refusal(body), (400, allowed))
 
