@@ -112,7 +112,8 @@ export class FeatureStore {
           }),
           { abortSignal: until?.signal },
         );
-        for (const { RecordIdentifierValueAsString: id = "", Record } of Records ?? []) keep(id, sentencesOf(Record));
+        if (Records === undefined) throw new Error("its answer names no records");
+        for (const { RecordIdentifierValueAsString: id = "", Record } of Records) keep(id, sentencesOf(Record));
         for (const { RecordIdentifierValueAsString: id = "", ErrorCode } of Errors ?? []) {
           keep(id, failed(`the feature store failed for this input: ${ErrorCode}`, "own"));
         }

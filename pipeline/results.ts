@@ -349,6 +349,7 @@ export class Results {
       described = await this.client.send(new DescribeStatementCommand({ Id, WaitTimeSeconds: waitSeconds }), {
         abortSignal: signal,
       });
+      if (described.Status === undefined) throw new Error(`statement ${Id} has no status`);
     }
     return Id;
   }
