@@ -2,7 +2,7 @@
 module.exports = {
   maxWorkers: "100%", // jest leaves one core idle unless told
   testMatch: ["<rootDir>/__tests__/**/*.test.ts"],
-  testPathIgnorePatterns: ["<rootDir>/__tests__/terraform/"],
+  testPathIgnorePatterns: ["<rootDir>/__tests__/terraform/", "<rootDir>/__tests__/faults/"],
   transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2023", parser: { syntax: "typescript" } } }] },
   globalSetup: "<rootDir>/__tests__/setup/global-setup.mjs",
   globalTeardown: "<rootDir>/__tests__/setup/global-teardown.mjs",

@@ -34,11 +34,18 @@ export class AwsError extends Error {
   }
 }
 
-/** Serves HTTP on a free port of 127.0.0.1. An {@link AwsError} thrown by `answer` is sent as AWS sends it. */
+/** Nothing is answered: the connection is cut. */
+export class ConnectionCut extends Error {}
+
+/**
+ * Serves HTTP on a free port of 127.0.0.1. An {@link AwsError} thrown by `answer` is sent as AWS sends it, and a
+ * {@link ConnectionCut} is not answered.
+ */
 export async function serve(answer: (request: Request) => Promise<Answer> | Answer): Promise<StandIn> {
   const server = createServer(async (incoming, outgoing) => {
-    const { status, headers, body } = await answerOrError(incoming, answer);
-    outgoing.writeHead(status, headers).end(body);
+    const answered = await answerOrError(incoming, answer);
+    if (answered === undefined) incoming.socket.destroy();
+    else outgoing.writeHead(answered.status, answered.headers).end(answered.body);
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -58,13 +65,14 @@ export async function serve(answer: (request: Request) => Promise<Answer> | Answ
 async function answerOrError(
   incoming: IncomingMessage,
   answer: (request: Request) => Promise<Answer> | Answer,
-): Promise<Answer> {
+): Promise<Answer | undefined> {
   try {
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk);
     const { method = "GET", url = "/", headers } = incoming;
     return await answer({ method, url: new URL(url, "http://127.0.0.1"), headers, body: Buffer.concat(chunks) });
   } catch (error) {
+    if (error instanceof ConnectionCut) return undefined;
     const { name, status, message, details } =
       error instanceof AwsError ? error : new AwsError("InternalFailure", 500, String(error));
     return json({ __type: name, Message: message, ...details }, status, { "x-amzn-errortype": name });

@@ -1,0 +1,43 @@
+import fc from "fast-check";
+import { allFaults, always, isSilent, withPrerequisite } from "./faults";
+import { deliveries, kinds, startWorld, type WorldSettings } from "./world";
+
+const faults = fc
+  .record({
+    fault: fc.oneof(
+      { weight: 9, arbitrary: fc.constantFrom(...allFaults.filter((fault) => !isSilent(fault))) },
+      { weight: 1, arbitrary: fc.constantFrom(...allFaults.filter(isSilent)) }, // each takes a worker's whole time
+    ),
+    from: fc.oneof(fc.constant(1), fc.integer({ min: 2, max: 6 })),
+    count: fc.constantFrom(1, 3, always.count),
+  })
+  .map(({ fault, from, count }) => withPrerequisite({ ...fault, from, count }));
+
+const schedules = fc.record({
+  messages: fc.array(fc.constantFrom(...kinds), { minLength: 4, maxLength: 12 }),
+  rounds: fc.array(fc.constantFrom(...deliveries), { minLength: 2, maxLength: 4 }),
+  faults: fc.array(faults, { minLength: 1, maxLength: 4 }).map((each) => each.flat()),
+});
+
+const seed = 20_260_131;
+const schedulesPerWorld = 75;
+
+test.concurrent.each<WorldSettings & { world: number }>([
+  { world: 1, isolation: "repeatable read", contract: "pair" },
+  { world: 2, isolation: "repeatable read", contract: "instances" },
+  { world: 3, isolation: "serializable", contract: "pair" },
+  { world: 4, isolation: "serializable", contract: "instances" },
+])(
+  "every request ends once, and where it must, whatever goes wrong together: $isolation, $contract",
+  async ({ world: number, ...settings }) => {
+    const world = await startWorld(settings);
+    try {
+      const property = fc.asyncProperty(schedules, async (schedule) => {
+        await world.play(schedule);
+      });
+      await fc.assert(property, { seed: seed + number, numRuns: schedulesPerWorld });
+    } finally {
+      await world.stop();
+    }
+  },
+);
