@@ -1,6 +1,6 @@
 /** @type {import("jest").Config} */
 module.exports = {
-  maxWorkers: "100%", // jest leaves one core idle unless told
+  maxWorkers: "200%", // many tests wait for processes and servers of theirs
   testMatch: ["<rootDir>/__tests__/**/*.test.ts"],
   testPathIgnorePatterns: ["<rootDir>/__tests__/terraform/", "<rootDir>/__tests__/faults/"],
   transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2023", parser: { syntax: "typescript" } } }] },

@@ -86,7 +86,8 @@ test("ends with 1 and says why when a row has no prediction", async () => {
 });
 
 test("keeps running when told to, works for others meanwhile, and ends everything at Ctrl-C", async () => {
-  const run = start("--keep");
+  await writeFile(join(desk, "few.csv"), "id,seq_0,seq_1\n1,One and the same.,One and the same.\n3,One.,Other.\n");
+  const run = start("--keep", "few.csv");
   const stdout = await run.printed("stdout", "predict/1");
   const exported = new Map(
     [...stdout.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name = "", value = ""]) => [name, value]),

@@ -12,6 +12,7 @@ function alarms(alarmTopicArn?: string): string {
   if (!dev) throw new Error("the environment must be there");
   return Testing.synth(new InferenceStack(Testing.app(), "test", shared, dev));
 }
+const untold = alarms();
 const ofAlarms = (json: string) => resourcesOf(json).filter(({ type }) => type === "aws_cloudwatch_metric_alarm");
 
 test.each([
@@ -22,7 +23,7 @@ test.each([
   ["an endpoint that fails", "team-dev-endpoint-fails", "Invocation5XXErrors", 1],
   ["an API that fails", "team-dev-api-fails", "5XXError", 1],
 ])("rings for %s", (_, alarm_name, metric_name, threshold) => {
-  expect(alarms()).toHaveResourceWithProperties(CloudwatchMetricAlarm, {
+  expect(untold).toHaveResourceWithProperties(CloudwatchMetricAlarm, {
     alarm_name,
     metric_name,
     threshold,
@@ -32,7 +33,7 @@ test.each([
 });
 
 test("watches the dead-letter queue for dead letters, not the queue", () => {
-  expect(alarms()).toHaveResourceWithProperties(CloudwatchMetricAlarm, {
+  expect(untold).toHaveResourceWithProperties(CloudwatchMetricAlarm, {
     alarm_name: "team-dev-dead-letters",
     dimensions: { QueueName: "${aws_sqs_queue.inference_dead_letter_queue.name}" },
   });
@@ -46,5 +47,5 @@ test("tells the topic when it rings and when all is well again", () => {
 });
 
 test("tells nobody where there is no topic", () => {
-  for (const { attributes } of ofAlarms(alarms())) expect(attributes).not.toHaveProperty("alarm_actions");
+  for (const { attributes } of ofAlarms(untold)) expect(attributes).not.toHaveProperty("alarm_actions");
 });
