@@ -1,6 +1,9 @@
+const { availableParallelism } = require("node:os");
+
 /** @type {import("jest").Config} */
 module.exports = {
-  maxWorkers: "200%", // many tests wait for processes and servers of theirs
+  maxWorkers: 2 * availableParallelism(), // many tests wait for processes and servers of theirs
+  testTimeout: 60_000, // how long a test takes is no verdict: this only ends what hangs
   testMatch: ["<rootDir>/__tests__/**/*.test.ts"],
   testPathIgnorePatterns: ["<rootDir>/__tests__/terraform/", "<rootDir>/__tests__/faults/"],
   transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2023", parser: { syntax: "typescript" } } }] },

@@ -6,7 +6,8 @@ import { StateStack } from "./stacks/state-stack";
 try {
   const { shared, environments } = loadConfig();
 
-  const app = new App();
+  // CDKTF would ask Terraform for its version, and synthesizing needs none: each stack says which one it wants.
+  const app = new App({ skipValidation: true });
   new StateStack(app, "state", shared);
   for (const environment of Object.values(environments)) {
     new InferenceStack(app, `inference-${environment.name}`, shared, environment);
