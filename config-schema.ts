@@ -423,10 +423,10 @@ const environmentSchema = ({ name, prefix, region, modelBucket }: Surroundings) 
     /** What an invocation of the worker may take, in seconds; the queue hides a message six times as long. @default 20 */
     timeoutSeconds: whole(timeoutSeconds).prefault(20),
     /**
-     * Messages that an invocation gets at most. @default 100, by `npm run bench`: a batch is one transaction, and with
+     * Messages that an invocation gets at most. @default 50, by `npm run bench`: a batch is one transaction, and with
      * the original's 10 the warehouse is slower than the endpoint
      */
-    batchSize: whole(limits.eventSourceMapping.batchSize).prefault(100),
+    batchSize: whole(limits.eventSourceMapping.batchSize).prefault(50),
     /** How long a batch may be gathered, in seconds. @default 1, the least that AWS takes for so large a batch */
     batchWindowSeconds: whole(limits.eventSourceMapping.batchWindowSeconds).prefault(1),
     /** Workers that run at once at most. @default 3, by `npm run bench`: enough to keep one inf1.xlarge busy */

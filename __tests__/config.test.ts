@@ -101,7 +101,7 @@ describe("defaults", () => {
       memoryMegabytes: 512,
       timeoutSeconds: 20,
       batchWindowSeconds: 1,
-      batchSize: 100,
+      batchSize: 50,
       maximumConcurrency: 3,
       survivedOutageSeconds: 43_200,
       messageRetentionSeconds: 345_600,
