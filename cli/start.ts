@@ -48,8 +48,8 @@ async function synthesize(signal: AbortSignal): Promise<void> {
 /** Asks for one prediction a row, and waits until each request has ended. */
 async function predict(rows: RequestRow[], aws: LocalAws, signal: AbortSignal) {
   const until = { signal };
-  const { featureGroupName, clusterId, databaseName, deadLetterQueueUrl } = aws;
-  await new FeatureStore({ featureGroupName, recordIdentifierType: "String" }).write(rows, until);
+  const { clusterId, databaseName, deadLetterQueueUrl } = aws;
+  await new FeatureStore(aws.featureGroup).write(rows, until);
 
   const progress = progressOf(rows.length);
   const started = performance.now();

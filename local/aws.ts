@@ -24,12 +24,19 @@ export interface LocalAwsOptions {
   readonly model: Model;
 }
 
+/** What a client needs to know of the feature group to write records. */
+export interface FeatureGroup {
+  readonly featureGroupName: string;
+  readonly recordIdentifierType: "String" | "Integral" | "Fractional";
+  readonly eventTime: { readonly name: string; readonly type: "String" | "Fractional" };
+}
+
 export interface LocalAws {
   /** What to export so that the AWS CLI or any SDK speaks to the stand-ins, as the operator. */
   readonly environment: Record<string, string>;
   readonly queueUrl: string;
   readonly deadLetterQueueUrl: string;
-  readonly featureGroupName: string;
+  readonly featureGroup: FeatureGroup;
   readonly clusterId: string;
   readonly databaseName: string;
   readonly endpointName: string;
@@ -109,7 +116,7 @@ export async function startAws({ stack: stackName, dataDir, model }: LocalAwsOpt
       },
       queueUrl: sqs.queueUrls.get(queue) ?? "",
       deadLetterQueueUrl: sqs.queueUrls.get(deadLetterQueue) ?? "",
-      featureGroupName: groups[0]?.name ?? "",
+      featureGroup: featureGroupOf(groups),
       clusterId: cluster.cluster_identifier,
       databaseName: cluster.database_name,
       endpointName: endpoint.name,
@@ -192,6 +199,20 @@ function featureGroupsOf(stack: Stack) {
     eventTimeFeatureName: group.event_time_feature_name,
     features: group.feature_definition.map(({ feature_name: name, feature_type: type }) => ({ name, type })),
   }));
+}
+
+/** The one feature group, as a client sees it. */
+function featureGroupOf(groups: ReturnType<typeof featureGroupsOf>): FeatureGroup {
+  const [group, ...others] = groups;
+  if (!group || others.length > 0)
+    throw new Error(`a stack must have one feature group to run here, got ${groups.length}`);
+  const typeOf = (name: string) => group.features.find((feature) => feature.name === name)?.type;
+  const { recordIdentifierFeatureName, eventTimeFeatureName: name } = group;
+  return {
+    featureGroupName: group.name,
+    recordIdentifierType: z.enum(["String", "Integral", "Fractional"]).parse(typeOf(recordIdentifierFeatureName)),
+    eventTime: { name, type: z.enum(["String", "Fractional"]).parse(typeOf(name)) },
+  };
 }
 
 /** The database with what the stack's statements make in it, and the Data API over it. */

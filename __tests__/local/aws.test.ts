@@ -43,6 +43,14 @@ async function select(Sql: string) {
   return Records.map((row) => row.map(({ stringValue, longValue }) => stringValue ?? longValue));
 }
 
+test("says how records are written", () => {
+  expect(aws.featureGroup).toEqual({
+    featureGroupName: "poc-dev-paraphrase-feature-group",
+    recordIdentifierType: "String",
+    eventTime: { name: "event_time", type: "String" },
+  });
+});
+
 test("has the names that the stack gives", () => {
   expect(aws).toMatchObject({
     queueUrl: expect.stringMatching(/\/poc-dev-inference_queue$/),
@@ -83,7 +91,7 @@ test("answers a request that is put on the queue, by the deployed bundles alone"
   });
   const record = { id: "asked", event_time: "2026-01-01T00:00:00Z", seq_0: "one", seq_1: "two" };
   const Record = Object.entries(record).map(([FeatureName, ValueAsString]) => ({ FeatureName, ValueAsString }));
-  await features.send(new PutRecordCommand({ FeatureGroupName: aws.featureGroupName, Record }));
+  await features.send(new PutRecordCommand({ FeatureGroupName: aws.featureGroup.featureGroupName, Record }));
   features.destroy();
   const client = sqs();
   await client.send(new SendMessageCommand({ QueueUrl: aws.queueUrl, MessageBody: '{"id":"asked"}' }));
