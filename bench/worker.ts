@@ -123,7 +123,7 @@ function callsTable(original: Measurement, measured: Measured[]): string {
   return table.toString();
 }
 
-/** The smallest batch that keeps the endpoint as busy as any, but for two points. */
+/** The smallest batch that keeps the endpoint as busy as the best one does, but for two points. */
 function recommended(measured: Measured[], contract: WorkerSettings["contract"]): Measured | undefined {
   const candidates = measured.filter((one) => one.contract === contract);
   const utilisationOf = ({ measurement }: Measured) => measurement.fullQueue.utilisation;

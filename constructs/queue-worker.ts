@@ -3,6 +3,7 @@ import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
 import { SqsQueuePolicy } from "@cdktf/provider-aws/lib/sqs-queue-policy";
 import { SqsQueueRedriveAllowPolicy } from "@cdktf/provider-aws/lib/sqs-queue-redrive-allow-policy";
 import { Construct } from "constructs";
+import { limits, requireName, requireWithin } from "../aws/limits";
 import { type Access, allow, tlsOnlyPolicy } from "./access";
 import { NodeFunction, type NodeFunctionProps } from "./node-function";
 
@@ -45,9 +46,15 @@ export class QueueWorker extends Construct {
   readonly deadLetterQueue: SqsQueue;
   readonly worker: NodeFunction;
 
+  /** @throws where AWS would refuse a name or a number, and where dead letters would be forgotten too soon */
   constructor(scope: Construct, id: string, props: QueueWorkerProps) {
     super(scope, id);
     const { queueName, timeoutSeconds, messageRetentionSeconds, deadLetterRetentionSeconds } = props;
+    requireName("queueName", queueName, limits.sqs.queueName);
+    requireWithin("messageRetentionSeconds", messageRetentionSeconds, limits.sqs.messageRetentionSeconds);
+    requireWithin("batchSize", props.batchSize, limits.eventSourceMapping.batchSize);
+    requireWithin("batchWindowSeconds", props.batchWindowSeconds, limits.eventSourceMapping.batchWindowSeconds);
+    requireWithin("maximumConcurrency", props.maximumConcurrency, limits.eventSourceMapping.maximumConcurrency);
     if (deadLetterRetentionSeconds < messageRetentionSeconds) {
       throw new Error(
         `deadLetterRetentionSeconds must be at least messageRetentionSeconds (${messageRetentionSeconds}), ` +

@@ -6,19 +6,15 @@ import { type Access, allow } from "../../constructs/access";
 import { NodeFunction } from "../../constructs/node-function";
 import { onlyResource, synth } from "../setup/synth";
 
-const nodeFunction = (uses: Access[] = []) =>
-  synth(
-    (scope) =>
-      new NodeFunction(scope, "answer", {
-        functionName: "answer-function",
-        roleName: "answer-role",
-        bundle: "dist/api",
-        memoryMegabytes: 256,
-        timeoutSeconds: 29,
-        logRetentionDays: 7,
-        uses,
-      }),
-  );
+const plain = {
+  functionName: "answer-function",
+  roleName: "answer-role",
+  bundle: "dist/api",
+  memoryMegabytes: 256,
+  timeoutSeconds: 29,
+  logRetentionDays: 7,
+};
+const nodeFunction = (uses: Access[] = []) => synth((scope) => new NodeFunction(scope, "answer", { ...plain, uses }));
 
 test("runs the bundle on Node.js 22 on Graviton", () => {
   expect(nodeFunction()).toHaveResourceWithProperties(LambdaFunction, {
@@ -68,12 +64,7 @@ test("is made after it was admitted by what keeps permissions of its own", () =>
     const gate = new SqsQueue(scope, "gate", {});
     const holders: unknown[] = [];
     new NodeFunction(scope, "answer", {
-      functionName: "answer-function",
-      roleName: "answer-role",
-      bundle: "dist/api",
-      memoryMegabytes: 256,
-      timeoutSeconds: 29,
-      logRetentionDays: 7,
+      ...plain,
       uses: [
         {
           statements: [],

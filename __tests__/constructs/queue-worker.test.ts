@@ -159,3 +159,19 @@ test("refuses a dead-letter queue that forgets sooner than the queue", () => {
     "deadLetterRetentionSeconds must be at least messageRetentionSeconds (600), got 599: a message's age counts from its first sending",
   );
 });
+
+test.each([
+  ["messageRetentionSeconds", 60, 1_209_600, "60 to 1209600 seconds"],
+  ["batchSize", 1, 10_000, "1 to 10000 messages"],
+  ["batchWindowSeconds", 0, 300, "0 to 300 seconds"],
+  ["maximumConcurrency", 2, 1_000, "2 to 1000 functions at once"],
+])("takes a %s from %i to %i, and none beyond", (name, least, most, allowed) => {
+  for (const value of [least, most]) expect(() => queueWorker({ [name]: value })).not.toThrow();
+  for (const value of [least - 1, most + 1]) {
+    expect(() => queueWorker({ [name]: value })).toThrow(`${name} must be ${allowed}, got ${value} (https://`);
+  }
+});
+
+test("refuses a name that SQS would refuse", () => {
+  expect(() => queueWorker({ queueName: "my requests" })).toThrow("queueName must be 1 to 80 characters");
+});
