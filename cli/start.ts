@@ -1,7 +1,5 @@
-import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once, setMaxListeners } from "node:events";
-import { promisify } from "node:util";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { Presets, SingleBar } from "cli-progress";
 import { Command } from "commander";
@@ -15,6 +13,7 @@ import { Results } from "../pipeline/results";
 import { follow } from "./follow";
 import { type Outcome, summaryOf, tableOf } from "./report";
 import { type RequestRow, readRequestsFile } from "./requests-file";
+import { synthesize } from "./synthesize";
 
 const dataDir = ".local";
 
@@ -36,13 +35,6 @@ function model(body: unknown): unknown {
   const pair = sentencePair.safeParse(body);
   if (!pair.success) throw new ModelError(400, z.prettifyError(pair.error));
   return paraphrases(pair.data);
-}
-
-/** Writes the Terraform of every environment into cdktf.out, which is where this desk reads its names from. */
-async function synthesize(signal: AbortSignal): Promise<void> {
-  await promisify(execFile)(process.execPath, ["--import", "tsx", "main.ts"], { signal }).catch((error) => {
-    throw new Error(`cannot synthesize: ${error.stderr || error.message}`);
-  });
 }
 
 /** Asks for one prediction a row, and waits until each request has ended. */
@@ -123,7 +115,7 @@ curl "$API_URL/predict/${id}"
 async function start(file: string, keep: boolean, signal: AbortSignal): Promise<boolean> {
   const rows = await readRequestsFile(file);
   talk("Synthesizing the stacks ...");
-  await synthesize(signal);
+  await synthesize([], signal); // this desk reads its names from cdktf.out
   talk("Starting the stand-ins for AWS ...");
   const aws = await startAws({ stack: "inference-dev", dataDir, model });
   try {

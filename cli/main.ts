@@ -1,0 +1,12 @@
+import { Command } from "commander";
+import { bootstrapCommand } from "./bootstrap";
+
+const program = new Command("offline-inference")
+  .description("Deploys and looks after the pipeline. Each command says more: offline-inference help <command>.")
+  .addCommand(bootstrapCommand());
+
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
+program.parseAsync().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+});
