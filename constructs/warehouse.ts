@@ -131,8 +131,10 @@ export class Warehouse extends Construct {
   }
 
   /**
-   * Runs a statement at deploy, as the admin, and again when its text or the cluster is another. AWS forgets statements
-   * after a day and the provider would then plan to run them anew, so whatever else changes is ignored.
+   * Runs a statement at deploy, as the admin, and again when its text or the cluster is another. AWS lends whoever
+   * deploys the admin's name (`redshift:GetClusterCredentials`); the admin's secret would not do, since nobody knows its
+   * ARN while the deployment that lets AWS keep the password is planned. AWS forgets statements after a day and the
+   * provider would then plan to run them anew, so whatever else changes is ignored.
    */
   private run(id: string, sql: string, after: ITerraformDependable[] = []): ITerraformDependable {
     const text = new DataResource(this, `${id}_sql`, { input: { sql } });
@@ -143,7 +145,7 @@ export class Warehouse extends Construct {
     return new RedshiftdataStatement(this, id, {
       clusterIdentifier: this.cluster.clusterIdentifier,
       database: this.databaseName,
-      secretArn: this.cluster.masterPasswordSecretArn,
+      dbUser: this.cluster.masterUsername,
       sql,
       dependsOn: after,
       lifecycle: { ignoreChanges: "all", replaceTriggeredBy: triggers },

@@ -124,7 +124,7 @@ test("makes the table of predictions at deploy, as the admin, without a type tha
   expect(json).toHaveResourceWithProperties(RedshiftdataStatement, {
     sql: expect.stringContaining("CREATE TABLE IF NOT EXISTS prediction_results"),
     database: "predictions",
-    secret_arn: "${aws_redshift_cluster.warehouse_cluster.master_password_secret_arn}",
+    db_user: "${aws_redshift_cluster.warehouse_cluster.master_username}",
   });
   for (const { sql } of statementsOf(json)) expect(sql).not.toMatch(/\bTEXT\b/i);
 });

@@ -6,6 +6,7 @@ Each says what AWS does and what moto does. What moto has learned since is delet
 import json
 import time
 from functools import wraps
+from urllib.parse import unquote
 
 from botocore.session import Session
 from moto.apigateway.models import apigateway_backends
@@ -170,6 +171,40 @@ def integrations_have_cache_key_parameters():
         integration.cache_key_parameters = self._get_param("cacheKeyParameters") or []
         integration.cache_namespace = integration.cache_namespace or resource
         return status, headers, json.dumps(integration.to_json())
+
+
+@gap
+def rest_apis_have_tags():
+    """AWS tags a REST API by its ARN at any time, GET, PUT and DELETE /tags/{arn}; moto tags stages alone."""
+    from moto.apigateway import urls
+
+    tagged = r"{0}/tags/arn:(?P<partition>[^/]+):apigateway:(?P<region_name>[^/]+)::/restapis/(?P<function_id>[^/]+)$"
+    urls.url_paths[tagged] = APIGatewayResponse.dispatch
+
+    def api_of(response):
+        *_, kind, name = unquote(response.path).split("/")
+        return response.backend.apis[name] if kind == "restapis" else None
+
+    @replace(APIGatewayResponse)
+    def get_tags(old, self):
+        api = api_of(self)
+        return json.dumps({"tags": api.tags}) if api else old(self)
+
+    @replace(APIGatewayResponse)
+    def tag_resource(old, self):
+        api = api_of(self)
+        if api is None:
+            return old(self)
+        api.tags = {**api.tags, **self._get_param("tags")}
+        return 204, {}, ""
+
+    @replace(APIGatewayResponse)
+    def untag_resource(old, self):
+        api = api_of(self)
+        if api is None:
+            return old(self)
+        api.tags = {key: tag for key, tag in api.tags.items() if key not in self.querystring["tagKeys"]}
+        return 204, {}, ""
 
 
 # Redshift
