@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { runInNewContext } from "node:vm";
 import ts from "typescript";
+import { InvalidVariables, importTfvars } from "../../cli/tfvars";
 import { type Environment, loadConfig } from "../../config";
 
 const original = "__tests__/fixtures/original.tfvars";
@@ -25,12 +26,17 @@ function run(...args: string[]): Promise<{ status: number; stdout: string; stder
 
 const importFile = (file: string) => run("--import", "tsx", "cli/main.ts", "import-tfvars", file);
 
-/** Imports what a file of this name would hold, and gives its faults or warnings without the file's path. */
-async function importText(content: string, name = "terraform.tfvars") {
+async function written(content: string, name = "terraform.tfvars") {
   const file = join(folder, name);
   await writeFile(file, content);
-  const { stderr, ...result } = await importFile(file);
-  return { ...result, stderr: stderr.replaceAll(file, name) };
+  return file;
+}
+
+/** The faults of what a file of this name would hold, as the command prints them. */
+async function faultsOf(content: string, name?: string): Promise<string> {
+  const error: unknown = await importTfvars(await written(content, name)).catch((reason: unknown) => reason);
+  if (!(error instanceof InvalidVariables)) throw new Error("the file was accepted");
+  return error.message.replaceAll(`${folder}/`, "");
 }
 
 /** The original's file with other values, each as HCL writes it; a variable without one is left out. */
@@ -188,7 +194,7 @@ describe("the original's own variables", () => {
 
 test("names and settings of one's own are carried", async () => {
   const image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ours:7";
-  const { status, stdout, stderr } = await importText(
+  const file = await written(
     await changed({
       project: '"reviews"',
       contact: '"team@example.com"',
@@ -214,6 +220,7 @@ test("names and settings of one's own are carried", async () => {
       db_port: "6000",
     }),
   );
+  const { status, stdout, stderr } = await importFile(file);
   expect(status).toBe(0);
   const { network, features, model, warehouse, api, tags } = environmentOf(stdout, "prod-2");
   expect(tags).toMatchObject({ Project: "reviews", Owner: "team@example.com", Environment: "prod-2" });
@@ -244,43 +251,46 @@ test("names and settings of one's own are carried", async () => {
 test("an image of the instance's family is carried, and so is an artifact that went with it", async () => {
   const image =
     "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-inference-neuron:1.12.1-neuron-py38-sdk2.9.1-ubuntu20.04";
-  const { stdout, stderr } = await importText(await changed({ sagemaker_container_repo_url: `"${image}"` }));
-  expect(environmentOf(stdout).model.image).toBe(image);
-  const warnings = warningsIn(stderr);
-  expect(warnings.has("sagemaker_container_repo_url")).toBe(false);
-  expect(warnings.get("sagemaker_model_data_s3_url")).not.toContain("was not traced for");
+  const { typescript, warnings } = await importTfvars(
+    await written(await changed({ sagemaker_container_repo_url: `"${image}"` })),
+  );
+  expect(environmentOf(typescript).model.image).toBe(image);
+  expect(warnings.join("\n")).not.toContain("sagemaker_container_repo_url");
+  expect(warnings.join("\n")).not.toContain("was not traced for");
 });
 
 test("what the original has defaults for may be missing, and so may the password", async () => {
   const missing = ["contact", "region", "sagemaker_model_mode", "sagemaker_model_instance_type"];
   const names = [...missing, "sagemaker_model_instance_count", "db_port", "master_password"];
-  const less = await importText(await changed(Object.fromEntries(names.map((name) => [name, undefined]))));
-  expect(less.stdout).toBe((await importFile(original)).stdout);
-  expect(warningsIn(less.stderr).has("master_password")).toBe(false);
+  const fewer = await written(await changed(Object.fromEntries(names.map((name) => [name, undefined]))));
+  const all = await importTfvars(original);
+  expect(await importTfvars(fewer)).toEqual({
+    typescript: all.typescript,
+    warnings: all.warnings.filter((warning) => !warning.startsWith("master_password: ")),
+  });
 });
 
 test("JSON is read as well, in which nothing is an expression", async () => {
   const lines = (await changed({ rest_api_description: '"is"' })).split("\n").filter((line) => /^\w/.test(line));
   const values = lines.map((line) => `"${line.split(/\s*=/, 1)}": ${line.slice(line.indexOf("=") + 1)}`);
   const json = `{${values.join(",")}}`.replace('"is"', '"is ${x}"');
-  const { status, stdout } = await importText(json, "terraform.tfvars.json");
-  expect(status).toBe(0);
-  expect(environmentOf(stdout).api.description).toBe("is ${x}");
+  const { typescript } = await importTfvars(await written(json, "terraform.tfvars.json"));
+  expect(environmentOf(typescript).api.description).toBe("is ${x}");
 });
 
 test("a variable that the original does not have is named, with the one that was meant", async () => {
   const text = `${await changed({})}\nregoin = "eu-west-1"\nmaster_pasword = "${password}"\nother = { a = 1 }\n`;
-  const { status, stderr } = await importText(text);
-  expect(status).toBe(0);
-  const warnings = warningsIn(stderr);
-  expect(warnings.get("regoin")).toBe("left out, for the original has no such variable; did you mean region?");
-  expect(warnings.get("master_pasword")).toMatch(/did you mean master_password\?$/);
-  expect(warnings.get("other")).toBe("left out, for the original has no such variable");
-  expect(stderr).not.toContain(password);
+  const { typescript, warnings } = await importTfvars(await written(text));
+  expect(warnings.slice(-3)).toEqual([
+    "master_pasword: left out, for the original has no such variable; did you mean master_password?",
+    "other: left out, for the original has no such variable",
+    "regoin: left out, for the original has no such variable; did you mean region?",
+  ]);
+  expect([typescript, ...warnings].join("\n")).not.toContain(password);
 });
 
 test("all that is wrong is told at once, by the variable's name and the field's path", async () => {
-  const { status, stdout, stderr } = await importText(
+  const file = await written(
     `${await changed({
       project: "[1]",
       prefix: '"Poc"',
@@ -296,9 +306,10 @@ test("all that is wrong is told at once, by the variable's name and the field's 
       db_name: '"Predictions"',
     })}\nother = 1`,
   );
+  const { status, stdout, stderr } = await importFile(file);
   expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
   expect(stderr.split("\n").map((line) => line.split(/; (?!did)/)[0])).toEqual([
-    "terraform.tfvars has 13 problems:",
+    `${file} has 13 problems:`,
     "  project: got a list",
     "  contact: got an expression",
     "  default_profile: got nothing, and the original has no default for it",
@@ -318,45 +329,41 @@ test("all that is wrong is told at once, by the variable's name and the field's 
 });
 
 test("an environment's name that may be none is told by its variable", async () => {
-  const { status, stderr } = await importText(await changed({ infra_env: '"Dev Two"' }));
-  expect(status).toBe(1);
-  expect(stderr).toContain('infra_env (environments["Dev Two"]): got "Dev Two"; allowed: 1 to 30 characters');
+  expect(await faultsOf(await changed({ infra_env: '"Dev Two"' }))).toContain(
+    'infra_env (environments["Dev Two"]): got "Dev Two"; allowed: 1 to 30 characters',
+  );
 });
 
 describe("a file that cannot be read", () => {
+  test("is told without a word of what stands there, and ends with 1", async () => {
+    const file = await written(`master_password = "%{ ${password} }"`);
+    expect(await importFile(file)).toEqual({
+      status: 1,
+      stdout: "",
+      stderr: `${file} has 1 problem:\n  ${file}:1:23: Invalid template control keyword\n`,
+    });
+  });
+
   test.each([
     ["is not closed", `master_password = "${password}\n`, "terraform.tfvars:1:40: Invalid multi-line string"],
     ["has no quotes", `master_password = ${password} x`, "terraform.tfvars:1:40: Missing newline after argument"],
-    [
-      "is a template",
-      `master_password = "%{ ${password.replace("-", "")} }"`,
-      "terraform.tfvars:1:23: Invalid template control keyword",
-    ],
-    ["names it twice", "a = 1\na = 2", "terraform.tfvars:2:1: Attribute redefined"],
-  ])("is told by line and column where it %s, never by what stands there", async (_case, content, fault) => {
-    const { status, stdout, stderr } = await importText(content);
-    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
-    expect(stderr).toContain(`  ${fault}\n`);
-    expect(stderr).not.toMatch(/Passw0rd/);
+    ["is set twice", `${password} = 1\n${password} = 2`, "terraform.tfvars:2:1: Attribute redefined"],
+    ["is escaped wrongly", `master_password = "\\${password}"`, "terraform.tfvars:1:20: Invalid escape sequence"],
+  ])("is told by line and column where the password %s", async (_case, content, fault) => {
+    const faults = await faultsOf(content);
+    expect(faults.split("\n")).toContain(`  ${fault}`);
+    expect(faults).not.toContain(password);
   });
 
   test.each([
-    ["JSON", `{ "master_password": ${password} }`, "it is not JSON"],
-    ["an object", `["${password}"]`, "the file is a list; allowed: an object"],
-  ])("is told to be no %s", async (_case, content, fault) => {
-    const { status, stdout, stderr } = await importText(content, "terraform.tfvars.json");
-    expect({ status, stdout, stderr }).toEqual({
-      status: 1,
-      stdout: "",
-      stderr: `terraform.tfvars.json has 1 problem:\n  ${fault}\n`,
-    });
+    ["it is not JSON", `{ "master_password": ${password} }`],
+    ["the file is a list; allowed: an object", `["${password}"]`],
+  ])("is told so: %s", async (fault, content) => {
+    expect(await faultsOf(content, "terraform.tfvars.json")).toBe(`terraform.tfvars.json has 1 problem:\n  ${fault}`);
   });
 
   test("is told to be missing", async () => {
-    const { status, stderr } = await importFile(join(folder, "none.tfvars"));
-    expect({ status, stderr }).toEqual({
-      status: 1,
-      stderr: `cannot read ${join(folder, "none.tfvars")}: there is no such file\n`,
-    });
+    const file = join(folder, "none.tfvars");
+    await expect(importTfvars(file)).rejects.toThrow(new Error(`cannot read ${file}: there is no such file`));
   });
 });
