@@ -538,6 +538,8 @@ const environmentSchema = ({ name, prefix, region, modelBucket, takeOver }: Surr
   });
 
   return group({
+    /** Whether this environment takes over what the original deployed. @default false */
+    takeOver: yesOrNo().prefault(false),
     /** Where in the state bucket this environment's state is. @default inference-<name>/terraform.tfstate */
     stateKey: text(stateKey).prefault(defaultStateKey(name)),
     /**
@@ -731,7 +733,7 @@ function faultsOf(at: string[], error?: z.ZodError): string[] {
 }
 
 /** How many letters must be added, removed or changed to make one word the other. */
-function distance(one: string, other: string): number {
+export function distance(one: string, other: string): number {
   let row = [...other].map((_, index) => index + 1);
   for (const [index, letter] of [...one].entries()) {
     let left = index + 1;
