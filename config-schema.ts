@@ -524,8 +524,11 @@ const environmentSchema = ({ name, prefix, region, modelBucket, takeOver }: Surr
     functionName: named("prediction-api", limits.lambda.functionName),
     /** That function's role. @default PredictionApiRole */
     roleName: named("PredictionApiRole", limits.iam.roleName),
-    /** The last part of the API's address. @default the environment's name */
-    stageName: text(limits.apiGateway.stageName).prefault(name),
+    /**
+     * The last part of the API's address.
+     * @default the environment's name, or dev where `takeOver` is set: the original calls it so in every environment
+     */
+    stageName: text(limits.apiGateway.stageName).prefault(takeOver ? "dev" : name),
     /** AWS_IAM asks for signed requests, NONE lets everyone in. @default AWS_IAM */
     authorization: oneOf(["AWS_IAM", "NONE"], limits.apiGateway.stageName.source).prefault("AWS_IAM"),
     /** What the API takes before it answers 429. */
@@ -538,8 +541,6 @@ const environmentSchema = ({ name, prefix, region, modelBucket, takeOver }: Surr
   });
 
   return group({
-    /** Whether this environment takes over what the original deployed. @default false */
-    takeOver: yesOrNo().prefault(false),
     /** Where in the state bucket this environment's state is. @default inference-<name>/terraform.tfstate */
     stateKey: text(stateKey).prefault(defaultStateKey(name)),
     /**

@@ -117,7 +117,6 @@ describe("defaults", () => {
     expect(environment).toEqual({
       name: "dev",
       prefix: "poc-dev",
-      takeOver: false,
       stateKey: "inference-dev/terraform.tfstate",
       takeOver: false,
       preventDestroy: true,

@@ -221,13 +221,9 @@ function fieldsOf(values: Variables, shared: Shared): Record<"required" | "optio
     to("warehouse.adminUsername", "master_username"),
     to("api.name", "rest_api_name"),
     to("api.description", "rest_api_description"),
-    { path: [...environment, "api", "stageName"], value: originalStage },
   ];
   return { required, optional };
 }
-
-/** What the original calls the API's stage, in every environment. */
-const originalStage = "dev";
 
 /** Where the original's cluster listens, whatever its variables say. */
 const originalPort = 5439;
@@ -297,9 +293,8 @@ function warningsOf(given: Record<string, unknown>, values: Variables, { stateBu
     const why = `the original's cluster listens on ${originalPort} all the same, as it sets this port in its firewall alone`;
     warnings.push(was("db_port", `left out: ${why}. warehouse.port would move the cluster`));
   }
-  if (environment !== originalStage) {
-    const becomes = `the API's stage stays "${originalStage}" (api.stageName), as the original names it in every environment`;
-    warnings.push(was("infra_env", becomes));
+  if (environment !== "dev") {
+    warnings.push(was("infra_env", 'the API\'s stage stays "dev", as the original calls it in every environment'));
   }
   if ("master_password" in given) {
     warnings.push(
