@@ -29,10 +29,14 @@ const holdings = z.record(z.string(), z.number());
 export async function startMoto() {
   const server = spawn(await python(), [join(program, "server.py")], { stdio: ["pipe", "pipe", "inherit"] });
   const closed = once(server, "close");
+  let stopping = false;
+  closed.then(([status, signal]) => {
+    if (!stopping) console.error(`moto ended before it was told to, with ${signal ?? status}`);
+  });
   const [line] = await Promise.race([
     once(createInterface(server.stdout), "line"),
-    closed.then(([status]) => {
-      throw new Error(`moto ended with ${status} before it was ready; it says why above`);
+    closed.then(() => {
+      throw new Error("moto ended before it was ready; it says why above");
     }),
   ]);
   const { url } = ready.parse(JSON.parse(String(line)));
@@ -58,6 +62,7 @@ export async function startMoto() {
     /** How many resources of each of Terraform's types it holds, but for what every account has. None left out is 0. */
     holdings: async () => holdings.parse(await ask("holdings")),
     stop: async () => {
+      stopping = true;
       server.stdin.end();
       await closed;
     },

@@ -40,9 +40,10 @@ def holdings():
         "aws_sagemaker_feature_group": sagemaker.feature_groups,
         "aws_sagemaker_model": sagemaker._models,
         "aws_secretsmanager_secret": secretsmanager_backends[ACCOUNT][REGION].secrets,
+        "aws_security_group": [g for vpc in own for g in ec2.groups.get(vpc, {}).values() if g.name != "default"],
         "aws_sqs_queue": sqs_backends[ACCOUNT][REGION].queues,
         "aws_subnet": [s for zone in ec2.subnets.values() for s in zone.values() if s.vpc_id in own],
         "aws_vpc": vpcs,
-        "aws_vpc_endpoint": ec2.vpc_end_points,
+        "aws_vpc_endpoint": [e for e in ec2.vpc_end_points.values() if e.state != "deleted"],
     }
     return {kind: len(of_kind) for kind, of_kind in held.items() if of_kind}

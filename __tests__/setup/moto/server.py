@@ -1,6 +1,7 @@
 """AWS's control plane for the tests: moto with its gaps filled (gaps.py), which remembers every call it was sent.
 
-Prints {"url": "..."} on a line of its own when it is ready, and ends when its standard input does. Beside AWS it answers
+Prints {"url": "..."} on a line of its own when it is ready, and ends when its standard input does. Beside AWS it
+answers
 GET /moto-api/calls    what it was called: [{"service", "operation", "method", "path"}], service as in an IAM action
 GET /moto-api/holdings how many of each Terraform type it holds: {"aws_sqs_queue": 2}
 """
