@@ -15,3 +15,11 @@ export function synthesizedStacks(): Record<string, string> {
   ];
   return Object.fromEntries(stacks.map((stack) => [stack.node.id, Testing.synth(stack)]));
 }
+
+/** The state stack of a team that deploys from GitHub. */
+export function stateStackWithGitHub(): string {
+  const { shared, environments } = loadConfig();
+  const account = "123456789012";
+  const github = { repository: "team/inference", account, environments: Object.keys(environments) };
+  return Testing.synth(new StateStack(Testing.app(), "state", { ...shared, account, github }));
+}
