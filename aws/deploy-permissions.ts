@@ -154,7 +154,11 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
           actions: ["iam:GetPolicy", "iam:GetPolicyVersion"],
           resources: [iam(`policy${githubPath}${prefix}-*`)],
         },
-        { actions: ["iam:GetOpenIDConnectProvider"], resources: [githubProviderArn(account)] },
+        {
+          actions: ["iam:GetOpenIDConnectProvider"],
+          resources: [githubProviderArn(account)],
+          reason: "an account has one provider for GitHub, whoever uses it",
+        },
       ],
       apply: [
         {
@@ -254,6 +258,7 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
               ],
             },
           },
+          reason: "the condition lets it tag only what the same call makes, which carries the project's tag",
         },
         {
           // What is made inside of something needs both: the tag on what is new, and on what it is made in.
