@@ -201,18 +201,28 @@ const sharedSchema = group({
     { when: sound("stateBucket", "modelBucket") },
   )
   .superRefine(
-    ({ github, account }, context) => {
+    ({ github, account, profile }, context) => {
       if (github === undefined) return;
+      const refuseField = (path: string[], given: unknown, allowed: string) =>
+        context.addIssue(fault(path, got(given, allowed)));
       if (account === undefined) {
-        const allowed = `${describeName(limits.iam.accountId)}, for what GitHub's roles may do names it`;
-        return context.addIssue(fault(["account"], got(account, allowed)));
+        refuseField(
+          ["account"],
+          account,
+          `${describeName(limits.iam.accountId)}, for GitHub's roles are limited to it`,
+        );
+      } else if (![undefined, githubProviderArn(account)].includes(github.oidcProviderArn)) {
+        refuseField(["github", "oidcProviderArn"], github.oidcProviderArn, show(githubProviderArn(account)));
       }
-      const only = githubProviderArn(account);
-      if (github.oidcProviderArn !== undefined && github.oidcProviderArn !== only) {
-        context.addIssue(fault(["github", "oidcProviderArn"], got(github.oidcProviderArn, show(only))));
+      if (profile !== undefined) {
+        refuseField(
+          ["profile"],
+          profile,
+          "nothing beside github, whose machines have no profiles: set AWS_PROFILE here",
+        );
       }
     },
-    { when: sound("github", "account") },
+    { when: sound("github", "account", "profile") },
   )
   .transform(({ github, ...shared }) => ({
     ...shared,
