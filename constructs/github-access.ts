@@ -35,7 +35,11 @@ export class GitHubAccess extends Construct {
    */
   readonly deployRole: IamRole;
 
-  constructor(scope: Construct, id: string, props: GitHubAccessProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    private readonly props: GitHubAccessProps,
+  ) {
     super(scope, id);
     const { repository, environments, project } = props;
 
@@ -64,22 +68,31 @@ export class GitHubAccess extends Construct {
     );
 
     const services = Object.values(deployPermissions(project));
-    const policies = {
-      plan: services.flatMap(({ plan }) => plan),
-      apply: services.flatMap(({ apply }) => apply),
-    };
-    const holders = { plan: { plan: this.planRole, deploy: this.deployRole }, apply: { deploy: this.deployRole } };
-    for (const purpose of ["plan", "apply"] as const) {
-      for (const [index, permissions] of fewestPolicies(policies[purpose]).entries()) {
-        const id = `${purpose}_${index + 1}`;
-        const policy = new IamPolicy(this, id, {
-          name: `${project.prefix}-github-${purpose}-${index + 1}`,
-          path: githubPath,
-          policy: policyDocument(permissions),
-        });
-        for (const [holder, { name }] of Object.entries(holders[purpose])) {
-          new IamRolePolicyAttachment(this, `${holder}_may_${id}`, { role: name, policyArn: policy.arn });
-        }
+    const { planRole: plan, deployRole: deploy } = this;
+    this.allow(
+      "plan",
+      services.flatMap((service) => service.plan),
+      { plan, deploy },
+    );
+    this.allow(
+      "apply",
+      services.flatMap((service) => service.apply),
+      { deploy },
+    );
+  }
+
+  /** Allows what a purpose needs to the roles that serve it. */
+  private allow(purpose: string, permissions: readonly Permission[], holders: Record<string, IamRole>) {
+    const { prefix } = this.props.project;
+    for (const [index, part] of fewestPolicies(permissions).entries()) {
+      const id = `${purpose}_${index + 1}`;
+      const policy = new IamPolicy(this, id, {
+        name: `${prefix}-github-${purpose}-${index + 1}`,
+        path: githubPath,
+        policy: policyDocument(part),
+      });
+      for (const [holder, { name }] of Object.entries(holders)) {
+        new IamRolePolicyAttachment(this, `${holder}_may_${id}`, { role: name, policyArn: policy.arn });
       }
     }
   }

@@ -5,7 +5,7 @@ export interface AwsCall {
 }
 
 /** Services whose name in policies is another than the one that requests are signed for. */
-const policyNames: Record<string, string> = { monitoring: "cloudwatch", email: "ses" };
+const policyNames: Record<string, string> = { monitoring: "cloudwatch" };
 
 /** Operations that ask for an action of another name, or for several. */
 const exceptions: Record<string, string[]> = {
