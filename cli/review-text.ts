@@ -116,8 +116,7 @@ const plural = (count: number, one: string, several: string) => (count === 1 ? `
 /** Whether the plan may be applied, in a sentence. */
 function verdictOf({ losses, isSafe }: Review): string {
   const open = losses.filter(({ allowed }) => !allowed).length;
-  if (!isSafe)
-    return `Not safe: ${plural(open, "resource loses", "resources lose")} something that does not come back.`;
+  if (!isSafe) return `Not safe: ${plural(open, "resource", "resources")} would be lost, or lose something, for good.`;
   if (losses.length === 0) return "Safe: nothing stateful is lost.";
   return `${plural(losses.length, "loss", "losses")}, allowed by name. Nothing else stateful is lost.`;
 }
@@ -213,7 +212,8 @@ export function markdownOf(review: Review, whole: string): string {
   }
   if (plan.outputs.length > 0) head.push("", `Outputs that change: ${plan.outputs.map(code).join(", ")}`);
   const summary = cut(head, longestSummary);
-  const top = `${summary.text}${note(summary.left, "this summary")}`;
+  const cutFold = summary.text.lastIndexOf("\n<details>") > summary.text.lastIndexOf("\n</details>");
+  const top = `${summary.text}${cutFold ? "\n\n</details>" : ""}${note(summary.left, "this summary")}`;
 
   const lines = plan.redact(whole).trim().split("\n");
   const fence = "`".repeat(Math.max(3, ...[...whole.matchAll(/`+/g)].map(([run]) => run.length + 1)));
