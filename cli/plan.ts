@@ -225,22 +225,12 @@ function differences(values: Values, path: Path, redact: Plan["redact"]): Attrib
     const lists = Array.isArray(before) && Array.isArray(after) && before.length === after.length;
     if (lists && before.every(isRecord)) return inside([...before.keys()]);
   }
-  const knownAfter = masked(after, secretAfter, unknown);
-  const changes = isSecret
-    ? unknown === true || !isDeepStrictEqual(before, after)
-    : !isDeepStrictEqual(masked(before, secretBefore, false), knownAfter);
+  const changes = mentions(unknown) || !isDeepStrictEqual(before, after);
   if (!changes || (isEmpty(before) && isEmpty(after) && !mentions(unknown))) return [];
+  const shown = (value: unknown, secrets: unknown, notKnown: unknown) =>
+    inShort(isEmpty(value) && !mentions(notKnown) ? value : masked(value, isSecret || secrets, notKnown), redact);
   return [
-    {
-      path: inWords(path),
-      before: isEmpty(before)
-        ? inShort(before, redact)
-        : inShort(masked(before, isSecret || secretBefore, false), redact),
-      after:
-        isEmpty(after) && !mentions(unknown)
-          ? inShort(after, redact)
-          : inShort(masked(after, isSecret || secretAfter, unknown), redact),
-    },
+    { path: inWords(path), before: shown(before, secretBefore, false), after: shown(after, secretAfter, unknown) },
   ];
 }
 

@@ -99,6 +99,14 @@ describe("a secret", () => {
     ]);
   });
 
+  test("in a list of plain values is told of when it changes", () => {
+    const values = { before: { list: ["secret-1", "a"] }, after: { list: ["secret-2", "a"] } };
+    const marks = { list: [true, false] };
+    expect(attributesOf({ ...values, before_sensitive: marks, after_sensitive: marks })).toEqual([
+      'list: ["(sensitive)","a"] → ["(sensitive)","a"]',
+    ]);
+  });
+
   test("that stays is no change", () => {
     const same = { before: { a: "secret-1" }, after: { a: "secret-1" } };
     expect(attributesOf({ ...same, before_sensitive: { a: true }, after_sensitive: { a: true } })).toEqual([]);

@@ -26,7 +26,7 @@ export class Checkout {
   /** With one small stack, `tiny`, that needs no AWS. */
   static async withTinyStack(): Promise<Checkout> {
     const checkout = new Checkout(await mkdtemp(join(tmpdir(), "checkout-")));
-    await checkout.link("node_modules", "package.json", "cli", "aws", "tsconfig.json");
+    await checkout.link("node_modules", "package.json", "cli");
     await mkdir(join(checkout.folder, "scripts"));
     await mkdir(join(checkout.folder, "code"));
     await writeFile(join(checkout.folder, "scripts", "build.mjs"), "");
@@ -37,8 +37,7 @@ export class Checkout {
   /** With the project's own stacks. */
   static async ofProject(): Promise<Checkout> {
     const checkout = new Checkout(await mkdtemp(join(tmpdir(), "checkout-")));
-    const names = ["node_modules", "package.json", "cdktf.json", "tsconfig.json", "main.ts"];
-    await checkout.link(...names, "cli", "scripts", "lambda-src", "pipeline");
+    await checkout.link("node_modules", "package.json", "cdktf.json", "main.ts", "cli", "scripts", "lambda-src");
     return checkout;
   }
 

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, watch } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, watch, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
@@ -39,7 +39,8 @@ describe("a stack", () => {
   };
 
   test("is looked at without a change, deployed, and has no changes then", async () => {
-    await checkout.write({ terraform_data: { a: thing("1") } });
+    const command = `ls -l plan > ${checkout.path("listing")}`;
+    await checkout.write({ terraform_data: { a: thing("1", { provisioner: [{ "local-exec": { command } }] }) } });
     const looked = await checkout.run("diff", "tiny");
     expect(looked).toEqual({
       status: 0,
@@ -55,6 +56,7 @@ describe("a stack", () => {
       stderr: expect.stringContaining("Apply complete! Resources: 1 added"),
     });
     expect(await inputs()).toEqual({ a: "1" });
+    expect(await readFile(checkout.path("listing"), "utf8")).toMatch(/^-rw------- /); // while it was applied
 
     const again = await checkout.run("deploy", "tiny", "--auto-approve");
     expect(again).toMatchObject({
@@ -70,7 +72,8 @@ describe("a stack", () => {
     await checkout.run("deploy", "tiny", "--auto-approve");
     await checkout.write({ terraform_data: { a: thing("2"), b: thing("2", { triggers_replace: ["x"] }) } });
 
-    const json = await checkout.run("diff", "tiny", "--json");
+    const json = await checkout.run("diff", "tiny", "--json", "--take-over", "dev");
+    expect(await readFile(checkout.path("arguments"), "utf8")).toBe("--take-over dev");
     expect(reviewJson.parse(JSON.parse(json.stdout))).toMatchObject({
       stack: "tiny",
       safe: true,
@@ -92,17 +95,10 @@ describe("a stack", () => {
       ],
     });
     const markdown = await checkout.run("diff", "tiny", "--markdown");
+    expect(await readFile(checkout.path("arguments"), "utf8")).toBe("");
     expect(markdown.stdout).toMatch(/^<!-- offline-inference plan: tiny -->\n/);
     expect(markdown.stdout).toContain("# terraform_data.b must be replaced");
     for (const { stdout, stderr } of [json, markdown]) expect(`${stdout}${stderr}`).not.toContain(secret);
-  });
-
-  test("is synthesized for the environment that takes the original over", async () => {
-    await checkout.write({ terraform_data: { a: thing("1") } });
-    await checkout.run("diff", "tiny", "--take-over", "dev");
-    expect(await readFile(checkout.path("arguments"), "utf8")).toBe("--take-over dev");
-    await checkout.run("diff", "tiny");
-    expect(await readFile(checkout.path("arguments"), "utf8")).toBe("");
   });
 
   test("whose plan fails ends with 1 and with what Terraform says", async () => {
@@ -139,11 +135,11 @@ describe("a stack", () => {
   });
 
   test.each([
-    { keys: "y\r", status: 0, said: "Apply complete!" },
-    { keys: "\r", status: 1, said: "Nothing was applied." },
-    { keys: "\x03", status: 1, said: "Nothing was applied." }, // Ctrl-C
-    { keys: "\x04", status: 1, said: "Nothing was applied." }, // the end of the input
-  ])("at a terminal is deployed on a yes only: $keys ends with $status", async ({ keys, status, said }) => {
+    { answer: "y", keys: "y\r", status: 0, said: "Apply complete!" },
+    { answer: "Enter", keys: "\r", status: 1, said: "Nothing was applied." },
+    { answer: "Ctrl-C", keys: "\x03", status: 1, said: "Nothing was applied." },
+    { answer: "the end of the input", keys: "\x04", status: 1, said: "Nothing was applied." },
+  ])("at a terminal is deployed on a yes only: $answer ends with $status", async ({ keys, status, said }) => {
     await checkout.write({ terraform_data: { a: thing("1") } });
     const run = checkout.start(["deploy", "tiny"], {}, atTerminal);
     const asked = async () => {
@@ -156,23 +152,22 @@ describe("a stack", () => {
   });
 
   test("leaves no plan behind when it is told to end, and Terraform keeps what it did", async () => {
-    const command = "touch started; exec tail -f /dev/null"; // ends when Terraform is told to
+    const command = `touch ${checkout.path("started")}; exec tail -f /dev/null`; // ends when Terraform is told to
     const provisioner = [{ "local-exec": { command } }];
     await checkout.write({
       terraform_data: { a: thing("1"), b: thing("2", { provisioner, depends_on: ["terraform_data.a"] }) },
     });
-    const started = new Promise<void>((resolve) => {
-      watch(checkout.folder, { recursive: true }, (_, name) => {
-        if (name?.endsWith("started")) resolve();
-      });
-    });
+    const written = watch(checkout.folder);
+    const started = async () => {
+      for await (const { filename } of written) if (filename === "started") break;
+    };
     // What comes before the last one in PATH may be a wrapper, which takes signals for itself.
     const found = (process.env.PATH ?? "")
       .split(delimiter)
       .map((folder) => join(folder, "terraform"))
       .filter(existsSync);
     const run = checkout.start(["deploy", "tiny", "--auto-approve"], { TERRAFORM_BINARY_NAME: found.at(-1) ?? "" });
-    await Promise.race([started, run.ended]);
+    await Promise.race([started(), run.ended]);
     run.child.kill("SIGTERM");
     expect(await run.ended).toMatchObject({ status: 1, stderr: expect.stringMatching(/Interrupted by SIGTERM\.\n$/) });
     expect(await inputs()).toMatchObject({ a: "1" });
@@ -186,7 +181,7 @@ describe("a saved plan", () => {
   beforeEach(async () => {
     desk = await mkdtemp(join(tmpdir(), "desk-"));
     [planner, deployer] = await Promise.all([Checkout.withTinyStack(), Checkout.withTinyStack()]);
-    // Only the deployer's folder has what the archive is read from at apply, if the plan brings it there.
+    // The code lies in the planner's checkout alone: the archive that is copied at apply came with the plan.
     await writeFile(planner.path("code", "index.cjs"), "the planned code");
     const archive = { type: "zip", source_dir: "code", output_path: "worker.zip" };
     const command = `cp worker.zip ${desk}/applied.zip`;
@@ -258,6 +253,7 @@ describe("inference-dev", () => {
     name,
     attributes: {
       id: "poc-dev-paraphrase-redshift-cluster",
+      arn: "arn:aws:redshift:us-east-1:123456789012:cluster:poc-dev-paraphrase-redshift-cluster",
       cluster_identifier: "poc-dev-paraphrase-redshift-cluster",
       cluster_type: "single-node",
       node_type: "ra3.large",
