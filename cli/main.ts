@@ -1,10 +1,14 @@
 import { Command } from "commander";
 import { bootstrapCommand } from "./bootstrap";
+import { deployCommand } from "./deploy";
+import { diffCommand } from "./diff";
 import { importTfvarsCommand } from "./import-tfvars";
 
 const program = new Command("offline-inference")
   .description("Deploys and looks after the pipeline. Each command says more: offline-inference help <command>.")
   .addCommand(bootstrapCommand())
+  .addCommand(diffCommand())
+  .addCommand(deployCommand())
   .addCommand(importTfvarsCommand());
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";

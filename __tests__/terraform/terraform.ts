@@ -8,7 +8,7 @@ import { z } from "zod";
 const run = promisify(execFile);
 
 /** Credentials that lead nowhere, and an STS on this desk for the one call that the AWS provider makes. */
-const environment = {
+export const environment = {
   ...process.env,
   AWS_ACCESS_KEY_ID: "test",
   AWS_SECRET_ACCESS_KEY: "test",
