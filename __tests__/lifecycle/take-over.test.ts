@@ -1,80 +1,184 @@
-import { execFile } from "node:child_process";
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { promisify } from "node:util";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { CopyObjectCommand, CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { z } from "zod";
+import { statefulTypes } from "../../aws/stateful-types";
+import { reviewJson } from "../../cli/review";
+import { originalResources } from "../../stacks/moved";
+import { Checkout } from "../setup/checkout";
 import { type Moto, startMoto } from "../setup/moto";
 import { applyOriginal } from "../setup/original";
 
-const run = promisify(execFile);
-
+const stack = "inference-dev";
 const bucket = "sagemaker-endpoint-deploy-tf-state-vector";
 const originalKey = "sagemaker-deploy/terraform.tfstate";
 
-let moto: Moto;
-let original: Awaited<ReturnType<typeof applyOriginal>>;
-let root: string;
-let checkout: string;
-const sh = async (command: string, args: string[], cwd = checkout) =>
-  run(command, args, { cwd, env: moto.environment, maxBuffer: 1 << 26 });
+/** Where what holds something was in the original's state, and where it is in this project's. */
+const stateful = Object.entries(originalResources).flatMap(([was, fate]) =>
+  (was.split(".")[0] ?? "") in statefulTypes && "to" in fate ? [{ was, is: fate.to }] : [],
+);
 
+let moto: Moto;
+let checkout: Checkout;
+let s3: S3Client;
+let original: Awaited<ReturnType<typeof applyOriginal>>;
 beforeAll(async () => {
   moto = await startMoto();
-  root = await mkdtemp(join(tmpdir(), "take-over-"));
-  Object.assign(process.env, moto.environment);
-  const s3 = new S3Client({ forcePathStyle: true });
+  checkout = await Checkout.on(moto);
+  const credentials = { accessKeyId: "test", secretAccessKey: "test" };
+  s3 = new S3Client({ endpoint: moto.url, region: "us-east-1", credentials, forcePathStyle: true });
   await s3.send(new CreateBucketCommand({ Bucket: bucket }));
-  original = await applyOriginal(moto, join(root, "original"), {
+  original = await applyOriginal(moto, join(checkout.folder, "original"), {
     s3: { bucket, key: originalKey, region: "us-east-1" },
-  } as never);
-  await s3.send(
-    new CopyObjectCommand({
-      Bucket: bucket,
-      CopySource: `${bucket}/${originalKey}`,
-      Key: "inference-dev/terraform.tfstate",
-    }),
-  );
-  checkout = join(root, "checkout");
-  await run("mkdir", [checkout]);
-  for (const name of [
-    "node_modules",
-    "package.json",
-    "cdktf.json",
-    "dist",
-    "aws",
-    "config-schema.ts",
-    "constructs",
-    "stacks",
-    "config.ts",
-    "main.ts",
-  ])
-    await symlink(resolve(name), join(checkout, name));
+  });
+  // What else there is in the account: the log that the function made by itself, and another team's role.
+  await moto.aws("logs", "create-log-group", "--log-group-name", "/aws/lambda/poc-dev-bert-paraphrase-tf");
+  await moto.aws("iam", "create-role", "--role-name", "another-team", "--assume-role-policy-document", "{}");
+  await moto.aws("iam", "attach-role-policy", "--role-name", "another-team", "--policy-arn", redshiftFullAccess);
 });
 afterAll(async () => {
+  s3.destroy();
   await moto.stop();
+  await checkout.remove();
 });
 
-test("take over", async () => {
-  await sh(process.execPath, ["--import", "tsx", "main.ts", "--take-over", "dev"]);
-  const folder = join(checkout, "cdktf.out/stacks/inference-dev");
-  const tf = async (...args: string[]) => (await sh("terraform", args, folder)).stdout;
-  await tf("init", "-input=false");
-  console.log("init");
-  await tf("plan", "-input=false", "-out=plan");
-  const p = JSON.parse(await tf("show", "-json", "plan"));
-  const counts: Record<string, number> = {};
-  for (const c of p.resource_changes) counts[c.change.actions.join()] = (counts[c.change.actions.join()] ?? 0) + 1;
-  console.log(counts);
-  const t = Date.now();
-  try {
-    console.log((await tf("apply", "-no-color", "plan")).slice(-6000));
-  } catch (e: any) {
-    console.log(e.stdout.slice(-3000), e.stderr);
-    throw e;
+const redshiftFullAccess = "arn:aws:iam::aws:policy/AmazonRedshiftFullAccess";
+
+async function diff(...args: string[]) {
+  const { status, stdout, stderr } = await checkout.cli("diff", stack, "--json", ...args);
+  if (status === 1) throw new Error(stderr);
+  return { status, ...reviewJson.parse(JSON.parse(stdout)) };
+}
+
+/** The attributes of everything in this project's state, by address. */
+async function deployed() {
+  const { stdout } = await checkout.terraform(stack, "show", "-json");
+  const { values } = z
+    .object({
+      values: z.object({
+        root_module: z.object({
+          resources: z.array(z.object({ address: z.string(), values: z.record(z.string(), z.unknown()) })),
+        }),
+      }),
+    })
+    .parse(JSON.parse(stdout));
+  return Object.fromEntries(values.root_module.resources.map(({ address, values }) => [address, values]));
+}
+
+const attachedTo = (role: string) => moto.aws("iam", "list-attached-role-policies", "--role-name", role);
+
+test("the plan from the original's own state destroys and replaces nothing stateful, and says what else it does", async () => {
+  const copy = { Bucket: bucket, CopySource: `${bucket}/${originalKey}`, Key: `${stack}/terraform.tfstate` };
+  await s3.send(new CopyObjectCommand(copy));
+  const { losses, changes, counts } = await diff("--take-over", "dev");
+
+  const ended = changes.filter(({ kind }) => kind === "destroy" || kind === "replace");
+  expect(ended.filter(({ type }) => type in statefulTypes)).toEqual([]);
+  const destroyed = Object.entries(originalResources).flatMap(([was, fate]) => ("destroyed" in fate ? [was] : []));
+  expect(
+    ended
+      .filter(({ kind }) => kind === "destroy")
+      .map(({ address }) => address)
+      .sort(),
+  ).toEqual(destroyed.sort());
+  expect(ended.filter(({ kind }) => kind === "replace").map(({ address }) => address)).toEqual([
+    "aws_sagemaker_endpoint_configuration.model_configuration", // SageMaker changes neither
+    "aws_sagemaker_model.model_model",
+  ]);
+  expect(counts).toMatchObject({ moved: 22, forgotten: 3, destroyed: 12, replaced: 2, imported: 2 });
+  const cluster = changes.find(({ address }) => address === "aws_redshift_cluster.warehouse_cluster");
+  expect(cluster?.attributes.map(({ path }) => path)).toEqual(
+    expect.arrayContaining(["encrypted", "publicly_accessible", "manage_master_password"]),
+  );
+  console.log(
+    `${Object.keys(original.resources).length} of the original: ${counts.moved + 1} go on, ${counts.forgotten} forgotten, ` +
+      `${counts.destroyed} destroyed; 0 stateful destroyed or replaced`,
+  );
+  // The one thing in its way: the original's function, which loses what fails while everything changes around it.
+  expect(losses.map(({ address }) => address)).toEqual(["aws_lambda_event_source_mapping.inference_delivery"]);
+});
+
+test("nothing is applied while the original's function takes requests", async () => {
+  const refused = await checkout.cli("deploy", stack, "--take-over", "dev", "--auto-approve");
+  expect(refused).toMatchObject({ status: 2, stderr: expect.stringContaining("Nothing was applied.") });
+});
+
+test("with its requests waiting in the queue it is taken over, by one apply", async () => {
+  const { uuid } = original.resources["aws_lambda_event_source_mapping.sqs_lambda_trigger"] ?? {};
+  await moto.aws("lambda", "update-event-source-mapping", "--uuid", String(uuid), "--no-enabled");
+  const deploy = await checkout.cli("deploy", stack, "--take-over", "dev", "--auto-approve");
+  expect(deploy).toMatchObject({ status: 0, stderr: expect.stringContaining("Apply complete!") });
+  console.log(`${stack}: taken over (${deploy.seconds} s)`);
+});
+
+test("everything stateful is the very same as before", async () => {
+  const now = await deployed();
+  expect(stateful.map(({ is }) => is).sort()).toEqual([
+    "aws_api_gateway_rest_api.api_rest_api",
+    "aws_redshift_cluster.warehouse_cluster",
+    "aws_redshift_subnet_group.warehouse_subnet_group",
+    "aws_sagemaker_endpoint.model_endpoint",
+    "aws_sagemaker_feature_group.features_group",
+    "aws_sqs_queue.inference_queue",
+    "aws_vpc.network_vpc",
+  ]);
+  const before = original.resources;
+  for (const { was, is } of stateful) {
+    expect([is, now[is]?.id, now[is]?.arn]).toEqual([is, before[was]?.id, before[was]?.arn]);
   }
-  console.log("applied", (Date.now() - t) / 1000);
-  const again = await sh("terraform", ["plan", "-no-color", "-detailed-exitcode"], folder).catch((e) => e);
-  console.log(again.code, again.stdout.slice(-5000), again.stderr);
+  const cluster = now["aws_redshift_cluster.warehouse_cluster"];
+  const originalCluster = before["aws_redshift_cluster.redshift_feature_store"];
+  expect(cluster?.cluster_namespace_arn).toBe(originalCluster?.cluster_namespace_arn);
+  expect(cluster).toMatchObject({ encrypted: true, publicly_accessible: false, node_type: "dc2.large" });
+});
+
+test("everything stateful answers", async () => {
+  const { id } = original.resources["aws_api_gateway_rest_api.rest_api"] ?? {};
+  expect(await moto.aws("apigateway", "get-stages", "--rest-api-id", String(id))).toMatchObject({
+    item: [{ stageName: "dev" }],
+  });
+  const { url } = original.resources["aws_sqs_queue.inference_queue"] ?? {};
+  await moto.aws("sqs", "send-message", "--queue-url", String(url), "--message-body", '{"id":"7"}');
+  const endpoint = ["--endpoint-name", "poc-dev-paraphrase-bert-en-endpoint"];
+  const served = await moto.aws("sagemaker", "describe-endpoint", ...endpoint);
+  const configuration = (await deployed())["aws_sagemaker_endpoint_configuration.model_configuration"];
+  expect(served).toMatchObject({ EndpointStatus: "InService", EndpointConfigName: configuration?.name });
+  const group = await moto.aws(
+    "sagemaker",
+    "describe-feature-group",
+    "--feature-group-name",
+    "poc-dev-paraphrase-feature-group",
+  );
+  expect(group).toMatchObject({ FeatureGroupStatus: "Created", RecordIdentifierFeatureName: "id" });
+});
+
+test("requests are taken again, by this project's function, which has no right that it does not use", async () => {
+  const mapping = (await deployed())["aws_lambda_event_source_mapping.inference_delivery"];
+  expect(mapping).toMatchObject({ enabled: true, function_response_types: ["ReportBatchItemFailures"] });
+  expect(await attachedTo("poc-dev-BertParaphraseModelLambdaRoleTF")).toMatchObject({ AttachedPolicies: [] });
+});
+
+test("another team's role keeps the policy that the original's attachment held for the whole account", async () => {
+  expect(await attachedTo("another-team")).toMatchObject({ AttachedPolicies: [{ PolicyArn: redshiftFullAccess }] });
+});
+
+test("the next plan is empty", async () => {
+  expect(await diff("--take-over", "dev")).toMatchObject({ status: 0, empty: true, changes: [], outputs: [] });
+  console.log(`${stack}: 0 drift after the takeover`);
+});
+
+test("the second apply resizes the cluster, and nothing else", async () => {
+  const config = join(checkout.folder, "config.ts");
+  const settings = await readFile(config, "utf8");
+  const resized = settings.replace("warehouse: {", 'takeOver: true,\n      warehouse: { nodeType: "ra3.large",');
+  expect(resized).not.toBe(settings);
+  await writeFile(config, resized);
+  const { changes, status } = await diff();
+  expect(status).toBe(0);
+  expect(changes.map(({ address, kind }) => [address, kind])).toEqual([
+    ["aws_redshift_cluster.warehouse_cluster", "update"],
+  ]);
+  expect(changes[0]?.attributes).toEqual([{ path: "node_type", before: '"dc2.large"', after: '"ra3.large"' }]);
+  expect(await checkout.cli("deploy", stack, "--auto-approve")).toMatchObject({ status: 0 });
+  expect(await diff()).toMatchObject({ empty: true });
 });

@@ -27,7 +27,8 @@ const holdings = z.record(z.string(), z.number());
 
 /** An AWS account on loopback: moto, with its gaps filled (moto/gaps.py). It keeps nothing after `stop`. */
 export async function startMoto() {
-  const server = spawn(await python(), [join(program, "server.py")], { stdio: ["pipe", "pipe", "inherit"] });
+  const binaries = await installed();
+  const server = spawn(join(binaries, "python"), [join(program, "server.py")], { stdio: ["pipe", "pipe", "inherit"] });
   const closed = once(server, "close");
   let stopping = false;
   closed.then(([status, signal]) => {
@@ -40,6 +41,16 @@ export async function startMoto() {
     }),
   ]);
   const { url } = ready.parse(JSON.parse(String(line)));
+  const environment = {
+    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("AWS_"))),
+    AWS_ENDPOINT_URL: url,
+    AWS_ACCESS_KEY_ID: "test",
+    AWS_SECRET_ACCESS_KEY: "test",
+    AWS_REGION: "us-east-1",
+    AWS_EC2_METADATA_DISABLED: "true",
+    AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
+    CHECKPOINT_DISABLE: "1",
+  };
   const ask = async (path: string) => (await fetch(`${url}/moto-api/${path}`)).json();
   return {
     url,
@@ -47,15 +58,12 @@ export async function startMoto() {
      * What a process needs to take it for AWS: Terraform's provider, its S3 backend, and the SDKs. An endpoint at an IP
      * address makes all of them name a bucket in the path, so that none has to be told to.
      */
-    environment: {
-      ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("AWS_"))),
-      AWS_ENDPOINT_URL: url,
-      AWS_ACCESS_KEY_ID: "test",
-      AWS_SECRET_ACCESS_KEY: "test",
-      AWS_REGION: "us-east-1",
-      AWS_EC2_METADATA_DISABLED: "true",
-      AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
-      CHECKPOINT_DISABLE: "1",
+    environment,
+    /** AWS's CLI: what it answers, where it answers anything. */
+    aws: async (...args: string[]): Promise<unknown> => {
+      const command = ["-m", "awscli", ...args, "--output", "json"];
+      const { stdout } = await run(join(binaries, "python"), command, { env: environment, maxBuffer: 1 << 26 });
+      return stdout === "" ? undefined : JSON.parse(stdout);
     },
     /** Every call since the start, in its order. */
     calls: async () => calls.parse(await ask("calls")),
@@ -71,23 +79,23 @@ export async function startMoto() {
 
 export type Moto = Awaited<ReturnType<typeof startMoto>>;
 
-/** The Python of a virtual environment that holds just what requirements.txt says, made the first time. */
-async function python(): Promise<string> {
+/** The programs of a virtual environment that holds just what requirements.txt says, made the first time. */
+async function installed(): Promise<string> {
   const requirements = join(program, "requirements.txt");
   const key = createHash("sha256")
     .update(await readFile(requirements))
     .digest("hex")
     .slice(0, 12);
   const folder = resolve(".venv", `moto-${key}`);
-  const binary = join(folder, "bin", "python");
-  if (existsSync(binary)) return binary;
+  const binaries = join(folder, "bin");
+  if (existsSync(binaries)) return binaries;
   await mkdir(resolve(".venv"), { recursive: true });
   const fresh = await mkdtemp(resolve(".venv", "new-"));
   await run("python3", ["-m", "venv", fresh]);
   await run(join(fresh, "bin", "python"), ["-m", "pip", "install", "--quiet", "--requirement", requirements]);
   await rename(fresh, folder).catch(async (error) => {
     await rm(fresh, { recursive: true }); // another process was as quick
-    if (!existsSync(binary)) throw error;
+    if (!existsSync(binaries)) throw error;
   });
-  return binary;
+  return binaries;
 }

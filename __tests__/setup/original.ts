@@ -27,7 +27,7 @@ const state = z.object({
  * @param folder where its Terraform lies from now on, made if need be
  * @param backend where its state is kept, as a block of Terraform. @default a file in the folder, as Terraform has it
  */
-export async function applyOriginal(moto: Moto, folder: string, backend?: Record<"s3" | "local", object>) {
+export async function applyOriginal(moto: Moto, folder: string, backend?: Record<string, object>) {
   const environment = { ...moto.environment, TF_VAR_master_password: `A1${randomBytes(12).toString("hex")}` };
   const terraform = async (...args: string[]) =>
     (await run("terraform", args, { cwd: folder, env: environment, maxBuffer: 1 << 26 })).stdout;
