@@ -1,9 +1,11 @@
 import { Command } from "commander";
 import { bootstrapCommand } from "./bootstrap";
+import { stateCommand } from "./state";
 
 const program = new Command("offline-inference")
   .description("Deploys and looks after the pipeline. Each command says more: offline-inference help <command>.")
-  .addCommand(bootstrapCommand());
+  .addCommand(bootstrapCommand())
+  .addCommand(stateCommand());
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 program.parseAsync().catch((error: unknown) => {
