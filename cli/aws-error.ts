@@ -34,7 +34,8 @@ export function awsError(doing: string, error: unknown): Error {
   const status = $metadata?.httpStatusCode;
   const said = [...new Set([name, code ?? "", message, status === undefined ? "" : `HTTP ${status}`])]
     .filter((part) => part !== "" && part !== "Error" && part !== "UnknownError")
-    .join(", ");
+    .join(", ")
+    .replace(/\.$/, "");
   const what = advice.find(({ when }) => when.test(said))?.advice;
   return new Error([`Cannot ${doing}: ${said}.`, ...(what === undefined ? [] : [what])].join(" "));
 }

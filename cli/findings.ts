@@ -25,9 +25,12 @@ export async function check(look: () => Promise<Finding>): Promise<Finding> {
   try {
     return await look();
   } catch (error) {
-    return problem(error instanceof Error ? error.message : String(error));
+    return problem(messageOf(error));
   }
 }
+
+/** What an error says. */
+export const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /** Colours for a stream: none where it is no terminal, or none are wanted. */
 export const colorsOf = ({ isTTY }: { isTTY?: boolean }) =>

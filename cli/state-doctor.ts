@@ -1,4 +1,4 @@
-import { check, type Finding, linesOf, ok, problem, warning } from "./findings";
+import { check, type Finding, linesOf, messageOf, ok, problem, warning } from "./findings";
 import { stateBackend } from "./state-backend";
 import { type PolicyStatement, StateBucket, timeOf, type Version } from "./state-bucket";
 import { driftOf } from "./state-drift";
@@ -32,8 +32,6 @@ export async function examine(stack?: string): Promise<boolean> {
     if (!exists) continue;
     for (const { name: stack, backend } of stacks.filter(({ backend }) => backend.bucket === name)) {
       print(`\n${stack}, in s3://${name}/${backend.key}`, await stackFindings(stack, bucket, backend.key));
-      const versions = await versionLines(stack, bucket, backend.key);
-      if (versions.length > 0) console.log(versions.join("\n"));
     }
   }
   return isWell;
@@ -91,6 +89,7 @@ const denies = (
     ),
   );
 
+// No action has that name: only what holds for all of them matches.
 const refusesPlainHttp = (statements: PolicyStatement[], bucket: string) =>
   denies(statements, bucket, "s3:AnyAction", (condition) =>
     /^\{"Bool":\{"aws:SecureTransport":\[?"?false"?\]?\}\}$/i.test(JSON.stringify(condition) ?? ""),
@@ -115,7 +114,11 @@ async function stackFindings(stack: string, bucket: StateBucket, key: string): P
   const found = await check(async () => {
     const current = await bucket.read(key);
     if (current === undefined) return absentState(stack, await bucket.versions(key));
-    state = parseState(current.text);
+    try {
+      state = parseState(current.text);
+    } catch (error) {
+      return problem(`Its state cannot be read: ${messageOf(error)}`, "Bring an older version back, see below.");
+    }
     const { serial, lineage, terraformVersion, resources } = state;
     return ok(
       `Its state has ${countOf(resources.size, "resource")}, written ${timeOf(current.written)} by Terraform ` +
@@ -136,9 +139,10 @@ async function stackFindings(stack: string, bucket: StateBucket, key: string): P
           : `terraform -chdir=${folder} init && terraform -chdir=${folder} force-unlock ${held.id}`),
     );
   });
-  if (state === undefined) return [found, lock];
-  if (isLocked) return [found, lock, warning("What has changed on AWS is not looked for while it may be written.")];
-  return [found, lock, await check(() => drift(stack))];
+  if (found.mark === "warning") return [found, lock]; // there never was a state
+  const notLooked = warning("What has changed on AWS is not looked for while it may be written.");
+  const changes = state === undefined ? [] : [isLocked ? notLooked : await check(() => drift(stack))];
+  return [found, lock, ...changes, await check(() => versions(stack, bucket, key))];
 }
 
 const countOf = (count: number, thing: string) => `${count} ${thing}${count === 1 ? "" : "s"}`;
@@ -165,12 +169,10 @@ async function drift(stack: string): Promise<Finding> {
   );
 }
 
-/** A table of the latest versions of a state, and how to bring one back. */
-async function versionLines(stack: string, bucket: StateBucket, key: string): Promise<string[]> {
-  const versions = await bucket.versions(key);
-  if (versions.length === 0) return [];
+/** The latest versions of a state as a table, and how to bring one back. */
+async function versions(stack: string, bucket: StateBucket, key: string): Promise<Finding> {
   const rows = await Promise.all(
-    versions.map(async ({ id, written, size }) => [
+    (await bucket.versions(key)).map(async ({ id, written, size }) => [
       id,
       timeOf(written),
       `${size} B`,
@@ -179,17 +181,16 @@ async function versionLines(stack: string, bucket: StateBucket, key: string): Pr
   );
   const table = [["version", "written", "size", "serial", "resources"], ...rows];
   const width = (column: number) => Math.max(...table.map((row) => row[column]?.length ?? 0));
-  return [
-    "  The latest versions of it, newest first:",
-    ...table.map(
-      (row) =>
-        `      ${row
-          .map((cell, column) => cell.padEnd(width(column)))
-          .join("  ")
-          .trimEnd()}`,
+  return {
+    ...ok("The latest versions of it, newest first:"),
+    details: table.map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(width(column)))
+        .join("  ")
+        .trimEnd(),
     ),
-    `      → ${restoreCommand(stack, "VERSION")} shows what one differs in, asks, and brings it back.`,
-  ];
+    mend: `${restoreCommand(stack, "VERSION")} shows what one differs in, asks, and brings it back.`,
+  };
 }
 
 async function columnsOf(bucket: StateBucket, key: string, version: string): Promise<string[]> {

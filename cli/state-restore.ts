@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline/promises";
-import { colorsOf } from "./findings";
+import { colorsOf, messageOf } from "./findings";
 import { stateBackend } from "./state-backend";
 import { type Content, StateBucket, timeOf } from "./state-bucket";
 import { restoreCommand } from "./state-doctor";
@@ -41,7 +41,7 @@ export async function restoreState(stack: string, version: string, isApproved: b
   }
   const serial = current === undefined ? old.state.serial : current.state.serial + 1;
   const force = current !== undefined && isOfOtherHistory(old, current) ? ["-force"] : [];
-  await terraform(folder, ["state", "push", ...force, "-"], "capture", withSerial(old.text, serial));
+  await terraform(folder, ["state", "push", "-no-color", ...force, "-"], "capture", withSerial(old.text, serial));
   const restored = await currentSnapshot(bucket, key);
   console.log(
     [
@@ -86,7 +86,7 @@ function snapshot(content: Content): Snapshot {
   try {
     return { ...content, state: parseState(content.text) };
   } catch (error) {
-    throw new Error(`Version ${content.id} cannot be read: ${error instanceof Error ? error.message : error}`);
+    throw new Error(`Version ${content.id} cannot be read: ${messageOf(error)}`);
   }
 }
 
@@ -96,7 +96,7 @@ async function currentSnapshot(bucket: StateBucket, key: string): Promise<Snapsh
     return content && snapshot(content);
   } catch (error) {
     throw new Error(
-      `The current state is broken. ${error instanceof Error ? error.message : error}\n` +
+      `The current state is broken. ${messageOf(error)}\n` +
         "Terraform overwrites nothing that it cannot read. Delete it, which leaves it as a version, then restore again:\n" +
         `  aws s3api delete-object --bucket ${bucket.name} --key ${key}`,
     );

@@ -152,7 +152,7 @@ test("finds a state well: the bucket, the state, no lock, no drift; lists its ve
     ),
     "  ✔ It is not locked.",
     "  ✔ Nothing has changed on AWS since the last apply.",
-    "  The latest versions of it, newest first:",
+    "  ✔ The latest versions of it, newest first:",
     expect.stringMatching(/^ {6}version +written +size +serial +resources$/),
     expect.stringMatching(`^      ${newest}  .* UTC  \\d+ B +2 +2$`),
     expect.stringMatching(`^      ${oldest}  .* UTC  \\d+ B +1 +1$`),
@@ -321,7 +321,7 @@ test("names a broken state, and how to restore an older version over it", async 
   await s3.send(new PutObjectCommand({ ...object, Body: '{"version": 4, "secret": ' }));
 
   const { status, stdout } = await doctor("broken");
-  expect(stdout).toMatch(/✖ it is no state of Terraform's/);
+  expect(stdout).toContain("  ✖ Its state cannot be read: it is no state of Terraform's");
   expect(status).toBe(1);
   const refused = await doctor("broken", "--restore", first, "--auto-approve");
   expect(refused).toMatchObject({
@@ -334,6 +334,23 @@ test("names a broken state, and how to restore an older version over it", async 
   await s3.send(new DeleteObjectCommand(object));
   expect((await doctor("broken", "--restore", first, "--auto-approve")).status).toBe(0);
   expect(await stateList("broken")).toEqual(["terraform_data.first"]);
+});
+
+test("tells why Terraform refuses a state, and leaves the current one", async () => {
+  await deploy("newer", things("first"));
+  const object = { Bucket: "team-state", Key: keyOf("newer") };
+  const { Body } = await s3.send(new GetObjectCommand(object));
+  const current = (await Body?.transformToString()) ?? "";
+  const future = current.replace(/"terraform_version": "[^"]+"/, '"terraform_version": "99.0.0"');
+  await s3.send(new PutObjectCommand({ ...object, Body: future }));
+  await s3.send(new PutObjectCommand({ ...object, Body: current }));
+  const [, newer = ""] = await versionsOf("newer");
+
+  const { status, stderr } = await doctor("newer", "--restore", newer, "--auto-approve");
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/^terraform state failed\. .*99\.0\.0/s);
+  for (const unwanted of ["\u001b[", "    at ", "secret"]) expect(stderr).not.toContain(unwanted);
+  expect((await versionsOf("newer"))[1]).toBe(newer);
 });
 
 test("refuses a version that does not exist, with those that do, and a version of no stack", async () => {
