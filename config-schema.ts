@@ -199,9 +199,11 @@ interface Surroundings {
   /** Undefined where the region itself is at fault. */
   readonly region?: string;
   readonly modelBucket: string;
+  /** Whether the environment takes over a deployment of the original, and so has what that had where AWS cannot change it. */
+  readonly takeOver: boolean;
 }
 
-const environmentSchema = ({ name, prefix, region, modelBucket }: Surroundings) => {
+const environmentSchema = ({ name, prefix, region, modelBucket, takeOver }: Surroundings) => {
   /** A name that gets the prefix before it; `appended` is what its construct puts behind it. */
   const prefixed = (limit: NameLimit, appended = "") => {
     const room = { ...limit, maximumLength: limit.maximumLength - appended.length };
@@ -271,7 +273,10 @@ const environmentSchema = ({ name, prefix, region, modelBucket }: Surroundings) 
         group({
           /** The subnet's addresses, inside the VPC's. */
           cidrBlock: cidrBlock(limits.vpc.subnetSource),
-          /** @default the region's zone a for the first subnet, b for the second, and so on */
+          /**
+           * @default the region's zone a for the first subnet, b for the second, and so on; where `takeOver` is set,
+           * the first stays in the zone that AWS chose for it
+           */
           availabilityZone: z
             .string({ error: refuse("the name of a zone") })
             .refine((zone) => region === undefined || [..."abcdef"].some((letter) => zone === region + letter), {
@@ -286,7 +291,8 @@ const environmentSchema = ({ name, prefix, region, modelBucket }: Surroundings) 
       .transform((subnets) =>
         subnets.map(({ cidrBlock, availabilityZone }, index) => ({
           cidrBlock,
-          availabilityZone: availabilityZone ?? `${region}${"abcdef".charAt(index)}`,
+          availabilityZone:
+            availabilityZone ?? (takeOver && index === 0 ? undefined : `${region}${"abcdef".charAt(index)}`),
         })),
       )
       .prefault([{ cidrBlock: "10.0.2.0/24" }, { cidrBlock: "10.0.3.0/24" }]),
@@ -315,21 +321,28 @@ const environmentSchema = ({ name, prefix, region, modelBucket }: Surroundings) 
   const features = group({
     /** The feature group's name. @default paraphrase-feature-group */
     groupName: named("paraphrase-feature-group", limits.featureStore.groupName),
-    /** The role that Feature Store acts in. @default FeatureStoreRole */
-    roleName: named("FeatureStoreRole", limits.iam.roleName),
+    /**
+     * The role that Feature Store acts in. AWS replaces the group if it changes.
+     * @default FeatureStoreRole, or the original's SagemakerModelExecutionRole where `takeOver` is set
+     */
+    roleName: named(takeOver ? "SagemakerModelExecutionRole" : "FeatureStoreRole", limits.iam.roleName),
     /** The feature that says which input a record is of. */
     recordIdentifier: group({
       /** @default id */
       name: featureName.prefault("id"),
-      /** String, Integral or Fractional. @default String */
-      type: oneOf(limits.featureStore.identifierTypes, limits.featureStore.source).prefault("String"),
+      /** String, Integral or Fractional. @default String, or Fractional where `takeOver` is set */
+      type: oneOf(limits.featureStore.identifierTypes, limits.featureStore.source).prefault(
+        takeOver ? "Fractional" : "String",
+      ),
     }).prefault({}),
     /** The feature that says when a record was made; it may be the record identifier itself, as in the original. */
     eventTime: group({
-      /** @default event_time */
-      name: featureName.prefault("event_time"),
-      /** String (ISO 8601) or Fractional (seconds since 1970). @default String */
-      type: oneOf(limits.featureStore.eventTimeTypes, limits.featureStore.source).prefault("String"),
+      /** @default event_time, or id where `takeOver` is set */
+      name: featureName.prefault(takeOver ? "id" : "event_time"),
+      /** String (ISO 8601) or Fractional (seconds since 1970). @default String, or Fractional where `takeOver` is set */
+      type: oneOf(limits.featureStore.eventTimeTypes, limits.featureStore.source).prefault(
+        takeOver ? "Fractional" : "String",
+      ),
     }).prefault({}),
     /** Where an offline store keeps all records, `s3://bucket/prefix`. @default no offline store */
     offlineStoreS3Uri: text(limits.featureStore.offlineStoreS3Uri).optional(),
@@ -355,8 +368,11 @@ const environmentSchema = ({ name, prefix, region, modelBucket }: Surroundings) 
     endpointName: named("paraphrase-bert-en-endpoint", limits.sagemaker.endpointName),
     /** The production variant's name, which gets no prefix. @default paraphrase-bert-en-conf */
     variantName: text(limits.sagemaker.variantName).prefault("paraphrase-bert-en-conf"),
-    /** The role that the model's container acts in. @default SagemakerModelExecutionRole */
-    executionRoleName: named("SagemakerModelExecutionRole", limits.iam.roleName),
+    /**
+     * The role that the model's container acts in.
+     * @default SagemakerModelExecutionRole, or ModelExecutionRole where `takeOver` leaves the other to Feature Store
+     */
+    executionRoleName: named(takeOver ? "ModelExecutionRole" : "SagemakerModelExecutionRole", limits.iam.roleName),
     /** What the endpoint runs on. @default ml.inf1.xlarge */
     instanceType: z
       .string({ error: refuse(knownInstanceTypes) })
@@ -461,6 +477,7 @@ const environmentSchema = ({ name, prefix, region, modelBucket }: Surroundings) 
     );
 
   const nodes = limits.redshift.numberOfNodes;
+  const nodeTypes = [...limits.redshift.nodeTypes, ...(takeOver ? limits.redshift.retiredNodeTypes : [])];
   const { ports } = limits.redshift;
   const refusePort = refuse(ports.map(({ min, max }) => `${min} to ${max}`).join(" or "), ports[0].source);
   const warehouse = group({
@@ -468,8 +485,13 @@ const environmentSchema = ({ name, prefix, region, modelBucket }: Surroundings) 
     clusterIdentifier: named("paraphrase-redshift-cluster", limits.redshift.clusterIdentifier),
     /** @default redshift-subnet-group */
     subnetGroupName: named("redshift-subnet-group", limits.redshift.subnetGroupName),
-    /** What a node of the cluster is. @default ra3.large */
-    nodeType: oneOf(limits.redshift.nodeTypes, `AWS retired dc2, ${nodes["ra3.large"].source}`).prefault("ra3.large"),
+    /**
+     * What a node of the cluster is.
+     * @default ra3.large, or dc2.large where `takeOver` is set: the cluster is taken over first, and resized after
+     */
+    nodeType: oneOf(nodeTypes, `AWS retired dc2, ${nodes["ra3.large"].source}`).prefault(
+      takeOver ? "dc2.large" : "ra3.large",
+    ),
     /** @default 1 */
     numberOfNodes: z.int({ error: refuse("a whole number") }).prefault(1),
     /** The cluster's first database, where the predictions are. @default predictions */
@@ -502,8 +524,11 @@ const environmentSchema = ({ name, prefix, region, modelBucket }: Surroundings) 
     functionName: named("prediction-api", limits.lambda.functionName),
     /** That function's role. @default PredictionApiRole */
     roleName: named("PredictionApiRole", limits.iam.roleName),
-    /** The last part of the API's address. @default the environment's name */
-    stageName: text(limits.apiGateway.stageName).prefault(name),
+    /**
+     * The last part of the API's address.
+     * @default the environment's name, or dev where `takeOver` is set: the original calls it so in every environment
+     */
+    stageName: text(limits.apiGateway.stageName).prefault(takeOver ? "dev" : name),
     /** AWS_IAM asks for signed requests, NONE lets everyone in. @default AWS_IAM */
     authorization: oneOf(["AWS_IAM", "NONE"], limits.apiGateway.stageName.source).prefault("AWS_IAM"),
     /** What the API takes before it answers 429. */
@@ -518,6 +543,16 @@ const environmentSchema = ({ name, prefix, region, modelBucket }: Surroundings) 
   return group({
     /** Where in the state bucket this environment's state is. @default inference-<name>/terraform.tfstate */
     stateKey: text(stateKey).prefault(defaultStateKey(name)),
+    /**
+     * Whether the environment takes over a deployment of the reference implementation that this project replaces, and
+     * keeps its data, names and addresses (docs/migrating.md). It stays set for good. @default false
+     */
+    takeOver: yesOrNo().prefault(false),
+    /**
+     * Whether Terraform refuses to destroy what could not be had again: queues, features, predictions and the API's
+     * address. @default true
+     */
+    preventDestroy: yesOrNo().prefault(true),
     /** A key pair to import into EC2, or one that is there. @default none */
     keyPair: keyPair.optional(),
     /** The VPC of the warehouse. */
@@ -619,9 +654,14 @@ const outlineSchema = z.looseObject({
 /**
  * Checks settings and fills in the defaults.
  * @param usual AWS's usual environment variables, for the region where the settings name none
+ * @param takeOver environments to read as if their `takeOver` were set
  * @throws ConfigError with every fault there is
  */
-export function readConfig(settings: unknown, usual: Record<string, string | undefined>): Config {
+export function readConfig(
+  settings: unknown,
+  usual: Record<string, string | undefined>,
+  takeOver: readonly string[] = [],
+): Config {
   const regionless = z.looseObject({ region: z.undefined() }).safeParse(settings);
   const given = regionless.success
     ? { ...regionless.data, region: usual.AWS_REGION || usual.AWS_DEFAULT_REGION }
@@ -629,14 +669,21 @@ export function readConfig(settings: unknown, usual: Record<string, string | und
 
   const shared = sharedSchema.safeParse(given);
   const outline = outlineSchema.catch(outlineSchema.parse({})).parse(given);
-  const environments = Object.entries(outline.environments).map(([name, written]) => {
+  const environments = Object.entries(outline.environments).map(([name, given]) => {
+    const written = takeOver.includes(name) && typeof given === "object" ? { ...given, takeOver: true } : given;
     const prefix = `${outline.prefix}-${isName(name, lowercaseWord) ? name : "environment"}`;
     const { region, stateBucket, modelBucket = modelBucketBeside(stateBucket) } = outline;
-    return { name, prefix, result: environmentSchema({ name, prefix, region, modelBucket }).safeParse(written) };
+    const takesOver = z.looseObject({ takeOver: z.literal(true) }).safeParse(written).success;
+    const schema = environmentSchema({ name, prefix, region, modelBucket, takeOver: takesOver });
+    return { name, prefix, result: schema.safeParse(written) };
   });
   const faults = faultsOf([], shared.error);
   for (const { name, result } of environments) faults.push(...faultsOf(["environments", name], result.error));
   faults.push(...sharedStateKeys(outline.environments));
+  const names = Object.keys(outline.environments);
+  for (const name of takeOver.filter((name) => !names.includes(name))) {
+    faults.push(`environments: cannot take over into ${show(name)}; allowed: ${names.join(", ")}`);
+  }
   if (faults.length > 0 || !shared.success) throw new ConfigError(faults);
 
   const { environments: _, ...rest } = shared.data;
@@ -687,7 +734,7 @@ function faultsOf(at: string[], error?: z.ZodError): string[] {
 }
 
 /** How many letters must be added, removed or changed to make one word the other. */
-function distance(one: string, other: string): number {
+export function distance(one: string, other: string): number {
   let row = [...other].map((_, index) => index + 1);
   for (const [index, letter] of [...one].entries()) {
     let left = index + 1;

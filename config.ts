@@ -12,6 +12,7 @@ const ours: Settings = {
   stateBucket: "sagemaker-endpoint-deploy-tf-state-vector", // S3 names are the whole world's: take one of your own
   environments: {
     dev: {
+      preventDestroy: false,
       warehouse: { finalSnapshot: false },
     },
     prod: {
@@ -24,10 +25,15 @@ const ours: Settings = {
 
 /**
  * The configuration, checked and with its defaults.
+ * @param takeOver environments to read as if their `takeOver` were set
  * @throws ConfigError with every fault there is
  */
-export function loadConfig(settings: unknown = ours, usual: Record<string, string | undefined> = process.env): Config {
-  return readConfig(settings, usual);
+export function loadConfig(
+  settings: unknown = ours,
+  usual: Record<string, string | undefined> = process.env,
+  takeOver: readonly string[] = [],
+): Config {
+  return readConfig(settings, usual, takeOver);
 }
 
 export {

@@ -1,7 +1,7 @@
-/** Terraform's whole life cycle on a moto of its own: `npm run test:lifecycle`. @type {import("jest").Config} */
+/** Deploying for real, by Terraform on moto: `npm run test:lifecycle`. Needs Terraform and Python 3. @type {import("jest").Config} */
 module.exports = {
   ...require("./jest.config.js"),
   testPathIgnorePatterns: [],
   testMatch: ["<rootDir>/__tests__/lifecycle/**/*.test.ts"],
-  testTimeout: 600_000,
+  testTimeout: 900_000,
 };

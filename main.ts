@@ -1,10 +1,13 @@
+import { parseArgs } from "node:util";
 import { App } from "cdktf";
 import { ConfigError, loadConfig } from "./config";
 import { InferenceStack } from "./stacks/inference-stack";
 import { StateStack } from "./stacks/state-stack";
 
 try {
-  const { shared, environments } = loadConfig();
+  // `--take-over dev` shows what `takeOver: true` would make of an environment, without an edit.
+  const { values } = parseArgs({ options: { "take-over": { type: "string", multiple: true, default: [] } } });
+  const { shared, environments } = loadConfig(undefined, process.env, values["take-over"]);
 
   // CDKTF would ask Terraform for its version, and synthesizing needs none: each stack says which one it wants.
   const app = new App({ skipValidation: true });
@@ -14,7 +17,8 @@ try {
   }
   app.synth();
 } catch (error) {
-  if (!(error instanceof ConfigError)) throw error;
+  const wrongOption = error instanceof TypeError && "code" in error && `${error.code}`.startsWith("ERR_PARSE_ARGS");
+  if (!(error instanceof ConfigError) && !wrongOption) throw error;
   console.error(error.message);
   process.exitCode = 1;
 }

@@ -118,6 +118,8 @@ describe("defaults", () => {
       name: "dev",
       prefix: "poc-dev",
       stateKey: "inference-dev/terraform.tfstate",
+      takeOver: false,
+      preventDestroy: true,
       logRetentionDays: 30,
       tags: {
         Environment: "dev",
@@ -146,6 +148,52 @@ describe("defaults", () => {
   });
 });
 
+describe("an environment that takes the original over", () => {
+  test("has what the original has, where AWS would replace what changes", () => {
+    const { features, model, network, warehouse } = dev({ takeOver: true });
+    expect(features.recordIdentifier).toEqual({ name: "id", type: "Fractional" });
+    expect(features.eventTime).toEqual({ name: "id", type: "Fractional" });
+    expect(features.roleName).toBe("poc-dev-SagemakerModelExecutionRole");
+    expect(model.executionRoleName).toBe("poc-dev-ModelExecutionRole");
+    expect(network.subnets.map(({ availabilityZone }) => availabilityZone)).toEqual([undefined, "us-east-1b"]);
+    expect(warehouse.nodeType).toBe("dc2.large");
+  });
+
+  test("can be resized, or say something else of everything", () => {
+    const { warehouse, network } = dev({
+      takeOver: true,
+      warehouse: { nodeType: "ra3.large" },
+      network: {
+        subnets: [{ cidrBlock: "10.0.2.0/24", availabilityZone: "us-east-1f" }, { cidrBlock: "10.0.3.0/24" }],
+      },
+    });
+    expect(warehouse.nodeType).toBe("ra3.large");
+    expect(network.subnets.map(({ availabilityZone }) => availabilityZone)).toEqual(["us-east-1f", "us-east-1b"]);
+  });
+
+  test("is the only one that may have a retired node type", () => {
+    expect(faultsWith("warehouse.nodeType", "dc2.large")).toEqual([
+      expect.stringContaining('environments.dev.warehouse.nodeType: got "dc2.large"; allowed: "ra3.large"'),
+    ]);
+    expect(faultsWith("warehouse.nodeType", "dc2.8xlarge", { takeOver: true })).toEqual([
+      expect.stringContaining(
+        "environments.dev.warehouse.numberOfNodes: got 1; allowed: 2 to 128 nodes of dc2.8xlarge",
+      ),
+    ]);
+  });
+
+  test("can be tried without an edit", () => {
+    const tried = loadConfig(settings(), {}, ["dev"]).environments.dev;
+    expect(tried).toEqual(dev({ takeOver: true }));
+  });
+
+  test("must exist", () => {
+    expect(() => loadConfig(settings(), {}, ["test"])).toThrow(
+      'environments: cannot take over into "test"; allowed: dev',
+    );
+  });
+});
+
 describe("this project's own configuration", () => {
   test("is sound, and needs no environment variable", () => {
     const config: Config = loadConfig(undefined, {});
@@ -157,6 +205,7 @@ describe("this project's own configuration", () => {
     const { dev, prod } = loadConfig(undefined, {}).environments;
     expect([dev?.warehouse.finalSnapshot, prod?.warehouse.finalSnapshot]).toEqual([false, true]);
     expect([dev?.logRetentionDays, prod?.logRetentionDays]).toEqual([30, 365]);
+    expect([dev?.preventDestroy, prod?.preventDestroy]).toEqual([false, true]);
   });
 });
 
@@ -638,7 +687,7 @@ describe("unknown fields", () => {
 
   test("are refused with the list of those there are", () => {
     expect(faultsWith("queue", {})).toEqual([
-      "environments.dev.queue: got a field that does not exist; allowed: stateKey, keyPair, network, features, model, inference, warehouse, api, alarmTopicArn, logRetentionDays",
+      "environments.dev.queue: got a field that does not exist; allowed: stateKey, takeOver, preventDestroy, keyPair, network, features, model, inference, warehouse, api, alarmTopicArn, logRetentionDays",
     ]);
   });
 

@@ -59,6 +59,12 @@ describe("permissions", () => {
     expect(partly.filter((arn) => !/^\$\{aws_cloudwatch_log_group\.\w+\.arn\}:\*$/.test(arn))).toEqual([]);
   });
 
+  test("of a function are all there are: whatever is attached to its role besides is taken off", () => {
+    const exclusive = ofType("aws_iam_role_policy_attachments_exclusive");
+    expect(exclusive).toHaveLength(ofType("aws_lambda_function").length);
+    for (const { attributes } of exclusive) expect(attributes.policy_arns).toEqual([]);
+  });
+
   test("come from no AWS-managed policy but those with a reason", () => {
     const attached = ofType("aws_iam_role_policy_attachment").map(({ attributes }) => attributes.policy_arn);
     expect(attached.filter((arn) => !(String(arn) in managedPolicies))).toEqual([]);
@@ -101,6 +107,18 @@ describe("data", () => {
         expect.objectContaining({ Effect: "Deny", Action: ["s3:DeleteObjectVersion", "s3:DeleteBucket"] }),
       ]);
     }
+  });
+
+  test("that could not be had again is safe from terraform destroy in prod", () => {
+    const prod = resources.filter(({ stack }) => stack === "inference-prod");
+    const safe = prod.filter(({ attributes }) => Object(attributes.lifecycle).prevent_destroy === true);
+    expect(safe.map(({ address }) => address).sort()).toEqual([
+      "aws_api_gateway_rest_api.api_rest_api", // its address is what callers know
+      "aws_redshift_cluster.warehouse_cluster",
+      "aws_sagemaker_feature_group.features_group",
+      "aws_sqs_queue.inference_dead_letter_queue",
+      "aws_sqs_queue.inference_queue",
+    ]);
   });
 
   test("holds no password and no key in any attribute", () => {
@@ -147,13 +165,19 @@ describe("the network", () => {
     expect(namesOf(ofType("aws_internet_gateway"))).toEqual([]);
     const groups = ofType("aws_security_group");
     expect(groups).toHaveLength(2);
-    expect(namesOf(groups.filter(({ attributes }) => "ingress" in attributes))).toEqual([]);
+    for (const { attributes } of groups) expect(attributes.ingress).toEqual([]);
     expect(
       namesOf(ofType("aws_redshift_cluster").filter(({ attributes }) => attributes.publicly_accessible !== false)),
     ).toEqual([]);
     expect(
       namesOf(ofType("aws_subnet").filter(({ attributes }) => attributes.map_public_ip_on_launch !== false)),
     ).toEqual([]);
+  });
+
+  test("has route tables that hold no route of their own", () => {
+    const tables = ofType("aws_route_table");
+    expect(tables).toHaveLength(2);
+    for (const { attributes } of tables) expect(attributes.route).toEqual([]);
   });
 
   test("shows no route of an API to strangers", () => {

@@ -142,12 +142,16 @@ export const limits = {
       source: createCluster,
     },
     nodeTypes: ["ra3.large", "ra3.xlplus", "ra3.4xlarge", "ra3.16xlarge"],
+    /** What a cluster may still have, and no new one should. */
+    retiredNodeTypes: ["dc2.large", "dc2.8xlarge"],
     /** Nodes that a cluster of a type may have, elastic resize included. */
     numberOfNodes: {
       "ra3.large": { min: 1, max: 16, unit: "nodes", source: clusterNodes },
       "ra3.xlplus": { min: 1, max: 32, unit: "nodes", source: clusterNodes },
       "ra3.4xlarge": { min: 2, max: 64, unit: "nodes", source: clusterNodes },
       "ra3.16xlarge": { min: 2, max: 128, unit: "nodes", source: clusterNodes },
+      "dc2.large": { min: 1, max: 32, unit: "nodes", source: clusterNodes },
+      "dc2.8xlarge": { min: 2, max: 128, unit: "nodes", source: clusterNodes },
     },
     /** Ports of RA3 nodes. */
     ports: [

@@ -1,10 +1,12 @@
 import { Command } from "commander";
 import { bootstrapCommand } from "./bootstrap";
+import { importTfvarsCommand } from "./import-tfvars";
 import { stateCommand } from "./state";
 
 const program = new Command("offline-inference")
   .description("Deploys and looks after the pipeline. Each command says more: offline-inference help <command>.")
   .addCommand(bootstrapCommand())
+  .addCommand(importTfvarsCommand())
   .addCommand(stateCommand());
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The program as npx runs it from a checkout, where the commands are TypeScript.
-import { tsImport } from "tsx/esm/api";
+// The program as npx runs it from a checkout, where the commands are TypeScript and import what they need when they run.
+import "tsx";
 
-await tsImport("./main.ts", import.meta.url);
+await import("./main.ts");

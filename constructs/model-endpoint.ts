@@ -34,6 +34,7 @@ export interface ModelEndpointProps {
 /** A model behind a SageMaker endpoint. A new artifact, image or instance reaches the endpoint without a gap. */
 export class ModelEndpoint extends Construct {
   readonly endpoint: SagemakerEndpoint;
+  readonly log: CloudwatchLogGroup;
   /** Says which model answers: changes with the artifact, the image and the container's settings. */
   readonly release: string;
   readonly variantName: string;
@@ -47,7 +48,7 @@ export class ModelEndpoint extends Construct {
     const { image, artifact, variantName, instanceType, instanceCount } = props;
     this.variantName = variantName;
 
-    const log = new CloudwatchLogGroup(this, "log", {
+    this.log = new CloudwatchLogGroup(this, "log", {
       name: `/aws/sagemaker/Endpoints/${props.endpointName}`,
       retentionInDays: props.logRetentionDays,
     });
@@ -67,7 +68,7 @@ export class ModelEndpoint extends Construct {
         { actions: ["ecr:GetAuthorizationToken"], resources: ["*"] },
         {
           actions: ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-          resources: [`${log.arn}:*`],
+          resources: [`${this.log.arn}:*`],
         },
         {
           actions: ["cloudwatch:PutMetricData"],
@@ -109,7 +110,7 @@ export class ModelEndpoint extends Construct {
     this.endpoint = new SagemakerEndpoint(this, "endpoint", {
       name: props.endpointName,
       endpointConfigName: configuration.name,
-      dependsOn: [log],
+      dependsOn: [this.log],
     });
   }
 

@@ -9,8 +9,8 @@ export interface NetworkProps {
   readonly name: string;
   readonly region: string;
   readonly cidrBlock: string;
-  /** One private subnet each, in different Availability Zones. */
-  readonly subnets: readonly { readonly cidrBlock: string; readonly availabilityZone: string }[];
+  /** One private subnet each, in different Availability Zones; AWS chooses, and never moves it, where none is named. */
+  readonly subnets: readonly { readonly cidrBlock: string; readonly availabilityZone?: string }[];
 }
 
 /** A VPC without a way in or out but to S3: private subnets and a gateway endpoint. */
@@ -25,7 +25,11 @@ export class Network extends Construct {
     const { name, cidrBlock } = props;
 
     this.vpc = new Vpc(this, "vpc", { cidrBlock, enableDnsHostnames: true, tags: { Name: name } });
-    const routes = new RouteTable(this, "route_table", { vpcId: this.vpc.id, tags: { Name: `${name}-private` } });
+    const routes = new RouteTable(this, "route_table", {
+      vpcId: this.vpc.id,
+      route: [], // whatever else leads out is drift, and taken away
+      tags: { Name: `${name}-private` },
+    });
     this.subnets = props.subnets.map(({ cidrBlock, availabilityZone }, index) => {
       const subnet = new Subnet(this, `private_subnet_${index + 1}`, {
         vpcId: this.vpc.id,

@@ -2,6 +2,7 @@ import { DataArchiveFile } from "@cdktf/provider-archive/lib/data-archive-file";
 import { CloudwatchLogGroup } from "@cdktf/provider-aws/lib/cloudwatch-log-group";
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
+import { IamRolePolicyAttachmentsExclusive } from "@cdktf/provider-aws/lib/iam-role-policy-attachments-exclusive";
 import { LambdaFunction } from "@cdktf/provider-aws/lib/lambda-function";
 import { AssetType, TerraformAsset } from "cdktf";
 import { Construct } from "constructs";
@@ -24,22 +25,25 @@ export interface NodeFunctionProps {
 /** A Lambda function on Node.js, zipped by Terraform, with a role and a log of its own. */
 export class NodeFunction extends Construct {
   readonly function: LambdaFunction;
+  readonly log: CloudwatchLogGroup;
 
   constructor(scope: Construct, id: string, props: NodeFunctionProps) {
     super(scope, id);
     const { functionName, roleName, uses } = props;
 
     const role = new IamRole(this, "role", { name: roleName, assumeRolePolicy: trustPolicy("lambda.amazonaws.com") });
-    const log = new CloudwatchLogGroup(this, "log", {
+    this.log = new CloudwatchLogGroup(this, "log", {
       name: `/aws/lambda/${functionName}`,
       retentionInDays: props.logRetentionDays,
     });
-    const writeLog = allow(["logs:CreateLogStream", "logs:PutLogEvents"], `${log.arn}:*`);
+    const writeLog = allow(["logs:CreateLogStream", "logs:PutLogEvents"], `${this.log.arn}:*`);
     const policy = new IamRolePolicy(this, "policy", {
       name: functionName,
       role: role.name,
       policy: policyDocument([...uses, writeLog].flatMap(({ statements }) => statements)),
     });
+    // Whatever is attached by hand is drift, and taken off again.
+    new IamRolePolicyAttachmentsExclusive(this, "no_other_policies", { roleName: role.name, policyArns: [] });
     const holder = { id: pathInStack(this), roleName };
     const admissions = uses.flatMap(({ admit }) => admit?.(holder) ?? []);
 
@@ -66,7 +70,7 @@ export class NodeFunction extends Construct {
       memorySize: props.memoryMegabytes,
       timeout: props.timeoutSeconds,
       environment: { variables: Object.assign({}, ...uses.map(({ environment }) => environment)) },
-      dependsOn: [log, policy, ...admissions],
+      dependsOn: [this.log, policy, ...admissions],
     });
   }
 }

@@ -16,6 +16,33 @@ export const createResults = `CREATE TABLE IF NOT EXISTS prediction_results (
   predicted_at TIMESTAMP NOT NULL
 )`;
 
+/**
+ * Gives the name of the original's results, `prediction_results(id, input_id, output)`, to this project's, and copies
+ * their rows. The original kept neither the model nor the time of a prediction; its ids, found as the highest and one
+ * more, may be those of several rows. Its own table stays, as `original_prediction_results`.
+ */
+export const createTakeOver = `CREATE OR REPLACE PROCEDURE take_over_results() AS $$
+BEGIN
+  IF EXISTS (
+    SELECT 1 FROM information_schema.columns
+    WHERE table_schema = 'public' AND table_name = 'prediction_results' AND column_name = 'id'
+  ) THEN
+    EXECUTE 'ALTER TABLE prediction_results RENAME TO original_prediction_results';
+    EXECUTE '${createResults}';
+    EXECUTE 'INSERT INTO prediction_results
+      SELECT ''original-'' || CAST(id AS VARCHAR(16)) || ''-''
+          || CAST(ROW_NUMBER() OVER (PARTITION BY id ORDER BY input_id, output) AS VARCHAR(16)),
+        CAST(input_id AS VARCHAR(1024)), ''original'', output, ''unknown'', ''unknown'', ''original'',
+        CAST(''1970-01-01'' AS TIMESTAMP), CAST(''1970-01-01'' AS TIMESTAMP)
+      FROM original_prediction_results
+      WHERE id IS NOT NULL AND input_id IS NOT NULL AND output IS NOT NULL';
+  END IF;
+END;
+$$ LANGUAGE plpgsql`;
+
+/** Runs it: once it has found the original's table, and never again. */
+export const takeOverResults = "CALL take_over_results()";
+
 /** Always empty. Writers lock it and so wait for each other; readers of the results never wait. */
 export const createWriteLock = "CREATE TABLE IF NOT EXISTS prediction_results_lock (writer INT)";
 

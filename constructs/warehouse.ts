@@ -3,37 +3,50 @@ import { RedshiftParameterGroup } from "@cdktf/provider-aws/lib/redshift-paramet
 import { RedshiftSubnetGroup } from "@cdktf/provider-aws/lib/redshift-subnet-group";
 import { RedshiftdataStatement } from "@cdktf/provider-aws/lib/redshiftdata-statement";
 import { SecurityGroup } from "@cdktf/provider-aws/lib/security-group";
-import { VpcSecurityGroupEgressRule } from "@cdktf/provider-aws/lib/vpc-security-group-egress-rule";
 import { DataResource, Fn, type ITerraformDependable, TerraformLocal } from "cdktf";
 import { Construct } from "constructs";
 import type { Access } from "./access";
 import type { Network } from "./network";
-import { createGrant, createResults, createWriteLock, grantPredictions } from "./prediction-schema";
+import {
+  createGrant,
+  createResults,
+  createTakeOver,
+  createWriteLock,
+  grantPredictions,
+  takeOverResults,
+} from "./prediction-schema";
 
 export interface WarehouseProps {
   readonly clusterIdentifier: string;
   readonly subnetGroupName: string;
   readonly nodeType: string;
   readonly numberOfNodes: number;
-  /** The cluster's own database, where the predictions are. */
+  /** The database where the predictions are. A cluster is made with it; one that is taken over must have it. */
   readonly databaseName: string;
   /** AWS makes its password and keeps it in Secrets Manager. AWS replaces the cluster if the name changes. */
   readonly adminUsername: string;
   readonly port: number;
   /** Whether destroying the cluster leaves a snapshot, `<clusterIdentifier>-final`. */
   readonly finalSnapshot: boolean;
+  /**
+   * Whether the cluster was the original's. Its first database has another name, which no cluster can change, and its
+   * table of results gives its name and its rows to this project's.
+   */
+  readonly takeOver: boolean;
   readonly network: Network;
 }
 
 /** The Redshift cluster where predictions are kept, private and encrypted, with its table and its users made at deploy. */
 export class Warehouse extends Construct {
   readonly cluster: RedshiftCluster;
+  readonly databaseName: string;
   private readonly databaseArn: string;
   private readonly schema: ITerraformDependable[];
 
   constructor(scope: Construct, id: string, props: WarehouseProps) {
     super(scope, id);
-    const { clusterIdentifier, numberOfNodes, network } = props;
+    const { clusterIdentifier, numberOfNodes, network, databaseName, takeOver } = props;
+    this.databaseName = databaseName;
 
     const subnetGroup = new RedshiftSubnetGroup(this, "subnet_group", {
       name: props.subnetGroupName,
@@ -42,14 +55,9 @@ export class Warehouse extends Construct {
     // Nothing comes in: functions and people use the Data API. Out goes COPY and UNLOAD, to S3 alone.
     const securityGroup = new SecurityGroup(this, "security_group", {
       vpcId: network.vpc.id,
+      ingress: [],
+      egress: [{ protocol: "tcp", fromPort: 443, toPort: 443, prefixListIds: [network.s3PrefixListId] }],
       tags: { Name: clusterIdentifier },
-    });
-    new VpcSecurityGroupEgressRule(this, "to_s3", {
-      securityGroupId: securityGroup.id,
-      prefixListId: network.s3PrefixListId,
-      ipProtocol: "tcp",
-      fromPort: 443,
-      toPort: 443,
     });
     const parameterGroup = new RedshiftParameterGroup(this, "parameter_group", {
       name: clusterIdentifier,
@@ -61,7 +69,7 @@ export class Warehouse extends Construct {
       clusterType: numberOfNodes === 1 ? "single-node" : "multi-node",
       nodeType: props.nodeType,
       numberOfNodes,
-      databaseName: props.databaseName,
+      databaseName,
       masterUsername: props.adminUsername,
       manageMasterPassword: true,
       port: props.port,
@@ -73,16 +81,20 @@ export class Warehouse extends Construct {
       vpcSecurityGroupIds: [securityGroup.id],
       skipFinalSnapshot: !props.finalSnapshot,
       finalSnapshotIdentifier: props.finalSnapshot ? `${clusterIdentifier}-final` : undefined,
+      lifecycle: takeOver ? { ignoreChanges: ["database_name"] } : undefined,
     });
 
     this.databaseArn = new TerraformLocal(
       this,
       "database_arn",
-      `${Fn.replace(this.cluster.arn, ":cluster:", ":dbname:")}/${props.databaseName}`,
+      `${Fn.replace(this.cluster.arn, ":cluster:", ":dbname:")}/${databaseName}`,
     ).asString;
 
+    const takenOver = takeOver
+      ? [this.run("take_over_results", takeOverResults, [this.run("create_take_over", createTakeOver)])]
+      : [];
     this.schema = [
-      this.run("create_results", createResults),
+      this.run("create_results", createResults, takenOver),
       this.run("create_write_lock", createWriteLock),
       this.run("create_grant", createGrant),
     ];
@@ -101,7 +113,7 @@ export class Warehouse extends Construct {
 
   /** The Data API, as a database user of the holder's own (https://docs.aws.amazon.com/redshift/latest/mgmt/data-api-access.html). */
   private signIn(execute: string, outcome: string[], mayWrite: boolean): Access {
-    const { clusterIdentifier, databaseName, arn } = this.cluster;
+    const { clusterIdentifier, arn } = this.cluster;
     return {
       statements: [
         { actions: [execute], resources: [arn] },
@@ -113,14 +125,16 @@ export class Warehouse extends Construct {
           condition: { StringEquals: { "redshift-data:statement-owner-iam-userid": "$${aws:userid}" } },
         },
       ],
-      environment: { CLUSTER_ID: clusterIdentifier, DB_NAME: databaseName },
+      environment: { CLUSTER_ID: clusterIdentifier, DB_NAME: this.databaseName },
       admit: ({ id, roleName }) => this.run(`grant_${id}`, grantPredictions(roleName, mayWrite), this.schema),
     };
   }
 
   /**
-   * Runs a statement at deploy, as the admin, and again when its text or the cluster is another. AWS forgets statements
-   * after a day and the provider would then plan to run them anew, so whatever else changes is ignored.
+   * Runs a statement at deploy, as the admin, and again when its text or the cluster is another. AWS lends whoever
+   * deploys the admin's name (`redshift:GetClusterCredentials`); the admin's secret would not do, since nobody knows its
+   * ARN while the deployment that lets AWS keep the password is planned. AWS forgets statements after a day and the
+   * provider would then plan to run them anew, so whatever else changes is ignored.
    */
   private run(id: string, sql: string, after: ITerraformDependable[] = []): ITerraformDependable {
     const text = new DataResource(this, `${id}_sql`, { input: { sql } });
@@ -130,8 +144,8 @@ export class Warehouse extends Construct {
     ];
     return new RedshiftdataStatement(this, id, {
       clusterIdentifier: this.cluster.clusterIdentifier,
-      database: this.cluster.databaseName,
-      secretArn: this.cluster.masterPasswordSecretArn,
+      database: this.databaseName,
+      dbUser: this.cluster.masterUsername,
       sql,
       dependsOn: after,
       lifecycle: { ignoreChanges: "all", replaceTriggeredBy: triggers },

@@ -11,6 +11,7 @@ import { PredictionApi } from "../constructs/prediction-api";
 import { QueueWorker } from "../constructs/queue-worker";
 import { Warehouse } from "../constructs/warehouse";
 import { useAws } from "./aws";
+import { renamed, writeMoves } from "./moved";
 
 /**
  * The pipeline of one environment. Requests wait in a queue; a worker reads each input's features, asks the model,
@@ -22,12 +23,12 @@ export class InferenceStack extends ReadableStack {
     super(scope, id);
     useAws(this, shared, environment.tags, environment.stateKey);
     const { region } = shared;
-    const { logRetentionDays } = environment;
+    const { logRetentionDays, takeOver } = environment;
 
     const features = new FeatureStore(this, "features", environment.features);
     const model = new ModelEndpoint(this, "model", { ...environment.model, region, logRetentionDays });
     const network = new Network(this, "network", { ...environment.network, region });
-    const warehouse = new Warehouse(this, "warehouse", { ...environment.warehouse, network });
+    const warehouse = new Warehouse(this, "warehouse", { ...environment.warehouse, takeOver, network });
     const inference = new QueueWorker(this, "inference", {
       ...environment.inference,
       bundle: "dist/worker",
@@ -48,6 +49,12 @@ export class InferenceStack extends ReadableStack {
       messageRetentionSeconds: environment.inference.messageRetentionSeconds,
       topicArn: environment.alarmTopicArn,
     });
+    const unmanaged = { stage: api.stage, logs: [model.log, inference.worker.log] };
+    writeMoves(this, renamed.inference, takeOver ? unmanaged : undefined);
+    if (environment.preventDestroy) {
+      const lostForGood = [features.group, inference.queue, inference.deadLetterQueue, warehouse.cluster, api.restApi];
+      for (const resource of lostForGood) resource.lifecycle = { ...resource.lifecycle, preventDestroy: true };
+    }
     const keyPair = environment.keyPair && new KeyPair(this, "access", environment.keyPair);
 
     const outputs = {
@@ -60,7 +67,7 @@ export class InferenceStack extends ReadableStack {
       model_release: model.release,
       redshift_cluster_url: warehouse.cluster.endpoint,
       redshift_cluster_identifier: warehouse.cluster.clusterIdentifier,
-      redshift_database_name: warehouse.cluster.databaseName,
+      redshift_database_name: warehouse.databaseName,
       redshift_admin_secret_arn: warehouse.cluster.masterPasswordSecretArn,
       ...(keyPair && { key_pair_name: keyPair.keyName }),
     };

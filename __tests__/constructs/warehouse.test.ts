@@ -1,7 +1,7 @@
 import { RedshiftCluster } from "@cdktf/provider-aws/lib/redshift-cluster";
 import { RedshiftParameterGroup } from "@cdktf/provider-aws/lib/redshift-parameter-group";
 import { RedshiftdataStatement } from "@cdktf/provider-aws/lib/redshiftdata-statement";
-import { VpcSecurityGroupEgressRule } from "@cdktf/provider-aws/lib/vpc-security-group-egress-rule";
+import { SecurityGroup } from "@cdktf/provider-aws/lib/security-group";
 import { Network } from "../../constructs/network";
 import { NodeFunction } from "../../constructs/node-function";
 import { Warehouse, type WarehouseProps } from "../../constructs/warehouse";
@@ -28,6 +28,7 @@ const warehouse = (props: Partial<WarehouseProps> = {}, then: (warehouse: Wareho
         adminUsername: "admin",
         port: 5439,
         finalSnapshot: true,
+        takeOver: false,
         network,
         ...props,
       }),
@@ -79,16 +80,20 @@ test("speaks TLS only", () => {
   });
 });
 
-test("lets nothing in, and out only to S3", () => {
+test("lets nothing in, and out only to S3; another rule is drift", () => {
   const json = warehouse();
-  expect(inventoryOf(json)).not.toHaveProperty("aws_vpc_security_group_ingress_rule");
-  expect(onlyResource(json, "aws_security_group").attributes).not.toHaveProperty("ingress");
-  expect(json).toHaveResourceWithProperties(VpcSecurityGroupEgressRule, {
-    prefix_list_id: "${aws_vpc_endpoint.network_s3.prefix_list_id}",
-    ip_protocol: "tcp",
-    from_port: 443,
-    to_port: 443,
+  expect(json).toHaveResourceWithProperties(SecurityGroup, {
+    ingress: [],
+    egress: [
+      expect.objectContaining({
+        prefix_list_ids: ["${aws_vpc_endpoint.network_s3.prefix_list_id}"],
+        protocol: "tcp",
+        from_port: 443,
+        to_port: 443,
+      }),
+    ],
   });
+  expect(Object.keys(inventoryOf(json)).filter((type) => type.startsWith("aws_vpc_security_group"))).toEqual([]);
 });
 
 test.each([
@@ -118,10 +123,26 @@ test("makes the table of predictions at deploy, as the admin, without a type tha
   const json = warehouse();
   expect(json).toHaveResourceWithProperties(RedshiftdataStatement, {
     sql: expect.stringContaining("CREATE TABLE IF NOT EXISTS prediction_results"),
-    database: "${aws_redshift_cluster.warehouse_cluster.database_name}",
-    secret_arn: "${aws_redshift_cluster.warehouse_cluster.master_password_secret_arn}",
+    database: "predictions",
+    db_user: "${aws_redshift_cluster.warehouse_cluster.master_username}",
   });
   for (const { sql } of statementsOf(json)) expect(sql).not.toMatch(/\bTEXT\b/i);
+});
+
+test("keeps the first database of a cluster that it takes over, and works in the one with the predictions", () => {
+  const json = warehouse({ takeOver: true });
+  expect(onlyResource(json, "aws_redshift_cluster").attributes.lifecycle).toEqual({
+    ignore_changes: ["database_name"],
+  });
+  expect(new Set(statementsOf(json).map(({ database }) => database))).toEqual(new Set(["predictions"]));
+});
+
+test("takes over the original's results before its own table is made", () => {
+  expect(warehouse({ takeOver: true })).toHaveResourceWithProperties(RedshiftdataStatement, {
+    sql: expect.stringMatching(/^CREATE TABLE IF NOT EXISTS prediction_results \(/),
+    depends_on: ["aws_redshiftdata_statement.warehouse_take_over_results"],
+  });
+  expect(statementsOf(warehouse()).map(({ sql }) => sql)).not.toContain("CALL take_over_results()");
 });
 
 test("runs a statement again when its text or the cluster is another, and for no other reason", () => {

@@ -37,7 +37,6 @@ test.each(["inference-dev", "inference-prod"])("%s holds the whole pipeline", (s
     aws_route_table_association: 2,
     aws_vpc_endpoint: 1,
     aws_security_group: 1,
-    aws_vpc_security_group_egress_rule: 1,
     aws_redshift_subnet_group: 1,
     aws_redshift_parameter_group: 1,
     aws_redshift_cluster: 1,
@@ -56,6 +55,7 @@ test.each(["inference-dev", "inference-prod"])("%s holds the whole pipeline", (s
     aws_lambda_function: 2,
     aws_iam_role: 4, // worker, API, model, feature store
     aws_iam_role_policy: 3, // the feature store's role needs none without an offline store
+    aws_iam_role_policy_attachments_exclusive: 2,
     aws_cloudwatch_log_group: 4, // worker, API, model, API's access log
     aws_cloudwatch_metric_alarm: 6,
   });

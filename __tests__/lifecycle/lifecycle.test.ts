@@ -1,0 +1,154 @@
+import { appendFile, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import { ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
+import { z } from "zod";
+import { Checkout, type Outcome } from "../setup/checkout";
+import { type Moto, startMoto } from "../setup/moto";
+import { resourcesOf } from "../setup/synth";
+
+const stack = "inference-dev";
+const stateBucket = "sagemaker-endpoint-deploy-tf-state-vector";
+
+const stateJson = z.object({
+  values: z.object({
+    root_module: z.object({
+      resources: z.array(
+        z.object({ address: z.string(), type: z.string(), values: z.record(z.string(), z.unknown()) }),
+      ),
+    }),
+  }),
+});
+const planJson = z.object({
+  prior_state: stateJson,
+  resource_changes: z.array(z.object({ address: z.string(), change: z.object({ actions: z.array(z.string()) }) })),
+});
+
+let moto: Moto;
+let checkout: Checkout;
+let s3: S3Client;
+/** What moto holds once the state stack is deployed. */
+let foundation: Record<string, number>;
+beforeAll(async () => {
+  moto = await startMoto();
+  checkout = await Checkout.on(moto);
+  const credentials = { accessKeyId: "test", secretAccessKey: "test" };
+  s3 = new S3Client({ endpoint: moto.url, region: "us-east-1", credentials, forcePathStyle: true });
+});
+afterAll(async () => {
+  s3.destroy();
+  await moto.stop();
+  await checkout.remove();
+});
+
+/** What a command that must succeed printed, without colours and spinners. */
+function printed({ status, stdout, stderr }: Outcome): string {
+  const text = stripVTControlCharacters(stdout + stderr).replace(/^[\u2800-\u28ff].*\n+/gm, "");
+  if (status !== 0) throw new Error(`it ended with ${status}:\n${text}`);
+  return text;
+}
+
+/** For CI's log: what was counted, and how long it took. */
+const report = (what: string, { seconds }: Outcome) => console.log(`${what} (${seconds} s)`);
+
+const objectsInStateBucket = async () => {
+  const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: stateBucket }));
+  return Contents.map(({ Key }) => Key);
+};
+
+/** How often a lock was taken and given back. */
+const locks = async () => {
+  const onLock = (await moto.calls()).filter(
+    ({ path }) => path === `/${stateBucket}/${stack}/terraform.tfstate.tflock`,
+  );
+  const count = (operation: string) => onLock.filter((call) => call.operation === operation).length;
+  return { taken: count("PutObject"), givenBack: count("DeleteObject") };
+};
+
+const addressesIn = async (name: string) => {
+  const json = await readFile(join(checkout.folder, "cdktf.out", "stacks", name, "cdk.tf.json"), "utf8");
+  return resourcesOf(json).map(({ address }) => address);
+};
+
+const show = async (...file: string[]): Promise<unknown> =>
+  JSON.parse((await checkout.terraform(stack, "show", "-json", ...file)).stdout);
+
+/** The hash of each archive. */
+const archivesIn = ({ values }: z.infer<typeof stateJson>) =>
+  Object.fromEntries(
+    values.root_module.resources
+      .filter(({ type }) => type === "archive_file")
+      .map(({ address, values }) => [address, z.string().parse(values.output_base64sha256)]),
+  );
+
+test("bootstrap deploys the state stack, and moves its state into the bucket that it made", async () => {
+  const bootstrap = await checkout.cli("bootstrap", "--auto-approve");
+  const said = printed(bootstrap);
+  const { length } = await addressesIn("state");
+  expect(said).toContain(`Apply complete! Resources: ${length} added, 0 changed, 0 destroyed.`);
+  expect(await objectsInStateBucket()).toEqual(["state/terraform.tfstate"]);
+  const listed = printed(await checkout.terraform("state", "state", "list"));
+  expect(listed.trim().split("\n").sort()).toEqual((await addressesIn("state")).sort());
+  foundation = await moto.holdings();
+  expect(foundation).toEqual({ aws_iam_role: 1, aws_s3_bucket: 2 });
+  report(`state: ${length} applied`, bootstrap);
+});
+
+test("cdktf diff plans to create every resource, and touches nothing", async () => {
+  const diff = await checkout.cdktf("diff", stack);
+  const said = printed(diff);
+  const { length } = await addressesIn(stack);
+  expect(said).toContain(`Plan: ${length} to add, 0 to change, 0 to destroy.`);
+  expect(await moto.holdings()).toEqual(foundation);
+  report(`${stack}: ${length} planned`, diff);
+});
+
+test("cdktf deploy applies it, with its state in that bucket, under a lock that is gone afterwards", async () => {
+  const before = await locks();
+  const deploy = await checkout.cdktf("deploy", stack, "--auto-approve");
+  const said = printed(deploy);
+  const { length } = await addressesIn(stack);
+  expect(said).toContain(`Apply complete! Resources: ${length} added, 0 changed, 0 destroyed.`);
+  expect(await objectsInStateBucket()).toEqual([`${stack}/terraform.tfstate`, "state/terraform.tfstate"]);
+  const { taken, givenBack } = await locks();
+  expect(taken).toBeGreaterThan(before.taken);
+  expect(givenBack).toBe(taken);
+  report(`${stack}: ${length} applied`, deploy);
+});
+
+test("the next plan is empty", async () => {
+  const plan = await checkout.terraform(stack, "plan", "-detailed-exitcode", "-input=false");
+  expect(printed(plan)).toContain("No changes."); // -detailed-exitcode: it would have ended with 2
+  report(`${stack}: 0 drift`, plan);
+});
+
+test("a changed source of a function changes its archive and that function, and nothing else", async () => {
+  const before = archivesIn(stateJson.parse(await show()));
+  await appendFile(join(checkout.folder, "lambda-src", "worker", "index.ts"), 'console.debug("changed");\n');
+  const diff = await checkout.cdktf("diff", stack);
+  expect(printed(diff)).toContain("Plan: 0 to add, 1 to change, 0 to destroy.");
+  const plan = planJson.parse(await show("plan"));
+  const changed = plan.resource_changes.filter(({ change }) => change.actions.join() !== "no-op");
+  expect(changed).toEqual([
+    { address: "aws_lambda_function.inference_worker_function", change: { actions: ["update"] } },
+  ]);
+  const after = archivesIn(plan.prior_state);
+  expect(Object.keys(before)).toHaveLength(2);
+  expect(Object.keys(after).filter((address) => after[address] !== before[address])).toEqual([
+    "data.archive_file.inference_worker_archive",
+  ]);
+  const apply = await checkout.terraform(stack, "apply", "-input=false", "plan");
+  expect(printed(apply)).toContain("Apply complete! Resources: 0 added, 1 changed, 0 destroyed.");
+  report(`${stack}: 1 changed`, apply);
+});
+
+test("cdktf destroy leaves nothing behind, in the state or in the account", async () => {
+  const destroy = await checkout.cdktf("destroy", stack, "--auto-approve");
+  const said = printed(destroy);
+  const { length } = await addressesIn(stack);
+  expect(said).toContain(`Destroy complete! Resources: ${length} destroyed.`);
+  expect(printed(await checkout.terraform(stack, "state", "list"))).toBe("");
+  expect(await moto.holdings()).toEqual(foundation);
+  expect(await objectsInStateBucket()).toEqual([`${stack}/terraform.tfstate`, "state/terraform.tfstate"]);
+  report(`${stack}: ${length} destroyed`, destroy);
+});

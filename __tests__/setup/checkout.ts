@@ -1,0 +1,70 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cp, mkdtemp, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative, resolve } from "node:path";
+import type { Moto } from "./moto";
+
+/** What a clone does not have, and what no command reads. */
+const left = [".git", ".local", ".venv", "__tests__", "cdktf.out", "coverage", "dist", "node_modules"];
+
+/** How a command ended, and how long it took. */
+export interface Outcome {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly seconds: number;
+}
+
+/** A checkout of its own, as a user has it after `npm ci`, in a shell where a moto is AWS. */
+export class Checkout {
+  private constructor(
+    readonly folder: string,
+    private readonly environment: Record<string, string | undefined>,
+  ) {}
+
+  static async on(moto: Moto): Promise<Checkout> {
+    const folder = await mkdtemp(join(tmpdir(), "checkout-"));
+    const filter = (path: string) => !left.includes(relative(resolve(), path));
+    await cp(resolve(), folder, { recursive: true, filter });
+    await symlink(resolve("node_modules"), join(folder, "node_modules"));
+    return new Checkout(folder, moto.environment);
+  }
+
+  /** Runs a command in the checkout, or in a folder of it, whatever it ends with. */
+  async run(command: string, args: string[], within = "."): Promise<Outcome> {
+    const begin = performance.now();
+    const child = spawn(command, args, {
+      cwd: join(this.folder, within),
+      env: this.environment,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const said = { stdout: "", stderr: "" };
+    for (const stream of ["stdout", "stderr"] as const) {
+      child[stream].setEncoding("utf8").on("data", (chunk: string) => {
+        said[stream] += chunk;
+      });
+    }
+    const [status] = await once(child, "close");
+    return { status, ...said, seconds: Math.round((performance.now() - begin) / 1000) };
+  }
+
+  /** The program of this project: `offline-inference ...`. */
+  cli(...args: string[]) {
+    return this.run(process.execPath, ["--import", "tsx", "cli/main.ts", ...args]);
+  }
+
+  /** The cdktf CLI: `npx cdktf ...`. */
+  cdktf(...args: string[]) {
+    return this.run("node_modules/.bin/cdktf", args);
+  }
+
+  /** Terraform in the folder of a synthesized stack. */
+  terraform(stack: string, ...args: string[]) {
+    return this.run("terraform", args, join("cdktf.out", "stacks", stack));
+  }
+
+  remove(): Promise<void> {
+    return rm(this.folder, { recursive: true, force: true });
+  }
+}
