@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isInside, overlap, parseCidr } from "./aws/cidr";
+import { githubProviderArn } from "./aws/deploy-permissions";
 import { familyOf, instanceTypes, knownInstanceTypes } from "./aws/instance-types";
 import { describeName, describeRange, isName, isWithin, limits, type NameLimit, type Range } from "./aws/limits";
 import { imageFamilyOf, imageFor, imageRegions } from "./aws/model-images";
@@ -114,6 +115,13 @@ const snsTopicArn: NameLimit = {
   source: "https://docs.aws.amazon.com/sns/latest/dg/sns-create-topic.html",
 };
 
+const githubRepository: NameLimit = {
+  pattern: /^[A-Za-z0-9]([-_]?[A-Za-z0-9])*(\/[\w.-]+|@\d+\/[\w.-]+@\d+)$/,
+  maximumLength: 200,
+  allowed: '"owner/name", or "owner@id/name@id" where GitHub writes it so in its tokens; no wildcards',
+  source: "https://docs.github.com/en/actions/reference/security/oidc#immutable-subject-claims",
+};
+
 const survivedOutage: Range = {
   min: 0,
   max: 432_000, // a queue allows a message 1000 deliveries at most
@@ -160,6 +168,13 @@ const sharedSchema = group({
   stateBucket: text(limits.s3.bucketName),
   /** The S3 bucket of the model artifacts. @default the state bucket's name and `-models` */
   modelBucket: text(limits.s3.bucketName).optional(),
+  /** Lets GitHub's workflows plan and deploy, each in a role of its own; needs `account`. @default they may not */
+  github: group({
+    /** Whose workflows: `owner/name`, or `owner@id/name@id` for a repository with immutable subject claims. */
+    repository: text(githubRepository),
+    /** The account's OIDC provider for GitHub, where it has one: there can be only one. @default one is made */
+    oidcProviderArn: z.string({ error: refuse("an ARN") }).optional(),
+  }).optional(),
   environments: z.record(z.string(), z.unknown(), { error: refuse("an object of environments by their names") }),
 })
   .superRefine(
@@ -185,7 +200,38 @@ const sharedSchema = group({
     },
     { when: sound("stateBucket", "modelBucket") },
   )
-  .transform((shared) => ({ ...shared, modelBucket: shared.modelBucket ?? modelBucketBeside(shared.stateBucket) }));
+  .superRefine(
+    ({ github, account, profile }, context) => {
+      if (github === undefined) return;
+      const refuseField = (path: string[], given: unknown, allowed: string) =>
+        context.addIssue(fault(path, got(given, allowed)));
+      if (account === undefined) {
+        refuseField(
+          ["account"],
+          account,
+          `${describeName(limits.iam.accountId)}, for GitHub's roles are limited to it`,
+        );
+      } else if (![undefined, githubProviderArn(account)].includes(github.oidcProviderArn)) {
+        refuseField(["github", "oidcProviderArn"], github.oidcProviderArn, show(githubProviderArn(account)));
+      }
+      if (profile !== undefined) {
+        refuseField(
+          ["profile"],
+          profile,
+          "nothing beside github, whose machines have no profiles: set AWS_PROFILE here",
+        );
+      }
+    },
+    { when: sound("github", "account", "profile") },
+  )
+  .transform(({ github, ...shared }) => ({
+    ...shared,
+    modelBucket: shared.modelBucket ?? modelBucketBeside(shared.stateBucket),
+    github:
+      github === undefined || shared.account === undefined
+        ? undefined
+        : { ...github, account: shared.account, environments: Object.keys(shared.environments) },
+  }));
 
 function modelBucketBeside(stateBucket: string) {
   return `${stateBucket}-models`;

@@ -456,6 +456,82 @@ describe("the shared part", () => {
   });
 });
 
+describe("GitHub", () => {
+  const account = "123456789012";
+  const oidcProviderArn = `arn:aws:iam::${account}:oidc-provider/token.actions.githubusercontent.com`;
+  const faultsOfGitHub = (github: unknown, shared: object = { account }) => faults(settings({}, { github, ...shared }));
+
+  test("may do nothing unless it is set", () => {
+    expect(loadConfig(settings({}, { account }), {}).shared.github).toBeUndefined();
+    expect(loadConfig(undefined, {}).shared.github).toBeUndefined();
+  });
+
+  test("may deploy every environment there is, in the one account", () => {
+    const given = { ...settings({}, { account, github: { repository: "team/inference" } }) };
+    const { github } = loadConfig({ ...given, environments: { dev: {}, prod: {} } }, {}).shared;
+    expect(github).toEqual({ repository: "team/inference", account, environments: ["dev", "prod"] });
+  });
+
+  test.each(["team/inference", "a/b.c_d-e", "team-1/x", "emu_corp/x", "team@12/inference@345"])(
+    "knows the repository %s",
+    (repository) => {
+      expect(faultsOfGitHub({ repository })).toEqual([]);
+    },
+  );
+
+  test.each([
+    "inference",
+    "team/",
+    "/inference",
+    "team/inference/x",
+    "team/*",
+    "*/inference",
+    "team/inference:environment:prod",
+    "-team/x",
+    "team--a/x",
+    "team@12/inference",
+    "team/inference@34",
+    "team@x/inference@y",
+    "https://github.com/team/inference",
+    "team/inference ",
+    `team/${"a".repeat(200)}`,
+  ])("refuses the repository %s", (repository) => {
+    expect(faultsOfGitHub({ repository })).toEqual([
+      expect.stringMatching(/^github\.repository: got .+; allowed: 1 to 200 characters: "owner\/name", or "owner@id/),
+    ]);
+  });
+
+  test("takes the provider that the account has, and no other", () => {
+    expect(faultsOfGitHub({ repository: "team/inference", oidcProviderArn })).toEqual([]);
+    for (const other of [
+      oidcProviderArn.replace(account, "210987654321"),
+      oidcProviderArn.replace("token.actions.githubusercontent.com", "accounts.google.com"),
+      "",
+    ]) {
+      expect(faultsOfGitHub({ repository: "team/inference", oidcProviderArn: other })).toEqual([
+        `github.oidcProviderArn: got "${other}"; allowed: "${oidcProviderArn}"`,
+      ]);
+    }
+  });
+
+  test("says at once that it needs the account and has no profiles", () => {
+    expect(faultsOfGitHub({ repository: "team/inference" }, { profile: "desk" })).toEqual([
+      "account: got nothing; allowed: 12 characters: 12 digits, in quotes so that leading zeros stay, for GitHub's roles are limited to it",
+      'profile: got "desk"; allowed: nothing beside github, whose machines have no profiles: set AWS_PROFILE here',
+    ]);
+  });
+
+  test("says what it does not know", () => {
+    expect(faultsOfGitHub({ repositry: "team/inference" })).toEqual([
+      expect.stringContaining("github.repository: got nothing"),
+      "github.repositry: got a field that does not exist, did you mean repository?; allowed: repository, oidcProviderArn",
+    ]);
+    expect(faultsOfGitHub("team/inference")).toEqual([
+      'github: got "team/inference"; allowed: an object with fields of repository, oidcProviderArn',
+    ]);
+  });
+});
+
 describe("the model's image", () => {
   test.each([
     ["ml.inf1.xlarge", "pytorch-inference-neuron:1.13.1-neuron-py310-sdk2.20.2-ubuntu20.04"],
@@ -703,7 +779,7 @@ describe("unknown fields", () => {
 
   test("are refused in the shared part too", () => {
     expect(faults(settings({}, { masterPassword: "hunter2" }))).toEqual([
-      "masterPassword: got a field that does not exist; allowed: project, owner, prefix, region, account, profile, stateBucket, modelBucket, environments",
+      "masterPassword: got a field that does not exist; allowed: project, owner, prefix, region, account, profile, stateBucket, modelBucket, github, environments",
     ]);
   });
 });
@@ -794,7 +870,7 @@ describe("all faults", () => {
 
   test("are told where the settings are nothing of the kind", () => {
     expect(faults("nonsense")).toEqual([
-      'settings: got "nonsense"; allowed: an object with fields of project, owner, prefix, region, account, profile, stateBucket, modelBucket, environments',
+      'settings: got "nonsense"; allowed: an object with fields of project, owner, prefix, region, account, profile, stateBucket, modelBucket, github, environments',
     ]);
   });
 });

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { synthesizedStacks } from "./setup/stacks";
+import { deployPermissions } from "../aws/deploy-permissions";
+import { stateStackWithGitHub, synthesizedStacks } from "./setup/stacks";
 import { resourcesOf, roleStatementsOf, statementsOf } from "./setup/synth";
 
 const stacks = Object.entries(synthesizedStacks());
@@ -69,6 +70,52 @@ describe("permissions", () => {
     const attached = ofType("aws_iam_role_policy_attachment").map(({ attributes }) => attributes.policy_arn);
     expect(attached.filter((arn) => !(String(arn) in managedPolicies))).toEqual([]);
     expect(ofType("aws_iam_policy_attachment")).toEqual([]); // exclusive across the whole account
+  });
+});
+
+describe("permissions of GitHub's workflows, where a team deploys from there", () => {
+  const resources = resourcesOf(stateStackWithGitHub());
+  const project = {
+    account: "123456789012",
+    region: "us-east-1",
+    prefix: "poc",
+    tag: "our project",
+    stateBucket: "our-state",
+    modelBucket: "our-models",
+  };
+  const permissions = Object.values(deployPermissions(project)).flatMap(({ plan, apply }) => [...plan, ...apply]);
+  const isOurs = (text: string) => /[:/!]poc-\*|our-state|our-models|\/Project":"our project"/.test(text);
+
+  test("name their actions one by one", () => {
+    const actions = resources
+      .filter(({ type }) => type === "aws_iam_policy")
+      .flatMap(({ attributes }) => statementsOf(attributes.policy))
+      .flatMap(({ Action }) => Action);
+    expect(actions.length).toBeGreaterThan(100);
+    expect(actions.filter((action) => action.includes("*"))).toEqual([]);
+  });
+
+  test("reach beyond the project with a reason and not without", () => {
+    for (const { actions, resources, condition, reason } of permissions) {
+      const limited = resources.every(isOurs) || isOurs(JSON.stringify(condition ?? {}));
+      expect({ actions, reason }).toEqual({ actions, reason: limited ? reason : expect.any(String) });
+    }
+  });
+
+  test("come from no AWS-managed policy", () => {
+    const attached = resources
+      .filter(({ type, address }) => type === "aws_iam_role_policy_attachment" && address.includes("github"))
+      .map(({ attributes }) => String(attributes.policy_arn));
+    expect(attached.length).toBeGreaterThan(0);
+    expect(attached.filter((arn) => !/^\$\{aws_iam_policy\.github_\w+\.arn\}$/.test(arn))).toEqual([]);
+  });
+
+  test("are given on GitHub's word to one repository each, never to a pattern", () => {
+    const trusts = resources
+      .filter(({ type, address }) => type === "aws_iam_role" && address.includes("github"))
+      .map(({ attributes }) => String(attributes.assume_role_policy));
+    expect(trusts).toHaveLength(2);
+    expect(trusts.filter((trust) => /\*|StringLike/.test(trust))).toEqual([]);
   });
 });
 

@@ -33,6 +33,7 @@ const sagemaker = `${api}/sagemaker/latest/APIReference`;
 const createCluster = `${api}/redshift/latest/APIReference/API_CreateCluster.html`;
 const clusterNodes = `${api}/redshift/latest/mgmt/working-with-clusters.html`;
 const apiGatewayQuotas = `${api}/apigateway/latest/developerguide/limits.html`;
+const iamQuotas = `${api}/IAM/latest/UserGuide/reference_iam-quotas.html`;
 const tagging = `${api}/tag-editor/latest/userguide/best-practices-and-strats.html`;
 const s3Keys = `${api}/AmazonS3/latest/userguide/object-keys.html`;
 
@@ -173,6 +174,8 @@ export const limits = {
       allowed: "12 digits, in quotes so that leading zeros stay",
       source: `${api}/accounts/latest/reference/manage-acct-identifiers.html`,
     },
+    managedPolicyLength: { min: 1, max: 6144, unit: "characters, white space not counted", source: iamQuotas },
+    managedPoliciesOfRole: { min: 0, max: 10, unit: "policies, unless AWS raises the quota", source: iamQuotas },
   },
   apiGateway: {
     stageName: {

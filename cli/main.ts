@@ -1,11 +1,15 @@
 import { Command } from "commander";
 import { bootstrapCommand } from "./bootstrap";
+import { deployCommand } from "./deploy";
+import { diffCommand } from "./diff";
 import { importTfvarsCommand } from "./import-tfvars";
 import { stateCommand } from "./state";
 
 const program = new Command("offline-inference")
   .description("Deploys and looks after the pipeline. Each command says more: offline-inference help <command>.")
   .addCommand(bootstrapCommand())
+  .addCommand(diffCommand())
+  .addCommand(deployCommand())
   .addCommand(importTfvarsCommand())
   .addCommand(stateCommand());
 

@@ -46,9 +46,13 @@ export async function runTerraform(
       said[stream] += chunk;
     });
   }
-  const [status] = await once(child, "close").catch((error: Error) => {
-    throw new Error(`Terraform could not be started (${error.message}). Is it in PATH?`);
-  });
+  const pass = () => child.kill("SIGTERM"); // Ctrl-C reaches it by itself, and twice would end it without its state
+  process.on("SIGTERM", pass);
+  const [status] = await once(child, "close")
+    .catch((error: Error) => {
+      throw new Error(`Terraform could not be started (${error.message}). Is it in PATH?`);
+    })
+    .finally(() => process.off("SIGTERM", pass));
   return { status: typeof status === "number" ? status : 1, ...said };
 }
 

@@ -5,7 +5,7 @@ export interface PolicyStatement {
   readonly actions: string[];
   readonly resources: string[];
   /** @default no condition */
-  readonly condition?: Record<string, Record<string, string>>;
+  readonly condition?: Record<string, Record<string, string | string[]>>;
 }
 
 /**
@@ -79,5 +79,20 @@ export function trustPolicy(service: string): string {
   return JSON.stringify({
     Version: "2012-10-17",
     Statement: [{ Effect: "Allow", Action: "sts:AssumeRole", Principal: { Service: service } }],
+  });
+}
+
+/** The trust policy by which those that an OIDC provider vouches for as one of `subjects` take on a role. */
+export function webIdentityTrustPolicy(providerArn: string, issuer: string, subjects: readonly string[]): string {
+  return JSON.stringify({
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Effect: "Allow",
+        Action: "sts:AssumeRoleWithWebIdentity",
+        Principal: { Federated: providerArn },
+        Condition: { StringEquals: { [`${issuer}:aud`]: "sts.amazonaws.com", [`${issuer}:sub`]: subjects } },
+      },
+    ],
   });
 }

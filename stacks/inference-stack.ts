@@ -68,7 +68,6 @@ export class InferenceStack extends ReadableStack {
       redshift_cluster_url: warehouse.cluster.endpoint,
       redshift_cluster_identifier: warehouse.cluster.clusterIdentifier,
       redshift_database_name: warehouse.databaseName,
-      redshift_admin_secret_arn: warehouse.cluster.masterPasswordSecretArn,
       ...(keyPair && { key_pair_name: keyPair.keyName }),
     };
     for (const [name, value] of Object.entries(outputs)) new TerraformOutput(this, name, { value });

@@ -3,11 +3,15 @@ import type { Construct } from "constructs";
 import type { Shared } from "../config";
 import { ReadableStack } from "../constructs/addresses";
 import { ApiGatewayLogging } from "../constructs/api-gateway-logging";
+import { GitHubAccess } from "../constructs/github-access";
 import { VersionedBucket } from "../constructs/versioned-bucket";
 import { useAws } from "./aws";
 import { renamed, writeMoves } from "./moved";
 
-/** What an account has once, deployed before anything else: the buckets for Terraform's state and for the models. */
+/**
+ * What an account has once, deployed before anything else: the buckets for Terraform's state and for the models, and
+ * who may deploy from GitHub.
+ */
 export class StateStack extends ReadableStack {
   constructor(scope: Construct, id: string, shared: Shared) {
     super(scope, id);
@@ -17,9 +21,24 @@ export class StateStack extends ReadableStack {
     const models = new VersionedBucket(this, "models", { bucket: shared.modelBucket });
     new ApiGatewayLogging(this, "api_gateway_logging", { roleName: `${shared.prefix}-api-gateway-logging` });
 
+    const { github, region, prefix, project, stateBucket, modelBucket } = shared;
+    const access =
+      github &&
+      new GitHubAccess(this, "github", {
+        ...github,
+        project: { account: github.account, region, prefix, tag: project, stateBucket, modelBucket },
+      });
+
     writeMoves(this, renamed.state);
 
-    new TerraformOutput(this, "state_bucket_name", { value: state.bucket.id });
-    new TerraformOutput(this, "model_bucket_name", { value: models.bucket.id });
+    const outputs = {
+      state_bucket_name: state.bucket.id,
+      model_bucket_name: models.bucket.id,
+      ...(access && {
+        github_plan_role_arn: access.planRole.arn,
+        github_deploy_role_arn: access.deployRole.arn,
+      }),
+    };
+    for (const [name, value] of Object.entries(outputs)) new TerraformOutput(this, name, { value });
   }
 }

@@ -44,7 +44,7 @@ afterAll(async () => {
 /** What a command that must succeed printed, without colours and spinners. */
 function printed({ status, stdout, stderr }: Outcome): string {
   const text = stripVTControlCharacters(stdout + stderr).replace(/^[\u2800-\u28ff].*\n+/gm, "");
-  if (status !== 0) throw new Error(`it ended with ${status}:\n${text}`);
+  if (status !== 0) throw new Error(`it ended with ${status}:\n${text.split("\n").slice(-40).join("\n")}`);
   return text;
 }
 
@@ -114,6 +114,26 @@ test("cdktf deploy applies it, with its state in that bucket, under a lock that 
   expect(taken).toBeGreaterThan(before.taken);
   expect(givenBack).toBe(taken);
   report(`${stack}: ${length} applied`, deploy);
+});
+
+test("moto knows every call that it was sent by its name in AWS", async () => {
+  const calls = (await moto.calls()).map(({ service, operation }) => `${service}:${operation}`);
+  expect(calls.filter((call) => call.endsWith("?"))).toEqual([]);
+  expect(calls).toEqual(
+    expect.arrayContaining([
+      "apigateway:PutIntegration",
+      "cloudwatch:PutMetricAlarm",
+      "ec2:CreateVpc",
+      "iam:PutRolePolicy",
+      "lambda:CreateFunction",
+      "logs:CreateLogGroup",
+      "redshift:CreateCluster",
+      "redshift-data:ExecuteStatement",
+      "s3:PutBucketVersioning",
+      "sagemaker:CreateFeatureGroup",
+      "sqs:CreateQueue",
+    ]),
+  );
 });
 
 test("the next plan is empty", async () => {

@@ -30,11 +30,26 @@ beforeAll(async () => {
     s3: { bucket, key: originalKey, region: "us-east-1" },
   } as never);
   await s3.send(
-    new CopyObjectCommand({ Bucket: bucket, CopySource: `${bucket}/${originalKey}`, Key: "inference-dev/terraform.tfstate" }),
+    new CopyObjectCommand({
+      Bucket: bucket,
+      CopySource: `${bucket}/${originalKey}`,
+      Key: "inference-dev/terraform.tfstate",
+    }),
   );
   checkout = join(root, "checkout");
   await run("mkdir", [checkout]);
-  for (const name of ["node_modules", "package.json", "cdktf.json", "dist", "aws", "config-schema.ts", "constructs", "stacks", "config.ts", "main.ts"])
+  for (const name of [
+    "node_modules",
+    "package.json",
+    "cdktf.json",
+    "dist",
+    "aws",
+    "config-schema.ts",
+    "constructs",
+    "stacks",
+    "config.ts",
+    "main.ts",
+  ])
     await symlink(resolve(name), join(checkout, name));
 });
 afterAll(async () => {
@@ -53,7 +68,12 @@ test("take over", async () => {
   for (const c of p.resource_changes) counts[c.change.actions.join()] = (counts[c.change.actions.join()] ?? 0) + 1;
   console.log(counts);
   const t = Date.now();
-  try { console.log((await tf("apply", "-no-color", "plan")).slice(-6000)); } catch (e: any) { console.log(e.stdout.slice(-3000), e.stderr); throw e; }
+  try {
+    console.log((await tf("apply", "-no-color", "plan")).slice(-6000));
+  } catch (e: any) {
+    console.log(e.stdout.slice(-3000), e.stderr);
+    throw e;
+  }
   console.log("applied", (Date.now() - t) / 1000);
   const again = await sh("terraform", ["plan", "-no-color", "-detailed-exitcode"], folder).catch((e) => e);
   console.log(again.code, again.stdout.slice(-5000), again.stderr);

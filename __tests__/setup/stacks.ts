@@ -15,3 +15,33 @@ export function synthesizedStacks(): Record<string, string> {
   ];
   return Object.fromEntries(stacks.map((stack) => [stack.node.id, Testing.synth(stack)]));
 }
+
+/** The state stack of a team that deploys from GitHub. */
+export function stateStackWithGitHub(): string {
+  const { shared, environments } = loadConfig();
+  const account = "000000000000"; // the stand-ins', where Terraform asks whom its credentials belong to
+  const github = { repository: "team/inference", account, environments: Object.keys(environments) };
+  return Testing.synth(new StateStack(Testing.app(), "state", { ...shared, account, github }));
+}
+
+/** Stacks with all that can be switched on. */
+export function fullStacks(): { state: string; inference: string } {
+  const { shared, environments } = loadConfig({
+    project: "ai-deployment-bootcamp",
+    owner: "test@test.com",
+    prefix: "poc",
+    region: "us-east-1",
+    stateBucket: "team-state",
+    environments: {
+      full: {
+        keyPair: { publicKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB" },
+        features: { offlineStoreS3Uri: "s3://team-features/offline" },
+        alarmTopicArn: "arn:aws:sns:us-east-1:123456789012:alarms",
+      },
+    },
+  });
+  const { full } = environments;
+  if (full === undefined) throw new Error("no environment full");
+  const inference = new InferenceStack(Testing.app(), "inference-full", shared, full);
+  return { state: stateStackWithGitHub(), inference: Testing.synth(inference) };
+}

@@ -41,7 +41,7 @@ const policy = z.object({
         .union([z.string(), z.array(z.string())])
         .default([])
         .transform((resource) => [resource].flat()),
-      Condition: z.record(z.string(), z.record(z.string(), z.string())).optional(),
+      Condition: z.record(z.string(), z.record(z.string(), z.union([z.string(), z.array(z.string())]))).optional(),
     }),
   ),
 });
@@ -56,6 +56,22 @@ export function roleStatementsOf(json: string) {
     .flatMap(({ address, attributes }) =>
       statementsOf(attributes.policy).map((statement) => ({ address, ...statement })),
     );
+}
+
+/** The statements of the customer-managed policies that a role holds, by the role's address. */
+export function attachedStatementsOf(json: string, role: string) {
+  const resources = resourcesOf(json);
+  const reference = (value: unknown, attribute: string) =>
+    String(value).replace(new RegExp(`^\\$\\{(.+)\\.${attribute}\\}$`), "$1");
+  const held = resources
+    .filter(
+      ({ type, attributes }) =>
+        type === "aws_iam_role_policy_attachment" && reference(attributes.role, "name") === role,
+    )
+    .map(({ attributes }) => reference(attributes.policy_arn, "arn"));
+  return resources
+    .filter(({ type, address }) => type === "aws_iam_policy" && held.includes(address))
+    .flatMap(({ attributes }) => statementsOf(attributes.policy));
 }
 
 /** The one resource of a type. */

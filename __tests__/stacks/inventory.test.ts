@@ -1,4 +1,4 @@
-import { synthesizedStacks } from "../setup/stacks";
+import { stateStackWithGitHub, synthesizedStacks } from "../setup/stacks";
 import { inventoryOf } from "../setup/synth";
 
 const stacks = synthesizedStacks();
@@ -14,6 +14,17 @@ test("the state stack holds two buckets and API Gateway's permission to log", ()
     aws_iam_role: 1,
     aws_iam_role_policy_attachment: 1,
     aws_api_gateway_account: 1,
+  });
+});
+
+test("where a team deploys from GitHub, the state stack holds an OIDC provider and two roles beside", () => {
+  const alone = inventoryOf(stacks.state ?? "{}");
+  expect(inventoryOf(stateStackWithGitHub())).toEqual({
+    ...alone,
+    aws_iam_openid_connect_provider: 1,
+    aws_iam_role: 3,
+    aws_iam_policy: 3, // what a plan needs; what apply needs takes two
+    aws_iam_role_policy_attachment: 5,
   });
 });
 

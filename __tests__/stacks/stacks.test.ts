@@ -2,7 +2,7 @@ import { z } from "zod";
 import { loadConfig } from "../../config";
 import * as api from "../../lambda-src/api";
 import * as worker from "../../lambda-src/worker";
-import { synthesizedStacks } from "../setup/stacks";
+import { stateStackWithGitHub, synthesizedStacks } from "../setup/stacks";
 import { resourcesOf } from "../setup/synth";
 
 const stacks = synthesizedStacks();
@@ -77,10 +77,16 @@ test("an operator finds in the outputs what he works with", () => {
     "feature_group_name",
     "model_release",
     "queue_url",
-    "redshift_admin_secret_arn",
     "redshift_cluster_identifier",
     "redshift_cluster_url",
     "redshift_database_name",
     "worker_function_name",
   ]);
+});
+
+test("who sets up GitHub finds the roles in the outputs of the state stack, where there are any", () => {
+  const outputsOf = (json: string) => Object.keys(outputs.parse(JSON.parse(json)).output).sort();
+  const buckets = ["model_bucket_name", "state_bucket_name"];
+  expect(outputsOf(stacks.state ?? "{}")).toEqual(buckets);
+  expect(outputsOf(stateStackWithGitHub())).toEqual(["github_deploy_role_arn", "github_plan_role_arn", ...buckets]);
 });

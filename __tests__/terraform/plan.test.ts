@@ -1,5 +1,6 @@
 import { chmod, readdir, readFile, utimes } from "node:fs/promises";
 import { join } from "node:path";
+import { stateStackWithGitHub } from "../setup/stacks";
 import { resourcesOf } from "../setup/synth";
 import { StackFolder } from "./terraform";
 
@@ -20,6 +21,20 @@ describe.each(["state", "inference-dev", "inference-prod"])("%s", (stack) => {
     const synthesized = resourcesOf(await readFile(join(copy.folder, "cdk.tf.json"), "utf8"));
     expect(changes.map(({ address }) => address).sort()).toEqual(synthesized.map(({ address }) => address).sort());
   });
+});
+
+test("the state stack of a team that deploys from GitHub is valid, and plans to create each of its resources", async () => {
+  const json = stateStackWithGitHub();
+  const stack = await StackFolder.of(json);
+  expect(JSON.parse(await stack.terraform("validate", "-json"))).toMatchObject({ valid: true, diagnostics: [] });
+  const changes = await stack.plan();
+  expect(new Set(changes.flatMap(({ change }) => change.actions))).toEqual(new Set(["create"]));
+  expect(changes.map(({ address }) => address).sort()).toEqual(
+    resourcesOf(json)
+      .map(({ address }) => address)
+      .sort(),
+  );
+  await stack.remove();
 });
 
 test("an unchanged source gives the same archive on another machine, whatever its files' times and modes", async () => {

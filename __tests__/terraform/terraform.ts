@@ -8,7 +8,7 @@ import { z } from "zod";
 const run = promisify(execFile);
 
 /** Credentials that lead nowhere, and an STS on this desk for the one call that the AWS provider makes. */
-const environment = {
+export const environment = {
   ...process.env,
   AWS_ACCESS_KEY_ID: "test",
   AWS_SECRET_ACCESS_KEY: "test",
@@ -28,13 +28,23 @@ const planJson = z.object({
   ),
 });
 
-/** A copy of a synthesized stack with its state in a local file instead of S3, and Terraform to run in it. */
+/** A synthesized stack with its state in a local file instead of S3, and Terraform to run in it. */
 export class StackFolder {
   private constructor(readonly folder: string) {}
 
-  static async copyOf(stack: string): Promise<StackFolder> {
+  /** A copy of one that `npm run synth` wrote. */
+  static copyOf(stack: string): Promise<StackFolder> {
+    return StackFolder.filledBy((folder) => cp(join("cdktf.out", "stacks", stack), folder, { recursive: true }));
+  }
+
+  /** One of Terraform JSON that a test synthesized, without archives. */
+  static of(json: string): Promise<StackFolder> {
+    return StackFolder.filledBy((folder) => writeFile(join(folder, "cdk.tf.json"), json));
+  }
+
+  private static async filledBy(fill: (folder: string) => Promise<void>): Promise<StackFolder> {
     const folder = await mkdtemp(join(tmpdir(), "stack-"));
-    await cp(join("cdktf.out", "stacks", stack), folder, { recursive: true });
+    await fill(folder);
     const backend = { terraform: { backend: { local: { path: "test.tfstate" } } } };
     await writeFile(join(folder, "backend_override.tf.json"), JSON.stringify(backend));
     const copy = new StackFolder(folder);

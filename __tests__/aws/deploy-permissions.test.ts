@@ -1,0 +1,81 @@
+import { deployPermissions } from "../../aws/deploy-permissions";
+import { allows, iamActionOf } from "../setup/iam-actions";
+import { fullStacks } from "../setup/stacks";
+import { attachedStatementsOf, resourcesOf } from "../setup/synth";
+
+const services = deployPermissions({
+  account: "123456789012",
+  region: "us-east-1",
+  prefix: "poc",
+  tag: "our project",
+  stateBucket: "our-state",
+  modelBucket: "our-models",
+});
+
+test("every resource type of every stack is one that the roles' permissions are written for", () => {
+  const known = Object.values(services).flatMap(({ types }) => types);
+  const made = Object.values(fullStacks()).flatMap((json) => resourcesOf(json).map(({ type }) => type));
+  // A type that shows up here is new. Add to the service what Terraform calls to read it, to make, change and delete it.
+  expect([...new Set(made)].filter((type) => type.startsWith("aws_") && !known.includes(type))).toEqual([]);
+  expect(known).toEqual([...new Set(known)]);
+});
+
+test("no action is named twice in one list of a service, unless on other resources", () => {
+  for (const { plan, apply } of Object.values(services)) {
+    for (const permissions of [plan, apply]) {
+      const named = permissions.flatMap(({ actions, ...rest }) =>
+        actions.map((action) => JSON.stringify({ action, rest })),
+      );
+      expect(named).toEqual([...new Set(named)]);
+    }
+  }
+});
+
+describe("the calls of Terraform", () => {
+  const state = fullStacks().state ?? "{}";
+  const may = (role: string, service: string, operation: string) => {
+    const statements = attachedStatementsOf(state, `aws_iam_role.github_${role}_role`);
+    return iamActionOf({ service, operation }).every((action) => allows(statements, action));
+  };
+
+  test.each([
+    ["sts", "GetCallerIdentity"],
+    ["s3", "ListObjectsV2"],
+    ["s3", "HeadBucket"],
+    ["s3", "GetBucketEncryption"],
+    ["s3", "GetPublicAccessBlock"],
+    ["s3", "DeleteObject"],
+    ["apigateway", "GetRestApi"],
+    ["monitoring", "DescribeAlarms"],
+    ["lambda", "GetFunction20150331"],
+    ["lambda", "GetFunctionCodeSigningConfig"],
+  ])("that read, %s %s, are allowed to both roles", (service, operation) => {
+    expect([may("plan", service, operation), may("deploy", service, operation)]).toEqual([true, true]);
+  });
+
+  test.each([
+    ["apigateway", "CreateRestApi"],
+    ["apigateway", "PutIntegration"],
+    ["apigateway", "UpdateAccount"],
+    ["ec2", "CreateVpc"],
+    ["iam", "AttachRolePolicy"],
+    ["iam", "DetachRolePolicy"],
+    ["lambda", "CreateFunction"],
+    ["redshift", "CreateCluster"],
+    ["redshift-data", "ExecuteStatement"],
+    ["s3", "PutBucketEncryption"],
+    ["sagemaker", "CreateModel"],
+    ["sqs", "CreateQueue"],
+  ])("that write, %s %s, are allowed to the deploy role alone", (service, operation) => {
+    expect([may("plan", service, operation), may("deploy", service, operation)]).toEqual([false, true]);
+  });
+
+  test.each([
+    ["iam", "CreateUser"],
+    ["iam", "CreatePolicy"],
+    ["s3", "DeleteBucket"],
+    ["kms", "Decrypt"],
+  ])("that no stack needs, %s %s, are allowed to neither", (service, operation) => {
+    expect([may("plan", service, operation), may("deploy", service, operation)]).toEqual([false, false]);
+  });
+});

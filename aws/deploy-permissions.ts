@@ -1,0 +1,568 @@
+/**
+ * What Terraform needs in AWS to plan the stacks, and to apply and destroy them: as data, an action at a time, limited
+ * to one project wherever AWS can limit. AWS lists each action with the resources and conditions that it knows:
+ * https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+ */
+
+/** Whose resources they are. */
+export interface Project {
+  readonly account: string;
+  readonly region: string;
+  /** What the names of its resources start with, before a hyphen. */
+  readonly prefix: string;
+  /** The value of the tag Project that they all carry. */
+  readonly tag: string;
+  readonly stateBucket: string;
+  readonly modelBucket: string;
+}
+
+/** Actions that are allowed on resources. */
+export interface Permission {
+  readonly actions: string[];
+  readonly resources: string[];
+  /** @default no condition */
+  readonly condition?: Record<string, Record<string, string | string[]>>;
+  /** Why it reaches beyond this project, for whoever reviews it. @default it does not */
+  readonly reason?: string;
+}
+
+export interface ServicePermissions {
+  /** The Terraform resource types that they are for. */
+  readonly types: readonly string[];
+  /** To read all there is: a plan. */
+  readonly plan: Permission[];
+  /** To make, change and delete, beside what a plan needs. */
+  readonly apply: Permission[];
+}
+
+/** The path of the roles and policies that GitHub's workflows hold: outside of what a deployment may change. */
+export const githubPath = "/github/";
+
+/** Who vouches for GitHub's workflows. */
+export const githubIssuer = "token.actions.githubusercontent.com";
+
+/** The one OIDC provider that an account can have for GitHub. */
+export const githubProviderArn = (account: string) => `arn:aws:iam::${account}:oidc-provider/${githubIssuer}`;
+
+/** The one policy of AWS's own that a deployment may attach to a role. */
+export const apiGatewayLoggingPolicy = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs";
+
+/** What Terraform needs, service by service. */
+export function deployPermissions(project: Project): Record<string, ServicePermissions> {
+  const { account, region, prefix, tag, stateBucket, modelBucket } = project;
+  const inRegion = (service: string, resource: string) => `arn:aws:${service}:${region}:${account}:${resource}`;
+  const ours = (service: string, ...kinds: string[]) => kinds.map((kind) => inRegion(service, `${kind}${prefix}-*`));
+  const iam = (resource: string) => `arn:aws:iam::${account}:${resource}`;
+  const tagged = { StringEquals: { "aws:ResourceTag/Project": tag } };
+  const tagging = { StringEquals: { "aws:RequestTag/Project": tag } };
+
+  const buckets = [stateBucket, modelBucket].map((bucket) => `arn:aws:s3:::${bucket}`);
+  const roles = [iam(`role/${prefix}-*`)];
+  const logGroups = ours(
+    "logs",
+    "log-group:/aws/lambda/",
+    "log-group:/aws/sagemaker/Endpoints/",
+    "log-group:/aws/apigateway/",
+  );
+  const functions = ours("lambda", "function:");
+  const eventSourceMappings = [inRegion("lambda", "event-source-mapping:*")];
+  const ofOurFunctions = { ArnLike: { "lambda:FunctionArn": inRegion("lambda", `function:${prefix}-*`) } };
+  const network = ["vpc", "subnet", "route-table", "vpc-endpoint", "security-group", "security-group-rule"].map(
+    (kind) => inRegion("ec2", `${kind}/*`),
+  );
+  const models = ours("sagemaker", "model/", "endpoint-config/", "endpoint/", "feature-group/");
+  const warehouses = ours("redshift", "cluster:", "subnetgroup:", "parametergroup:");
+  const apis = `arn:aws:apigateway:${region}::/restapis`;
+  const apiAccount = `arn:aws:apigateway:${region}::/account`;
+  const apiTags = `arn:aws:apigateway:${region}::/tags/*`;
+
+  return {
+    backend: {
+      types: [],
+      plan: [
+        { actions: ["s3:ListBucket"], resources: [`arn:aws:s3:::${stateBucket}`] },
+        { actions: ["s3:GetObject"], resources: [`arn:aws:s3:::${stateBucket}/*`] },
+        // A plan locks the state too: Terraform writes the lock file and deletes it.
+        { actions: ["s3:PutObject", "s3:DeleteObject"], resources: [`arn:aws:s3:::${stateBucket}/*.tflock`] },
+      ],
+      apply: [{ actions: ["s3:PutObject"], resources: [`arn:aws:s3:::${stateBucket}/*`] }],
+    },
+    s3: {
+      types: [
+        "aws_s3_bucket",
+        "aws_s3_bucket_lifecycle_configuration",
+        "aws_s3_bucket_policy",
+        "aws_s3_bucket_public_access_block",
+        "aws_s3_bucket_server_side_encryption_configuration",
+        "aws_s3_bucket_versioning",
+      ],
+      plan: [
+        {
+          actions: [
+            "s3:GetAccelerateConfiguration",
+            "s3:GetBucketAcl",
+            "s3:GetBucketCORS",
+            "s3:GetBucketLogging",
+            "s3:GetBucketObjectLockConfiguration",
+            "s3:GetBucketPolicy",
+            "s3:GetBucketPublicAccessBlock",
+            "s3:GetBucketRequestPayment",
+            "s3:GetBucketTagging",
+            "s3:GetBucketVersioning",
+            "s3:GetBucketWebsite",
+            "s3:GetEncryptionConfiguration",
+            "s3:GetLifecycleConfiguration",
+            "s3:GetReplicationConfiguration",
+            "s3:ListBucket",
+          ],
+          resources: buckets,
+        },
+      ],
+      apply: [
+        {
+          // Terraform itself refuses to destroy the buckets, so nobody here may delete one or its policy.
+          actions: [
+            "s3:CreateBucket",
+            "s3:PutBucketPolicy",
+            "s3:PutBucketPublicAccessBlock",
+            "s3:PutBucketTagging",
+            "s3:PutBucketVersioning",
+            "s3:PutEncryptionConfiguration",
+            "s3:PutLifecycleConfiguration",
+          ],
+          resources: buckets,
+        },
+      ],
+    },
+    iam: {
+      types: [
+        "aws_iam_openid_connect_provider",
+        "aws_iam_policy",
+        "aws_iam_role",
+        "aws_iam_role_policies_exclusive",
+        "aws_iam_role_policy",
+        "aws_iam_role_policy_attachment",
+        "aws_iam_role_policy_attachments_exclusive",
+      ],
+      plan: [
+        {
+          actions: ["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"],
+          resources: [...roles, iam(`role${githubPath}${prefix}-*`)],
+        },
+        {
+          actions: ["iam:GetPolicy", "iam:GetPolicyVersion"],
+          resources: [iam(`policy${githubPath}${prefix}-*`)],
+        },
+        {
+          actions: ["iam:GetOpenIDConnectProvider"],
+          resources: [githubProviderArn(account)],
+          reason: "an account has one provider for GitHub, whoever uses it",
+        },
+      ],
+      apply: [
+        {
+          actions: [
+            "iam:CreateRole",
+            "iam:DeleteRole",
+            "iam:DeleteRolePolicy",
+            "iam:DetachRolePolicy",
+            "iam:ListInstanceProfilesForRole",
+            "iam:PutRolePolicy",
+            "iam:TagRole",
+            "iam:UntagRole",
+            "iam:UpdateAssumeRolePolicy",
+            "iam:UpdateRole",
+          ],
+          resources: roles,
+        },
+        {
+          actions: ["iam:AttachRolePolicy"],
+          resources: roles,
+          condition: { ArnEquals: { "iam:PolicyARN": apiGatewayLoggingPolicy } },
+        },
+        {
+          actions: ["iam:PassRole"],
+          resources: roles,
+          condition: {
+            StringEquals: {
+              "iam:PassedToService": ["apigateway.amazonaws.com", "lambda.amazonaws.com", "sagemaker.amazonaws.com"],
+            },
+          },
+        },
+        {
+          actions: ["iam:CreateServiceLinkedRole"],
+          resources: [iam("role/aws-service-role/*")],
+          condition: {
+            StringEquals: { "iam:AWSServiceName": ["ops.apigateway.amazonaws.com", "redshift.amazonaws.com"] },
+          },
+          reason: "AWS makes these roles for an account's first API and first cluster, and says what they may do",
+        },
+      ],
+    },
+    ec2: {
+      types: [
+        "aws_key_pair",
+        "aws_route_table",
+        "aws_route_table_association",
+        "aws_security_group",
+        "aws_subnet",
+        "aws_vpc",
+        "aws_vpc_endpoint",
+      ],
+      plan: [
+        {
+          actions: [
+            "ec2:DescribeKeyPairs",
+            "ec2:DescribeNetworkAcls",
+            "ec2:DescribePrefixLists",
+            "ec2:DescribeRouteTables",
+            "ec2:DescribeSecurityGroupRules",
+            "ec2:DescribeSecurityGroups",
+            "ec2:DescribeSubnets",
+            "ec2:DescribeVpcAttribute",
+            "ec2:DescribeVpcEndpoints",
+            "ec2:DescribeVpcs",
+          ],
+          resources: ["*"],
+          reason: "EC2 limits no list to a resource",
+        },
+      ],
+      apply: [
+        {
+          actions: [
+            "ec2:AuthorizeSecurityGroupEgress",
+            "ec2:CreateRouteTable",
+            "ec2:CreateSecurityGroup",
+            "ec2:CreateSubnet",
+            "ec2:CreateVpc",
+            "ec2:CreateVpcEndpoint",
+          ],
+          resources: network,
+          condition: tagging,
+        },
+        {
+          actions: ["ec2:CreateTags"],
+          resources: [...network, ...ours("ec2", "key-pair/")],
+          condition: {
+            StringEquals: {
+              "ec2:CreateAction": [
+                "AuthorizeSecurityGroupEgress",
+                "CreateRouteTable",
+                "CreateSecurityGroup",
+                "CreateSubnet",
+                "CreateVpc",
+                "CreateVpcEndpoint",
+                "ImportKeyPair",
+              ],
+            },
+          },
+          reason: "the condition lets it tag only what the same call makes, which carries the project's tag",
+        },
+        {
+          // What is made inside of something needs both: the tag on what is new, and on what it is made in.
+          actions: [
+            "ec2:AssociateRouteTable",
+            "ec2:AuthorizeSecurityGroupEgress",
+            "ec2:CreateRouteTable",
+            "ec2:CreateSecurityGroup",
+            "ec2:CreateSubnet",
+            "ec2:CreateTags",
+            "ec2:CreateVpcEndpoint",
+            "ec2:DeleteRouteTable",
+            "ec2:DeleteSecurityGroup",
+            "ec2:DeleteSubnet",
+            "ec2:DeleteTags",
+            "ec2:DeleteVpc",
+            "ec2:DeleteVpcEndpoints",
+            "ec2:DisassociateRouteTable",
+            "ec2:ModifySecurityGroupRules",
+            "ec2:ModifySubnetAttribute",
+            "ec2:ModifyVpcAttribute",
+            "ec2:ModifyVpcEndpoint",
+            "ec2:ReplaceRouteTableAssociation",
+            "ec2:RevokeSecurityGroupEgress",
+            "ec2:RevokeSecurityGroupIngress",
+          ],
+          resources: network,
+          condition: tagged,
+        },
+        {
+          actions: ["ec2:CreateTags", "ec2:DeleteKeyPair", "ec2:DeleteTags", "ec2:ImportKeyPair"],
+          resources: ours("ec2", "key-pair/"),
+        },
+        {
+          actions: [
+            "ec2:DescribeAccountAttributes",
+            "ec2:DescribeAddresses",
+            "ec2:DescribeAvailabilityZones",
+            "ec2:DescribeInternetGateways",
+            "ec2:DescribeNetworkInterfaces",
+          ],
+          resources: ["*"],
+          reason: "EC2 limits no list to a resource; Redshift looks at the network for whoever makes a cluster",
+        },
+      ],
+    },
+    sqs: {
+      types: ["aws_sqs_queue", "aws_sqs_queue_policy", "aws_sqs_queue_redrive_allow_policy"],
+      plan: [{ actions: ["sqs:GetQueueAttributes", "sqs:ListQueueTags"], resources: ours("sqs", "") }],
+      apply: [
+        {
+          actions: ["sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"],
+          resources: ours("sqs", ""),
+        },
+      ],
+    },
+    lambda: {
+      types: ["aws_lambda_event_source_mapping", "aws_lambda_function", "aws_lambda_permission"],
+      plan: [
+        {
+          actions: [
+            "lambda:GetFunction",
+            "lambda:GetFunctionCodeSigningConfig",
+            "lambda:GetPolicy",
+            "lambda:ListTags",
+            "lambda:ListVersionsByFunction",
+          ],
+          resources: functions,
+        },
+        {
+          actions: ["lambda:GetEventSourceMapping"],
+          resources: eventSourceMappings,
+          condition: ofOurFunctions,
+        },
+        {
+          actions: ["lambda:ListTags"],
+          resources: eventSourceMappings,
+          reason: "the id of a mapping is AWS's, and its tags know no function",
+        },
+      ],
+      apply: [
+        {
+          actions: [
+            "lambda:AddPermission",
+            "lambda:CreateFunction",
+            "lambda:DeleteFunction",
+            "lambda:GetFunctionConfiguration",
+            "lambda:RemovePermission",
+            "lambda:TagResource",
+            "lambda:UntagResource",
+            "lambda:UpdateFunctionCode",
+            "lambda:UpdateFunctionConfiguration",
+          ],
+          resources: functions,
+        },
+        {
+          actions: ["lambda:CreateEventSourceMapping"],
+          resources: ["*"],
+          condition: ofOurFunctions,
+          reason: "a mapping has no ARN before it is made; its function says whose it is",
+        },
+        {
+          actions: ["lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"],
+          resources: eventSourceMappings,
+          condition: ofOurFunctions,
+        },
+        {
+          actions: ["lambda:TagResource", "lambda:UntagResource"],
+          resources: eventSourceMappings,
+          reason: "the id of a mapping is AWS's, and its tags know no function",
+        },
+      ],
+    },
+    apiGateway: {
+      types: [
+        "aws_api_gateway_account",
+        "aws_api_gateway_deployment",
+        "aws_api_gateway_integration",
+        "aws_api_gateway_method",
+        "aws_api_gateway_method_settings",
+        "aws_api_gateway_resource",
+        "aws_api_gateway_rest_api",
+        "aws_api_gateway_stage",
+      ],
+      plan: [
+        {
+          actions: ["apigateway:GET"],
+          resources: [apis, `${apis}/*`, apiAccount, apiTags],
+          reason: "the id of an API is AWS's, and most of what is in an API carries no tag",
+        },
+      ],
+      apply: [
+        { actions: ["apigateway:POST"], resources: [apis], condition: tagging },
+        {
+          actions: ["apigateway:DELETE", "apigateway:PATCH", "apigateway:PUT"],
+          resources: [`${apis}/*`],
+          condition: tagged,
+        },
+        {
+          actions: ["apigateway:DELETE", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT"],
+          resources: [`${apis}/*/*`],
+          reason: "what is in an API carries no tag of its own; the API itself is changed and deleted by its tag only",
+        },
+        {
+          actions: ["apigateway:DELETE", "apigateway:POST", "apigateway:PUT"],
+          resources: [apiTags],
+          reason: "a tag's ARN holds the id of the API, which is AWS's",
+        },
+        {
+          actions: ["apigateway:PATCH"],
+          resources: [apiAccount],
+          reason: "there is one such setting for an account in a region, and the stack state makes it",
+        },
+      ],
+    },
+    logs: {
+      types: ["aws_cloudwatch_log_group"],
+      plan: [
+        {
+          actions: ["logs:DescribeLogGroups"],
+          resources: [inRegion("logs", "log-group:*")],
+          reason: "it lists, and is asked for all log groups that start with a name",
+        },
+        { actions: ["logs:ListTagsForResource"], resources: logGroups },
+      ],
+      apply: [
+        {
+          actions: [
+            "logs:CreateLogGroup",
+            "logs:DeleteLogGroup",
+            "logs:DeleteRetentionPolicy",
+            "logs:PutRetentionPolicy",
+            "logs:TagResource",
+            "logs:UntagResource",
+          ],
+          resources: logGroups,
+        },
+      ],
+    },
+    cloudWatch: {
+      types: ["aws_cloudwatch_metric_alarm"],
+      plan: [
+        {
+          actions: ["cloudwatch:DescribeAlarms"],
+          resources: [inRegion("cloudwatch", "alarm:*")],
+          reason: "it lists, and takes no name but as a filter",
+        },
+        { actions: ["cloudwatch:ListTagsForResource"], resources: ours("cloudwatch", "alarm:") },
+      ],
+      apply: [
+        {
+          actions: [
+            "cloudwatch:DeleteAlarms",
+            "cloudwatch:PutMetricAlarm",
+            "cloudwatch:TagResource",
+            "cloudwatch:UntagResource",
+          ],
+          resources: ours("cloudwatch", "alarm:"),
+        },
+      ],
+    },
+    sageMaker: {
+      types: [
+        "aws_sagemaker_endpoint",
+        "aws_sagemaker_endpoint_configuration",
+        "aws_sagemaker_feature_group",
+        "aws_sagemaker_model",
+      ],
+      plan: [
+        {
+          actions: [
+            "sagemaker:DescribeEndpoint",
+            "sagemaker:DescribeEndpointConfig",
+            "sagemaker:DescribeFeatureGroup",
+            "sagemaker:DescribeModel",
+            "sagemaker:ListTags",
+          ],
+          resources: models,
+        },
+      ],
+      apply: [
+        {
+          actions: [
+            "sagemaker:AddTags",
+            "sagemaker:CreateEndpoint",
+            "sagemaker:CreateEndpointConfig",
+            "sagemaker:CreateFeatureGroup",
+            "sagemaker:CreateModel",
+            "sagemaker:DeleteEndpoint",
+            "sagemaker:DeleteEndpointConfig",
+            "sagemaker:DeleteFeatureGroup",
+            "sagemaker:DeleteModel",
+            "sagemaker:DeleteTags",
+            "sagemaker:UpdateEndpoint",
+            "sagemaker:UpdateFeatureGroup",
+          ],
+          resources: models,
+        },
+        {
+          actions: ["glue:CreateDatabase", "glue:CreateTable", "glue:GetDatabase", "glue:GetTable", "glue:UpdateTable"],
+          resources: [
+            inRegion("glue", "catalog"),
+            inRegion("glue", "database/sagemaker_featurestore"),
+            inRegion("glue", "table/sagemaker_featurestore/*"),
+          ],
+          reason: "an offline store gets a table in the one database that all feature groups of an account share",
+        },
+      ],
+    },
+    redshift: {
+      types: [
+        "aws_redshift_cluster",
+        "aws_redshift_parameter_group",
+        "aws_redshift_subnet_group",
+        "aws_redshiftdata_statement",
+      ],
+      plan: [
+        {
+          actions: [
+            "redshift:DescribeClusterParameterGroups",
+            "redshift:DescribeClusterSubnetGroups",
+            "redshift:DescribeClusters",
+          ],
+          resources: ["*"],
+          reason: "they list, and take no name but as a filter",
+        },
+        { actions: ["redshift:DescribeClusterParameters", "redshift:DescribeLoggingStatus"], resources: warehouses },
+        {
+          actions: ["redshift-data:DescribeStatement"],
+          resources: ["*"],
+          reason: "a statement has no ARN, and Terraform reads those that were run by whoever deployed last",
+        },
+      ],
+      apply: [
+        {
+          actions: [
+            "redshift:CreateCluster",
+            "redshift:CreateClusterParameterGroup",
+            "redshift:CreateClusterSubnetGroup",
+            "redshift:CreateTags",
+            "redshift:DeleteCluster",
+            "redshift:DeleteClusterParameterGroup",
+            "redshift:DeleteClusterSubnetGroup",
+            "redshift:DeleteTags",
+            "redshift:ModifyCluster",
+            "redshift:ModifyClusterIamRoles",
+            "redshift:ModifyClusterParameterGroup",
+            "redshift:ModifyClusterSubnetGroup",
+          ],
+          resources: warehouses,
+        },
+        { actions: ["redshift-data:ExecuteStatement"], resources: ours("redshift", "cluster:") },
+        // Statements at deploy are run as the cluster's admin.
+        { actions: ["redshift:GetClusterCredentials"], resources: ours("redshift", "dbuser:", "dbname:") },
+        {
+          // The admin's password, which Redshift makes and keeps in the name of whoever makes the cluster.
+          actions: [
+            "secretsmanager:CreateSecret",
+            "secretsmanager:DeleteSecret",
+            "secretsmanager:DescribeSecret",
+            "secretsmanager:RotateSecret",
+            "secretsmanager:TagResource",
+          ],
+          resources: ours("secretsmanager", "secret:redshift!"),
+        },
+      ],
+    },
+  };
+}

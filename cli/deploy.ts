@@ -1,0 +1,70 @@
+import { createInterface } from "node:readline/promises";
+import { Command, Option } from "commander";
+import { allowDestroyOption, takeOverOption } from "./diff";
+import type { MadePlan } from "./planning";
+
+interface DeployOptions {
+  readonly allowDestroy: string[];
+  readonly takeOver?: string;
+  readonly plan?: string;
+  readonly autoApprove?: true;
+}
+
+/** Plans or opens a plan, checks it, asks, and applies that very plan. Gives whether it was safe. */
+async function deploy(stack: string, { allowDestroy, takeOver, plan, autoApprove }: DeployOptions): Promise<boolean> {
+  const { applyPlan, reviewOf, withNewPlan, withSavedPlan } = await import("./planning");
+  const { textOf } = await import("./review-text");
+  const { planPassphrase } = await import("./saved-plan");
+  if (!autoApprove && !process.stdin.isTTY) {
+    throw new Error("Nobody can be asked here, since this is no terminal. With --auto-approve nobody is asked.");
+  }
+  const apply = async (made: MadePlan) => {
+    const review = await reviewOf(made, allowDestroy);
+    console.log(textOf(review, process.stdout.isTTY));
+    if (!review.isSafe) console.error("Nothing was applied.");
+    else if (review.plan.isEmpty) console.error("There is nothing to apply.");
+    else if (autoApprove || (await confirm(`Apply this to ${stack}? [y/N] `, made.signal))) await applyPlan(made);
+    else throw new Error("Nothing was applied.");
+    return review.isSafe;
+  };
+  return plan === undefined
+    ? withNewPlan(stack, takeOver, apply)
+    : withSavedPlan(stack, { file: plan, passphrase: planPassphrase() }, apply);
+}
+
+/** Asks on the terminal. Whatever is no yes is a no, the end of the input and Ctrl-C too. */
+async function confirm(question: string, interruption: AbortSignal): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const end = new AbortController();
+  terminal.once("close", () => end.abort());
+  const signal = AbortSignal.any([end.signal, interruption]);
+  try {
+    return /^y(es)?$/i.test((await terminal.question(question, { signal })).trim());
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    console.error();
+    return false;
+  } finally {
+    terminal.close();
+  }
+}
+
+export const deployCommand = () =>
+  new Command("deploy")
+    .description("Applies a plan of a stack, after the check that `diff` makes, and never another one.")
+    .argument("<stack>", "one of the stacks of config.ts, such as inference-dev")
+    .addOption(allowDestroyOption())
+    .addOption(takeOverOption())
+    .addOption(
+      new Option("--plan <file>", "applies the plan that `diff --save` has kept, instead of a new one").conflicts(
+        "takeOver",
+      ),
+    )
+    .option("--auto-approve", "do not ask before anything is changed")
+    .addHelpText(
+      "after",
+      "\nExits with 2, and applies nothing, when something stateful would be lost; with 1 on errors.",
+    )
+    .action(async (stack: string, options: DeployOptions) => {
+      if (!(await deploy(stack, options))) process.exitCode = 2;
+    });
