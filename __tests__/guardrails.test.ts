@@ -143,12 +143,17 @@ describe("data", () => {
     }
   });
 
-  test("in buckets is versioned, private and safe from terraform destroy", () => {
+  test("in buckets is versioned, private, and safe from terraform destroy and from whoever would empty them", () => {
     const buckets = ofType("aws_s3_bucket");
     expect(buckets).toHaveLength(2);
     expect(ofType("aws_s3_bucket_versioning")).toHaveLength(buckets.length);
     expect(ofType("aws_s3_bucket_public_access_block")).toHaveLength(buckets.length);
     for (const { attributes } of buckets) expect(attributes.lifecycle).toEqual({ prevent_destroy: true });
+    for (const { attributes } of ofType("aws_s3_bucket_policy")) {
+      expect(statementsOf(attributes.policy).filter(({ Condition }) => Condition === undefined)).toEqual([
+        expect.objectContaining({ Effect: "Deny", Action: ["s3:DeleteObjectVersion", "s3:DeleteBucket"] }),
+      ]);
+    }
   });
 
   test("that could not be had again is safe from terraform destroy in prod", () => {

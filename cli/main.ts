@@ -3,13 +3,15 @@ import { bootstrapCommand } from "./bootstrap";
 import { deployCommand } from "./deploy";
 import { diffCommand } from "./diff";
 import { importTfvarsCommand } from "./import-tfvars";
+import { stateCommand } from "./state";
 
 const program = new Command("offline-inference")
   .description("Deploys and looks after the pipeline. Each command says more: offline-inference help <command>.")
   .addCommand(bootstrapCommand())
   .addCommand(diffCommand())
   .addCommand(deployCommand())
-  .addCommand(importTfvarsCommand());
+  .addCommand(importTfvarsCommand())
+  .addCommand(stateCommand());
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 program.parseAsync().catch((error: unknown) => {

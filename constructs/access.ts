@@ -49,19 +49,27 @@ export function policyDocument(statements: PolicyStatement[]): string {
   });
 }
 
-/** The policy of a queue or a bucket that refuses everybody who comes by plain HTTP, as JSON. */
-export function tlsOnlyPolicy(service: "sqs" | "s3", resources: string[]): string {
+/**
+ * The policy of a queue or a bucket that refuses everybody who comes by plain HTTP, as JSON.
+ * @param refused actions that it refuses to everybody else too, by the name of the statement that does
+ */
+export function tlsOnlyPolicy(
+  service: "sqs" | "s3",
+  resources: string[],
+  refused: Record<string, string[]> = {},
+): string {
+  const deny = (Sid: string, Action: string | string[]) => ({
+    Sid,
+    Effect: "Deny",
+    Principal: "*",
+    Action,
+    Resource: resources,
+  });
   return JSON.stringify({
     Version: "2012-10-17",
     Statement: [
-      {
-        Sid: "DenyPlainHttp",
-        Effect: "Deny",
-        Principal: "*",
-        Action: `${service}:*`,
-        Resource: resources,
-        Condition: { Bool: { "aws:SecureTransport": "false" } },
-      },
+      { ...deny("DenyPlainHttp", `${service}:*`), Condition: { Bool: { "aws:SecureTransport": "false" } } },
+      ...Object.entries(refused).map(([sid, actions]) => deny(sid, actions)),
     ],
   });
 }

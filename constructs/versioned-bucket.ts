@@ -14,7 +14,10 @@ export interface VersionedBucketProps {
   readonly oldVersionsExpireAfterDays?: number;
 }
 
-/** A private, encrypted S3 bucket, reached by TLS only, that keeps old versions and that Terraform refuses to destroy. */
+/**
+ * A private, encrypted S3 bucket, reached by TLS only, that keeps old versions. Terraform refuses to destroy it, and it
+ * refuses to be emptied: only S3 itself, in time, deletes an old version. Whoever must do it takes the policy off first.
+ */
 export class VersionedBucket extends Construct {
   readonly bucket: S3Bucket;
 
@@ -41,7 +44,9 @@ export class VersionedBucket extends Construct {
     });
     new S3BucketPolicy(this, "policy", {
       bucket,
-      policy: tlsOnlyPolicy("s3", [this.bucket.arn, `${this.bucket.arn}/*`]),
+      policy: tlsOnlyPolicy("s3", [this.bucket.arn, `${this.bucket.arn}/*`], {
+        DenyEmptying: ["s3:DeleteObjectVersion", "s3:DeleteBucket"], // deleting an object leaves its versions
+      }),
       dependsOn: [privateOnly], // S3 refuses to change both at once
     });
     new S3BucketLifecycleConfiguration(this, "expiry", {
@@ -52,6 +57,7 @@ export class VersionedBucket extends Construct {
           status: "Enabled",
           filter: [{ prefix: "" }],
           noncurrentVersionExpiration: [{ noncurrentDays: oldVersionsExpireAfterDays }],
+          expiration: [{ expiredObjectDeleteMarker: true }], // what a deleted object, as a lock file, leaves at last
           abortIncompleteMultipartUpload: [{ daysAfterInitiation: 7 }],
         },
       ],

@@ -28,27 +28,29 @@ test("is never destroyed by Terraform", () => {
   expect(attributes).not.toHaveProperty("force_destroy");
 });
 
-test("refuses plain HTTP to the bucket and all in it", () => {
+test("refuses everybody plain HTTP and to be emptied, the bucket and all in it; a lock file may be deleted", () => {
   const { attributes } = onlyResource(versionedBucket(), "aws_s3_bucket_policy");
-  expect(statementsOf(attributes.policy)).toMatchObject([
-    {
-      Effect: "Deny",
-      Action: ["s3:*"],
-      Resource: ["${aws_s3_bucket.state_bucket.arn}", "${aws_s3_bucket.state_bucket.arn}/*"],
-      Condition: { Bool: { "aws:SecureTransport": "false" } },
-    },
+  const everybody = {
+    Effect: "Deny",
+    Principal: "*",
+    Resource: ["${aws_s3_bucket.state_bucket.arn}", "${aws_s3_bucket.state_bucket.arn}/*"],
+  };
+  expect(statementsOf(attributes.policy)).toEqual([
+    { ...everybody, Action: ["s3:*"], Condition: { Bool: { "aws:SecureTransport": "false" } } },
+    { ...everybody, Action: ["s3:DeleteObjectVersion", "s3:DeleteBucket"] },
   ]);
 });
 
 test.each([
   [{}, 90],
   [{ oldVersionsExpireAfterDays: 14 }, 14],
-])("forgets old versions in time: %j", (props, days) => {
+])("forgets old versions in time, and with the last of them that the object was deleted: %j", (props, days) => {
   expect(versionedBucket(props)).toHaveResourceWithProperties(S3BucketLifecycleConfiguration, {
     rule: [
       expect.objectContaining({
         status: "Enabled",
         noncurrent_version_expiration: [{ noncurrent_days: days }],
+        expiration: [{ expired_object_delete_marker: true }],
       }),
     ],
   });

@@ -35,6 +35,7 @@ const policy = z.object({
   Statement: z.array(
     z.object({
       Effect: z.enum(["Allow", "Deny"]),
+      Principal: z.unknown().optional(),
       Action: z.union([z.string(), z.array(z.string())]).transform((action) => [action].flat()),
       Resource: z
         .union([z.string(), z.array(z.string())])

@@ -1,0 +1,106 @@
+import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+
+const attributes = z.record(z.string(), z.unknown());
+
+// What Terraform writes since 0.12: https://developer.hashicorp.com/terraform/internals/json-format is another one.
+const stateFile = z.object({
+  version: z.literal(4),
+  terraform_version: z.string(),
+  serial: z.number(),
+  lineage: z.string(),
+  outputs: z.record(z.string(), z.object({ value: z.unknown() })).default({}),
+  resources: z
+    .array(
+      z.object({
+        module: z.string().optional(),
+        mode: z.string(),
+        type: z.string(),
+        name: z.string(),
+        instances: z.array(
+          z.object({
+            index_key: z.union([z.string(), z.number()]).optional(),
+            deposed: z.string().optional(),
+            attributes: attributes.nullish(),
+          }),
+        ),
+      }),
+    )
+    .default([]),
+});
+
+/** Terraform's state, without what only Terraform minds. Its attributes and outputs hold secrets: show their names only. */
+export interface State {
+  readonly serial: number;
+  /** What all states of one history have in common. */
+  readonly lineage: string;
+  /** The version of Terraform that wrote it. */
+  readonly terraformVersion: string;
+  readonly outputs: ReadonlyMap<string, unknown>;
+  /** The attributes of everything that Terraform manages, by address. */
+  readonly resources: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+}
+
+/**
+ * Reads a state file.
+ * @throws when it is none, without a value of it
+ */
+export function parseState(text: string): State {
+  const { data, error } = stateFile.safeParse(parseJson(text));
+  if (data === undefined)
+    throw new Error(`it is no state of Terraform's that is known here: ${z.prettifyError(error)}`);
+  const instances = data.resources
+    .filter(({ mode }) => mode === "managed")
+    .flatMap(({ module, type, name, instances }) =>
+      instances.map(({ index_key, deposed, attributes }) => {
+        const index = index_key === undefined ? "" : `[${JSON.stringify(index_key)}]`;
+        const address = `${module === undefined ? "" : `${module}.`}${type}.${name}${index}`;
+        return [deposed === undefined ? address : `${address} (deposed ${deposed})`, attributes ?? {}] as const;
+      }),
+    );
+  return {
+    serial: data.serial,
+    lineage: data.lineage,
+    terraformVersion: data.terraform_version,
+    outputs: new Map(Object.entries(data.outputs)),
+    resources: new Map(instances),
+  };
+}
+
+/** Undefined where it is no JSON: an error of JSON.parse would quote it. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A state file with another serial, and all else as it was: parsing would round its large numbers. */
+export function withSerial(text: string, serial: number): string {
+  const changed = text.replace(/"serial":\s*\d+/, `"serial": ${serial}`); // Terraform writes it before any resource
+  if (parseState(changed).serial !== serial) throw new Error("its serial is not where Terraform writes it");
+  return changed;
+}
+
+/** The names of the attributes that differ. */
+export const changedNames = (one: Readonly<Record<string, unknown>>, other: Readonly<Record<string, unknown>>) =>
+  [...new Set([...Object.keys(one), ...Object.keys(other)])]
+    .filter((name) => !isDeepStrictEqual(one[name], other[name]))
+    .sort();
+
+/** What differs between two sets of things with names, by name. */
+export interface Difference {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  readonly changed: readonly string[];
+}
+
+/** What becomes of things when `from` becomes `to`. */
+export function difference(from: ReadonlyMap<string, unknown>, to: ReadonlyMap<string, unknown>): Difference {
+  return {
+    added: [...to.keys()].filter((name) => !from.has(name)).sort(),
+    removed: [...from.keys()].filter((name) => !to.has(name)).sort(),
+    changed: [...from.keys()].filter((name) => to.has(name) && !isDeepStrictEqual(from.get(name), to.get(name))).sort(),
+  };
+}
