@@ -124,7 +124,9 @@ function verdictOf({ losses, isSafe }: Review): string {
 const renamed = ({ address, madeInstead }: Loss): string[] =>
   madeInstead.length === 0
     ? []
-    : [`Is ${madeInstead.join(" or ")} the same one, renamed? Then keep it: .moveFromId("${address}")`];
+    : [
+        `Is ${madeInstead.join(" or ")} the same one, renamed? Then add ${address} to the moved table (stacks/moved.ts)`,
+      ];
 
 /** How to go on where the plan is not safe. */
 const wayOut = (losses: readonly Loss[]) => {

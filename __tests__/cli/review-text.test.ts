@@ -33,7 +33,7 @@ test("people read the losses first, then a section for each kind of change, stat
     "",
     "! aws_redshift_cluster.old",
     "    destroyed: it holds the predictions",
-    '    Is aws_redshift_cluster.new the same one, renamed? Then keep it: .moveFromId("aws_redshift_cluster.old")',
+    "    Is aws_redshift_cluster.new the same one, renamed? Then add aws_redshift_cluster.old to the moved table (stacks/moved.ts)",
     "",
     "Replaced",
     "  ± aws_sagemaker_model.m  the new one is there before the old one goes",

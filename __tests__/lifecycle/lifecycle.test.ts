@@ -4,8 +4,10 @@ import { stripVTControlCharacters } from "node:util";
 import { ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
 import { z } from "zod";
 import { Checkout, type Outcome } from "../setup/checkout";
-import { type Moto, startMoto } from "../setup/moto";
-import { resourcesOf } from "../setup/synth";
+import { allows, iamActionOf } from "../setup/iam-actions";
+import { type AwsCall, type Moto, startMoto } from "../setup/moto";
+import { stateStackWithGitHub } from "../setup/stacks";
+import { attachedStatementsOf, resourcesOf } from "../setup/synth";
 
 const stack = "inference-dev";
 const stateBucket = "sagemaker-endpoint-deploy-tf-state-vector";
@@ -29,6 +31,10 @@ let checkout: Checkout;
 let s3: S3Client;
 /** What moto holds once the state stack is deployed. */
 let foundation: Record<string, number>;
+/** What was called by then: a person deploys that stack. */
+let callsOfBootstrap: number;
+/** What a plan calls where all is deployed. */
+let callsOfPlan: AwsCall[];
 beforeAll(async () => {
   moto = await startMoto();
   checkout = await Checkout.on(moto);
@@ -90,6 +96,7 @@ test("bootstrap deploys the state stack, and moves its state into the bucket tha
   const listed = printed(await checkout.terraform("state", "state", "list"));
   expect(listed.trim().split("\n").sort()).toEqual((await addressesIn("state")).sort());
   foundation = await moto.holdings();
+  callsOfBootstrap = (await moto.calls()).length;
   expect(foundation).toEqual({ aws_iam_role: 1, aws_s3_bucket: 2 });
   report(`state: ${length} applied`, bootstrap);
 });
@@ -137,8 +144,10 @@ test("moto knows every call that it was sent by its name in AWS", async () => {
 });
 
 test("the next plan is empty", async () => {
+  const before = (await moto.calls()).length;
   const plan = await checkout.terraform(stack, "plan", "-detailed-exitcode", "-input=false");
   expect(printed(plan)).toContain("No changes."); // -detailed-exitcode: it would have ended with 2
+  callsOfPlan = (await moto.calls()).slice(before);
   report(`${stack}: 0 drift`, plan);
 });
 
@@ -171,4 +180,22 @@ test("cdktf destroy leaves nothing behind, in the state or in the account", asyn
   expect(await moto.holdings()).toEqual(foundation);
   expect(await objectsInStateBucket()).toEqual([`${stack}/terraform.tfstate`, "state/terraform.tfstate"]);
   report(`${stack}: ${length} destroyed`, destroy);
+});
+
+describe("GitHub's roles", () => {
+  const state = stateStackWithGitHub();
+  const refused = (role: "plan" | "deploy", calls: AwsCall[]) => {
+    const statements = attachedStatementsOf(state, `aws_iam_role.github_${role}_role`);
+    const actions = new Set(calls.flatMap(iamActionOf));
+    expect(actions.size).toBeGreaterThan(30);
+    return [...actions].filter((action) => !allows(statements, action));
+  };
+
+  test("may make every call that was made for a plan, with the plan role", () => {
+    expect(refused("plan", callsOfPlan)).toEqual([]);
+  });
+
+  test("may make every call that was made to deploy, change and destroy, with the deploy role", async () => {
+    expect(refused("deploy", (await moto.calls()).slice(callsOfBootstrap))).toEqual([]);
+  });
 });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { CopyObjectCommand, CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { z } from "zod";
 import { statefulTypes } from "../../aws/stateful-types";
+import { readPlan } from "../../cli/plan";
 import { reviewJson } from "../../cli/review";
 import { originalResources } from "../../stacks/moved";
 import { Checkout } from "../setup/checkout";
@@ -165,6 +166,15 @@ test("another team's role keeps the policy that the original's attachment held f
 test("the next plan is empty", async () => {
   expect(await diff("--take-over", "dev")).toMatchObject({ status: 0, empty: true, changes: [], outputs: [] });
   console.log(`${stack}: 0 drift after the takeover`);
+});
+
+test("the way back is open: the original's Terraform would replace nothing stateful either", async () => {
+  await original.terraform("plan", "-input=false", "-no-color", "-out=back");
+  const { changes } = readPlan(await original.terraform("show", "-json", "back"));
+  const ended = changes.filter(({ kind }) => kind === "destroy" || kind === "replace");
+  expect(ended.map(({ address, kind }) => [address, kind])).toEqual([
+    ["aws_api_gateway_integration.api_integration", "replace"],
+  ]);
 });
 
 test("the second apply resizes the cluster, and nothing else", async () => {

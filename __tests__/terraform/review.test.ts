@@ -288,7 +288,7 @@ describe("inference-dev", () => {
     expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringMatching(/Nothing was applied\.\n$/) });
     expect(stdout).toContain(`! aws_redshift_cluster.warehouse_old_name
     destroyed: it holds the predictions
-    Is aws_redshift_cluster.warehouse_cluster the same one, renamed? Then keep it: .moveFromId("aws_redshift_cluster.warehouse_old_name")
+    Is aws_redshift_cluster.warehouse_cluster the same one, renamed? Then add aws_redshift_cluster.warehouse_old_name to the moved table (stacks/moved.ts)
 `);
     expect(await readFile(checkout.state("inference-dev"), "utf8")).toBe(before);
     expect(await checkout.plansLeft()).toEqual([]);
