@@ -1,5 +1,6 @@
 import { createInterface } from "node:readline/promises";
 import { Command, Option } from "commander";
+import { showsColours } from "./colours";
 import { allowDestroyOption, takeOverOption } from "./diff";
 import type { MadePlan } from "./planning";
 
@@ -20,7 +21,7 @@ async function deploy(stack: string, { allowDestroy, takeOver, plan, autoApprove
   }
   const apply = async (made: MadePlan) => {
     const review = await reviewOf(made, allowDestroy);
-    console.log(textOf(review, process.stdout.isTTY));
+    console.log(textOf(review, showsColours(process.stdout)));
     if (!review.isSafe) console.error("Nothing was applied.");
     else if (review.plan.isEmpty) console.error("There is nothing to apply.");
     else if (autoApprove || (await confirm(`Apply this to ${stack}? [y/N] `, made.signal))) await applyPlan(made);

@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { showsColours } from "./colours";
 
 interface DiffOptions {
   readonly allowDestroy: string[];
@@ -28,7 +29,7 @@ async function diff(stack: string, { allowDestroy, takeOver, save, markdown, jso
   return withNewPlan(stack, takeOver, async (made) => {
     const review = await reviewOf(made, allowDestroy);
     if (markdown) console.log(markdownOf(review, await wholePlan(made)));
-    else console.log(json ? jsonOf(review) : textOf(review, process.stdout.isTTY));
+    else console.log(json ? jsonOf(review) : textOf(review, showsColours(process.stdout)));
     if (save !== undefined) {
       await savePlan(save, made.folder, stack, passphrase);
       console.error(`The plan is in ${save}, encrypted. \`deploy ${stack} --plan ${save}\` applies it.`);

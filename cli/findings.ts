@@ -1,4 +1,5 @@
-import colors from "picocolors";
+import { createColors } from "picocolors";
+import { showsColours } from "./colours";
 
 /** Something that was looked at. */
 export interface Finding {
@@ -32,13 +33,9 @@ export async function check(look: () => Promise<Finding>): Promise<Finding> {
 /** What an error says. */
 export const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
-/** Colours for a stream: none where it is no terminal, or none are wanted. */
-export const colorsOf = ({ isTTY }: { isTTY?: boolean }) =>
-  colors.createColors(isTTY === true && colors.isColorSupported);
-
 /** A finding as lines: its mark and text, then what it is about, then how to mend it. */
 export function linesOf({ mark, text, details = [], mend }: Finding): string[] {
-  const { green, yellow, red } = colorsOf(process.stdout);
+  const { green, yellow, red } = createColors(showsColours(process.stdout));
   const marks = { ok: green("✔"), warning: yellow("!"), problem: red("✖") };
   const indented = (lines: readonly string[]) =>
     lines.flatMap((line) => line.split("\n")).map((line) => `      ${line}`);

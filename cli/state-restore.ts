@@ -1,5 +1,7 @@
 import { createInterface } from "node:readline/promises";
-import { colorsOf, messageOf } from "./findings";
+import { createColors } from "picocolors";
+import { showsColours } from "./colours";
+import { messageOf } from "./findings";
 import { stateBackend } from "./state-backend";
 import { type Content, StateBucket, timeOf } from "./state-bucket";
 import { restoreCommand } from "./state-doctor";
@@ -107,7 +109,7 @@ const isOfOtherHistory = (one: Snapshot, other: Snapshot) => one.state.lineage !
 
 /** What restoring a version changes. Names only: a state holds secrets. */
 function changeLines(stack: string, old: Snapshot, current?: Snapshot): string[] {
-  const { green, yellow, red } = colorsOf(process.stdout);
+  const { green, yellow, red } = createColors(showsColours(process.stdout));
   const from = current?.state.resources ?? new Map();
   const resources = difference(from, old.state.resources);
   const outputs = difference(current?.state.outputs ?? new Map(), old.state.outputs);

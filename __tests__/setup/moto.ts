@@ -62,7 +62,7 @@ export async function startMoto() {
     environment,
     /** AWS's CLI: what it answers, where it answers anything. */
     aws: async (...args: string[]): Promise<unknown> => {
-      const command = ["-m", "awscli", ...args, "--output", "json"];
+      const command = ["-m", "awscli", "--endpoint-url", url, "--output", "json", ...args];
       const { stdout } = await run(join(binaries, "python"), command, { env: environment, maxBuffer: 1 << 26 });
       return stdout === "" ? undefined : JSON.parse(stdout);
     },

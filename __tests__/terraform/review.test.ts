@@ -41,7 +41,7 @@ describe("a stack", () => {
   test("is looked at without a change, deployed, and has no changes then", async () => {
     const command = `ls -l plan > ${checkout.path("listing")}`;
     await checkout.write({ terraform_data: { a: thing("1", { provisioner: [{ "local-exec": { command } }] }) } });
-    const looked = await checkout.run("diff", "tiny");
+    const looked = await checkout.start(["diff", "tiny"], { CI: "true" }).ended; // where picocolors has colours on
     expect(looked).toEqual({
       status: 0,
       stdout: "tiny: 1 created\n\nCreated\n  + terraform_data.a\n\nSafe: nothing stateful is lost.\n",
