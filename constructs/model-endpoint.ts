@@ -96,7 +96,7 @@ export class ModelEndpoint extends Construct {
       name: props.executionRoleName,
       assumeRolePolicy: trustPolicy("sagemaker.amazonaws.com"),
     });
-    const unique = (arns: string[]) => [...new Set(arns)];
+    const unique = (arns: string[]) => [...new Set(arns)].sort(); // the way back changes nothing of it
     this.policy = new IamRolePolicy(this, "execution_policy", {
       name: "model-execution",
       role: this.role.name,
