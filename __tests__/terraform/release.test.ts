@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { AwsError, json, type StandIn, serve } from "../../local/stand-in";
@@ -48,9 +48,16 @@ describe("the plan", () => {
     return JSON.stringify({ terraform, provider, ...(moved !== undefined && { moved }), resource });
   }
 
+  let folder: StackFolder;
+  beforeAll(async () => {
+    folder = await StackFolder.of(modelOf(undefined));
+  });
+  afterAll(() => folder.remove());
+
   /** What Terraform would change from the one to the other, as if the first had just been applied. */
   async function changes(from: EnvironmentReleases | undefined, to: EnvironmentReleases) {
-    const folder = await StackFolder.of(modelOf(from));
+    await rm(join(folder.folder, "test.tfstate"), { force: true });
+    await writeFile(join(folder.folder, "cdk.tf.json"), modelOf(from));
     const look = async (...more: string[]) => {
       await folder.terraform("plan", "-input=false", "-no-color", "-out=plan", ...more);
       return plan.parse(JSON.parse(await folder.terraform("show", "-json", "plan"))).resource_changes;
@@ -75,7 +82,6 @@ describe("the plan", () => {
     await writeFile(join(folder.folder, "test.tfstate"), JSON.stringify(state));
     await writeFile(join(folder.folder, "cdk.tf.json"), modelOf(to));
     const planned = await look("-refresh=false");
-    await folder.remove();
     return planned.flatMap(({ address, change }) =>
       change.actions.join() === "no-op" ? [] : [`${change.actions.join()} ${address}`],
     );
@@ -83,7 +89,9 @@ describe("the plan", () => {
 
   const madeByAws = (address: string, unknown: Record<string, unknown>) =>
     Object.fromEntries(
-      ["id", "arn"].filter((name) => unknown[name] === true).map((name) => [name, `arn:aws:made::by:aws/${address}`]),
+      ["id", "arn"]
+        .filter((name) => unknown[name] === true)
+        .map((name) => [name, `arn:aws:iam::123456789012:role/${address}`]),
     );
 
   const both = (action: string, { artifact, ...rest }: Release) =>
@@ -164,7 +172,6 @@ describe("a deployment of an endpoint", () => {
 SageMaker says: The alarm was raised.
 The release before is kept on AWS. The way back is \`offline-inference model release --rollback\` and to deploy that.
 `);
-    expect(await readFile(checkout.state("tiny"), "utf8")).toContain('"second"'); // what Terraform takes for true
   });
 
   test("is not looked at where nothing of the endpoint changes", async () => {
