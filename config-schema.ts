@@ -5,6 +5,8 @@ import { familyOf, instanceTypes, knownInstanceTypes } from "./aws/instance-type
 import { describeName, describeRange, isName, isWithin, limits, type NameLimit, type Range } from "./aws/limits";
 import { imageFamilyOf, imageFor, imageRegions } from "./aws/model-images";
 import { parsePublicKey } from "./aws/public-key";
+import { fault, faultsOf, got, group, oneOf, refuse, show, sound, text, whole, yesOrNo } from "./faults";
+import { artifactKey } from "./releases";
 
 /** Every fault of a configuration, a line each: the path, what was given, what is allowed and why. */
 export class ConfigError extends Error {
@@ -14,61 +16,6 @@ export class ConfigError extends Error {
     super([`config.ts has ${faults.length} ${faults.length === 1 ? "problem" : "problems"}:`, ...faults].join("\n  "));
   }
 }
-
-// Every message below is the whole fault but its path, so that each can show just what helps.
-
-function show(value: unknown): string {
-  if (value === undefined) return "nothing";
-  const text = JSON.stringify(value) ?? String(value);
-  if (/PRIVATE KEY/.test(text)) return "a private key (not shown)";
-  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
-}
-
-const got = (value: unknown, allowed: string, source?: string) =>
-  `got ${show(value)}; allowed: ${allowed}${source === undefined ? "" : ` (${source})`}`;
-
-const refuse =
-  (allowed: string, source?: string) =>
-  ({ input }: { input?: unknown }) =>
-    got(input, allowed, source);
-
-const whole = (range: Range) => {
-  const error = refuse(describeRange(range), range.source);
-  return z.number({ error }).refine((value) => isWithin(value, range), { error });
-};
-
-const text = (limit: NameLimit) => {
-  const error = refuse(describeName(limit), limit.source);
-  return z.string({ error }).refine((value) => isName(value, limit), { error });
-};
-
-const oneOf = <const Value extends string | number>(values: readonly Value[], why: string) =>
-  z.literal(values, { error: refuse(values.map((value) => show(value)).join(", "), why) });
-
-const yesOrNo = () => z.boolean({ error: refuse("true or false") });
-
-/** An object that knows all its fields; the message of an unknown one lists them, for `faultsOf` to read. */
-const group = <Shape extends z.ZodRawShape>(shape: Shape) =>
-  z.strictObject(shape, {
-    error: (issue) => {
-      const fields = Object.keys(shape).join(", ");
-      return issue.code === "unrecognized_keys" ? fields : got(issue.input, `an object with fields of ${fields}`);
-    },
-  });
-
-/** Lets a rule over several fields run beside other faults, as long as its own fields have none. */
-const sound =
-  (...fields: string[]) =>
-  ({ issues }: z.core.ParsePayload) =>
-    issues.every(({ code, path = [] }) => {
-      if (code === "unrecognized_keys") return true;
-      const fault = path.join(".");
-      return fields.every(
-        (field) => fault !== "" && !`${field}.`.startsWith(`${fault}.`) && !`${fault}.`.startsWith(`${field}.`),
-      );
-    });
-
-const fault = (path: PropertyKey[], message: string) => ({ code: "custom" as const, path, message });
 
 const lowercaseWord: NameLimit = {
   pattern: /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/,
@@ -86,13 +33,6 @@ const regionCode: NameLimit = {
 
 // Terraform adds `.tflock` to the key for its lock file.
 const stateKey: NameLimit = { ...limits.s3.key, maximumLength: limits.s3.key.maximumLength - ".tflock".length };
-
-const artifactKey: NameLimit = {
-  ...limits.s3.key,
-  pattern: /^(?!\/)[\w!.*'()/-]+\.tar\.gz$/,
-  allowed: "a key in S3 that ends in .tar.gz",
-  source: "https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ContainerDefinition.html",
-};
 
 const profile: NameLimit = {
   pattern: /^\S([^\]]*\S)?$/,
@@ -766,31 +706,4 @@ function sharedStateKeys(environments: Record<string, unknown>): string[] {
     if (other === undefined) return [];
     return [`environments.${name}.stateKey: ${got(stateKey, `another key than that of environments.${other.name}`)}`];
   });
-}
-
-function faultsOf(at: string[], error?: z.ZodError): string[] {
-  return (error?.issues ?? []).flatMap((issue) => {
-    const where = (...fields: string[]) => z.core.toDotPath([...at, ...issue.path, ...fields]) || "settings";
-    if (issue.code !== "unrecognized_keys") return [`${where()}: ${issue.message}`];
-    return issue.keys.map((key) => {
-      const meant = issue.message.split(", ").find((field) => distance(key.toLowerCase(), field.toLowerCase()) <= 2);
-      return `${where(key)}: got a field that does not exist${meant ? `, did you mean ${meant}?` : ""}; allowed: ${issue.message}`;
-    });
-  });
-}
-
-/** How many letters must be added, removed or changed to make one word the other. */
-export function distance(one: string, other: string): number {
-  let row = [...other].map((_, index) => index + 1);
-  for (const [index, letter] of [...one].entries()) {
-    let left = index + 1;
-    let diagonal = index;
-    row = [...other].map((wanted, column) => {
-      const above = row[column] ?? 0;
-      left = Math.min(above + 1, left + 1, diagonal + (letter === wanted ? 0 : 1));
-      diagonal = above;
-      return left;
-    });
-  }
-  return row.at(-1) ?? one.length;
 }

@@ -16,6 +16,8 @@ async function checkout(written: Record<string, string> = {}): Promise<string> {
     "dist",
     "aws",
     "config-schema.ts",
+    "faults.ts",
+    "releases.ts",
     "constructs",
     "stacks",
   ];

@@ -4,7 +4,8 @@ import { z } from "zod";
 import { instanceTypes } from "../aws/instance-types";
 import { imageFamilyOf } from "../aws/model-images";
 import { ConfigError, loadConfig, type Shared } from "../config";
-import { distance, readConfig } from "../config-schema";
+import { readConfig } from "../config-schema";
+import { distance } from "../faults";
 
 /** The variables cannot be taken over. The message names every fault, a line each, and never the password. */
 export class InvalidVariables extends Error {

@@ -1,0 +1,92 @@
+import { z } from "zod";
+import { describeName, describeRange, isName, isWithin, type NameLimit, type Range } from "./aws/limits";
+
+/** Schemas of what people write. Each fault says what was given, what is allowed and where that comes from. */
+
+// Every message below is the whole fault but its path, so that each can show just what helps.
+
+export function show(value: unknown): string {
+  if (value === undefined) return "nothing";
+  const text = JSON.stringify(value) ?? String(value);
+  if (/PRIVATE KEY/.test(text)) return "a private key (not shown)";
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}
+
+export const got = (value: unknown, allowed: string, source?: string) =>
+  `got ${show(value)}; allowed: ${allowed}${source === undefined ? "" : ` (${source})`}`;
+
+export const refuse =
+  (allowed: string, source?: string) =>
+  ({ input }: { input?: unknown }) =>
+    got(input, allowed, source);
+
+export const whole = (range: Range) => {
+  const error = refuse(describeRange(range), range.source);
+  return z.number({ error }).refine((value) => isWithin(value, range), { error });
+};
+
+export const text = (limit: NameLimit) => {
+  const error = refuse(describeName(limit), limit.source);
+  return z.string({ error }).refine((value) => isName(value, limit), { error });
+};
+
+export const oneOf = <const Value extends string | number>(values: readonly Value[], why: string) =>
+  z.literal(values, { error: refuse(values.map((value) => show(value)).join(", "), why) });
+
+export const yesOrNo = () => z.boolean({ error: refuse("true or false") });
+
+/** An object that knows all its fields; the message of an unknown one lists them, for `faultsOf` to read. */
+export const group = <Shape extends z.ZodRawShape>(shape: Shape) =>
+  z.strictObject(shape, {
+    error: (issue) => {
+      const fields = Object.keys(shape).join(", ");
+      return issue.code === "unrecognized_keys" ? fields : got(issue.input, `an object with fields of ${fields}`);
+    },
+  });
+
+/** Lets a rule over several fields run beside other faults, as long as its own fields have none. */
+export const sound =
+  (...fields: string[]) =>
+  ({ issues }: z.core.ParsePayload) =>
+    issues.every(({ code, path = [] }) => {
+      if (code === "unrecognized_keys") return true;
+      const fault = path.join(".");
+      return fields.every(
+        (field) => fault !== "" && !`${field}.`.startsWith(`${fault}.`) && !`${fault}.`.startsWith(`${field}.`),
+      );
+    });
+
+export const fault = (path: PropertyKey[], message: string) => ({ code: "custom" as const, path, message });
+
+/** The faults of what lies at a path, a line each. */
+export function faultsOf(at: string[], error?: z.ZodError): string[] {
+  return (error?.issues ?? []).flatMap((issue) => {
+    const where = (...fields: string[]) => z.core.toDotPath([...at, ...issue.path, ...fields]) || "settings";
+    // Of a union the last member has fields, and its faults tell more than that no member fits.
+    const inside = issue.code === "invalid_union" ? (issue.errors.at(-1) ?? []) : [];
+    if (inside.some(({ code, path }) => path.length > 0 || code === "unrecognized_keys")) {
+      return faultsOf([...at, ...issue.path.map(String)], new z.ZodError(inside));
+    }
+    if (issue.code !== "unrecognized_keys") return [`${where()}: ${issue.message}`];
+    return issue.keys.map((key) => {
+      const meant = issue.message.split(", ").find((field) => distance(key.toLowerCase(), field.toLowerCase()) <= 2);
+      return `${where(key)}: got a field that does not exist${meant ? `, did you mean ${meant}?` : ""}; allowed: ${issue.message}`;
+    });
+  });
+}
+
+/** How many letters must be added, removed or changed to make one word the other. */
+export function distance(one: string, other: string): number {
+  let row = [...other].map((_, index) => index + 1);
+  for (const [index, letter] of [...one].entries()) {
+    let left = index + 1;
+    let diagonal = index;
+    row = [...other].map((wanted, column) => {
+      const above = row[column] ?? 0;
+      left = Math.min(above + 1, left + 1, diagonal + (letter === wanted ? 0 : 1));
+      diagonal = above;
+      return left;
+    });
+  }
+  return row.at(-1) ?? one.length;
+}

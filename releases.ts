@@ -1,0 +1,148 @@
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { z } from "zod";
+import { instanceTypes, knownInstanceTypes } from "./aws/instance-types";
+import { limits, type NameLimit } from "./aws/limits";
+import { modelKinds } from "./aws/model-kinds";
+import { fault, faultsOf, group, oneOf, refuse, text, yesOrNo } from "./faults";
+
+/** The file with the releases of all environments, beside config.ts and reviewed like it. */
+export const releasesFile = "releases.json";
+
+/** Stands for the model that `model` in config.ts describes, where that one is or was deployed. */
+export const asConfigured = "config.ts";
+
+export const artifactKey: NameLimit = {
+  ...limits.s3.key,
+  pattern: /^(?!\/)[\w!.*'()/-]+\.tar\.gz$/,
+  allowed: "a key in S3 that ends in .tar.gz",
+  source: "https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ContainerDefinition.html",
+};
+
+const sha256: NameLimit = {
+  pattern: /^[0-9a-f]{64}$/,
+  minimumLength: 64,
+  maximumLength: 64,
+  allowed: "the SHA-256 of the archive, in hexadecimal digits",
+  source: "`offline-inference model package` prints it",
+};
+
+export const releaseSchema = group({
+  /** The model artifact, a tar.gz in S3. */
+  artifact: group({
+    bucket: text(limits.s3.bucketName),
+    key: text(artifactKey),
+    sha256: text(sha256),
+  }),
+  /** What it is made for; image, environment variables and instance family follow (aws/model-kinds.ts). */
+  kind: oneOf(modelKinds, "aws/model-kinds.ts"),
+  /** The image that serves it; Neo names one for each artifact. @default `model.image`, or AWS's own for the kind */
+  image: text(limits.sagemaker.image).optional(),
+  /** What it is served on, where that is not what config.ts says. @default `model.instanceType` */
+  instanceType: z
+    .string({ error: refuse(knownInstanceTypes) })
+    .refine((type) => instanceTypes.has(type), { error: refuse(knownInstanceTypes) })
+    .optional(),
+  /** Whether this very archive has answered the golden pairs as it must. */
+  verified: yesOrNo(),
+});
+
+/** A model artifact that is deployed, or was before the current one. */
+export type Release = z.infer<typeof releaseSchema>;
+
+const deployed = z.union([z.literal(asConfigured), releaseSchema], {
+  error: refuse(`a release, or "${asConfigured}" for the model that is described there`),
+});
+
+const environmentSchema = group({
+  /** What the endpoint serves. */
+  current: deployed,
+  /** What it served before: its model and endpoint configuration stay on AWS until the next release. @default nothing */
+  previous: deployed.optional(),
+}).superRefine(
+  ({ current, previous }, context) => {
+    if (previous === undefined || idOf(current) !== idOf(previous)) return;
+    context.addIssue(fault(["previous"], "got the same release as current; allowed: another one, or none"));
+  },
+  { when: ({ issues }) => issues.length === 0 },
+);
+
+/** The releases of one environment. */
+export type EnvironmentReleases = z.infer<typeof environmentSchema>;
+
+export const releasesSchema = z.record(z.string(), environmentSchema, {
+  error: refuse("an object of releases by the names of environments"),
+});
+
+/** The releases of the environments that have any, by the environments' names. */
+export type Releases = z.infer<typeof releasesSchema>;
+
+/** A release's own part of Terraform addresses: the same as long as nothing of it changes. */
+export function releaseId({ artifact, kind, image, instanceType }: Release): string {
+  const written = [artifact.bucket, artifact.key, artifact.sha256, kind, image ?? null, instanceType ?? null];
+  return createHash("sha256").update(JSON.stringify(written)).digest("hex").slice(0, 8);
+}
+
+const idOf = (served: Release | typeof asConfigured) => (served === asConfigured ? asConfigured : releaseId(served));
+
+/** What the file says, unchecked: nothing where there is no file. @throws when it is no JSON */
+export function writtenReleases(file = releasesFile): unknown {
+  if (!existsSync(file)) return {};
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new Error(`${file} is no JSON: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** Checks releases. Gives them, or every fault there is, a line each. */
+export function checkReleases(written: unknown): { releases: Releases; faults?: undefined } | { faults: string[] } {
+  const { data, error } = releasesSchema.safeParse(written);
+  if (data !== undefined) return { releases: data };
+  return { faults: faultsOf([], error).map((line) => `${releasesFile}: ${line.replace(/^settings: /, "")}`) };
+}
+
+/**
+ * The releases of every environment that has any.
+ * @throws with every fault there is
+ */
+export function readReleases(file = releasesFile): Releases {
+  const checked = checkReleases(writtenReleases(file));
+  if (checked.faults) throw new Error(checked.faults.join("\n"));
+  return checked.releases;
+}
+
+/** Writes the releases, in one step: a reader finds the old file or the new one. */
+export function writeReleases(releases: Releases, file = releasesFile): void {
+  const partial = `${file}.${process.pid}.partial`;
+  writeFileSync(partial, `${JSON.stringify(releasesSchema.parse(releases), null, 2)}\n`);
+  renameSync(partial, file);
+}
+
+/**
+ * The releases of an environment after a new one: what was current is the one before, and what was before is gone. The
+ * release that is current already stays so, and the one before changes places with it.
+ * @param servesConfigured whether the endpoint is there without a release, and so serves what config.ts describes: then
+ * that is the release before, and is kept
+ */
+export function afterRelease(
+  before: EnvironmentReleases | undefined,
+  release: Release,
+  servesConfigured = false,
+): EnvironmentReleases {
+  if (before === undefined) return { current: release, ...(servesConfigured && { previous: asConfigured }) };
+  return idOf(before.current) === releaseId(release)
+    ? { ...before, current: release }
+    : { current: release, previous: before.current };
+}
+
+/**
+ * The releases of an environment after the way back: the one before is current, and the other one is kept.
+ * @throws when there is none before
+ */
+export function afterRollback(environment: string, before: EnvironmentReleases | undefined): EnvironmentReleases {
+  if (before?.previous === undefined) {
+    throw new Error(`${releasesFile} has no release of ${environment} before the current one to go back to.`);
+  }
+  return { current: before.previous, previous: before.current };
+}
