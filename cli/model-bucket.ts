@@ -6,12 +6,14 @@ import { type Digest, partSize } from "./model-archive";
 
 /** The bucket of an environment's model artifacts, as AWS has it. */
 export class ModelBucket {
+  readonly region: string;
   private readonly client: S3Client;
 
   constructor(
     readonly name: string,
     { region, profile }: { readonly region: string; readonly profile?: string },
   ) {
+    this.region = region;
     this.client = new S3Client({ region, profile });
   }
 

@@ -1,15 +1,14 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { startModelServer, unpackArchive } from "../local/model-server";
 import { checkArchive, digestOf, goldenFile, mustBeFile } from "./model-archive";
+import { noteVerification } from "./verified-models";
 
 /** The project's own, where a model comes with none. */
 const usualGolden = join("__tests__", "fixtures", "golden-predictions.json");
-const folder = join(".local", "verified-models");
-const recordOf = (sha256: string) => join(folder, `${sha256}.json`);
 
 const json = z.string().transform((text, context): unknown => {
   try {
@@ -20,9 +19,6 @@ const json = z.string().transform((text, context): unknown => {
   }
 });
 const goldenAnswers = z.array(z.object({ request: z.string(), response: json })).min(1);
-
-/** Whether `verifyModel` has found an archive right on this machine. */
-export const isVerified = (sha256: string) => existsSync(recordOf(sha256));
 
 /**
  * Runs an archive as SageMaker does, on this machine, and compares its answers with the golden ones.
@@ -55,12 +51,7 @@ export async function verifyModel(archive: string, golden?: string): Promise<{ a
     } finally {
       await server.stop();
     }
-    await rm(recordOf(sha256), { force: true });
-    if (faults.length === 0) {
-      await mkdir(folder, { recursive: true });
-      const record = { archive, answers: pairs.length, at: new Date().toISOString() };
-      await writeFile(recordOf(sha256), `${JSON.stringify(record)}\n`);
-    }
+    await noteVerification(sha256, faults.length === 0);
     return { asked: pairs.length, faults };
   } finally {
     await rm(modelDir, { recursive: true, force: true });

@@ -1,5 +1,11 @@
 import { Command, Option } from "commander";
 
+const recipeOption = () =>
+  new Option(
+    "--recipe <name>",
+    "torch-neuron (the usual one) or neo for Inf1, torch-neuronx for Inf2; a CPU needs none",
+  );
+
 const environmentOption = () =>
   new Option("--env <environment>", "one of the environments of config.ts, such as dev").makeOptionMandatory();
 
@@ -54,10 +60,79 @@ const accuracyCommand = () =>
       console.log(await measureAccuracy(model));
     });
 
+const verifyCommand = () =>
+  new Command("verify")
+    .description("Runs an archive on this machine as SageMaker does, and compares its answers with the golden ones.")
+    .argument("<archive>", "what `model package` has written")
+    .option("--golden <file>", "requests and answers, in the place of the archive's golden.json or else the project's")
+    .addHelpText("after", "\nNeeds no AWS. Exits with 0 when all answers are right, else with 1.")
+    .action(async (archive: string, { golden }: { golden?: string }) => {
+      const { verifyModel } = await import("./model-verify");
+      const { asked, faults } = await verifyModel(archive, golden);
+      console.log(
+        [`${asked - faults.length} of ${asked} answers of ${archive} are the golden ones.`, ...faults].join("\n  "),
+      );
+      if (faults.length > 0) process.exitCode = 1;
+    });
+
+const compileCommand = () =>
+  new Command("compile")
+    .description(
+      "Compiles an archive for the instances of an environment, by a job of SageMaker's, unless it has been.",
+    )
+    .argument("<archive>", "what `model package` has written")
+    .addOption(environmentOption())
+    .addOption(recipeOption())
+    .addHelpText(
+      "after",
+      "\nFollows the job. It goes on where the command is interrupted, and is found when that is run again. Prints the\n" +
+        "compiled archive's address.",
+    )
+    .action(async (archive: string, { env, recipe }: { env: string; recipe?: string }) => {
+      const { modelEnvironment } = await import("./model-environment");
+      const { compileModel } = await import("./model-compile");
+      const of = modelEnvironment(env);
+      const compiled = await compileModel(archive, of, recipe);
+      if (compiled !== undefined) console.log(of.bucket.urlOf(compiled.artifact.key));
+    });
+
+interface ReleaseOptions {
+  readonly env: string;
+  readonly recipe?: string;
+  readonly unverified?: true;
+  readonly rollback?: true;
+}
+
+const releaseCommand = () =>
+  new Command("release")
+    .description(
+      "Writes into releases.json which archive an environment serves; `diff` shows it, and `deploy` applies it.",
+    )
+    .argument("[archive]", "what has been verified, uploaded and, for Inferentia, compiled")
+    .addOption(environmentOption())
+    .addOption(recipeOption())
+    .option("--unverified", "release an archive that `model verify` has not found right on this machine")
+    .addOption(
+      new Option("--rollback", "make the release before the current one again").conflicts(["recipe", "unverified"]),
+    )
+    .action(async (archive: string | undefined, { env, rollback, ...options }: ReleaseOptions) => {
+      if ((archive === undefined) !== (rollback === true)) {
+        throw new Error("Name either an archive or --rollback, as in model release model.tar.gz --env dev");
+      }
+      const { modelEnvironment } = await import("./model-environment");
+      const { releaseModel, rollBack } = await import("./model-release");
+      const of = modelEnvironment(env);
+      console.log(archive === undefined ? rollBack(env) : await releaseModel(archive, of, options));
+      console.error(`What that changes on AWS: npm run diff -- inference-${env}`);
+    });
+
 export const modelCommand = () =>
   new Command("model")
-    .description("Brings a model behind the endpoint: packages it and uploads it.")
+    .description("Brings a model behind the endpoint: packages, verifies, uploads, compiles and releases it.")
     .addCommand(packageCommand())
-    .addCommand(demoCommand())
+    .addCommand(verifyCommand())
     .addCommand(accuracyCommand())
-    .addCommand(uploadCommand());
+    .addCommand(demoCommand())
+    .addCommand(uploadCommand())
+    .addCommand(compileCommand())
+    .addCommand(releaseCommand());
