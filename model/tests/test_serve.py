@@ -107,7 +107,8 @@ def code_of(archive, folder, source):
 
 
 MEETING = """
-import os, sys, time
+import os, time
+from pathlib import Path
 def model_fn(folder): return Path(folder)
 def input_fn(body, content_type): return body
 def predict_fn(body, folder):
