@@ -57,7 +57,12 @@ describe("permissions", () => {
 
   test("reach into a resource by wildcard only for logs of one group and objects of one folder", () => {
     const partly = statements.flatMap(({ Resource }) => Resource.filter((arn) => arn !== "*" && arn.includes("*")));
-    expect(partly.filter((arn) => !/^\$\{aws_cloudwatch_log_group\.\w+\.arn\}:\*$/.test(arn))).toEqual([]);
+    const allowed = [
+      /^\$\{aws_cloudwatch_log_group\.\w+\.arn\}:\*$/,
+      /^arn:aws:logs:us-east-1:\*:log-group:\/aws\/sagemaker\/\w+(:\*)?$/, // SageMaker makes the group of its jobs
+      /^\$\{aws_s3_bucket\.\w+\.arn\}\/\w+\/\*$/,
+    ];
+    expect(partly.filter((arn) => !allowed.some((pattern) => pattern.test(arn)))).toEqual([]);
   });
 
   test("of a function are all there are: whatever is attached to its role besides is taken off", () => {

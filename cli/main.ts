@@ -3,6 +3,7 @@ import { bootstrapCommand } from "./bootstrap";
 import { deployCommand } from "./deploy";
 import { diffCommand } from "./diff";
 import { importTfvarsCommand } from "./import-tfvars";
+import { modelCommand } from "./model";
 import { stateCommand } from "./state";
 
 const program = new Command("offline-inference")
@@ -11,6 +12,7 @@ const program = new Command("offline-inference")
   .addCommand(diffCommand())
   .addCommand(deployCommand())
   .addCommand(importTfvarsCommand())
+  .addCommand(modelCommand())
   .addCommand(stateCommand());
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";

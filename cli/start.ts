@@ -6,7 +6,8 @@ import { Command } from "commander";
 import { z } from "zod";
 import { type LocalAws, startAws } from "../local/aws";
 import { paraphrases } from "../local/lexical-model";
-import { ModelError } from "../local/sagemaker-runtime";
+import { type Model, ModelError } from "../local/sagemaker-runtime";
+import { serveModel } from "../local/served-model";
 import { FeatureStore } from "../pipeline/features";
 import { RequestQueue } from "../pipeline/requests";
 import { Results } from "../pipeline/results";
@@ -24,7 +25,7 @@ const sentencePair = z.object({ seq_0: z.string(), seq_1: z.string() });
 const severalInstances = z.object({ instances: z.array(z.unknown()) });
 
 /** The stand-in for the model, behind both contracts of the model's own. */
-function model(body: unknown): unknown {
+function standInModel(body: unknown): unknown {
   const several = severalInstances.safeParse(body);
   if (several.success) {
     const answers = several.data.instances.map((instance) => sentencePair.safeParse(instance));
@@ -111,9 +112,31 @@ curl "$API_URL/predict/${id}"
 `;
 };
 
+interface StartOptions {
+  readonly file: string;
+  readonly keep: boolean;
+  /** The model's archive, or the folder of an unpacked one. @default the stand-in answers */
+  readonly artifact?: string;
+  readonly signal: AbortSignal;
+}
+
 /** Runs the whole pipeline on this machine over the rows of a file, and says whether each got its prediction. */
-async function start(file: string, keep: boolean, signal: AbortSignal): Promise<boolean> {
-  const rows = await readRequestsFile(file);
+async function start({ artifact, ...options }: StartOptions): Promise<boolean> {
+  const rows = await readRequestsFile(options.file);
+  if (artifact === undefined) {
+    return run(rows, standInModel, "The model is a stand-in: it compares words, and was never trained.", options);
+  }
+  talk(`Starting the model of ${artifact} ...`);
+  const served = await serveModel(artifact);
+  try {
+    return await run(rows, served.model, `The model is that of ${artifact}.`, options);
+  } finally {
+    await served.stop();
+  }
+}
+
+async function run(rows: RequestRow[], model: Model, which: string, { keep, signal }: StartOptions): Promise<boolean> {
+  signal.throwIfAborted();
   talk("Synthesizing the stacks ...");
   await synthesize([], signal); // this desk reads its names from cdktf.out
   talk("Starting the stand-ins for AWS ...");
@@ -121,7 +144,7 @@ async function start(file: string, keep: boolean, signal: AbortSignal): Promise<
   try {
     signal.throwIfAborted();
     Object.assign(process.env, aws.environment);
-    talk(`Asking for ${rows.length} predictions. The model is a stand-in: it compares words, and was never trained.`);
+    talk(`Asking for ${rows.length} predictions. ${which}`);
     const { outcomes, seconds } = await predict(rows, aws, signal);
     console.log(tableOf(outcomes));
     console.log(summaryOf(outcomes, seconds));
@@ -137,21 +160,24 @@ async function start(file: string, keep: boolean, signal: AbortSignal): Promise<
   }
 }
 
+const options = z.object({ keep: z.boolean().optional(), model: z.string().optional() });
+
 async function main(): Promise<number> {
   const program = new Command("npm start --")
     .description("Runs the pipeline on this machine, without AWS: one prediction for each row of a CSV file.")
     .argument("[file]", "CSV file with the columns id, seq_0, seq_1", "samples/requests.csv")
+    .option("--model <artifact>", "the archive of a model that answers, or the folder of an unpacked one")
     .option("--keep", "go on running until Ctrl-C, and print what other programs need to use it")
     .addHelpText("after", "\nExits with 0 when every row has its prediction, else with 1, and with 130 after Ctrl-C.")
     .parse();
   const [file = ""] = program.processedArgs.map(String);
-  const keep = program.getOptionValue("keep") === true;
+  const { keep = false, model: artifact } = options.parse(program.opts());
 
   const interruption = new AbortController();
   setMaxListeners(0, interruption.signal); // every call under way listens to it
   for (const name of ["SIGINT", "SIGTERM"]) process.once(name, () => interruption.abort());
   try {
-    const complete = await start(file, keep, interruption.signal);
+    const complete = await start({ file, keep, artifact, signal: interruption.signal });
     return interruption.signal.aborted ? 130 : complete ? 0 : 1;
   } catch (error) {
     if (interruption.signal.aborted) return 130;

@@ -4,13 +4,14 @@ import type { Shared } from "../config";
 import { ReadableStack } from "../constructs/addresses";
 import { ApiGatewayLogging } from "../constructs/api-gateway-logging";
 import { GitHubAccess } from "../constructs/github-access";
+import { ModelCompilation } from "../constructs/model-compilation";
 import { VersionedBucket } from "../constructs/versioned-bucket";
 import { useAws } from "./aws";
 import { renamed, writeMoves } from "./moved";
 
 /**
- * What an account has once, deployed before anything else: the buckets for Terraform's state and for the models, and
- * who may deploy from GitHub.
+ * What an account has once, deployed before anything else: the buckets for Terraform's state and for the models, what
+ * SageMaker compiles these as, and who may deploy from GitHub.
  */
 export class StateStack extends ReadableStack {
   constructor(scope: Construct, id: string, shared: Shared) {
@@ -19,6 +20,11 @@ export class StateStack extends ReadableStack {
 
     const state = new VersionedBucket(this, "state", { bucket: shared.stateBucket });
     const models = new VersionedBucket(this, "models", { bucket: shared.modelBucket });
+    const compilation = new ModelCompilation(this, "model_compilation", {
+      region: shared.region,
+      roleName: `${shared.prefix}-model-compilation`,
+      bucketArn: models.bucket.arn,
+    });
     new ApiGatewayLogging(this, "api_gateway_logging", { roleName: `${shared.prefix}-api-gateway-logging` });
 
     const { github, region, prefix, project, stateBucket, modelBucket } = shared;
@@ -34,6 +40,7 @@ export class StateStack extends ReadableStack {
     const outputs = {
       state_bucket_name: state.bucket.id,
       model_bucket_name: models.bucket.id,
+      model_compilation_role_arn: compilation.role.arn,
       ...(access && {
         github_plan_role_arn: access.planRole.arn,
         github_deploy_role_arn: access.deployRole.arn,

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import type { Moto } from "./moto";
@@ -29,6 +29,8 @@ export class Checkout {
     await cp(resolve(), folder, { recursive: true, filter });
     await symlink(resolve("node_modules"), join(folder, "node_modules"));
     await writeFile(join(folder, "releases.json"), "{}\n"); // a test releases what it likes
+    await mkdir(resolve(".venv"), { recursive: true });
+    await symlink(resolve(".venv"), join(folder, ".venv")); // PyTorch is large
     return new Checkout(folder, moto.environment);
   }
 

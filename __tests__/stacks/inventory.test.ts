@@ -3,7 +3,7 @@ import { inventoryOf } from "../setup/synth";
 
 const stacks = synthesizedStacks();
 
-test("the state stack holds two buckets and API Gateway's permission to log", () => {
+test("the state stack holds two buckets, what SageMaker compiles as, and API Gateway's permission to log", () => {
   expect(inventoryOf(stacks.state ?? "{}")).toEqual({
     aws_s3_bucket: 2,
     aws_s3_bucket_versioning: 2,
@@ -11,7 +11,8 @@ test("the state stack holds two buckets and API Gateway's permission to log", ()
     aws_s3_bucket_public_access_block: 2,
     aws_s3_bucket_policy: 2,
     aws_s3_bucket_lifecycle_configuration: 2,
-    aws_iam_role: 1,
+    aws_iam_role: 2,
+    aws_iam_role_policy: 1,
     aws_iam_role_policy_attachment: 1,
     aws_api_gateway_account: 1,
   });
@@ -22,7 +23,7 @@ test("where a team deploys from GitHub, the state stack holds an OIDC provider a
   expect(inventoryOf(stateStackWithGitHub())).toEqual({
     ...alone,
     aws_iam_openid_connect_provider: 1,
-    aws_iam_role: 3,
+    aws_iam_role: 4,
     aws_iam_policy: 3, // what a plan needs; what apply needs takes two
     aws_iam_role_policy_attachment: 5,
   });

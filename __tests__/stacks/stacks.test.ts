@@ -86,7 +86,7 @@ test("an operator finds in the outputs what he works with", () => {
 
 test("who sets up GitHub finds the roles in the outputs of the state stack, where there are any", () => {
   const outputsOf = (json: string) => Object.keys(outputs.parse(JSON.parse(json)).output).sort();
-  const buckets = ["model_bucket_name", "state_bucket_name"];
-  expect(outputsOf(stacks.state ?? "{}")).toEqual(buckets);
-  expect(outputsOf(stateStackWithGitHub())).toEqual(["github_deploy_role_arn", "github_plan_role_arn", ...buckets]);
+  const others = ["model_bucket_name", "model_compilation_role_arn", "state_bucket_name"];
+  expect(outputsOf(stacks.state ?? "{}")).toEqual(others);
+  expect(outputsOf(stateStackWithGitHub())).toEqual(["github_deploy_role_arn", "github_plan_role_arn", ...others]);
 });

@@ -1,0 +1,141 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir, mkdtemp, rename, rm, stat, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, dirname, join, resolve } from "node:path";
+import { create, list } from "tar";
+
+/** The model as TorchScript, which `inference.py` loads. */
+export const tracedModel = "paraphrase_bert.pt";
+
+/** What a folder of a model gives to its archive. */
+export const modelFiles: readonly string[] = ["config.json", tracedModel, "tokenizer.json", "tokenizer_config.json"];
+
+/** What an archive cannot do without. The packages that the code needs lie beside it. */
+export const archiveFiles: readonly string[] = ["code/inference.py", "code/requirements.txt", ...modelFiles];
+
+/** Requests and the answers that they must get, for `model verify`. A model may come with its own. */
+export const goldenFile = "golden.json";
+
+/** S3 takes up to 10,000 parts: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
+export const partSize = 16 * 1024 * 1024;
+
+/** What tells a file from all others. */
+export interface Digest {
+  /** Of all its bytes, in hexadecimal digits: its name wherever it lies. */
+  readonly sha256: string;
+  /** How S3 writes it: of the whole where it is one part, else of its parts' digests with their number behind. */
+  readonly checksum: string;
+  /** In bytes. */
+  readonly size: number;
+}
+
+/** Reads a file once. @throws when there is none */
+export async function digestOf(file: string): Promise<Digest> {
+  await mustBeFile(file);
+  const whole = createHash("sha256");
+  const parts: Buffer[] = [];
+  let part = createHash("sha256");
+  let room = partSize;
+  let size = 0;
+  for await (const read of createReadStream(file, { highWaterMark: 1 << 20 })) {
+    const chunk = Buffer.from(read);
+    whole.update(chunk);
+    size += chunk.length;
+    for (let from = 0; from < chunk.length; ) {
+      if (room === 0) {
+        parts.push(part.digest());
+        part = createHash("sha256");
+        room = partSize;
+      }
+      const piece = chunk.subarray(from, from + room);
+      part.update(piece);
+      room -= piece.length;
+      from += piece.length;
+    }
+  }
+  parts.push(part.digest());
+  const digest = whole.digest();
+  const ofParts = createHash("sha256").update(Buffer.concat(parts)).digest("base64");
+  return {
+    sha256: digest.toString("hex"),
+    checksum: parts.length === 1 ? digest.toString("base64") : `${ofParts}-${parts.length}`,
+    size,
+  };
+}
+
+/** @throws when it is no file */
+export async function mustBeFile(file: string): Promise<void> {
+  const found = await stat(file).catch(() => undefined);
+  if (found === undefined) throw new Error(`There is no file ${file}.`);
+  if (!found.isFile()) throw new Error(`${file} is no file.`);
+}
+
+/**
+ * Writes an archive: the same files give the same bytes, whoever owns them, whenever they were made, on every machine.
+ * It is stored, not compressed: weights hardly shrink, and what deflate makes of them depends on the processor.
+ * @param entries the names in the archive, and where each file is
+ */
+export async function writeArchive(entries: ReadonlyMap<string, string>, file: string): Promise<void> {
+  await mkdir(dirname(resolve(file)), { recursive: true });
+  const stage = await mkdtemp(join(tmpdir(), "model-"));
+  const unfinished = `${file}.${process.pid}.part`;
+  try {
+    for (const [name, path] of entries) {
+      await mkdir(dirname(join(stage, name)), { recursive: true });
+      await symlink(resolve(path), join(stage, name));
+    }
+    await create(
+      {
+        file: unfinished,
+        cwd: stage,
+        follow: true,
+        portable: true,
+        mtime: new Date(0),
+        gzip: { level: 0 },
+        onWriteEntry: ({ stat }) => {
+          if (stat) stat.mode = 0o644;
+        },
+      },
+      [...entries.keys()].sort(),
+    );
+    await rename(unfinished, file);
+  } finally {
+    await rm(stage, { recursive: true, force: true });
+    await rm(unfinished, { force: true });
+  }
+}
+
+/** The files in an archive with their sizes in bytes. @throws when it cannot be read */
+export async function filesOf(archive: string): Promise<Map<string, number>> {
+  await mustBeFile(archive);
+  const files = new Map<string, number>();
+  try {
+    await list({
+      file: archive,
+      strict: true,
+      onReadEntry: ({ type, path, size }) => {
+        if (type !== "Directory") files.set(path.replace(/^\.\//, ""), size);
+      },
+    });
+  } catch (error) {
+    throw new Error(`${archive} is no tar.gz: ${error instanceof Error ? error.message : error}`);
+  }
+  return files;
+}
+
+/**
+ * Checks that SageMaker can start from an archive.
+ * @throws with everything that is wrong with it
+ */
+export async function checkArchive(archive: string): Promise<void> {
+  const files = await filesOf(archive);
+  const faults = archiveFiles.filter((name) => !files.has(name)).map((name) => `it lacks ${name}`);
+  if ((files.get("code/requirements.txt") ?? 0) > 0) {
+    faults.push("its code/requirements.txt is not empty: SageMaker would run pip, and the model has no network");
+  }
+  if (faults.length === 0) return;
+  const [top] = [...files.keys()].filter((name) => basename(name) === tracedModel && name !== tracedModel);
+  if (top !== undefined) faults.push(`${top} lies in a folder, and must be at the top`);
+  throw new Error([`${archive} is no archive for SageMaker:`, ...faults].join("\n  "));
+}
