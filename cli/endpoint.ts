@@ -74,6 +74,6 @@ function inWords(endpoint: DescribeEndpointCommandOutput, endpointName: string, 
   return [
     `${endpointName} does not serve ${configurationName}: it is ${status} with ${served}.`,
     ...(reason ? [`SageMaker says: ${reason}`] : []),
-    "The release before is kept on AWS. The way back is `offline-inference model release --rollback` and to deploy that.",
+    "The release before is kept on AWS. The way back is `offline-inference model release --env <environment> --rollback` and to deploy that.",
   ].join("\n");
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { AwsError, json, type StandIn, serve } from "../../local/stand-in";
 import { type EnvironmentReleases, type Release, releaseId } from "../../releases";
-import { synthesizedStacks } from "../setup/stacks";
+import { modelStack } from "../setup/model-stack";
 import { Checkout } from "./checkout";
 import { environment, StackFolder } from "./terraform";
 
@@ -33,31 +33,16 @@ describe("the plan", () => {
     ),
   });
 
-  /** The part of inference-dev that is about the model, where this is released. */
-  function modelOf(dev: EnvironmentReleases | undefined): string {
-    const stack = z
-      .looseObject({ resource: z.record(z.string(), z.record(z.string(), z.unknown())) })
-      .parse(JSON.parse(synthesizedStacks(dev && { dev })["inference-dev"] ?? ""));
-    const resource = Object.fromEntries(
-      Object.entries(stack.resource).flatMap(([type, byName]) => {
-        const kept = Object.entries(byName).filter(([name]) => name.startsWith("model_"));
-        return kept.length > 0 ? [[type, Object.fromEntries(kept)]] : [];
-      }),
-    );
-    const { terraform, provider, moved } = stack;
-    return JSON.stringify({ terraform, provider, ...(moved !== undefined && { moved }), resource });
-  }
-
   let folder: StackFolder;
   beforeAll(async () => {
-    folder = await StackFolder.of(modelOf(undefined));
+    folder = await StackFolder.of(modelStack(undefined));
   });
   afterAll(() => folder.remove());
 
   /** What Terraform would change from the one to the other, as if the first had just been applied. */
   async function changes(from: EnvironmentReleases | undefined, to: EnvironmentReleases) {
     await rm(join(folder.folder, "test.tfstate"), { force: true });
-    await writeFile(join(folder.folder, "cdk.tf.json"), modelOf(from));
+    await writeFile(join(folder.folder, "cdk.tf.json"), modelStack(from));
     const look = async (...more: string[]) => {
       await folder.terraform("plan", "-input=false", "-no-color", "-out=plan", ...more);
       return plan.parse(JSON.parse(await folder.terraform("show", "-json", "plan"))).resource_changes;
@@ -80,7 +65,7 @@ describe("the plan", () => {
       })),
     };
     await writeFile(join(folder.folder, "test.tfstate"), JSON.stringify(state));
-    await writeFile(join(folder.folder, "cdk.tf.json"), modelOf(to));
+    await writeFile(join(folder.folder, "cdk.tf.json"), modelStack(to));
     const planned = await look("-refresh=false");
     return planned.flatMap(({ address, change }) =>
       change.actions.join() === "no-op" ? [] : [`${change.actions.join()} ${address}`],
@@ -170,7 +155,7 @@ describe("a deployment of an endpoint", () => {
     expect(stderr).toContain("Apply complete! Resources: 0 added, 1 changed, 0 destroyed.");
     expect(stderr).toContain(`paraphrase does not serve second: it is InService with first.
 SageMaker says: The alarm was raised.
-The release before is kept on AWS. The way back is \`offline-inference model release --rollback\` and to deploy that.
+The release before is kept on AWS. The way back is \`offline-inference model release --env <environment> --rollback\` and to deploy that.
 `);
   });
 
