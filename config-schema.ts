@@ -4,18 +4,18 @@ import { githubProviderArn } from "./aws/deploy-permissions";
 import { familyOf, instanceTypes, knownInstanceTypes } from "./aws/instance-types";
 import { describeName, describeRange, isName, isWithin, limits, type NameLimit, type Range } from "./aws/limits";
 import { imageFamilyOf, imageFor, imageRegions } from "./aws/model-images";
+import { kindsOfModels } from "./aws/model-kinds";
 import { parsePublicKey } from "./aws/public-key";
-import { fault, faultsOf, got, group, oneOf, refuse, show, sound, text, whole, yesOrNo } from "./faults";
-import { artifactKey } from "./releases";
-
-/** Every fault of a configuration, a line each: the path, what was given, what is allowed and why. */
-export class ConfigError extends Error {
-  override readonly name = "ConfigError";
-
-  constructor(readonly faults: readonly string[]) {
-    super([`config.ts has ${faults.length} ${faults.length === 1 ? "problem" : "problems"}:`, ...faults].join("\n  "));
-  }
-}
+import { ConfigError, fault, faultsOf, got, group, oneOf, refuse, show, sound, text, whole, yesOrNo } from "./faults";
+import {
+  artifactKey,
+  asConfigured,
+  checkReleases,
+  type EnvironmentReleases,
+  type Release,
+  releaseId,
+  releasesFile,
+} from "./releases";
 
 const lowercaseWord: NameLimit = {
   pattern: /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/,
@@ -187,9 +187,11 @@ interface Surroundings {
   readonly modelBucket: string;
   /** Whether the environment takes over a deployment of the original, and so has what that had where AWS cannot change it. */
   readonly takeOver: boolean;
+  /** @default the model is what `model` describes */
+  readonly releases?: EnvironmentReleases;
 }
 
-const environmentSchema = ({ name, prefix, region, modelBucket, takeOver }: Surroundings) => {
+const environmentSchema = ({ name, prefix, region, modelBucket, takeOver, releases }: Surroundings) => {
   /** A name that gets the prefix before it; `appended` is what its construct puts behind it. */
   const prefixed = (limit: NameLimit, appended = "") => {
     const room = { ...limit, maximumLength: limit.maximumLength - appended.length };
@@ -341,6 +343,8 @@ const environmentSchema = ({ name, prefix, region, modelBucket, takeOver }: Surr
     { when: sound("recordIdentifier", "eventTime") },
   );
 
+  const { current = asConfigured, previous }: Partial<EnvironmentReleases> = releases ?? {};
+
   const model = group({
     /** The model's name; its release comes behind. @default paraphrase-bert-en-tf */
     modelName: named("paraphrase-bert-en-tf", limits.sagemaker.modelName, "-01234567"),
@@ -368,7 +372,7 @@ const environmentSchema = ({ name, prefix, region, modelBucket, takeOver }: Surr
     instanceCount: whole(limits.sagemaker.instanceCount).prefault(1),
     /** An image in ECR, with its tag, for the family of the instance type. @default AWS's own for the family */
     image: text(limits.sagemaker.image).optional(),
-    /** The model artifact, a tar.gz in S3. */
+    /** The model artifact, a tar.gz in S3, for as long as releases.json names none for the environment. */
     artifact: group({
       /** @default the bucket of the model artifacts */
       bucket: text(limits.s3.bucketName).default(modelBucket),
@@ -387,31 +391,81 @@ const environmentSchema = ({ name, prefix, region, modelBucket, takeOver }: Surr
      * inf1.xlarge has NeuronCores, four, each would idle between an answer and the next call
      */
     concurrency: whole(concurrency).prefault(8),
+    /** Keeps a sample of requests and answers, sentences and all, in S3. @default none is kept */
+    dataCapture: group({
+      /** Where, `s3://bucket/prefix`. */
+      s3Uri: text(limits.sagemaker.dataCaptureS3Uri),
+      /** How many of a hundred requests are kept. */
+      samplingPercentage: whole(limits.sagemaker.samplingPercentage),
+    }).optional(),
   })
     .superRefine(
-      ({ image, instanceType }, context) => {
-        const family = familyOf(instanceType);
+      ({ image, instanceType, contract }, context) => {
+        const refuseField = (field: "image" | "instanceType" | "contract", message: string) =>
+          context.addIssue(fault([field], message));
         const refuseImage = (given: string, allowed: string) =>
-          context.addIssue(fault(["image"], `${given}; allowed: ${allowed} (${limits.sagemaker.image.source})`));
-        if (image === undefined) {
-          if (region === undefined || imageRegions.includes(region)) return;
-          refuseImage(`got nothing, and AWS's own images are not in ${region}`, "an image in ECR");
-          return;
-        }
-        const fits = `an image of family ${family} for ${instanceType}, or leave it out for AWS's own`;
-        const given = imageFamilyOf(image) ?? family;
-        if (given !== family) refuseImage(`got ${show(image)} (${given})`, fits);
-        if (region !== undefined && !image.includes(`.${region}.`)) {
-          refuseImage(`got ${show(image)}`, `an image in ${region}, where the endpoint is`);
+          refuseField("image", `${given}; allowed: ${allowed} (${limits.sagemaker.image.source})`);
+        const refuseRegion = (given: string | undefined) => {
+          if (region === undefined) return;
+          if (given === undefined && !imageRegions.includes(region)) {
+            refuseImage(`got nothing, and AWS's own images are not in ${region}`, "an image in ECR");
+          }
+          if (given !== undefined && !given.includes(`.${region}.`)) {
+            refuseImage(`got ${show(given)}`, `an image in ${region}, where the endpoint is`);
+          }
+        };
+        const checkConfigured = () => {
+          const family = familyOf(instanceType);
+          const fits = `an image of family ${family} for ${instanceType}, or leave it out for AWS's own`;
+          const given = (image && imageFamilyOf(image)) ?? family;
+          if (given !== family) refuseImage(`got ${show(image)} (${given})`, fits);
+          refuseRegion(image);
+        };
+        const checkRelease = (role: string, release: Release) => {
+          const kind = kindsOfModels[release.kind];
+          const of = `for the release of kind ${release.kind} (${releasesFile}: ${name}.${role})`;
+          const type = release.instanceType ?? instanceType;
+          if (familyOf(type) !== kind.family) {
+            refuseField("instanceType", got(type, `one of family ${kind.family} ${of}; or say it in that release`));
+          }
+          const given = release.image ?? image;
+          if (given === undefined ? kind.imageIn === undefined : !kind.isServedBy(given)) {
+            refuseImage(`got ${show(given)}`, `${kind.image}, ${of}; or say it in that release`);
+          } else refuseRegion(given);
+          if (role === "current" && !kind.contracts.includes(contract)) {
+            refuseField("contract", got(contract, `${kind.contracts.map(show).join(", ")} ${of}`));
+          }
+        };
+        for (const [role, served] of Object.entries({ current, previous })) {
+          if (served === asConfigured) checkConfigured();
+          else if (served !== undefined) checkRelease(role, served);
         }
       },
-      { when: sound("image", "instanceType") },
+      { when: sound("image", "instanceType", "contract") },
     )
-    .transform(({ image, ...model }) => ({
-      ...model,
-      /** The image in ECR that serves the model. */
-      image: image ?? imageFor(familyOf(model.instanceType), region ?? "us-east-1"),
-    }));
+    .transform(({ image, instanceType, artifact, ...model }) => {
+      const inRegion = region ?? "us-east-1";
+      const serve = (served: Release | typeof asConfigured) => {
+        if (served === asConfigured) {
+          return {
+            artifact,
+            image: image ?? imageFor(familyOf(instanceType), inRegion),
+            instanceType,
+            environment: {},
+          };
+        }
+        const kind = kindsOfModels[served.kind];
+        const type = served.instanceType ?? instanceType;
+        return {
+          id: releaseId(served),
+          artifact: served.artifact,
+          image: served.image ?? image ?? kind.imageIn?.(inRegion) ?? "", // refused above where nothing names one
+          instanceType: type,
+          environment: kind.environment(type),
+        };
+      };
+      return { ...model, ...serve(current), previous: previous && serve(previous) };
+    });
 
   const inference = group({
     /** The worker's name. @default bert-paraphrase-tf */
@@ -641,13 +695,16 @@ const outlineSchema = z.looseObject({
  * Checks settings and fills in the defaults.
  * @param usual AWS's usual environment variables, for the region where the settings name none
  * @param takeOver environments to read as if their `takeOver` were set
+ * @param releases what releases.json says @default no environment has a release
  * @throws ConfigError with every fault there is
  */
 export function readConfig(
   settings: unknown,
   usual: Record<string, string | undefined>,
   takeOver: readonly string[] = [],
+  releases: unknown = {},
 ): Config {
+  const checked = checkReleases(releases);
   const regionless = z.looseObject({ region: z.undefined() }).safeParse(settings);
   const given = regionless.success
     ? { ...regionless.data, region: usual.AWS_REGION || usual.AWS_DEFAULT_REGION }
@@ -660,7 +717,14 @@ export function readConfig(
     const prefix = `${outline.prefix}-${isName(name, lowercaseWord) ? name : "environment"}`;
     const { region, stateBucket, modelBucket = modelBucketBeside(stateBucket) } = outline;
     const takesOver = z.looseObject({ takeOver: z.literal(true) }).safeParse(written).success;
-    const schema = environmentSchema({ name, prefix, region, modelBucket, takeOver: takesOver });
+    const schema = environmentSchema({
+      name,
+      prefix,
+      region,
+      modelBucket,
+      takeOver: takesOver,
+      releases: checked.releases?.[name],
+    });
     return { name, prefix, result: schema.safeParse(written) };
   });
   const faults = faultsOf([], shared.error);
@@ -670,7 +734,17 @@ export function readConfig(
   for (const name of takeOver.filter((name) => !names.includes(name))) {
     faults.push(`environments: cannot take over into ${show(name)}; allowed: ${names.join(", ")}`);
   }
-  if (faults.length > 0 || !shared.success) throw new ConfigError(faults);
+  const released = Object.keys(checked.releases ?? {}).filter((name) => !names.includes(name));
+  const wrongReleases = [
+    ...(checked.faults ?? []),
+    ...released.map(
+      (name) => `${releasesFile}: ${name}: got an environment that does not exist; allowed: ${names.join(", ")}`,
+    ),
+  ];
+  if (faults.length > 0 || wrongReleases.length > 0 || !shared.success) {
+    const files = [...(faults.length > 0 ? ["config.ts"] : []), ...(wrongReleases.length > 0 ? [releasesFile] : [])];
+    throw new ConfigError([...faults, ...wrongReleases], files);
+  }
 
   const { environments: _, ...rest } = shared.data;
   const tagsOf = (environment: string) => ({

@@ -1,4 +1,5 @@
 import { type Config, readConfig, type Settings } from "./config-schema";
+import { writtenReleases } from "./releases";
 
 /**
  * What your team edits. Every field that is left out has its default; `EnvironmentSettings` in config-schema.ts lists
@@ -26,21 +27,23 @@ const ours: Settings = {
 /**
  * The configuration, checked and with its defaults.
  * @param takeOver environments to read as if their `takeOver` were set
+ * @param releases what is released @default what releases.json says, of the settings above alone
  * @throws ConfigError with every fault there is
  */
 export function loadConfig(
   settings: unknown = ours,
   usual: Record<string, string | undefined> = process.env,
   takeOver: readonly string[] = [],
+  releases: unknown = settings === ours ? writtenReleases() : {},
 ): Config {
-  return readConfig(settings, usual, takeOver);
+  return readConfig(settings, usual, takeOver, releases);
 }
 
-export {
-  type Config,
-  ConfigError,
-  type Environment,
-  type EnvironmentSettings,
-  type Settings,
-  type Shared,
+export type {
+  Config,
+  Environment,
+  EnvironmentSettings,
+  Settings,
+  Shared,
 } from "./config-schema";
+export { ConfigError } from "./faults";

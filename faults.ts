@@ -3,6 +3,20 @@ import { describeName, describeRange, isName, isWithin, type NameLimit, type Ran
 
 /** Schemas of what people write. Each fault says what was given, what is allowed and where that comes from. */
 
+/** Every fault of a configuration, a line each: the path, what was given, what is allowed and why. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+
+  constructor(
+    readonly faults: readonly string[],
+    files: readonly string[] = ["config.ts"],
+  ) {
+    const have = files.length === 1 ? "has" : "have";
+    const problems = faults.length === 1 ? "problem" : "problems";
+    super([`${files.join(" and ")} ${have} ${faults.length} ${problems}:`, ...faults].join("\n  "));
+  }
+}
+
 // Every message below is the whole fault but its path, so that each can show just what helps.
 
 export function show(value: unknown): string {

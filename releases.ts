@@ -4,7 +4,7 @@ import { z } from "zod";
 import { instanceTypes, knownInstanceTypes } from "./aws/instance-types";
 import { limits, type NameLimit } from "./aws/limits";
 import { modelKinds } from "./aws/model-kinds";
-import { fault, faultsOf, group, oneOf, refuse, text, yesOrNo } from "./faults";
+import { ConfigError, fault, faultsOf, group, oneOf, refuse, text, yesOrNo } from "./faults";
 
 /** The file with the releases of all environments, beside config.ts and reviewed like it. */
 export const releasesFile = "releases.json";
@@ -85,18 +85,20 @@ export function releaseId({ artifact, kind, image, instanceType }: Release): str
 
 const idOf = (served: Release | typeof asConfigured) => (served === asConfigured ? asConfigured : releaseId(served));
 
-/** What the file says, unchecked: nothing where there is no file. @throws when it is no JSON */
+/** What the file says, unchecked: nothing where there is no file. @throws ConfigError when it is no JSON */
 export function writtenReleases(file = releasesFile): unknown {
   if (!existsSync(file)) return {};
   try {
     return JSON.parse(readFileSync(file, "utf8"));
   } catch (error) {
-    throw new Error(`${file} is no JSON: ${error instanceof Error ? error.message : error}`);
+    throw new ConfigError([`no JSON: ${error instanceof Error ? error.message : error}`], [file]);
   }
 }
 
 /** Checks releases. Gives them, or every fault there is, a line each. */
-export function checkReleases(written: unknown): { releases: Releases; faults?: undefined } | { faults: string[] } {
+export function checkReleases(
+  written: unknown,
+): { releases: Releases; faults?: undefined } | { releases?: undefined; faults: string[] } {
   const { data, error } = releasesSchema.safeParse(written);
   if (data !== undefined) return { releases: data };
   return { faults: faultsOf([], error).map((line) => `${releasesFile}: ${line.replace(/^settings: /, "")}`) };
@@ -104,11 +106,11 @@ export function checkReleases(written: unknown): { releases: Releases; faults?: 
 
 /**
  * The releases of every environment that has any.
- * @throws with every fault there is
+ * @throws ConfigError with every fault there is
  */
 export function readReleases(file = releasesFile): Releases {
   const checked = checkReleases(writtenReleases(file));
-  if (checked.faults) throw new Error(checked.faults.join("\n"));
+  if (checked.faults) throw new ConfigError(checked.faults, [file]);
   return checked.releases;
 }
 

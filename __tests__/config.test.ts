@@ -1,7 +1,9 @@
 import { generateKeyPairSync } from "node:crypto";
 import { instanceTypes } from "../aws/instance-types";
 import { limits } from "../aws/limits";
+import type { ModelKind } from "../aws/model-kinds";
 import { type Config, ConfigError, type EnvironmentSettings, loadConfig, type Settings } from "../config";
+import { type Release, releaseId } from "../releases";
 
 const settings = (environment: unknown = {}, shared: object = {}) => ({
   project: "ai-deployment-bootcamp",
@@ -871,6 +873,115 @@ describe("all faults", () => {
   test("are told where the settings are nothing of the kind", () => {
     expect(faults("nonsense")).toEqual([
       'settings: got "nonsense"; allowed: an object with fields of project, owner, prefix, region, account, profile, stateBucket, modelBucket, github, environments',
+    ]);
+  });
+});
+
+describe("a released model", () => {
+  const release = (kind: ModelKind, more: Partial<Release> = {}): Release => ({
+    artifact: { bucket: "our-models", key: `bert/${kind}.tar.gz`, sha256: "a".repeat(64) },
+    kind,
+    verified: true,
+    ...more,
+  });
+  const neoImage = "763104351884.dkr.ecr.us-east-1.amazonaws.com/sagemaker-neo-pytorch:1.9-inf-py3";
+  const read = (model: EnvironmentSettings["model"], releases: unknown) =>
+    loadConfig(settings({ model }), {}, [], releases).environments.dev?.model;
+  const faultsOf = (model: unknown, releases: unknown) => {
+    try {
+      loadConfig(settings({ model }), {}, [], releases);
+      return [];
+    } catch (error) {
+      if (error instanceof ConfigError) return error.faults;
+      throw error;
+    }
+  };
+
+  test("is what the environment serves, in the place of what config.ts describes", () => {
+    const current = release("inf2");
+    const model = read({ instanceType: "ml.inf2.xlarge" }, { dev: { current } });
+    expect(model).toMatchObject({
+      id: releaseId(current),
+      artifact: current.artifact,
+      instanceType: "ml.inf2.xlarge",
+      image: expect.stringContaining("/pytorch-inference-neuronx:"),
+      environment: { NEURON_RT_NUM_CORES: "1", SAGEMAKER_MODEL_SERVER_WORKERS: "2" },
+      previous: undefined,
+    });
+    const { id, previous, ...others } = dev({ model: { instanceType: "ml.inf2.xlarge" } }).model;
+    expect([id, previous, others.environment]).toEqual([undefined, undefined, {}]);
+  });
+
+  test("of Neo runs in the image that its compilation job named", () => {
+    expect(read({}, { dev: { current: release("inf1-neo", { image: neoImage }) } })).toMatchObject({
+      image: neoImage,
+      environment: { MMS_DEFAULT_RESPONSE_TIMEOUT: "500" },
+    });
+  });
+
+  test("moves to other instances with the one before still on its own", () => {
+    const current = release("inf2", { instanceType: "ml.inf2.xlarge" });
+    const model = read({}, { dev: { current, previous: "config.ts" } });
+    expect(model).toMatchObject({ instanceType: "ml.inf2.xlarge", previous: { instanceType: "ml.inf1.xlarge" } });
+    expect(model?.previous).toMatchObject({ artifact: dev().model.artifact, image: dev().model.image });
+  });
+
+  test("must fit instances, image and contract, and so must the one before", () => {
+    const releases = { dev: { current: release("inf1-neo"), previous: release("cpu") } };
+    expect(faultsOf({ contract: "instances" }, releases)).toEqual([
+      "environments.dev.model.image: got nothing; allowed: sagemaker-neo-pytorch:<version>-inf-py3, which the compilation job names as its InferenceImage, for the release of kind inf1-neo (releases.json: dev.current); or say it in that release (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ContainerDefinition.html)",
+      'environments.dev.model.contract: got "instances"; allowed: "pair" for the release of kind inf1-neo (releases.json: dev.current)',
+      'environments.dev.model.instanceType: got "ml.inf1.xlarge"; allowed: one of family cpu for the release of kind cpu (releases.json: dev.previous); or say it in that release',
+    ]);
+  });
+
+  test.each<[ModelKind, string]>([
+    ["inf1-torch-neuron", "sagemaker-neo-pytorch:1.9-inf-py3"],
+    ["inf1-neo", "pytorch-inference-neuron:1.13.1-neuron-py310-sdk2.20.2-ubuntu20.04"],
+  ])("made by one of Inf1's compilers is refused in the image of the other: %s in %s", (kind, name) => {
+    const image = `763104351884.dkr.ecr.us-east-1.amazonaws.com/${name}`;
+    expect(faultsOf({}, { dev: { current: release(kind, { image }) } })).toEqual([
+      expect.stringContaining(`environments.dev.model.image: got "${image}"; allowed: `),
+    ]);
+  });
+
+  test("is refused in an image of another region", () => {
+    const image = neoImage.replace("us-east-1", "eu-west-1");
+    expect(faultsOf({}, { dev: { current: release("inf1-neo", { image }) } })).toEqual([
+      expect.stringContaining("allowed: an image in us-east-1, where the endpoint is"),
+    ]);
+  });
+
+  test("is refused with all faults of both files at once", () => {
+    const given = () =>
+      loadConfig(settings({ inference: { batchSize: 0 } }), {}, [], { dev: { current: "latest" }, staging: {} });
+    expect(given).toThrow(
+      /^config\.ts and releases\.json have 3 problems:\n {2}environments\.dev\.inference\.batchSize: /,
+    );
+    expect(given).toThrow('releases.json: dev.current: got "latest"; allowed: a release, or "config.ts"');
+    const elsewhere = { staging: { current: release("cpu") } };
+    expect(() => loadConfig(settings(), {}, [], elsewhere)).toThrow(
+      "releases.json has 1 problem:\n  releases.json: staging: got an environment that does not exist; allowed: dev",
+    );
+  });
+});
+
+describe("captured requests", () => {
+  test("go to a prefix in S3, a share of them", () => {
+    const dataCapture = { s3Uri: "s3://samples/paraphrase", samplingPercentage: 5 };
+    expect(dev({ model: { dataCapture } }).model.dataCapture).toEqual(dataCapture);
+    expect(dev().model.dataCapture).toBeUndefined();
+  });
+
+  test.each([
+    ["s3Uri", "s3://samples", "s3://<bucket>/<prefix>, no slash last"],
+    ["s3Uri", "s3://samples/paraphrase/", "s3://<bucket>/<prefix>, no slash last"],
+    ["samplingPercentage", 0, "1 to 100 percent"],
+    ["samplingPercentage", 101, "1 to 100 percent"],
+  ])("are refused with %s %j", (field, value, allowed) => {
+    const others = { model: { dataCapture: { s3Uri: "s3://samples/paraphrase", samplingPercentage: 5 } } };
+    expect(faultsWith(`model.dataCapture.${field}`, value, others)).toEqual([
+      expect.stringMatching(new RegExp(`^environments\\.dev\\.model\\.dataCapture\\.${field}: .*${allowed}`)),
     ]);
   });
 });

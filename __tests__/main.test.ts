@@ -57,7 +57,7 @@ test("synthesizes every stack without Terraform, the same in whatever folder", a
 test("refuses a faulty configuration with all its faults, and no stack trace", async () => {
   const config = `
     import { readConfig } from "./config-schema";
-    export { ConfigError } from "./config-schema";
+    export { ConfigError } from "./faults";
     export const loadConfig = () => readConfig(
       { project: "p", owner: "o", prefix: "poc", region: "us-east-1", stateBucket: "team-state",
         environments: { dev: { inference: { messageRetentionSeconds: 59 }, network: { cidrBlock: "10.0.0.0/33" } } } }, {});`;

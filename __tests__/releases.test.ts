@@ -42,7 +42,7 @@ describe("the file", () => {
 
   test("that is no JSON is refused by its name", () => {
     writeFileSync(file, "{");
-    expect(() => readReleases(file)).toThrow(`${file} is no JSON: `);
+    expect(() => readReleases(file)).toThrow(`${file} has 1 problem:\n  no JSON: `);
   });
 
   test("is refused with every fault there is, each with what is allowed", () => {
@@ -59,11 +59,12 @@ describe("the file", () => {
     );
     expect(() => readReleases(file)).toThrow(
       [
+        `${file} has 6 problems:`,
         'releases.json: dev.current.artifact.sha256: got "x"; allowed: 64 characters: the SHA-256 of the archive, in hexadecimal digits (`offline-inference model package` prints it)',
         "releases.json: dev.current.artifact.tag: got a field that does not exist; allowed: bucket, key, sha256",
         'releases.json: dev.current.kind: got "gpu"; allowed: "cpu", "inf1-neo", "inf1-torch-neuron", "inf2" (aws/model-kinds.ts)',
         'releases.json: dev.current.instanceType: got "ml.inf3.xlarge"; allowed: ml.inf1.{',
-      ].join("\n"),
+      ].join("\n  "),
     );
     expect(
       checkReleases({ dev: { current: a, previous: "latest" }, prod: { current: a, previous: a } }).faults,

@@ -94,6 +94,13 @@ export const limits = {
     endpointName: sagemakerName("CreateEndpoint"),
     variantName: sagemakerName("ProductionVariant"),
     instanceCount: { min: 1, unit: "instances", source: `${sagemaker}/API_ProductionVariant.html` },
+    samplingPercentage: { min: 1, max: 100, unit: "percent", source: `${sagemaker}/API_DataCaptureConfig.html` },
+    dataCaptureS3Uri: {
+      pattern: /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[^\s/]+)+$/,
+      maximumLength: 512,
+      allowed: "s3://<bucket>/<prefix>, no slash last",
+      source: `${sagemaker}/API_DataCaptureConfig.html`,
+    },
     image: {
       pattern:
         /^\d{12}\.dkr\.ecr(-fips)?\.[a-z0-9-]+\.amazonaws\.com(\.cn)?\/[a-z0-9._/-]+(:[\w.-]+|@sha256:[a-f0-9]{64})$/,

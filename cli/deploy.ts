@@ -1,6 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import { Command, Option } from "commander";
 import { allowDestroyOption, takeOverOption } from "./diff";
+import type { Plan } from "./plan";
 import type { MadePlan } from "./planning";
 
 interface DeployOptions {
@@ -23,13 +24,26 @@ async function deploy(stack: string, { allowDestroy, takeOver, plan, autoApprove
     console.log(textOf(review, process.stdout.isTTY));
     if (!review.isSafe) console.error("Nothing was applied.");
     else if (review.plan.isEmpty) console.error("There is nothing to apply.");
-    else if (autoApprove || (await confirm(`Apply this to ${stack}? [y/N] `, made.signal))) await applyPlan(made);
-    else throw new Error("Nothing was applied.");
+    else if (autoApprove || (await confirm(`Apply this to ${stack}? [y/N] `, made.signal))) {
+      await applyPlan(made);
+      if (changesEndpoint(review.plan)) await checkEndpoint(made);
+    } else throw new Error("Nothing was applied.");
     return review.isSafe;
   };
   return plan === undefined
     ? withNewPlan(stack, takeOver, apply)
     : withSavedPlan(stack, { file: plan, passphrase: planPassphrase() }, apply);
+}
+
+/** Whether a plan makes an endpoint or changes it, and so may end without its being served. */
+const changesEndpoint = ({ changes }: Plan) =>
+  changes.some(({ type, kind }) => type === "aws_sagemaker_endpoint" && ["create", "update", "replace"].includes(kind));
+
+async function checkEndpoint({ folder, signal }: MadePlan) {
+  const { endpointOf, endpointServes } = await import("./endpoint");
+  const endpoint = endpointOf(folder);
+  await endpointServes(endpoint, { signal });
+  console.error(`${endpoint.endpointName} serves ${endpoint.configurationName}.`);
 }
 
 /** Asks on the terminal. Whatever is no yes is a no, the end of the input and Ctrl-C too. */
@@ -63,7 +77,7 @@ export const deployCommand = () =>
     .option("--auto-approve", "do not ask before anything is changed")
     .addHelpText(
       "after",
-      "\nExits with 2, and applies nothing, when something stateful would be lost; with 1 on errors.",
+      "\nExits with 2, and applies nothing, when something stateful would be lost; with 1 on errors, and when\nthe endpoint does not serve what was deployed.",
     )
     .action(async (stack: string, options: DeployOptions) => {
       if (!(await deploy(stack, options))) process.exitCode = 2;

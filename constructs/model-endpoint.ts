@@ -1,14 +1,34 @@
 import { createHash } from "node:crypto";
 import { CloudwatchLogGroup } from "@cdktf/provider-aws/lib/cloudwatch-log-group";
+import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
-import { SagemakerEndpoint } from "@cdktf/provider-aws/lib/sagemaker-endpoint";
+import { SagemakerEndpoint, type SagemakerEndpointDeploymentConfig } from "@cdktf/provider-aws/lib/sagemaker-endpoint";
 import { SagemakerEndpointConfiguration } from "@cdktf/provider-aws/lib/sagemaker-endpoint-configuration";
 import { SagemakerModel } from "@cdktf/provider-aws/lib/sagemaker-model";
 import { Construct } from "constructs";
-import { type Access, allow, policyDocument, trustPolicy } from "./access";
+import { familyOf } from "../aws/instance-types";
+import { type Access, allow, type PolicyStatement, policyDocument, trustPolicy } from "./access";
 
-export interface ModelEndpointProps {
+/** A model artifact and what it runs on. */
+export interface ServedModel {
+  /** The release's part of Terraform addresses. @default the addresses have no such part */
+  readonly id?: string;
+  /** URI of the container image in ECR. */
+  readonly image: string;
+  /** The model artifact, a `.tar.gz`, which must lie there before the endpoint is made. */
+  readonly artifact: {
+    readonly bucket: string;
+    readonly key: string;
+    /** Of its content. @default another content under the same key is the same model */
+    readonly sha256?: string;
+  };
+  readonly instanceType: string;
+  /** What its container is told beside where its code lies. @default nothing */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export interface ModelEndpointProps extends ServedModel {
   readonly region: string;
   /** The names of model and endpoint configuration begin with these and end with what they hold. */
   readonly modelName: string;
@@ -16,28 +36,43 @@ export interface ModelEndpointProps {
   readonly endpointName: string;
   readonly variantName: string;
   readonly executionRoleName: string;
-  readonly instanceType: string;
   readonly instanceCount: number;
-  /** URI of the container image in ECR. */
-  readonly image: string;
-  /** The model artifact, a `.tar.gz`, which must lie there before the endpoint is made. */
-  readonly artifact: { readonly bucket: string; readonly key: string };
+  /** What was served before: its model and endpoint configuration stay. @default none was */
+  readonly previous?: ServedModel;
   /** How the model is asked: a `pair` of sentences a call, or several `instances`. */
   readonly contract: "pair" | "instances";
   /** The most instances of a call, where the contract is `instances`. */
   readonly instancesPerCall: number;
   /** Calls that one function keeps in flight at the endpoint. */
   readonly concurrency: number;
+  /** Keeps a sample of requests and answers under an S3 prefix without a slash at its end. @default none is kept */
+  readonly dataCapture?: { readonly s3Uri: string; readonly samplingPercentage: number };
   readonly logRetentionDays: number;
 }
 
-/** A model behind a SageMaker endpoint. A new artifact, image or instance reaches the endpoint without a gap. */
+/**
+ * How long traffic rests on new instances before the old ones go, in seconds. The alarm that takes it back looks at each
+ * minute.
+ */
+const bakingSeconds = 300;
+
+/**
+ * A model behind a SageMaker endpoint. A new artifact, image or instance reaches the endpoint without a gap, and what was
+ * served before stays: SageMaker may take an update back when Terraform has ended.
+ */
 export class ModelEndpoint extends Construct {
   readonly endpoint: SagemakerEndpoint;
   readonly log: CloudwatchLogGroup;
   /** Says which model answers: changes with the artifact, the image and the container's settings. */
   readonly release: string;
   readonly variantName: string;
+  /**
+   * Where model and endpoint configuration are that were at addresses without a release, by those. Empty while something
+   * is there still.
+   */
+  readonly formerAddresses: Readonly<Record<string, string>>;
+  private readonly role: IamRole;
+  private readonly policy: IamRolePolicy;
 
   constructor(
     scope: Construct,
@@ -45,25 +80,34 @@ export class ModelEndpoint extends Construct {
     private readonly props: ModelEndpointProps,
   ) {
     super(scope, id);
-    const { image, artifact, variantName, instanceType, instanceCount } = props;
-    this.variantName = variantName;
+    const { previous, endpointName, dataCapture } = props;
+    const served: ServedModel[] = [props, ...(previous ? [previous] : [])];
+    this.variantName = props.variantName;
 
     this.log = new CloudwatchLogGroup(this, "log", {
-      name: `/aws/sagemaker/Endpoints/${props.endpointName}`,
+      name: `/aws/sagemaker/Endpoints/${endpointName}`,
       retentionInDays: props.logRetentionDays,
     });
-    const role = new IamRole(this, "execution_role", {
+    // SageMaker's deployment guardrails leave Inf1 out, as what it comes from and as what it goes to:
+    // https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-exclusions.html
+    const guarded = served.every(({ instanceType }) => familyOf(instanceType) !== "inf1");
+    const alarm = guarded ? this.rollbackAlarm() : undefined;
+    this.role = new IamRole(this, "execution_role", {
       name: props.executionRoleName,
       assumeRolePolicy: trustPolicy("sagemaker.amazonaws.com"),
     });
-    const policy = new IamRolePolicy(this, "execution_policy", {
+    const unique = (arns: string[]) => [...new Set(arns)].sort(); // the way back changes nothing of it
+    this.policy = new IamRolePolicy(this, "execution_policy", {
       name: "model-execution",
-      role: role.name,
+      role: this.role.name,
       policy: policyDocument([
-        { actions: ["s3:GetObject"], resources: [`arn:aws:s3:::${artifact.bucket}/${artifact.key}`] },
+        {
+          actions: ["s3:GetObject"],
+          resources: unique(served.map(({ artifact }) => `arn:aws:s3:::${artifact.bucket}/${artifact.key}`)),
+        },
         {
           actions: ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-          resources: [repositoryArn(image)],
+          resources: unique(served.map(({ image }) => repositoryArn(image))),
         },
         { actions: ["ecr:GetAuthorizationToken"], resources: ["*"] },
         {
@@ -75,11 +119,36 @@ export class ModelEndpoint extends Construct {
           resources: ["*"],
           condition: { StringEquals: { "cloudwatch:namespace": "/aws/sagemaker/Endpoints" } },
         },
+        ...(alarm ? [{ actions: ["cloudwatch:DescribeAlarms"], resources: [alarm.arn] }] : []),
+        ...(dataCapture ? [mayCapture(dataCapture.s3Uri)] : []),
       ]),
     });
 
-    // SageMaker never changes a model or an endpoint configuration: what is new needs a new name, or the endpoint is
-    // not told of it. The old ones go after the endpoint has moved on.
+    const current = this.serve(props);
+    if (previous) this.serve(previous);
+    this.release = current.release;
+    this.endpoint = new SagemakerEndpoint(this, "endpoint", {
+      name: endpointName,
+      endpointConfigName: current.configuration.name,
+      deploymentConfig: alarm && deploymentConfig(alarm, props.instanceCount),
+      dependsOn: [this.log],
+    });
+    this.formerAddresses = served.every(({ id }) => id !== undefined)
+      ? Object.fromEntries(
+          [current.model, current.configuration].map((resource) => {
+            const address = `${resource.terraformResourceType}.${resource.friendlyUniqueId}`;
+            return [address.replace(`_${props.id}`, ""), address];
+          }),
+        )
+      : {};
+  }
+
+  /**
+   * A model and the endpoint configuration that serves it. SageMaker never changes one: what is new needs a new name, or
+   * the endpoint is not told of it. The old ones go after the endpoint has moved on.
+   */
+  private serve({ id, image, artifact, instanceType, environment }: ServedModel) {
+    const { props } = this;
     const lifecycle = { createBeforeDestroy: true };
     const container = {
       image,
@@ -90,27 +159,56 @@ export class ModelEndpoint extends Construct {
         SAGEMAKER_PROGRAM: "inference.py",
         SAGEMAKER_REGION: props.region,
         SAGEMAKER_SUBMIT_DIRECTORY: "/opt/ml/model/code",
+        ...environment,
       },
     };
-    this.release = fingerprint(container);
-    const model = new SagemakerModel(this, "model", {
-      name: `${props.modelName}-${this.release}`,
-      executionRoleArn: role.arn,
+    const { sha256 } = artifact;
+    const release = fingerprint({ ...container, ...(sha256 !== undefined && { sha256 }) });
+    const suffix = id === undefined ? "" : `_${id}`;
+    const model = new SagemakerModel(this, `model${suffix}`, {
+      name: `${props.modelName}-${release}`,
+      executionRoleArn: this.role.arn,
       container: [container],
       enableNetworkIsolation: true, // all that the model needs is in its artifact
       lifecycle,
-      dependsOn: [policy],
+      dependsOn: [this.policy],
     });
-    const variant = { variantName, instanceType, initialInstanceCount: instanceCount, initialVariantWeight: 1 };
-    const configuration = new SagemakerEndpointConfiguration(this, "configuration", {
-      name: `${props.endpointConfigurationName}-${fingerprint({ release: this.release, ...variant })}`,
+    const variant = {
+      variantName: props.variantName,
+      instanceType,
+      initialInstanceCount: props.instanceCount,
+      initialVariantWeight: 1,
+    };
+    const { dataCapture } = props;
+    const configuration = new SagemakerEndpointConfiguration(this, `configuration${suffix}`, {
+      name: `${props.endpointConfigurationName}-${fingerprint({ release, ...variant, ...(dataCapture && { dataCapture }) })}`,
       productionVariants: [{ ...variant, modelName: model.name }],
+      dataCaptureConfig: dataCapture && {
+        enableCapture: true,
+        destinationS3Uri: dataCapture.s3Uri,
+        initialSamplingPercentage: dataCapture.samplingPercentage,
+        captureOptions: [{ captureMode: "Input" }, { captureMode: "Output" }],
+        captureContentTypeHeader: { jsonContentTypes: ["application/json"] },
+      },
       lifecycle,
     });
-    this.endpoint = new SagemakerEndpoint(this, "endpoint", {
-      name: props.endpointName,
-      endpointConfigName: configuration.name,
-      dependsOn: [this.log],
+    return { model, configuration, release };
+  }
+
+  /** Rings at once where the model fails, so that an update is taken back while the old instances are there. */
+  private rollbackAlarm() {
+    return new CloudwatchMetricAlarm(this, "rollback_alarm", {
+      alarmName: `${this.props.endpointName}-rollback`,
+      alarmDescription: "The model's container answers with 5xx: SageMaker takes back the update that is on its way.",
+      namespace: "AWS/SageMaker",
+      metricName: "Invocation5XXErrors",
+      statistic: "Sum",
+      dimensions: { EndpointName: this.props.endpointName, VariantName: this.props.variantName },
+      comparisonOperator: "GreaterThanOrEqualToThreshold",
+      threshold: 1,
+      period: 60,
+      evaluationPeriods: 1,
+      treatMissingData: "notBreaching", // nothing happened
     });
   }
 
@@ -127,6 +225,29 @@ export class ModelEndpoint extends Construct {
 }
 
 const fingerprint = (value: object) => createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 8);
+
+/**
+ * How SageMaker puts new instances in the place of the old: one at first, where there are two or more. A canary may be at
+ * most half of them (https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-blue-green-canary.html).
+ */
+function deploymentConfig(alarm: CloudwatchMetricAlarm, instanceCount: number): SagemakerEndpointDeploymentConfig {
+  const oneAtFirst = { type: "CANARY", canarySize: { type: "INSTANCE_COUNT", value: 1 } };
+  return {
+    autoRollbackConfiguration: { alarms: [{ alarmName: alarm.alarmName }] },
+    blueGreenUpdatePolicy: {
+      trafficRoutingConfiguration: {
+        ...(instanceCount >= 2 ? oneAtFirst : { type: "ALL_AT_ONCE" }),
+        waitIntervalInSeconds: bakingSeconds,
+      },
+      terminationWaitInSeconds: bakingSeconds,
+    },
+  };
+}
+
+/** What the container's role needs to write samples under an S3 prefix. */
+function mayCapture(s3Uri: string): PolicyStatement {
+  return { actions: ["s3:PutObject"], resources: [`${s3Uri.replace("s3://", "arn:aws:s3:::")}/*`] };
+}
 
 /** The ARN of an image's repository: `<account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>`. */
 export function repositoryArn(image: string): string {

@@ -65,11 +65,7 @@ export async function startAws({ stack: stackName, dataDir, model }: LocalAwsOpt
     "aws_redshift_cluster",
     z.object({ cluster_identifier: z.string(), database_name: z.string() }),
   );
-  const endpoint = stack.only("aws_sagemaker_endpoint", z.object({ name: z.string() }));
-  const { production_variants: variants } = stack.only(
-    "aws_sagemaker_endpoint_configuration",
-    z.object({ production_variants: z.tuple([z.object({ variant_name: z.string() })]) }),
-  );
+  const endpoint = endpointOf(stack);
   const groups = featureGroupsOf(stack);
   const { queues, queue, deadLetterQueue } = queuesOf(stack);
 
@@ -86,7 +82,7 @@ export async function startAws({ stack: stackName, dataDir, model }: LocalAwsOpt
       startWarehouse(databaseDir, cluster, stack),
       startSqs({ queues }),
       startFeatureStore({ groups }),
-      startSageMakerRuntime({ endpointName: endpoint.name, variantName: variants[0].variant_name, model }),
+      startSageMakerRuntime({ ...endpoint, model }),
     ]);
     for (const standIn of [warehouse, sqs, featureStore, sageMaker]) started(standIn);
     for (const { address, name } of stack.all("aws_sqs_queue", z.object({ name: z.string() }))) {
@@ -119,7 +115,7 @@ export async function startAws({ stack: stackName, dataDir, model }: LocalAwsOpt
       featureGroup: featureGroupOf(groups),
       clusterId: cluster.cluster_identifier,
       databaseName: cluster.database_name,
-      endpointName: endpoint.name,
+      endpointName: endpoint.endpointName,
       apiUrl: api.url,
       stop,
     };
@@ -148,6 +144,22 @@ function supplyNames(stack: Stack) {
   for (const { address } of stack.all("aws_api_gateway_resource", z.object({}))) {
     stack.supply({ [`${address}.id`]: address });
   }
+}
+
+/** The endpoint, and the variant of the one configuration that it serves: there may be an earlier one beside it. */
+function endpointOf(stack: Stack) {
+  const endpoint = stack.only(
+    "aws_sagemaker_endpoint",
+    z.object({ name: z.string(), endpoint_config_name: z.string() }),
+  );
+  const production_variants = z.tuple([z.object({ variant_name: z.string() })]);
+  const configurations = stack.all(
+    "aws_sagemaker_endpoint_configuration",
+    z.object({ name: z.string(), production_variants }),
+  );
+  const served = configurations.find(({ name }) => name === endpoint.endpoint_config_name);
+  if (served === undefined) throw new Error(`${endpoint.address} serves a configuration that is not in the stack`);
+  return { endpointName: endpoint.name, variantName: served.production_variants[0].variant_name };
 }
 
 const functionName = z.object({ function_name: z.string() });

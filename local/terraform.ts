@@ -8,7 +8,7 @@ const blocks = z.record(z.string(), z.record(z.string(), z.record(z.string(), z.
 const stackFile = z.object({
   resource: blocks,
   data: blocks,
-  provider: z.object({ aws: z.tuple([z.looseObject({ region: z.string() })]) }),
+  provider: z.object({ aws: z.tuple([z.looseObject({ region: z.string(), profile: z.string().optional() })]) }),
 });
 
 /** A resource or a data source of a stack: the attributes that were asked for, and where it is. */
@@ -26,6 +26,8 @@ export class Stack {
     readonly directory: string,
     readonly region: string,
     private readonly bodies: Map<string, Body>,
+    /** The profile in AWS's configuration files. @default AWS's usual environment */
+    readonly profile?: string,
   ) {}
 
   /** Says what attributes are that only AWS would know: `aws_sqs_queue.inference_queue.url`. */
@@ -109,5 +111,6 @@ export function readStack(directory: string): Stack {
       for (const [id, body] of Object.entries(byId)) bodies.set(`${prefix}${type}.${id}`, body);
     }
   }
-  return new Stack(directory, provider.aws[0].region, bodies);
+  const [{ region, profile }] = provider.aws;
+  return new Stack(directory, region, bodies, profile);
 }

@@ -49,8 +49,10 @@ export class InferenceStack extends ReadableStack {
       messageRetentionSeconds: environment.inference.messageRetentionSeconds,
       topicArn: environment.alarmTopicArn,
     });
-    const unmanaged = { stage: api.stage, logs: [model.log, inference.worker.log] };
-    writeMoves(this, renamed.inference, takeOver ? unmanaged : undefined);
+    const taken = { stage: api.stage, logs: [model.log, inference.worker.log], elsewhere: model.formerAddresses };
+    // The first release takes the place of what was deployed without one, unless that is kept.
+    const replaced = environment.model.previous === undefined ? model.formerAddresses : {};
+    writeMoves(this, { ...renamed.inference, ...replaced }, takeOver ? taken : undefined);
     if (environment.preventDestroy) {
       const lostForGood = [features.group, inference.queue, inference.deadLetterQueue, warehouse.cluster, api.restApi];
       for (const resource of lostForGood) resource.lifecycle = { ...resource.lifecycle, preventDestroy: true };

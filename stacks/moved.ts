@@ -83,11 +83,13 @@ export const originalResources: Readonly<Record<string, Fate>> = {
   "aws_internet_gateway.igw": { destroyed: "the network is private" },
 };
 
-/** What exists on AWS, and what the original's state did not hold, since something else made it. */
-export interface Unmanaged {
-  /** Made by the original's deployment. */
+/** What a takeover needs to know of the stack. */
+export interface TakenOver {
+  /** Where something is that the table above has elsewhere, by that address: a released model has another. */
+  readonly elsewhere: Moves;
+  /** Exists, and the original's state did not hold it, since its deployment made it. */
   readonly stage: ApiGatewayStage;
-  /** Made by the endpoint and by the function, if they ever ran. */
+  /** Exist if the endpoint and the function ever ran, which made them. */
   readonly logs: readonly CloudwatchLogGroup[];
 }
 
@@ -96,14 +98,18 @@ export interface Unmanaged {
  * is there. All of it may stay for good: what is in the state by then is left alone.
  * @throws when something would move to an address that the stack does not have
  */
-export function writeMoves(stack: TerraformStack, renames: Moves, original?: Unmanaged) {
+export function writeMoves(stack: TerraformStack, renames: Moves, original?: TakenOver) {
   const fates = Object.entries(original ? originalResources : {});
   const moves = Object.entries(renames);
-  for (const [from, fate] of fates) if ("to" in fate && fate.to !== from) moves.push([from, fate.to]);
-
   const addresses = stack.node.findAll().filter(TerraformResource.isTerraformResource).map(addressOf);
+  const leadsOn = (to: string) => addresses.includes(to) || to in renames;
+  for (const [from, fate] of fates) {
+    if (!("to" in fate)) continue;
+    const to = leadsOn(fate.to) ? fate.to : (original?.elsewhere[fate.to] ?? fate.to);
+    if (to !== from) moves.push([from, to]);
+  }
   for (const [from, to] of moves) {
-    if (addresses.includes(to) || to in renames) continue;
+    if (leadsOn(to)) continue;
     throw new Error(`stacks/moved.ts moves ${from} to ${to}, which ${stack.node.id} does not have`);
   }
   const forgotten = fates.flatMap(([from, fate]) => ("forgotten" in fate ? [from] : []));
@@ -115,7 +121,7 @@ export function writeMoves(stack: TerraformStack, renames: Moves, original?: Unm
   for (const [block, all] of Object.entries(blocks)) if (all.length > 0) stack.addOverride(block, all);
 }
 
-function importsOf(stack: TerraformStack, { stage, logs }: Unmanaged) {
+function importsOf(stack: TerraformStack, { stage, logs }: TakenOver) {
   const ifThere = logs.map((log) => {
     const found = new DataAwsCloudwatchLogGroups(stack, `${log.friendlyUniqueId}_found`, {
       logGroupNamePrefix: log.nameInput,

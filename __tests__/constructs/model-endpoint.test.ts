@@ -1,8 +1,9 @@
+import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { SagemakerEndpoint } from "@cdktf/provider-aws/lib/sagemaker-endpoint";
 import { SagemakerEndpointConfiguration } from "@cdktf/provider-aws/lib/sagemaker-endpoint-configuration";
 import { SagemakerModel } from "@cdktf/provider-aws/lib/sagemaker-model";
-import { ModelEndpoint, type ModelEndpointProps } from "../../constructs/model-endpoint";
-import { granted, onlyResource, roleStatementsOf, synth } from "../setup/synth";
+import { ModelEndpoint, type ModelEndpointProps, type ServedModel } from "../../constructs/model-endpoint";
+import { granted, inventoryOf, onlyResource, resourcesOf, roleStatementsOf, synth } from "../setup/synth";
 
 const inf1Image =
   "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-inference-neuron:1.13.1-neuron-py310-sdk2.20.2-ubuntu20.04";
@@ -138,4 +139,147 @@ test("refuses an image that is not in Amazon ECR", () => {
   expect(() => modelEndpoint({ image: "docker.io/library/python:3" })).toThrow(
     "image must be an image in Amazon ECR, got docker.io/library/python:3",
   );
+});
+
+describe("a release", () => {
+  const release = (letter: string, more: Partial<ServedModel> = {}): ServedModel => ({
+    id: letter.repeat(8),
+    image: inf1Image,
+    artifact: { bucket: "models", key: `bert/${letter}.tar.gz`, sha256: letter.repeat(64) },
+    instanceType: "ml.inf1.xlarge",
+    ...more,
+  });
+  const [a, b, c] = [release("a"), release("b"), release("c")];
+  const modelsIn = (json: string) =>
+    resourcesOf(json).filter(({ type }) =>
+      ["aws_sagemaker_model", "aws_sagemaker_endpoint_configuration"].includes(type),
+    );
+  const servedBy = (json: string) => onlyResource(json, "aws_sagemaker_endpoint").attributes.endpoint_config_name;
+
+  test("stands beside the one before, and is what is served", () => {
+    const json = modelEndpoint({ ...b, previous: a });
+    expect(modelsIn(json).map(({ address }) => address)).toEqual([
+      "aws_sagemaker_endpoint_configuration.model_configuration_aaaaaaaa",
+      "aws_sagemaker_endpoint_configuration.model_configuration_bbbbbbbb",
+      "aws_sagemaker_model.model_model_aaaaaaaa",
+      "aws_sagemaker_model.model_model_bbbbbbbb",
+    ]);
+    expect(servedBy(json)).toBe("${aws_sagemaker_endpoint_configuration.model_configuration_bbbbbbbb.name}");
+  });
+
+  test("leaves the one before as it was, to the letter", () => {
+    const resources = (json: string) => new Map(modelsIn(json).map(({ address, attributes }) => [address, attributes]));
+    const before = resources(modelEndpoint({ ...b, previous: a }));
+    const after = resources(modelEndpoint({ ...c, previous: b }));
+    const back = resources(modelEndpoint({ ...b, previous: c }));
+    const stayed = [...before.keys()].filter((address) => after.has(address));
+    expect(stayed).toHaveLength(2);
+    for (const address of stayed) expect(after.get(address)).toEqual(before.get(address));
+    expect(Object.fromEntries(back)).toEqual(Object.fromEntries(after)); // the way back only turns the endpoint
+  });
+
+  test("leaves what config.ts describes at its addresses, where that is the one before", () => {
+    const alone = modelsIn(modelEndpoint());
+    expect(modelsIn(modelEndpoint({ ...a, previous: plain }))).toEqual(expect.arrayContaining(alone));
+  });
+
+  test("has a model of its own where only the archive's content is another one", () => {
+    const again = { ...a, artifact: { ...a.artifact, sha256: "f".repeat(64) } };
+    expect(nameOf(modelEndpoint(again), "aws_sagemaker_model")).not.toBe(
+      nameOf(modelEndpoint(a), "aws_sagemaker_model"),
+    );
+  });
+
+  test("may be read by the container, and so may the one before, with its image", () => {
+    const statements = roleStatementsOf(
+      modelEndpoint({ ...b, previous: { ...a, image: inf1Image.replace("pytorch-inference-neuron", "our-own") } }),
+    );
+    const resourcesFor = (action: string) => statements.find(({ Action }) => Action.includes(action))?.Resource;
+    expect(resourcesFor("s3:GetObject")).toEqual(["a", "b"].map((name) => `arn:aws:s3:::models/bert/${name}.tar.gz`));
+    expect(resourcesFor("ecr:BatchGetImage")).toEqual(
+      ["our-own", "pytorch-inference-neuron"].map((name) => `arn:aws:ecr:eu-west-1:763104351884:repository/${name}`),
+    );
+  });
+
+  test("tells its container what it is told", () => {
+    const json = modelEndpoint({ ...a, environment: { NEURON_RT_NUM_CORES: "1" } });
+    expect(onlyResource(json, "aws_sagemaker_model").attributes.container).toMatchObject([
+      { environment: { NEURON_RT_NUM_CORES: "1", SAGEMAKER_PROGRAM: "inference.py" } },
+    ]);
+  });
+});
+
+describe("an update", () => {
+  const cpu = { image: inf1Image.replace("-neuron:", ":"), instanceType: "ml.c7i.large" };
+  const deploymentOf = (props: Partial<ModelEndpointProps>) =>
+    onlyResource(modelEndpoint(props), "aws_sagemaker_endpoint").attributes.deployment_config;
+
+  test.each([1, 2])("on Inf1 goes all at once, as SageMaker has it, with %i instances", (instanceCount) => {
+    expect(deploymentOf({ instanceCount })).toBeUndefined();
+    expect(inventoryOf(modelEndpoint({ instanceCount })).aws_cloudwatch_metric_alarm).toBeUndefined();
+  });
+
+  test("from or to Inf1 does so too", () => {
+    const inf1 = { id: "aaaaaaaa", image: inf1Image, artifact: plain.artifact, instanceType: "ml.inf1.xlarge" };
+    expect(deploymentOf({ ...cpu, previous: inf1 })).toBeUndefined();
+    expect(deploymentOf({ ...inf1, previous: { ...inf1, ...cpu, id: "bbbbbbbb" } })).toBeUndefined();
+  });
+
+  test.each([
+    [1, { type: "ALL_AT_ONCE", wait_interval_in_seconds: 300 }],
+    [2, { type: "CANARY", canary_size: { type: "INSTANCE_COUNT", value: 1 }, wait_interval_in_seconds: 300 }],
+    [3, { type: "CANARY", canary_size: { type: "INSTANCE_COUNT", value: 1 }, wait_interval_in_seconds: 300 }],
+  ])("elsewhere is taken back by an alarm: with %i instances", (instanceCount, traffic_routing_configuration) => {
+    expect(deploymentOf({ ...cpu, instanceCount })).toEqual({
+      auto_rollback_configuration: {
+        alarms: [{ alarm_name: "${aws_cloudwatch_metric_alarm.model_rollback_alarm.alarm_name}" }],
+      },
+      blue_green_update_policy: { traffic_routing_configuration, termination_wait_in_seconds: 300 },
+    });
+  });
+
+  test("rests on new instances for longer than the alarm takes, which rings for this endpoint's failures", () => {
+    expect(modelEndpoint(cpu)).toHaveResourceWithProperties(CloudwatchMetricAlarm, {
+      alarm_name: "paraphrase-endpoint-rollback",
+      metric_name: "Invocation5XXErrors",
+      dimensions: { EndpointName: "paraphrase-endpoint", VariantName: "main" },
+      period: 60,
+      evaluation_periods: 1,
+    });
+    expect(roleStatementsOf(modelEndpoint(cpu))).toContainEqual(
+      expect.objectContaining({
+        Action: ["cloudwatch:DescribeAlarms"],
+        Resource: ["${aws_cloudwatch_metric_alarm.model_rollback_alarm.arn}"],
+      }),
+    );
+  });
+});
+
+describe("requests and answers", () => {
+  const dataCapture = { s3Uri: "s3://samples/paraphrase", samplingPercentage: 5 };
+  const mayWrite = (json: string) => roleStatementsOf(json).filter(({ Action }) => Action.includes("s3:PutObject"));
+
+  test("are kept nowhere", () => {
+    expect(onlyResource(modelEndpoint(), "aws_sagemaker_endpoint_configuration").attributes).not.toHaveProperty(
+      "data_capture_config",
+    );
+    expect(mayWrite(modelEndpoint())).toEqual([]);
+  });
+
+  test("are sampled where that is wanted, by a new endpoint configuration, under the prefix alone", () => {
+    const json = modelEndpoint({ dataCapture });
+    expect(json).toHaveResourceWithProperties(SagemakerEndpointConfiguration, {
+      data_capture_config: {
+        enable_capture: true,
+        destination_s3_uri: "s3://samples/paraphrase",
+        initial_sampling_percentage: 5,
+        capture_options: [{ capture_mode: "Input" }, { capture_mode: "Output" }],
+        capture_content_type_header: { json_content_types: ["application/json"] },
+      },
+    });
+    expect(mayWrite(json).map(({ Resource }) => Resource)).toEqual([["arn:aws:s3:::samples/paraphrase/*"]]);
+    const type = "aws_sagemaker_endpoint_configuration";
+    expect(nameOf(json, type)).not.toBe(nameOf(modelEndpoint(), type));
+    expect(nameOf(json, "aws_sagemaker_model")).toBe(nameOf(modelEndpoint(), "aws_sagemaker_model"));
+  });
 });

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import type { Moto } from "./moto";
@@ -33,6 +33,7 @@ export class Checkout {
     await symlink(resolve("node_modules"), join(folder, "node_modules"));
     await mkdir(resolve(".venv"), { recursive: true });
     await symlink(resolve(".venv"), join(folder, ".venv")); // PyTorch is large
+    await writeFile(join(folder, "releases.json"), "{}\n"); // a test releases what it likes
     return new Checkout(folder, moto.environment);
   }
 

@@ -1,11 +1,12 @@
 import { Testing } from "cdktf";
 import { loadConfig } from "../../config";
+import type { Releases } from "../../releases";
 import { InferenceStack } from "../../stacks/inference-stack";
 import { StateStack } from "../../stacks/state-stack";
 
-/** Every stack of the project as it would be deployed, by name. */
-export function synthesizedStacks(): Record<string, string> {
-  const { shared, environments } = loadConfig();
+/** Every stack of the project as it would be deployed where these releases are, by name. */
+export function synthesizedStacks(releases: Releases = {}): Record<string, string> {
+  const { shared, environments } = loadConfig(undefined, process.env, [], releases);
   const app = Testing.app();
   const stacks = [
     new StateStack(app, "state", shared),

@@ -5,12 +5,13 @@ import { Testing } from "cdktf";
 import { z } from "zod";
 import { loadConfig } from "../../config";
 import { ReadableStack } from "../../constructs/addresses";
+import { type EnvironmentReleases, type Release, type Releases, releaseId } from "../../releases";
 import { InferenceStack } from "../../stacks/inference-stack";
 import { originalResources, writeMoves } from "../../stacks/moved";
 import { resourcesOf } from "../setup/synth";
 
-function synthesized(takeOver: string[]) {
-  const { shared, environments } = loadConfig(undefined, {}, takeOver);
+function synthesized(takeOver: string[], releases: Releases = {}) {
+  const { shared, environments } = loadConfig(undefined, {}, takeOver, releases);
   const { dev } = environments;
   if (!dev) throw new Error("no environment dev");
   return Testing.synth(new InferenceStack(Testing.app(), "inference-dev", shared, dev));
@@ -44,6 +45,43 @@ test("moves lead to resources of the same type, one to each, and none to itself"
   }
   expect(new Set(moved.map(({ to }) => to)).size).toBe(moved.length);
   expect(addresses).toContain("aws_sqs_queue.inference_queue");
+});
+
+describe("where a model was released", () => {
+  const release = (letter: string): Release => ({
+    artifact: { bucket: "our-models", key: `${letter}.tar.gz`, sha256: letter.repeat(64) },
+    kind: "inf1-torch-neuron",
+    verified: true,
+  });
+  const [a, b] = [release("a"), release("b")];
+  const movedIn = (json: string) =>
+    blocks.parse(JSON.parse(json)).moved.filter(({ to }) => /^aws_sagemaker_(model|endpoint_configuration)\./.test(to));
+  const withoutRelease = [
+    "aws_sagemaker_model.model_model",
+    "aws_sagemaker_endpoint_configuration.model_configuration",
+  ];
+  const of = (release: Release) => withoutRelease.map((address) => `${address}_${releaseId(release)}`);
+  const originals = ["aws_sagemaker_model.paraphrase_model", "aws_sagemaker_endpoint_configuration.ec"];
+  const pairs = (from: string[], to: string[]) => from.map((address, index) => ({ from: address, to: to[index] }));
+
+  test("the first one takes the place of what config.ts describes", () => {
+    expect(movedIn(synthesized([], { dev: { current: a } }))).toEqual(pairs(withoutRelease, of(a)));
+  });
+
+  test("nothing moves where the one before stays, be it what config.ts describes", () => {
+    expect(movedIn(synthesized([], { dev: { current: a, previous: "config.ts" } }))).toEqual([]);
+    expect(movedIn(synthesized([], { dev: { current: b, previous: a } }))).toEqual([]);
+  });
+
+  test.each<[string, EnvironmentReleases, { from: string; to: string | undefined }[]]>([
+    ["the first", { current: a }, [...pairs(withoutRelease, of(a)), ...pairs(originals, withoutRelease)]],
+    ["one beside what config.ts describes", { current: a, previous: "config.ts" }, pairs(originals, withoutRelease)],
+    ["one beside another", { current: b, previous: a }, pairs(originals, of(b))],
+  ])("the original's model and endpoint configuration go on: %s", (_, dev, expected) => {
+    const found = movedIn(synthesized(["dev"], { dev }));
+    expect(found).toHaveLength(expected.length);
+    expect(found).toEqual(expect.arrayContaining(expected));
+  });
 });
 
 test("what Terraform would break by destroying it leaves the state and stays on AWS", () => {
