@@ -94,7 +94,6 @@ describe("every workflow", () => {
 test("the jobs may do these things, and no others", () => {
   expect(Object.fromEntries(jobs.map(({ job, permissions }) => [job, permissions]))).toEqual({
     "ci.yml npm": { contents: "read" },
-    "ci.yml model": { contents: "read" },
     "plan.yml plan": { contents: "read", "id-token": "write", "pull-requests": "write" },
     "deploy.yml plan": { contents: "read", "id-token": "write" },
     "deploy.yml apply": { contents: "read", "id-token": "write" },

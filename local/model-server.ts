@@ -64,12 +64,10 @@ export async function startModelServer({ modelDir, workers }: ModelServerOptions
  */
 export async function unpackArchive(file: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "model-"));
-  try {
-    await extract({ file, cwd: folder, strict: true });
-  } catch (error) {
+  await extract({ file, cwd: folder, strict: true }).catch(async (error: Error) => {
     await rm(folder, { recursive: true });
-    throw new Error(`${file} could not be unpacked (${error instanceof Error ? error.message : error})`);
-  }
+    throw new Error(`${file} could not be unpacked (${error.message})`);
+  });
   return folder;
 }
 

@@ -44,8 +44,9 @@ def model_fn(model_dir: str) -> Loaded:
     for neuron in ("torch_neuron", "torch.neuron", "torch_neuronx"):  # operators of a model compiled for Inf1 and Inf2
         try:
             importlib.import_module(neuron)
-        except ModuleNotFoundError:
-            continue
+        except ModuleNotFoundError as error:
+            if error.name != neuron:
+                raise
 
     folder = Path(model_dir)
     files = [folder / name for name in MODELS if (folder / name).exists()]
@@ -107,7 +108,8 @@ def _is_text(value: Any) -> bool:
 
 def _answers(pairs: List[dict], loaded: Loaded) -> List[str]:
     """Asks the model about each pair, in batches as its shape allows: those of like length together, to pad little."""
-    encodings = [loaded.tokenizer.encode(*_shortened(pair["seq_0"], pair["seq_1"], loaded)) for pair in pairs]
+    short = [_shortened(pair["seq_0"], pair["seq_1"], loaded) for pair in pairs]
+    encodings = [loaded.tokenizer.encode(first, second or None) for first, second in short]  # as transformers does
     _report(len(pairs), sum(1 for encoding in encodings if encoding.overflowing))
     rows = [encoding.ids for encoding in encodings]
     answers = [""] * len(rows)

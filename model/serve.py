@@ -172,6 +172,12 @@ def handler(workers: Workers, end):
     return Handler
 
 
+def await_end_of_input(end) -> None:
+    while os.read(0, 4096):  # not sys.stdin, whose lock a thread that waits would hold when Python ends
+        pass
+    end()
+
+
 def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -196,7 +202,7 @@ def main() -> None:
 
     server = Server(("127.0.0.1", arguments.port), handler(workers, end))
     print(json.dumps({"url": f"http://127.0.0.1:{server.server_port}"}), flush=True)
-    threading.Thread(target=lambda: (sys.stdin.buffer.read(), end()), daemon=True).start()
+    threading.Thread(target=await_end_of_input, args=(end,), daemon=True).start()
     try:
         server.serve_forever()
     except KeyboardInterrupt:

@@ -55,7 +55,7 @@ def write(
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     tokenizer.no_padding()
     tokenizer.enable_truncation(length)
-    rows = [tokenizer.encode(pair["seq_0"], pair["seq_1"]).ids for pair in pairs]
+    rows = [tokenizer.encode(pair["seq_0"], pair["seq_1"] or None).ids for pair in pairs]
 
     def tensors(rows: List[List[int]], width: int) -> tuple:
         ids = torch.tensor([row + [0] * (width - len(row)) for row in rows])
@@ -74,7 +74,7 @@ def write(
             others = [difference(tensors([row], len(row))) for row in rows]
             others.append(difference(tensors(rows, max(map(len, rows)))))
             takes_others = max(others) <= tolerance
-        except RuntimeError:
+        except Exception:  # each compiler's model has its own for a shape that it was not compiled for
             takes_others = False
         labels = [inference.ANSWERS[int(model(*tensors([row], len(row)))[0][0].argmax())] for row in rows]
 
@@ -99,8 +99,10 @@ def pair_classifier(folder: Path, length: int) -> Any:
     if missing:
         raise SystemExit(f"In {folder} there is no {', no '.join(missing)}. save_pretrained of model and tokenizer makes them.")
     import torch
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+    from transformers import AutoConfig, AutoModelForSequenceClassification, logging
 
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
     wrong = []
     if config.num_labels != len(inference.ANSWERS):

@@ -11,8 +11,10 @@ CLASSES = ("Not a paraphrase", "It's a paraphrase")
 def make(folder: Path) -> None:
     import torch
     from tokenizers import BertWordPieceTokenizer
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast, logging
 
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
     pairs = [json.loads(each["request"]) for each in golden]
     words = BertWordPieceTokenizer(lowercase=True)
