@@ -2,6 +2,7 @@ import { diff } from "./diff";
 import { compileModel } from "./model-compile";
 import type { ModelEnvironment } from "./model-environment";
 import { packageModel } from "./model-package";
+import { recipeFor } from "./model-recipes";
 import { releaseModel } from "./model-release";
 import { traceModel } from "./model-trace";
 import { uploadModel } from "./model-upload";
@@ -18,7 +19,7 @@ const archive = "model.tar.gz";
  * @throws at the first step that fails
  */
 export async function shipModel(folder: string, of: ModelEnvironment, recipe?: string): Promise<boolean> {
-  await traceModel(folder);
+  await traceModel(folder, recipeFor(of.environment.model.instanceType, recipe));
   const sha256 = await packageModel(folder, archive);
   console.error(`${archive} is packaged: ${sha256}`);
   if (isVerified(sha256)) {

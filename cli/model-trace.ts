@@ -5,15 +5,17 @@ import { promisify } from "node:util";
 import { z } from "zod";
 import { modelPython } from "../local/model-server";
 import { tracedModel } from "./model-archive";
+import { isPytorch1, type RecipeName } from "./model-recipes";
 
 const run = promisify(execFile);
 const failure = z.object({ stderr: z.string().min(1) });
 
 /**
  * Traces the Hugging Face model in a folder, unless that has been done.
+ * @param recipe what is to compile it, if anything
  * @throws with what model/trace.py said, when it cannot
  */
-export async function traceModel(folder: string): Promise<void> {
+export async function traceModel(folder: string, recipe?: RecipeName): Promise<void> {
   if (existsSync(join(folder, tracedModel))) {
     console.error(`${join(folder, tracedModel)} is there already.`);
     return;
@@ -21,7 +23,8 @@ export async function traceModel(folder: string): Promise<void> {
   const python = await modelPython();
   console.error(`Tracing the model in ${folder} ...`);
   try {
-    await run(python, [join("model", "trace.py"), folder], { maxBuffer: 1 << 26 });
+    const options = recipe !== undefined && isPytorch1(recipe) ? ["--eager-attention"] : [];
+    await run(python, [join("model", "trace.py"), folder, ...options], { maxBuffer: 1 << 26 });
   } catch (error) {
     const { data } = failure.safeParse(error);
     throw new Error(`The model in ${folder} could not be traced. ${data?.stderr.trim() ?? error}`);
