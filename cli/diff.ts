@@ -20,7 +20,10 @@ export const takeOverOption = () =>
   new Option("--take-over <environment>", "plans as if this environment took the original's deployment over");
 
 /** Plans, prints what the plan does, and says whether nothing is lost that was not allowed. */
-async function diff(stack: string, { allowDestroy, takeOver, save, markdown, json }: DiffOptions): Promise<boolean> {
+export async function diff(
+  stack: string,
+  { allowDestroy, takeOver, save, markdown, json }: DiffOptions,
+): Promise<boolean> {
   const { reviewOf, wholePlan, withNewPlan } = await import("./planning");
   const { jsonOf } = await import("./review");
   const { markdownOf, textOf } = await import("./review-text");

@@ -62,6 +62,9 @@ export const usualShape = { batch: 1, length: 512 };
 /** Operators that came with PyTorch 2. */
 const ofPytorch2 = ["scaled_dot_product_attention"];
 
+/** Whether what compiles a model knows the operators of PyTorch 1 alone. */
+export const isPytorch1 = (name: RecipeName) => recipes[name].pytorch.startsWith("1.");
+
 /** What keeps a recipe from compiling a traced model, a line each: a job would say so late, and unclearly. */
 export function faultsFor(name: RecipeName, { format, shape, types, operators }: TracedModel): string[] {
   const { pytorch, newestFormat }: Recipe = recipes[name];
@@ -72,10 +75,10 @@ export function faultsFor(name: RecipeName, { format, shape, types, operators }:
       `its format of TorchScript is ${format}, and PyTorch ${pytorch} reads ${newestFormat} at most: trace it with an older PyTorch`,
     );
   }
-  const unknown = Number(pytorch.split(".")[0]) < 2 ? operators.filter((each) => ofPytorch2.includes(each)) : [];
+  const unknown = isPytorch1(name) ? operators.filter((each) => ofPytorch2.includes(each)) : [];
   if (unknown.length > 0) {
     faults.push(
-      `it calls ${unknown.join(", ")}, which PyTorch ${pytorch} does not have: trace it with attn_implementation="eager"`,
+      `it calls ${unknown.join(", ")}, which PyTorch ${pytorch} does not have: delete paraphrase_bert.pt and trace it again by model/trace.py --eager-attention`,
     );
   }
   const halves = types.filter((type) => ["Half", "BFloat16", "Double"].includes(type));

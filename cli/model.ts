@@ -126,6 +126,22 @@ const releaseCommand = () =>
       console.error(`What that changes on AWS: npm run diff -- inference-${env}`);
     });
 
+const shipCommand = () =>
+  new Command("ship")
+    .description("Does all of it: traces and packages a model, verifies, uploads, compiles and releases it, and plans.")
+    .argument("<folder>", "a Hugging Face model with its tokenizer, as save_pretrained leaves them")
+    .addOption(environmentOption())
+    .addOption(recipeOption())
+    .addHelpText(
+      "after",
+      "\nWhat is done already is skipped: after an interruption, run it again. Prints what `diff` prints, and exits as it does.",
+    )
+    .action(async (folder: string, { env, recipe }: { env: string; recipe?: string }) => {
+      const { modelEnvironment } = await import("./model-environment");
+      const { shipModel } = await import("./model-ship");
+      if (!(await shipModel(folder, modelEnvironment(env), recipe))) process.exitCode = 2;
+    });
+
 export const modelCommand = () =>
   new Command("model")
     .description("Brings a model behind the endpoint: packages, verifies, uploads, compiles and releases it.")
@@ -135,4 +151,5 @@ export const modelCommand = () =>
     .addCommand(demoCommand())
     .addCommand(uploadCommand())
     .addCommand(compileCommand())
-    .addCommand(releaseCommand());
+    .addCommand(releaseCommand())
+    .addCommand(shipCommand());

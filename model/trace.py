@@ -90,8 +90,8 @@ def write(
     return Traced(file, shape, of_shape)
 
 
-def pair_classifier(folder: Path, length: int) -> Any:
-    """The model of a folder, as a module that gives its logits alone.
+def pair_classifier(folder: Path, length: int, eager_attention: bool = False) -> Any:
+    """The model of a folder, as a module that gives its logits alone; with attention that PyTorch 1 knows, if asked.
 
     @raises SystemExit with all that is wrong with the folder
     """
@@ -112,7 +112,9 @@ def pair_classifier(folder: Path, length: int) -> Any:
         wrong.append(f"--length must be at most {positions}, which the model takes, got {length}.")
     if wrong:
         raise SystemExit("\n".join(wrong))
-    classifier = AutoModelForSequenceClassification.from_pretrained(str(folder), local_files_only=True)
+    classifier = AutoModelForSequenceClassification.from_pretrained(
+        str(folder), local_files_only=True, **({"attn_implementation": "eager"} if eager_attention else {})
+    )
 
     class Logits(torch.nn.Module):
         def __init__(self):
@@ -146,8 +148,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="the file to write (default: paraphrase_bert.pt in the folder)")
     parser.add_argument("--batch", type=_positive, default=1, help="pairs of a call of the model (default: 1)")
     parser.add_argument("--length", type=_positive, default=512, help="tokens of a pair (default: 512)")
+    parser.add_argument("--eager-attention", action="store_true", help="of operators that PyTorch 1 has, as Inf1 needs it")
     arguments = parser.parse_args()
-    model = pair_classifier(arguments.folder, arguments.length)
+    model = pair_classifier(arguments.folder, arguments.length, arguments.eager_attention)
     file = arguments.out or arguments.folder / "paraphrase_bert.pt"
     tokenizer = arguments.folder / "tokenizer.json"
     try:

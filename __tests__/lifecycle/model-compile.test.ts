@@ -156,7 +156,7 @@ test("what a target cannot run is refused before any job, with all reasons", asy
   expect(neo.stderr.split("\n")).toEqual([
     "modern.tar.gz cannot be compiled by neo:",
     "  its format of TorchScript is 10, and PyTorch 1.9 reads 6 at most: trace it with an older PyTorch",
-    '  it calls scaled_dot_product_attention, which PyTorch 1.9 does not have: trace it with attn_implementation="eager"',
+    "  it calls scaled_dot_product_attention, which PyTorch 1.9 does not have: delete paraphrase_bert.pt and trace it again by model/trace.py --eager-attention",
     "  its parameters are Half; allowed: Float, which is float32",
     "  its shape is [8,128]; allowed: [1,512], with which inference.py asks what Neo has made",
     "",

@@ -1,13 +1,17 @@
-import { chmod, mkdir, mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { chmod, mkdir, mkdtemp, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { CreateBucketCommand, HeadObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { list } from "tar";
 import { loadConfig } from "../../config";
+import { modelPython } from "../../local/model-server";
 import { Checkout } from "../setup/checkout";
 import { type Moto, startMoto } from "../setup/moto";
 
-const { modelBucket: Bucket } = loadConfig().shared;
+const run = promisify(execFile);
+const { modelBucket: Bucket, stateBucket } = loadConfig().shared;
 let moto: Moto;
 let s3: S3Client;
 let checkout: Checkout;
@@ -122,4 +126,87 @@ test("an unknown environment is refused with those that there are", async () => 
   const { status, stderr } = await checkout.cli("model", "upload", "model.tar.gz", "--env", "stage");
   expect(status).toBe(1);
   expect(stderr).toBe('There is no environment "stage". The environments of config.ts: dev, prod\n');
+});
+
+/** What releases.json in the checkout says of dev. */
+const releasesOfDev = async () => JSON.parse(await readFile(join(checkout.folder, "releases.json"), "utf8")).dev;
+
+test("a model goes from its Hugging Face folder to a plan with it in one command, and what is done is skipped", async () => {
+  await run(await modelPython(), [join("model", "tests", "tiny.py"), join(checkout.folder, "tiny")]);
+  const file = join(checkout.folder, "config.ts");
+  const config = await readFile(file, "utf8");
+  const onCpu = config.replace("    dev: {\n", '    dev: {\n      model: { instanceType: "ml.c6i.xlarge" },\n');
+  expect(onCpu).not.toBe(config);
+  await writeFile(file, onCpu);
+  await s3.send(new CreateBucketCommand({ Bucket: stateBucket }));
+
+  const first = await checkout.cli("model", "ship", "tiny", "--env", "dev");
+  expect(first.stderr).toContain("6 of 6 answers are the golden ones.\n");
+  expect(first.stderr).toContain("S3 has the same checksum.\n");
+  expect(first.stdout).toContain("aws_sagemaker_model.model_model");
+  const { current, previous } = await releasesOfDev();
+  const key = expect.stringMatching(/^models\/[0-9a-f]{64}\.tar\.gz$/);
+  expect(current).toEqual({
+    artifact: { bucket: Bucket, key, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+    kind: "cpu",
+    verified: true,
+  });
+  expect(previous).toBeUndefined();
+  expect(first.status).toBe(0);
+
+  const again = await checkout.cli("model", "ship", "tiny", "--env", "dev");
+  expect(again).toMatchObject({ status: 0, stdout: first.stdout });
+  for (const skipped of [
+    "tiny/paraphrase_bert.pt is there already.",
+    "model.tar.gz has been verified already.",
+    "model.tar.gz is in the bucket already.",
+  ]) {
+    expect(again.stderr).toContain(`${skipped}\n`);
+  }
+  expect(await releasesOfDev()).toEqual({ current });
+});
+
+test("wrong answers are told, and such an archive is not released unless told otherwise", async () => {
+  const golden = [{ request: '{"seq_0": "one", "seq_1": 2}', response: '"It\'s a paraphrase"' }];
+  await writeFile(join(checkout.folder, "tiny", "golden.json"), JSON.stringify(golden));
+  await checkout.cli("model", "package", "tiny", "--output", "wrong.tar.gz");
+  const verified = await checkout.cli("model", "verify", "wrong.tar.gz");
+  expect(verified.status).toBe(1);
+  expect(verified.stdout).toMatch(
+    /^0 of 1 answers of wrong\.tar\.gz are the golden ones\.\n {2}\{"seq_0": "one", "seq_1": 2\}\n {4}expected "It's a paraphrase"\n {4}got {6}HTTP 400 /,
+  );
+  await checkout.cli("model", "upload", "wrong.tar.gz", "--env", "dev");
+  const before = await releasesOfDev();
+  const refused = await checkout.cli("model", "release", "wrong.tar.gz", "--env", "dev");
+  expect(refused.status).toBe(1);
+  expect(refused.stderr).toContain("wrong.tar.gz has not been verified: offline-inference model verify wrong.tar.gz.");
+  expect(await releasesOfDev()).toEqual(before);
+
+  expect(await checkout.cli("model", "release", "wrong.tar.gz", "--env", "dev", "--unverified")).toMatchObject({
+    status: 0,
+  });
+  expect(await releasesOfDev()).toMatchObject({ current: { verified: false }, previous: before.current });
+});
+
+test("the release before is current again after a rollback", async () => {
+  const before = await releasesOfDev();
+  expect(await checkout.cli("model", "release", "--rollback", "--env", "dev")).toMatchObject({ status: 0 });
+  expect(await releasesOfDev()).toEqual({ current: before.previous, previous: before.current });
+  const prod = await checkout.cli("model", "release", "--rollback", "--env", "prod");
+  expect([prod.status, prod.stderr]).toEqual([
+    1,
+    "releases.json has no release of prod before the current one to go back to.\n",
+  ]);
+});
+
+test("what is not in the bucket is not released", async () => {
+  await checkout.cli("model", "package", "model-folder");
+  const { status, stderr } = await checkout.cli("model", "release", "model.tar.gz", "--env", "prod", "--unverified");
+  expect(status).toBe(1);
+  expect(stderr).toContain("ml.inf1.xlarge runs no model that is not compiled for it");
+  await writeModel("other", 1000);
+  await checkout.cli("model", "package", "other", "--output", "other.tar.gz");
+  const other = await checkout.cli("model", "release", "other.tar.gz", "--env", "dev", "--unverified");
+  expect(other.status).toBe(1);
+  expect(other.stderr).toMatch(/ is not there: offline-inference model upload other\.tar\.gz --env dev\n$/);
 });

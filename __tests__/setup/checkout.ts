@@ -5,8 +5,10 @@ import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import type { Moto } from "./moto";
 
-/** What a clone does not have, and what no command reads. */
+/** What a clone does not have, and what no command reads, but for one file. */
 const left = [".git", ".local", ".venv", "__tests__", "cdktf.out", "coverage", "dist", "node_modules"];
+
+const golden = "__tests__/fixtures/golden-predictions.json";
 
 /** How a command ended, and how long it took. */
 export interface Outcome {
@@ -27,10 +29,11 @@ export class Checkout {
     const folder = await mkdtemp(join(tmpdir(), "checkout-"));
     const filter = (path: string) => !left.includes(relative(resolve(), path));
     await cp(resolve(), folder, { recursive: true, filter });
+    await cp(golden, join(folder, golden)); // of all tests the only thing that a command reads
     await symlink(resolve("node_modules"), join(folder, "node_modules"));
-    await writeFile(join(folder, "releases.json"), "{}\n"); // a test releases what it likes
     await mkdir(resolve(".venv"), { recursive: true });
     await symlink(resolve(".venv"), join(folder, ".venv")); // PyTorch is large
+    await writeFile(join(folder, "releases.json"), "{}\n"); // a test releases what it likes
     return new Checkout(folder, moto.environment);
   }
 
