@@ -3,5 +3,6 @@ module.exports = {
   ...require("./jest.config.js"),
   testPathIgnorePatterns: [],
   testMatch: ["<rootDir>/__tests__/lifecycle/**/*.test.ts"],
-  testTimeout: 900_000,
+  globalSetup: "<rootDir>/__tests__/setup/lifecycle-setup.mjs",
+  testTimeout: 1_800_000,
 };

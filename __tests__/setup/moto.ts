@@ -27,7 +27,7 @@ const holdings = z.record(z.string(), z.number());
 
 /** An AWS account on loopback: moto, with its gaps filled (moto/gaps.py). It keeps nothing after `stop`. */
 export async function startMoto() {
-  const binaries = await installed();
+  const binaries = await installMoto();
   const server = spawn(join(binaries, "python"), [join(program, "server.py")], { stdio: ["pipe", "pipe", "inherit"] });
   const closed = once(server, "close");
   let stopping = false;
@@ -81,7 +81,7 @@ export async function startMoto() {
 export type Moto = Awaited<ReturnType<typeof startMoto>>;
 
 /** The programs of a virtual environment that holds just what requirements.txt says, made the first time. */
-async function installed(): Promise<string> {
+export async function installMoto(): Promise<string> {
   const requirements = join(program, "requirements.txt");
   const key = createHash("sha256")
     .update(await readFile(requirements))
