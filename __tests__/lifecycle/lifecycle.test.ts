@@ -83,7 +83,7 @@ test("bootstrap deploys the state stack, and moves its state into the bucket tha
   expect(listed.trim().split("\n").sort()).toEqual((await addressesIn("state")).sort());
   foundation = await moto.holdings();
   callsOfBootstrap = (await moto.calls()).length;
-  expect(foundation).toEqual({ aws_iam_role: 1, aws_s3_bucket: 2 });
+  expect(foundation).toEqual({ aws_iam_role: 2, aws_s3_bucket: 2 });
   report(`state: ${length} applied`, bootstrap);
 });
 
