@@ -9,7 +9,6 @@ const [dataDir, user, password] = process.argv.slice(2);
 const log = [];
 const server = new EmbeddedPostgres({
   databaseDir: dataDir,
-  port: await freePort(),
   user,
   password,
   initdbFlags: ["--no-sync", "--encoding=UTF8", "--no-locale"],
@@ -28,11 +27,24 @@ process.once("disconnect", async () => {
 try {
   const made = statSync(join(dataDir, "PG_VERSION"), { throwIfNoEntry: false });
   if (!made) await server.initialise();
-  await server.start();
+  await startOnFreePort();
   process.send({ port: server.options.port });
 } catch (error) {
   process.send({ error: `${error ?? "it ended at once"}\n${log.join("")}` });
   process.disconnect();
+}
+
+/** Another process may take a port that was free before PostgreSQL does. */
+async function startOnFreePort() {
+  for (let attemptsLeft = 10; ; attemptsLeft--) {
+    const said = log.length;
+    server.options.port = await freePort();
+    try {
+      return await server.start();
+    } catch (error) {
+      if (attemptsLeft <= 1 || !log.slice(said).join("").includes("Address already in use")) throw error;
+    }
+  }
 }
 
 async function freePort() {
