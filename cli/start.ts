@@ -5,8 +5,8 @@ import { Command } from "commander";
 import { z } from "zod";
 import { type LocalAws, startAws } from "../local/aws";
 import { removeLocalEnvironment, writeLocalEnvironment } from "../local/environment-file";
-import { paraphrases } from "../local/lexical-model";
-import { type Model, ModelError } from "../local/sagemaker-runtime";
+import { lexicalModel } from "../local/lexical-model";
+import type { Model } from "../local/sagemaker-runtime";
 import { serveModel } from "../local/served-model";
 import { FeatureStore } from "../pipeline/features";
 import { RequestQueue } from "../pipeline/requests";
@@ -24,23 +24,6 @@ const environment = "dev";
 
 /** What the command prints for its caller goes to stdout, what it says meanwhile to stderr. */
 const talk = (line: string) => console.error(line);
-
-const sentencePair = z.object({ seq_0: z.string(), seq_1: z.string() });
-const severalInstances = z.object({ instances: z.array(z.unknown()) });
-
-/** The stand-in for the model, behind both contracts of the model's own. */
-function standInModel(body: unknown): unknown {
-  const several = severalInstances.safeParse(body);
-  if (several.success) {
-    const answers = several.data.instances.map((instance) => sentencePair.safeParse(instance));
-    return {
-      predictions: answers.map(({ data, error }) => (data ? paraphrases(data) : { error: z.prettifyError(error) })),
-    };
-  }
-  const pair = sentencePair.safeParse(body);
-  if (!pair.success) throw new ModelError(400, z.prettifyError(pair.error));
-  return paraphrases(pair.data);
-}
 
 /** Asks for one prediction a row, and waits until each request has ended. */
 async function predict(rows: RequestRow[], aws: LocalAws, signal: AbortSignal) {
@@ -109,7 +92,7 @@ interface StartOptions {
 async function start({ artifact, ...options }: StartOptions): Promise<boolean> {
   const rows = await readRequestsFile(options.file);
   if (artifact === undefined) {
-    return run(rows, standInModel, "The model is a stand-in: it compares words, and was never trained.", options);
+    return run(rows, lexicalModel, "The model is a stand-in: it compares words, and was never trained.", options);
   }
   talk(`Starting the model of ${artifact} ...`);
   const served = await serveModel(artifact);
