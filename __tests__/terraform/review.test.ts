@@ -169,7 +169,10 @@ describe("a stack", () => {
     const run = checkout.start(["deploy", "tiny", "--auto-approve"], { TERRAFORM_BINARY_NAME: found.at(-1) ?? "" });
     await Promise.race([started(), run.ended]);
     run.child.kill("SIGTERM");
-    expect(await run.ended).toMatchObject({ status: 1, stderr: expect.stringMatching(/Interrupted by SIGTERM\.\n$/) });
+    expect(await run.ended).toMatchObject({
+      status: 143,
+      stderr: expect.stringMatching(/Interrupted by SIGTERM\.\n$/),
+    });
     expect(await inputs()).toMatchObject({ a: "1" });
   });
 });
