@@ -2,6 +2,7 @@ import { createInterface } from "node:readline/promises";
 import { Command, Option } from "commander";
 import { showsColours } from "./colours";
 import { allowDestroyOption, takeOverOption } from "./diff";
+import { examples } from "./help";
 import type { Plan } from "./plan";
 import type { MadePlan } from "./planning";
 
@@ -79,6 +80,13 @@ export const deployCommand = () =>
     .addHelpText(
       "after",
       "\nExits with 2, and applies nothing, when something stateful would be lost; with 1 on errors, and when\nthe endpoint does not serve what was deployed.",
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference deploy inference-dev",
+        "offline-inference deploy inference-prod --plan plan.bin --auto-approve",
+      ),
     )
     .action(async (stack: string, options: DeployOptions) => {
       if (!(await deploy(stack, options))) process.exitCode = 2;
