@@ -135,4 +135,7 @@ function removeOld(current) {
   for (const { path } of bundles.slice(kept - 1)) rmSync(path, { recursive: true, force: true });
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await makeBundle(true); // npm pack
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  rmSync(folder, { recursive: true, force: true }); // npm pack takes all that is there
+  await makeBundle(true);
+}
