@@ -53,6 +53,7 @@ async function confirm(question: string, interruption: AbortSignal): Promise<boo
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   const end = new AbortController();
   terminal.once("close", () => end.abort());
+  terminal.once("SIGINT", () => process.emit("SIGINT", "SIGINT")); // Ctrl-C, which is only a key while it is asked
   const signal = AbortSignal.any([end.signal, interruption]);
   try {
     return /^y(es)?$/i.test((await terminal.question(question, { signal })).trim());

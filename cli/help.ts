@@ -10,7 +10,7 @@ Exit codes:
   1    it failed, or found something wrong, and says so on standard error
   2    something would be lost, or some of what was asked for failed: the command's help says which
   130  it was ended by Ctrl-C (143 by SIGTERM)
-  141  nobody reads what it prints any more, as after \`| head\``;
+  141  nobody reads what it prints any more: head has seen enough, say`;
 
 /** What a command is called by, from the program's name on. */
 export const fullName = (command: Command): string =>

@@ -137,7 +137,7 @@ describe("a stack", () => {
   test.each([
     { answer: "y", keys: "y\r", status: 0, said: "Apply complete!" },
     { answer: "Enter", keys: "\r", status: 1, said: "Nothing was applied." },
-    { answer: "Ctrl-C", keys: "\x03", status: 1, said: "Nothing was applied." },
+    { answer: "Ctrl-C", keys: "\x03", status: 130, said: "Interrupted by SIGINT." },
     { answer: "the end of the input", keys: "\x04", status: 1, said: "Nothing was applied." },
   ])("at a terminal is deployed on a yes only: $answer ends with $status", async ({ keys, status, said }) => {
     await checkout.write({ terraform_data: { a: thing("1") } });
