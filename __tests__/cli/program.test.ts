@@ -1,7 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { mkdtemp, open, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, open, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -116,6 +116,22 @@ describe("an error", () => {
       expect(stderr).toContain(short.stderr.trim());
       expect(stderr).toMatch(/^ +at .*cli\/\S+\.ts:\d+/m);
     }
+  });
+
+  test("of what is synthesized is said without its stack, and one of the folder is said as such", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "program-"));
+    const run = (words: string) => bash(`cd ${folder}; $cli ${words}`);
+    const here = `cannot synthesize: ${folder} has no main.ts. Run it in the folder of the project.\n`;
+    expect(await run("state doctor")).toEqual({ status: 1, stdout: "", stderr: here });
+
+    await mkdir(join(folder, "scripts"));
+    await symlink(resolve("node_modules"), join(folder, "node_modules"));
+    await writeFile(join(folder, "scripts", "build.mjs"), "");
+    await writeFile(join(folder, "main.ts"), 'throw new TypeError("no such thing");');
+    const wrong = "cannot synthesize: TypeError: no such thing\n";
+    expect(await run("state doctor")).toEqual({ status: 1, stdout: "", stderr: wrong });
+    expect((await run("state doctor --debug")).stderr).toMatch(/ at .*main\.ts:1/);
+    await rm(folder, { recursive: true });
   });
 
   test("of writing to a reader that has gone is none: it ends with 141, without a word", async () => {
