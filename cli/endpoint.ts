@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import type { DescribeEndpointCommandOutput } from "@aws-sdk/client-sagemaker";
 import { z } from "zod";
 import { readStack } from "../local/terraform";
-import { awsError } from "./aws-error";
+import { awsError, namingActions } from "./aws-error";
 
 /** Which configuration an endpoint is to serve. */
 export interface ServedEndpoint {
@@ -46,7 +46,7 @@ export async function endpointServes(
   { signal, intervalSeconds = 15 }: WaitOptions = {},
 ): Promise<void> {
   const { SageMakerClient, DescribeEndpointCommand } = await import("@aws-sdk/client-sagemaker");
-  const client = new SageMakerClient({ region, profile });
+  const client = namingActions(new SageMakerClient({ region, profile }));
   try {
     let said: string | undefined;
     for (;;) {

@@ -1,31 +1,42 @@
 import { setMaxListeners } from "node:events";
+import { constants } from "node:os";
 
-/** What a shell makes of a program that Ctrl-C has ended. */
-export const interrupted = 130;
+/** Why a command ends before it is done: it was told to. Its exit code is the one that a shell gives for the signal. */
+export class Interruption extends Error {
+  readonly exitCode: number;
+
+  constructor(signal: NodeJS.Signals) {
+    super(`Interrupted by ${signal}.`);
+    this.exitCode = 128 + constants.signals[signal];
+  }
+}
 
 /**
  * Runs something that Ctrl-C, or an end that is asked for by SIGTERM, may stop: the signal says so, and whatever goes on
- * has the time to leave things in order. The process then ends with 130. A second Ctrl-C ends it at once.
+ * has the time to leave things in order. The process then ends as a shell expects it, with 130 or 143. A second Ctrl-C
+ * ends it at once.
  * @returns what the work returns; undefined where it was interrupted
  */
 export async function untilInterrupted<Result>(
   work: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result | undefined> {
-  const interruption = new AbortController();
-  const { signal } = interruption;
+  const controller = new AbortController();
+  const { signal } = controller;
   setMaxListeners(0, signal); // every call under way listens to it
-  const abort = () => {
-    if (signal.aborted) process.exit(interrupted);
-    interruption.abort();
+  const interrupt = (name: NodeJS.Signals) => {
+    const interruption = new Interruption(name);
+    if (signal.aborted) process.exit(interruption.exitCode);
+    process.exitCode = interruption.exitCode;
+    controller.abort(interruption);
   };
-  for (const name of ["SIGINT", "SIGTERM"]) process.on(name, abort);
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const name of signals) process.on(name, interrupt);
   try {
     return await work(signal);
   } catch (error) {
     if (signal.aborted) return undefined;
     throw error;
   } finally {
-    if (signal.aborted) process.exitCode = interrupted;
-    for (const name of ["SIGINT", "SIGTERM"]) process.off(name, abort);
+    for (const name of signals) process.off(name, interrupt);
   }
 }

@@ -6,7 +6,7 @@ import {
   SageMakerClient,
 } from "@aws-sdk/client-sagemaker";
 import { imageFor } from "../aws/model-images";
-import { awsError } from "./aws-error";
+import { awsError, namingActions } from "./aws-error";
 import { type RecipeName, recipes, usualShape } from "./model-recipes";
 
 /** How a job does. */
@@ -46,7 +46,7 @@ export function compilationJobs(
   { recipe, name, url, roleArn: RoleArn }: CompilationProps,
   { region, profile }: { readonly region: string; readonly profile?: string },
 ): CompilationJob {
-  const client = new SageMakerClient({ region, profile });
+  const client = namingActions(new SageMakerClient({ region, profile }));
   const nameOf = (attempt: number) => `${name}-${attempt}`;
   const outputOf = (attempt: number) => `${url}/output-${attempt}`;
   if (recipe === "neo") {

@@ -1,6 +1,6 @@
 import { DescribeEndpointCommand, SageMakerClient } from "@aws-sdk/client-sagemaker";
 import { afterRelease, afterRollback, type Release, readReleases, releasesFile, writeReleases } from "../releases";
-import { awsError } from "./aws-error";
+import { awsError, namingActions } from "./aws-error";
 import { type Digest, digestOf } from "./model-archive";
 import { compiledModel } from "./model-compile";
 import type { ModelEnvironment } from "./model-environment";
@@ -77,7 +77,7 @@ export function rollBack(environment: string): string {
 async function endpointExists({ shared: { region, profile }, environment }: ModelEnvironment): Promise<boolean> {
   const { endpointName: EndpointName } = environment.model;
   try {
-    await new SageMakerClient({ region, profile }).send(new DescribeEndpointCommand({ EndpointName }));
+    await namingActions(new SageMakerClient({ region, profile })).send(new DescribeEndpointCommand({ EndpointName }));
     return true;
   } catch (error) {
     if (error instanceof Error && /could not find|not find|does not exist/i.test(error.message)) return false;

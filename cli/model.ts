@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { examples } from "./help";
 
 const recipeOption = () =>
   new Option(
@@ -19,6 +20,13 @@ const packageCommand = () =>
       "\nThe same files give the same archive on every machine. Prints its SHA-256, as sha256sum does. A golden.json in\n" +
         'the folder, a list of { "request": "...", "response": "..." }, goes with it, for `model verify`.',
     )
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference model package traced",
+        "offline-inference model package traced --output paraphrases.tar.gz",
+      ),
+    )
     .action(async (folder: string, { output }: { output: string }) => {
       const { packageModel } = await import("./model-package");
       console.log(`${await packageModel(folder, output)}  ${output}`);
@@ -30,6 +38,7 @@ const uploadCommand = () =>
     .argument("<archive>", "what `model package` has written")
     .addOption(environmentOption())
     .addHelpText("after", "\nPrints the archive's address.")
+    .addHelpText("after", examples("offline-inference model upload model.tar.gz --env dev"))
     .action(async (archive: string, { env }: { env: string }) => {
       const { modelEnvironment } = await import("./model-environment");
       const { uploadModel } = await import("./model-upload");
@@ -40,6 +49,7 @@ const demoCommand = () =>
   new Command("demo")
     .description("Makes an archive of a real model for this machine, out of a small sentence model that PyPI has.")
     .addHelpText("after", "\nNeeds Python 3.11 or newer, and no AWS. Prints the archive's SHA-256, as sha256sum does.")
+    .addHelpText("after", examples("offline-inference model demo"))
     .action(async () => {
       const { demoArchive, makeDemoModel } = await import("./model-demo");
       console.log(`${await makeDemoModel()}  ${demoArchive}`);
@@ -55,6 +65,10 @@ const accuracyCommand = () =>
       "\nPrints a table. The pairs are those of samples/labelled-pairs.csv with an even number: by the others the demo\n" +
         "model's threshold was chosen.",
     )
+    .addHelpText(
+      "after",
+      examples("offline-inference model accuracy", "offline-inference model accuracy --model artifact/demo.tar.gz"),
+    )
     .action(async ({ model }: { model?: string }) => {
       const { measureAccuracy } = await import("./model-accuracy");
       console.log(await measureAccuracy(model));
@@ -66,6 +80,13 @@ const verifyCommand = () =>
     .argument("<archive>", "what `model package` has written")
     .option("--golden <file>", "requests and answers, in the place of the archive's golden.json or else the project's")
     .addHelpText("after", "\nNeeds no AWS. Exits with 0 when all answers are right, else with 1.")
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference model verify model.tar.gz",
+        "offline-inference model verify model.tar.gz --golden answers.json",
+      ),
+    )
     .action(async (archive: string, { golden }: { golden?: string }) => {
       const { verifyModel } = await import("./model-verify");
       const { asked, faults } = await verifyModel(archive, golden);
@@ -87,6 +108,13 @@ const compileCommand = () =>
       "after",
       "\nFollows the job. It goes on where the command is interrupted, and is found when that is run again. Prints the\n" +
         "compiled archive's address.",
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference model compile model.tar.gz --env dev",
+        "offline-inference model compile model.tar.gz --env dev --recipe neo",
+      ),
     )
     .action(async (archive: string, { env, recipe }: { env: string; recipe?: string }) => {
       const { modelEnvironment } = await import("./model-environment");
@@ -115,6 +143,13 @@ const releaseCommand = () =>
     .addOption(
       new Option("--rollback", "make the release before the current one again").conflicts(["recipe", "unverified"]),
     )
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference model release model.tar.gz --env dev",
+        "offline-inference model release --env dev --rollback",
+      ),
+    )
     .action(async (archive: string | undefined, { env, rollback, ...options }: ReleaseOptions) => {
       if ((archive === undefined) !== (rollback === true)) {
         throw new Error("Name either an archive or --rollback, as in model release model.tar.gz --env dev");
@@ -136,6 +171,7 @@ const shipCommand = () =>
       "after",
       "\nWhat is done already is skipped: after an interruption, run it again. Prints what `diff` prints, and exits as it does.",
     )
+    .addHelpText("after", examples("offline-inference model ship paraphrase-bert --env dev"))
     .action(async (folder: string, { env, recipe }: { env: string; recipe?: string }) => {
       const { modelEnvironment } = await import("./model-environment");
       const { shipModel } = await import("./model-ship");
@@ -145,6 +181,13 @@ const shipCommand = () =>
 export const modelCommand = () =>
   new Command("model")
     .description("Brings a model behind the endpoint: packages, verifies, uploads, compiles and releases it.")
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference model ship paraphrase-bert --env dev",
+        "offline-inference model release --env dev --rollback",
+      ),
+    )
     .addCommand(packageCommand())
     .addCommand(verifyCommand())
     .addCommand(accuracyCommand())
