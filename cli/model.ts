@@ -65,7 +65,11 @@ const verifyCommand = () =>
     .description("Runs an archive on this machine as SageMaker does, and compares its answers with the golden ones.")
     .argument("<archive>", "what `model package` has written")
     .option("--golden <file>", "requests and answers, in the place of the archive's golden.json or else the project's")
-    .addHelpText("after", "\nNeeds no AWS. Exits with 0 when all answers are right, else with 1.")
+    .addHelpText(
+      "after",
+      "\nNeeds no AWS. The model has no network, as on SageMaker: one that reaches out is wrong. Exits with 0 when all\n" +
+        "answers are right, else with 1.",
+    )
     .action(async (archive: string, { golden }: { golden?: string }) => {
       const { verifyModel } = await import("./model-verify");
       const { asked, faults } = await verifyModel(archive, golden);
