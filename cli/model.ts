@@ -105,6 +105,7 @@ interface ReleaseOptions {
   readonly recipe?: string;
   readonly unverified?: true;
   readonly rollback?: true;
+  readonly wait?: true;
 }
 
 const releaseCommand = () =>
@@ -119,15 +120,25 @@ const releaseCommand = () =>
     .addOption(
       new Option("--rollback", "make the release before the current one again").conflicts(["recipe", "unverified"]),
     )
-    .action(async (archive: string | undefined, { env, rollback, ...options }: ReleaseOptions) => {
+    .option("--wait", "then wait until the endpoint serves it, while it is deployed elsewhere")
+    .addHelpText(
+      "after",
+      "\nExits with 0, else with 1, with --wait also when SageMaker takes back what was deployed. The waiting ends by Ctrl-C,\n" +
+        "and then the release stays in releases.json.\n" +
+        "\nExamples:\n" +
+        "  offline-inference model release model.tar.gz --env dev\n" +
+        "  offline-inference model release --rollback --env dev --wait",
+    )
+    .action(async (archive: string | undefined, { env, rollback, wait, ...options }: ReleaseOptions) => {
       if ((archive === undefined) !== (rollback === true)) {
         throw new Error("Name either an archive or --rollback, as in model release model.tar.gz --env dev");
       }
       const { modelEnvironment } = await import("./model-environment");
-      const { releaseModel, rollBack } = await import("./model-release");
+      const { releaseIsServed, releaseModel, rollBack } = await import("./model-release");
       const of = modelEnvironment(env);
       console.log(archive === undefined ? rollBack(env) : await releaseModel(archive, of, options));
       console.error(`What that changes on AWS: npm run diff -- inference-${env}`);
+      if (wait) await releaseIsServed(env);
     });
 
 const shipCommand = () =>
