@@ -124,3 +124,7 @@ export function awsError(doing: string, error: unknown): Error {
   const what = permissionAdvice(said, action) ?? advice.find(({ when }) => when.test(said))?.advice(action);
   return new Error([`Cannot ${doing}: ${said}.`, ...(what === undefined ? [] : [what])].join(" "), { cause: error });
 }
+
+/** Whether a call of SageMaker's failed since there is nothing of that name: it has no error of its own for that. */
+export const isNotFound = (error: unknown): boolean =>
+  error instanceof Error && /could not find|not found|does not exist/i.test(`${error.name} ${error.message}`);

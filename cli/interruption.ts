@@ -12,21 +12,17 @@ export class Interruption extends Error {
 }
 
 /**
- * Runs something that Ctrl-C, or an end that is asked for by SIGTERM, may stop: the signal says so, and whatever goes on
- * has the time to leave things in order. The process then ends as a shell expects it, with 130 or 143. A second Ctrl-C
- * ends it at once.
- * @returns what the work returns; undefined where it was interrupted
+ * Does work that can be told to end: its signal is aborted when the process is, by Ctrl-C too, and it has the time to
+ * leave things in order. A second Ctrl-C ends it at once.
+ * @throws what the work throws, or else an Interruption
  */
-export async function untilInterrupted<Result>(
-  work: (signal: AbortSignal) => Promise<Result>,
-): Promise<Result | undefined> {
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const { signal } = controller;
   setMaxListeners(0, signal); // every call under way listens to it
   const interrupt = (name: NodeJS.Signals) => {
     const interruption = new Interruption(name);
     if (signal.aborted) process.exit(interruption.exitCode);
-    process.exitCode = interruption.exitCode;
     controller.abort(interruption);
   };
   const signals = ["SIGINT", "SIGTERM"] as const;
@@ -34,9 +30,22 @@ export async function untilInterrupted<Result>(
   try {
     return await work(signal);
   } catch (error) {
-    if (signal.aborted) return undefined;
-    throw error;
+    throw signal.aborted ? signal.reason : error;
   } finally {
     for (const name of signals) process.off(name, interrupt);
+  }
+}
+
+/**
+ * Does work that can be told to end, and is then no failure: it has said what was to be said.
+ * @returns what the work returns; undefined where it was interrupted, and then the process ends as a shell expects it
+ */
+export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+  try {
+    return await interruptible(work);
+  } catch (error) {
+    if (!(error instanceof Interruption)) throw error;
+    process.exitCode = error.exitCode;
+    return undefined;
   }
 }

@@ -79,7 +79,11 @@ const verifyCommand = () =>
     .description("Runs an archive on this machine as SageMaker does, and compares its answers with the golden ones.")
     .argument("<archive>", "what `model package` has written")
     .option("--golden <file>", "requests and answers, in the place of the archive's golden.json or else the project's")
-    .addHelpText("after", "\nNeeds no AWS. Exits with 0 when all answers are right, else with 1.")
+    .addHelpText(
+      "after",
+      "\nNeeds no AWS. The model has no network, as on SageMaker: one that reaches out is wrong. Exits with 0 when all\n" +
+        "answers are right, else with 1.",
+    )
     .addHelpText(
       "after",
       examples(
@@ -129,6 +133,7 @@ interface ReleaseOptions {
   readonly recipe?: string;
   readonly unverified?: true;
   readonly rollback?: true;
+  readonly wait?: true;
 }
 
 const releaseCommand = () =>
@@ -143,22 +148,29 @@ const releaseCommand = () =>
     .addOption(
       new Option("--rollback", "make the release before the current one again").conflicts(["recipe", "unverified"]),
     )
+    .option("--wait", "then wait until the endpoint serves it, while it is deployed elsewhere")
+    .addHelpText(
+      "after",
+      "\nExits with 0, else with 1, with --wait also when SageMaker takes back what was deployed. The waiting ends by Ctrl-C,\n" +
+        "and then the release stays in releases.json.",
+    )
     .addHelpText(
       "after",
       examples(
         "offline-inference model release model.tar.gz --env dev",
-        "offline-inference model release --env dev --rollback",
+        "offline-inference model release --rollback --env dev --wait",
       ),
     )
-    .action(async (archive: string | undefined, { env, rollback, ...options }: ReleaseOptions) => {
+    .action(async (archive: string | undefined, { env, rollback, wait, ...options }: ReleaseOptions) => {
       if ((archive === undefined) !== (rollback === true)) {
         throw new Error("Name either an archive or --rollback, as in model release model.tar.gz --env dev");
       }
       const { modelEnvironment } = await import("./model-environment");
-      const { releaseModel, rollBack } = await import("./model-release");
+      const { releaseIsServed, releaseModel, rollBack } = await import("./model-release");
       const of = modelEnvironment(env);
       console.log(archive === undefined ? rollBack(env) : await releaseModel(archive, of, options));
       console.error(`What that changes on AWS: npm run diff -- inference-${env}`);
+      if (wait) await releaseIsServed(env);
     });
 
 const shipCommand = () =>
