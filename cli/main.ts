@@ -3,12 +3,14 @@ import { bootstrapCommand } from "./bootstrap";
 import { deployCommand } from "./deploy";
 import { diffCommand } from "./diff";
 import { importTfvarsCommand } from "./import-tfvars";
+import { keypairCommand } from "./keypair";
 import { modelCommand } from "./model";
 import { stateCommand } from "./state";
 
 const program = new Command("offline-inference")
   .description("Deploys and looks after the pipeline. Each command says more: offline-inference help <command>.")
   .addCommand(bootstrapCommand())
+  .addCommand(keypairCommand())
   .addCommand(diffCommand())
   .addCommand(deployCommand())
   .addCommand(importTfvarsCommand())

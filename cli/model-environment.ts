@@ -1,4 +1,5 @@
-import { type Environment, loadConfig, type Shared } from "../config";
+import type { Environment, Shared } from "../config";
+import { environmentOf } from "./environment";
 import { ModelBucket } from "./model-bucket";
 
 /** An environment of config.ts, and where its models lie. */
@@ -10,11 +11,6 @@ export interface ModelEnvironment {
 
 /** @throws when there is no such environment, with those that there are */
 export function modelEnvironment(name: string): ModelEnvironment {
-  const { shared, environments } = loadConfig();
-  const environment = environments[name];
-  if (environment === undefined) {
-    const names = Object.keys(environments).join(", ");
-    throw new Error(`There is no environment "${name}". The environments of config.ts: ${names}`);
-  }
+  const { shared, environment } = environmentOf(name);
   return { shared, environment, bucket: new ModelBucket(shared.modelBucket, shared) };
 }
