@@ -115,6 +115,8 @@ const sharedSchema = group({
     /** The account's OIDC provider for GitHub, where it has one: there can be only one. @default one is made */
     oidcProviderArn: z.string({ error: refuse("an ARN") }).optional(),
   }).optional(),
+  /** The environment that `offline-inference` works with when it is told none. @default it must be told one */
+  defaultEnvironment: z.string({ error: refuse("the name of an environment") }).optional(),
   environments: z.record(z.string(), z.unknown(), { error: refuse("an object of environments by their names") }),
 })
   .superRefine(
@@ -127,6 +129,14 @@ const sharedSchema = group({
       }
     },
     { when: sound("environments") },
+  )
+  .superRefine(
+    ({ environments, defaultEnvironment }, context) => {
+      const names = Object.keys(environments);
+      if (defaultEnvironment === undefined || names.includes(defaultEnvironment)) return;
+      context.addIssue(fault(["defaultEnvironment"], got(defaultEnvironment, names.join(" or "))));
+    },
+    { when: sound("environments", "defaultEnvironment") },
   )
   .superRefine(
     ({ stateBucket, modelBucket = modelBucketBeside(stateBucket) }, context) => {
@@ -657,6 +667,8 @@ export interface Environment extends z.output<ReturnType<typeof environmentSchem
   prefix: string;
   /** The tags of every resource. */
   tags: Record<"Environment" | "Project" | "Owner" | "ManagedBy", string>;
+  /** The SSM parameter that says where the pipeline is: `/poc-dev/names`. */
+  namesParameter: string;
 }
 
 /** What all environments share, with all its defaults. */
@@ -759,7 +771,9 @@ export function readConfig(
     shared: { ...rest, tags: tagsOf("shared") },
     environments: Object.fromEntries(
       environments.flatMap(({ name, prefix, result }) =>
-        result.success ? [[name, { name, prefix, tags: tagsOf(name), ...result.data }]] : [],
+        result.success
+          ? [[name, { name, prefix, namesParameter: `/${prefix}/names`, tags: tagsOf(name), ...result.data }]]
+          : [],
       ),
     ),
   };

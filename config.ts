@@ -12,6 +12,7 @@ const ours: Settings = {
   prefix: "poc",
   region: "us-east-1",
   stateBucket: "sagemaker-endpoint-deploy-tf-state-vector", // S3 names are the whole world's: take one of your own
+  defaultEnvironment: "dev",
   environments: {
     dev: {
       preventDestroy: false,

@@ -119,6 +119,7 @@ describe("defaults", () => {
     expect(environment).toEqual({
       name: "dev",
       prefix: "poc-dev",
+      namesParameter: "/poc-dev/names",
       stateKey: "inference-dev/terraform.tfstate",
       takeOver: false,
       preventDestroy: true,
@@ -754,6 +755,15 @@ describe("the key pair", () => {
   });
 });
 
+describe("the default environment", () => {
+  test("is one of those that there are", () => {
+    expect(loadConfig(settings({}, { defaultEnvironment: "dev" }), {}).shared.defaultEnvironment).toBe("dev");
+    expect(faults(settings({}, { defaultEnvironment: "staging" }))).toEqual([
+      'defaultEnvironment: got "staging"; allowed: dev',
+    ]);
+  });
+});
+
 describe("unknown fields", () => {
   test("are refused with the one that was meant", () => {
     expect(faultsWith("inference.batchsize", 5)).toEqual([
@@ -781,7 +791,7 @@ describe("unknown fields", () => {
 
   test("are refused in the shared part too", () => {
     expect(faults(settings({}, { masterPassword: "hunter2" }))).toEqual([
-      "masterPassword: got a field that does not exist; allowed: project, owner, prefix, region, account, profile, stateBucket, modelBucket, github, environments",
+      "masterPassword: got a field that does not exist; allowed: project, owner, prefix, region, account, profile, stateBucket, modelBucket, github, defaultEnvironment, environments",
     ]);
   });
 });
@@ -872,7 +882,7 @@ describe("all faults", () => {
 
   test("are told where the settings are nothing of the kind", () => {
     expect(faults("nonsense")).toEqual([
-      'settings: got "nonsense"; allowed: an object with fields of project, owner, prefix, region, account, profile, stateBucket, modelBucket, github, environments',
+      'settings: got "nonsense"; allowed: an object with fields of project, owner, prefix, region, account, profile, stateBucket, modelBucket, github, defaultEnvironment, environments',
     ]);
   });
 });

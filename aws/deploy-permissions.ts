@@ -72,6 +72,7 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
   );
   const models = ours("sagemaker", "model/", "endpoint-config/", "endpoint/", "feature-group/");
   const warehouses = ours("redshift", "cluster:", "subnetgroup:", "parametergroup:");
+  const parameters = [inRegion("ssm", `parameter/${prefix}-*`)];
   const apis = `arn:aws:apigateway:${region}::/restapis`;
   const apiAccount = `arn:aws:apigateway:${region}::/account`;
   const apiTags = `arn:aws:apigateway:${region}::/tags/*`;
@@ -455,6 +456,26 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
             "cloudwatch:UntagResource",
           ],
           resources: ours("cloudwatch", "alarm:"),
+        },
+      ],
+    },
+    ssm: {
+      types: ["aws_ssm_parameter"],
+      plan: [
+        {
+          actions: ["ssm:GetParameter", "ssm:GetParameters", "ssm:ListTagsForResource"],
+          resources: parameters,
+        },
+        {
+          actions: ["ssm:DescribeParameters"],
+          resources: ["*"],
+          reason: "it lists, and takes no name but as a filter",
+        },
+      ],
+      apply: [
+        {
+          actions: ["ssm:AddTagsToResource", "ssm:DeleteParameter", "ssm:PutParameter", "ssm:RemoveTagsFromResource"],
+          resources: parameters,
         },
       ],
     },

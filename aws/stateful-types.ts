@@ -100,6 +100,7 @@ export const statelessTypes: readonly string[] = [
   "aws_sqs_queue_policy",
   "aws_sqs_queue_redrive_allow_policy",
   "aws_sqs_queue_redrive_policy",
+  "aws_ssm_parameter", // a deployment writes it anew
   "aws_subnet",
   "aws_vpc_endpoint",
   "aws_vpc_security_group_egress_rule",

@@ -7,7 +7,13 @@ import { SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-fe
 import { CreateQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { Client, escapeIdentifier } from "pg";
 import { z } from "zod";
-import { createGrant, createResults, createWriteLock, grantPredictions } from "../constructs/prediction-schema";
+import {
+  createGrant,
+  createResults,
+  createWriteLock,
+  databaseUserOf,
+  grantPredictions,
+} from "../constructs/prediction-schema";
 import { accountId, operator } from "../local/credentials";
 import {
   type EventSourceMapping,
@@ -275,7 +281,7 @@ const addStoredAt = "ALTER TABLE prediction_results ADD COLUMN stored_at TIMESTA
 
 async function measureWorker(site: Site, settings: WorkerSettings, requests: number): Promise<WorkerMeasurement> {
   const { latencies, folder, name, database, endpoints, queueUrl, deadLetterQueueUrl } = site;
-  const grant = grantPredictions(role, true);
+  const grant = grantPredictions(databaseUserOf(role), true);
   await database.query(`DO $$ BEGIN CREATE USER "IAMR:${role}"; EXCEPTION WHEN duplicate_object THEN NULL; END $$`);
   for (const sql of [createResults, createWriteLock, createGrant, grant, addStoredAt, slowInserts(latencies)]) {
     await database.query(sql);

@@ -1,42 +1,29 @@
 import { randomUUID } from "node:crypto";
-import { once, setMaxListeners } from "node:events";
+import { once } from "node:events";
 import { SQSClient } from "@aws-sdk/client-sqs";
-import { Presets, SingleBar } from "cli-progress";
 import { Command } from "commander";
 import { z } from "zod";
 import { type LocalAws, startAws } from "../local/aws";
-import { paraphrases } from "../local/lexical-model";
-import { type Model, ModelError } from "../local/sagemaker-runtime";
+import { removeLocalEnvironment, writeLocalEnvironment } from "../local/environment-file";
+import { lexicalModel } from "../local/lexical-model";
+import type { Model } from "../local/sagemaker-runtime";
 import { serveModel } from "../local/served-model";
 import { FeatureStore } from "../pipeline/features";
 import { RequestQueue } from "../pipeline/requests";
 import { Results } from "../pipeline/results";
+import { localDataDir as dataDir } from "./connection";
 import { follow } from "./follow";
+import { untilInterrupted } from "./interruption";
+import { progressOf } from "./progress";
 import { type Outcome, summaryOf, tableOf } from "./report";
 import { type RequestRow, readRequestsFile } from "./requests-file";
 import { synthesize } from "./synthesize";
 
-const dataDir = ".local";
+/** The environment whose stack is run. */
+const environment = "dev";
 
 /** What the command prints for its caller goes to stdout, what it says meanwhile to stderr. */
 const talk = (line: string) => console.error(line);
-
-const sentencePair = z.object({ seq_0: z.string(), seq_1: z.string() });
-const severalInstances = z.object({ instances: z.array(z.unknown()) });
-
-/** The stand-in for the model, behind both contracts of the model's own. */
-function standInModel(body: unknown): unknown {
-  const several = severalInstances.safeParse(body);
-  if (several.success) {
-    const answers = several.data.instances.map((instance) => sentencePair.safeParse(instance));
-    return {
-      predictions: answers.map(({ data, error }) => (data ? paraphrases(data) : { error: z.prettifyError(error) })),
-    };
-  }
-  const pair = sentencePair.safeParse(body);
-  if (!pair.success) throw new ModelError(400, z.prettifyError(pair.error));
-  return paraphrases(pair.data);
-}
 
 /** Asks for one prediction a row, and waits until each request has ended. */
 async function predict(rows: RequestRow[], aws: LocalAws, signal: AbortSignal) {
@@ -44,7 +31,7 @@ async function predict(rows: RequestRow[], aws: LocalAws, signal: AbortSignal) {
   const { clusterId, databaseName, deadLetterQueueUrl } = aws;
   await new FeatureStore(aws.featureGroup).write(rows, until);
 
-  const progress = progressOf(rows.length);
+  const progress = progressOf("requests", rows.length);
   const started = performance.now();
   try {
     const jobId = randomUUID();
@@ -78,27 +65,6 @@ async function predict(rows: RequestRow[], aws: LocalAws, signal: AbortSignal) {
   }
 }
 
-/** A bar on a terminal, else a line whenever another tenth of the requests has ended. */
-function progressOf(total: number): { update(ended: number): void; stop(): void } {
-  if (process.stderr.isTTY) {
-    const bar = new SingleBar(
-      { format: "{bar} {value}/{total} requests, {duration_formatted}" },
-      Presets.shades_classic,
-    );
-    bar.start(total, 0);
-    return bar;
-  }
-  let told = 0;
-  return {
-    update: (ended) => {
-      if (ended === told || (ended < total && ended - told < total / 10)) return;
-      told = ended;
-      talk(`${ended} of ${total} requests have ended`);
-    },
-    stop: () => {},
-  };
-}
-
 /** What to type in another terminal, with the id of an input that exists and needs no quoting. */
 const usageOf = ({ environment, queueUrl, apiUrl }: LocalAws, rows: RequestRow[]) => {
   const variables = Object.entries({ ...environment, QUEUE_URL: queueUrl, API_URL: apiUrl });
@@ -109,6 +75,8 @@ ${variables.map(([name, value]) => `export ${name}=${value}`).join("\n")}
 aws sqs send-message --endpoint-url "$AWS_ENDPOINT_URL_SQS" --queue-url "$QUEUE_URL" --message-body '{"id":"${id}"}'
 curl -X POST -H 'content-type: application/json' -d '{"id":"${id}"}' "$API_URL/predict"
 curl "$API_URL/predict/${id}"
+
+npx offline-inference results ${id} --local
 `;
 };
 
@@ -124,7 +92,7 @@ interface StartOptions {
 async function start({ artifact, ...options }: StartOptions): Promise<boolean> {
   const rows = await readRequestsFile(options.file);
   if (artifact === undefined) {
-    return run(rows, standInModel, "The model is a stand-in: it compares words, and was never trained.", options);
+    return run(rows, lexicalModel, "The model is a stand-in: it compares words, and was never trained.", options);
   }
   talk(`Starting the model of ${artifact} ...`);
   const served = await serveModel(artifact);
@@ -140,7 +108,7 @@ async function run(rows: RequestRow[], model: Model, which: string, { keep, sign
   talk("Synthesizing the stacks ...");
   await synthesize([], signal); // this desk reads its names from cdktf.out
   talk("Starting the stand-ins for AWS ...");
-  const aws = await startAws({ stack: "inference-dev", dataDir, model });
+  const aws = await startAws({ stack: `inference-${environment}`, dataDir, model });
   try {
     signal.throwIfAborted();
     Object.assign(process.env, aws.environment);
@@ -151,18 +119,20 @@ async function run(rows: RequestRow[], model: Model, which: string, { keep, sign
     console.log(`The data lies in ${dataDir}/`);
     if (keep) {
       console.log(usageOf(aws, rows));
+      writeLocalEnvironment(dataDir, { environment, variables: aws.environment });
       talk("Running until Ctrl-C.");
       if (!signal.aborted) await once(signal, "abort");
     }
     return outcomes.every(({ failure }) => failure === undefined);
   } finally {
+    removeLocalEnvironment(dataDir);
     await aws.stop();
   }
 }
 
 const options = z.object({ keep: z.boolean().optional(), model: z.string().optional() });
 
-async function main(): Promise<number> {
+async function main() {
   const program = new Command("npm start --")
     .description("Runs the pipeline on this machine, without AWS: one prediction for each row of a CSV file.")
     .argument("[file]", "CSV file with the columns id, seq_0, seq_1", "samples/requests.csv")
@@ -172,21 +142,12 @@ async function main(): Promise<number> {
     .parse();
   const [file = ""] = program.processedArgs.map(String);
   const { keep = false, model: artifact } = options.parse(program.opts());
-
-  const interruption = new AbortController();
-  setMaxListeners(0, interruption.signal); // every call under way listens to it
-  for (const name of ["SIGINT", "SIGTERM"]) process.once(name, () => interruption.abort());
-  try {
-    const complete = await start({ file, keep, artifact, signal: interruption.signal });
-    return interruption.signal.aborted ? 130 : complete ? 0 : 1;
-  } catch (error) {
-    if (interruption.signal.aborted) return 130;
-    talk(error instanceof Error ? error.message : String(error));
-    return 1;
-  }
+  const complete = await untilInterrupted((signal) => start({ file, keep, artifact, signal }));
+  if (complete === false) process.exitCode = 1;
 }
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
-main().then((code) => {
-  process.exitCode = code;
+main().catch((error: unknown) => {
+  talk(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
 });

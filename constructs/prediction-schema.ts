@@ -63,6 +63,9 @@ $$ LANGUAGE plpgsql`;
 /** The database user that Redshift signs an IAM role in as (`GetClusterCredentialsWithIAM`). */
 export const databaseUserOf = (roleName: string) => `IAMR:${roleName}`;
 
-/** Lets the functions of an IAM role read the predictions, and write them too where asked. */
-export const grantPredictions = (roleName: string, mayWrite: boolean) =>
-  `CALL grant_predictions('${databaseUserOf(roleName)}', ${mayWrite ? "TRUE" : "FALSE"})`;
+/** The database user that people read predictions as. It has no password: IAM lends its name (`GetClusterCredentials`). */
+export const readerUser = "predictions_reader";
+
+/** Lets a database user read the predictions, and write them too where asked. */
+export const grantPredictions = (databaseUser: string, mayWrite: boolean) =>
+  `CALL grant_predictions('${databaseUser}', ${mayWrite ? "TRUE" : "FALSE"})`;

@@ -12,7 +12,9 @@ import {
   createResults,
   createTakeOver,
   createWriteLock,
+  databaseUserOf,
   grantPredictions,
+  readerUser,
   takeOverResults,
 } from "./prediction-schema";
 
@@ -40,6 +42,8 @@ export interface WarehouseProps {
 export class Warehouse extends Construct {
   readonly cluster: RedshiftCluster;
   readonly databaseName: string;
+  /** The database user that people read predictions as, lent by IAM (`redshift:GetClusterCredentials`). */
+  readonly reader = readerUser;
   private readonly databaseArn: string;
   private readonly schema: ITerraformDependable[];
 
@@ -98,6 +102,7 @@ export class Warehouse extends Construct {
       this.run("create_write_lock", createWriteLock),
       this.run("create_grant", createGrant),
     ];
+    this.run("grant_reader", grantPredictions(this.reader, false), this.schema);
   }
 
   /** Lets its holder read predictions. */
@@ -126,7 +131,8 @@ export class Warehouse extends Construct {
         },
       ],
       environment: { CLUSTER_ID: clusterIdentifier, DB_NAME: this.databaseName },
-      admit: ({ id, roleName }) => this.run(`grant_${id}`, grantPredictions(roleName, mayWrite), this.schema),
+      admit: ({ id, roleName }) =>
+        this.run(`grant_${id}`, grantPredictions(databaseUserOf(roleName), mayWrite), this.schema),
     };
   }
 

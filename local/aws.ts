@@ -9,6 +9,7 @@ import { accountId, operator } from "./credentials";
 import { startEventSourceMapping } from "./event-source-mapping";
 import { startFeatureStore } from "./feature-store";
 import { type LocalFunction, startFunction } from "./lambda";
+import { startParameters } from "./parameters";
 import { isPostgresRunning, startPostgres } from "./postgres";
 import { startRedshiftData } from "./redshift-data";
 import { type Model, startSageMakerRuntime } from "./sagemaker-runtime";
@@ -101,11 +102,13 @@ export async function startAws({ stack: stackName, dataDir, model }: LocalAwsOpt
     for (const one of functions.values()) started(one);
     for (const mapping of mappingsOf(stack, functions, sqs.url, sqs.queueUrls)) started(mapping);
     const api = started(await startApiGateway(apiOf(stack, functions)));
+    const parameters = started(await startParameters(parametersOf(stack)));
 
     const { accessKeyId, secretAccessKey } = operator.credentials;
     return {
       environment: {
         ...endpoints,
+        AWS_ENDPOINT_URL_SSM: parameters.url,
         AWS_DEFAULT_REGION: stack.region, // what Python reads instead of AWS_REGION
         AWS_ACCESS_KEY_ID: accessKeyId,
         AWS_SECRET_ACCESS_KEY: secretAccessKey,
@@ -225,6 +228,12 @@ function featureGroupOf(groups: ReturnType<typeof featureGroupsOf>): FeatureGrou
     recordIdentifierType: z.enum(["String", "Integral", "Fractional"]).parse(typeOf(recordIdentifierFeatureName)),
     eventTime: { name, type: z.enum(["String", "Fractional"]).parse(typeOf(name)) },
   };
+}
+
+/** The parameters that the stack writes: name and value. */
+function parametersOf(stack: Stack): Record<string, string> {
+  const found = stack.all("aws_ssm_parameter", z.object({ name: z.string(), insecure_value: z.string() }));
+  return Object.fromEntries(found.map(({ name, insecure_value: value }) => [name, value]));
 }
 
 /** The database with what the stack's statements make in it, and the Data API over it. */

@@ -1,3 +1,6 @@
+import { z } from "zod";
+import { ModelError } from "./sagemaker-runtime";
+
 /** The two answers there are, in the wording of the model that this one stands in for. */
 export type Answer = "It's a paraphrase" | "Not a paraphrase";
 
@@ -45,4 +48,21 @@ export function paraphrases(pair: { seq_0: string; seq_1: string }): Answer {
   return alike && first.numbers === second.numbers && first.negated === second.negated
     ? "It's a paraphrase"
     : "Not a paraphrase";
+}
+
+const sentencePair = z.object({ seq_0: z.string(), seq_1: z.string() });
+const severalInstances = z.object({ instances: z.array(z.unknown()) });
+
+/** The stand-in for the model, behind both contracts of the model's own. */
+export function lexicalModel(body: unknown): unknown {
+  const several = severalInstances.safeParse(body);
+  if (several.success) {
+    const answers = several.data.instances.map((instance) => sentencePair.safeParse(instance));
+    return {
+      predictions: answers.map(({ data, error }) => (data ? paraphrases(data) : { error: z.prettifyError(error) })),
+    };
+  }
+  const pair = sentencePair.safeParse(body);
+  if (!pair.success) throw new ModelError(400, z.prettifyError(pair.error));
+  return paraphrases(pair.data);
 }

@@ -229,6 +229,11 @@ export interface ResultsProps {
   /** The identifier of the Redshift cluster. */
   readonly clusterId: string;
   readonly databaseName: string;
+  /**
+   * The database user whose name IAM lends the caller (`redshift:GetClusterCredentials`).
+   * @default the one of the caller's own IAM role
+   */
+  readonly databaseUser?: string;
 }
 
 /** Which of an input's predictions are asked for. */
@@ -241,7 +246,7 @@ export interface PredictionFilter {
   readonly after?: Pick<Prediction, "predictedAt" | "requestId">;
 }
 
-/** The predictions in the warehouse. Signs in as the database user of the caller's IAM role. */
+/** The predictions in the warehouse. */
 export class Results {
   constructor(
     private readonly props: ResultsProps,
@@ -301,7 +306,13 @@ export class Results {
   }
 
   private get database() {
-    return { ClusterIdentifier: this.props.clusterId, Database: this.props.databaseName, WaitTimeSeconds: waitSeconds };
+    const { clusterId, databaseName, databaseUser } = this.props;
+    return {
+      ClusterIdentifier: clusterId,
+      Database: databaseName,
+      DbUser: databaseUser,
+      WaitTimeSeconds: waitSeconds,
+    };
   }
 
   private async write(batch: Batch, until: Until): Promise<void> {

@@ -1,3 +1,4 @@
+import { SsmParameter } from "@cdktf/provider-aws/lib/ssm-parameter";
 import { TerraformOutput } from "cdktf";
 import type { Construct } from "constructs";
 import type { Environment, Shared } from "../config";
@@ -59,17 +60,34 @@ export class InferenceStack extends ReadableStack {
     }
     const keyPair = environment.keyPair && new KeyPair(this, "access", environment.keyPair);
 
-    const outputs = {
-      api_url: api.stage.invokeUrl,
+    const names = {
       queue_url: inference.queue.url,
       dead_letter_queue_url: inference.deadLetterQueue.url,
       worker_function_name: inference.worker.function.functionName,
       feature_group_name: features.group.featureGroupName,
       endpoint_name: model.endpoint.name,
-      model_release: model.release,
-      redshift_cluster_url: warehouse.cluster.endpoint,
       redshift_cluster_identifier: warehouse.cluster.clusterIdentifier,
       redshift_database_name: warehouse.databaseName,
+    };
+    // Whoever works with the pipeline finds it here, and needs no right to read Terraform's state, which holds secrets.
+    const { recordIdentifier, eventTime } = environment.features;
+    new SsmParameter(this, "names", {
+      name: environment.namesParameter,
+      description: "Where offline-inference finds the pipeline",
+      type: "String",
+      insecureValue: JSON.stringify({
+        ...names,
+        redshift_reader: warehouse.reader,
+        record_identifier: recordIdentifier,
+        event_time: eventTime,
+      }),
+    });
+
+    const outputs = {
+      api_url: api.stage.invokeUrl,
+      ...names,
+      model_release: model.release,
+      redshift_cluster_url: warehouse.cluster.endpoint,
       ...(keyPair && { key_pair_name: keyPair.keyName }),
     };
     for (const [name, value] of Object.entries(outputs)) new TerraformOutput(this, name, { value });

@@ -49,7 +49,7 @@ const postgresRuns = () => existsSync(join(desk, ".local/postgres/postmaster.pid
 
 test("predicts every row of the sample file, prints them, and ends with 0", async () => {
   const { status, stdout, stderr } = await start().ended();
-  expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining("48 of 48 requests have ended") });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining("48 of 48 requests, ") });
   const rows = stdout.split("\n").filter((line) => / (It's|Not) a paraphrase +│$/.test(line));
   expect(rows.map((line) => line.split("│")[1]?.trim())).toEqual(
     Array.from({ length: 48 }, (_, row) => String(row + 1)),
@@ -113,7 +113,7 @@ test("keeps running when told to, works for others meanwhile, and ends everythin
   expect({ status, stderr }).toEqual({ status: 130, stderr: expect.stringMatching(/Running until Ctrl-C\.\n$/) });
   expect(postgresRuns()).toBe(false);
   const servers = [...exported].filter(([name]) => name.startsWith("AWS_ENDPOINT_URL") || name === "API_URL");
-  expect(servers).toHaveLength(5);
+  expect(servers).toHaveLength(6);
   for (const [, server] of servers) await expect(fetch(server)).rejects.toThrow("fetch failed");
 });
 

@@ -2,9 +2,15 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ExecuteStatementCommand, GetStatementResultCommand, RedshiftDataClient } from "@aws-sdk/client-redshift-data";
+import {
+  DescribeStatementCommand,
+  ExecuteStatementCommand,
+  GetStatementResultCommand,
+  RedshiftDataClient,
+} from "@aws-sdk/client-redshift-data";
 import { PutRecordCommand, SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-featurestore-runtime";
 import { GetQueueAttributesCommand, ReceiveMessageCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { connect } from "../../cli/connection";
 import { type LocalAws, startAws } from "../../local/aws";
 
 const project = process.cwd();
@@ -28,16 +34,21 @@ const operator = { region: "us-east-1", credentials: { accessKeyId: "operator", 
 const sqs = () =>
   new SQSClient({ ...operator, endpoint: aws.environment.AWS_ENDPOINT_URL_SQS, useQueueUrlAsEndpoint: false });
 
-async function select(Sql: string) {
+async function select(Sql: string, DbUser?: string) {
   const client = new RedshiftDataClient({ ...operator, endpoint: aws.environment.AWS_ENDPOINT_URL_REDSHIFT_DATA });
-  const { Id } = await client.send(
+  const { Id, Status } = await client.send(
     new ExecuteStatementCommand({
       ClusterIdentifier: aws.clusterId,
       Database: aws.databaseName,
       Sql,
+      DbUser,
       WaitTimeSeconds: 30,
     }),
   );
+  if (Status === "FAILED") {
+    const { Error: reason } = await client.send(new DescribeStatementCommand({ Id }));
+    throw new Error(reason);
+  }
   const { Records = [] } = await client.send(new GetStatementResultCommand({ Id }));
   client.destroy();
   return Records.map((row) => row.map(({ stringValue, longValue }) => stringValue ?? longValue));
@@ -124,4 +135,31 @@ test("a stack that is not synthesized is refused", async () => {
 
 test("a second run does not take the folder of one that is still running", async () => {
   await expect(startAws({ stack: "inference-dev", dataDir: ".local", model })).rejects.toThrow(".local is in use");
+});
+
+test("is found by the parameter that the stack writes, as a deployed pipeline is", async () => {
+  Object.assign(process.env, aws.environment);
+  const { pipeline } = await connect({ env: "dev" });
+  expect(pipeline).toEqual({
+    queueUrl: aws.queueUrl,
+    deadLetterQueueUrl: aws.deadLetterQueueUrl,
+    workerFunctionName: "poc-dev-bert-paraphrase-tf",
+    endpointName: aws.endpointName,
+    featureGroup: {
+      name: aws.featureGroup.featureGroupName,
+      recordIdentifier: { name: "id", type: "String" },
+      eventTime: { name: "event_time", type: "String" },
+    },
+    warehouse: { clusterId: aws.clusterId, databaseName: "predictions", databaseUser: "predictions_reader" },
+  });
+  await expect(connect({ env: "prod" })).rejects.toThrow(
+    'There is no pipeline "prod" in us-east-1: its stack has not written /poc-prod/names. Deploy it: npm run deploy -- inference-prod',
+  );
+});
+
+test("lets the database user that people read as read predictions, and nothing else", async () => {
+  const asReader = (sql: string) => select(sql, "predictions_reader");
+  expect(await asReader("SELECT COUNT(*) >= 0 FROM prediction_results")).toHaveLength(1);
+  await expect(asReader("DELETE FROM prediction_results")).rejects.toThrow("permission denied");
+  await expect(asReader("INSERT INTO prediction_results_lock VALUES (1)")).rejects.toThrow("permission denied");
 });

@@ -37,7 +37,7 @@ async function statementsOf(read: (results: Results) => Promise<unknown>): Promi
 test.each([
   ["the table", createResults],
   ["the lock", createWriteLock],
-  ["a grant", grantPredictions("worker-role", true)],
+  ["a grant", grantPredictions("IAMR:worker-role", true)],
 ])("what makes %s at deploy is Redshift's", (_, sql) => {
   expect(() => parse(sql)).not.toThrow();
 });

@@ -7,7 +7,13 @@ import { DescribeStatementCommand, ExecuteStatementCommand, RedshiftDataClient }
 import { PutRecordCommand, SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-featurestore-runtime";
 import { DeleteMessageCommand, ReceiveMessageCommand } from "@aws-sdk/client-sqs";
 import { Client } from "pg";
-import { createGrant, createResults, createWriteLock, grantPredictions } from "../../constructs/prediction-schema";
+import {
+  createGrant,
+  createResults,
+  createWriteLock,
+  databaseUserOf,
+  grantPredictions,
+} from "../../constructs/prediction-schema";
 import { operator } from "../../local/credentials";
 import { startFeatureStore } from "../../local/feature-store";
 import { type FunctionOptions, startFunction } from "../../local/lambda";
@@ -79,8 +85,8 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
     createResults,
     createWriteLock,
     createGrant,
-    grantPredictions(roles.worker, true),
-    grantPredictions(roles.api, false),
+    grantPredictions(databaseUserOf(roles.worker), true),
+    grantPredictions(databaseUserOf(roles.api), false),
   ]) {
     const { status, error } = await runAs("operator", sql);
     if (status !== "FINISHED") throw new Error(`${sql}: ${error}`);

@@ -52,8 +52,8 @@ test.each(["inference-dev", "inference-prod"])("%s holds the whole pipeline", (s
     aws_redshift_subnet_group: 1,
     aws_redshift_parameter_group: 1,
     aws_redshift_cluster: 1,
-    aws_redshiftdata_statement: 5, // two tables, a procedure, two users
-    terraform_data: 5,
+    aws_redshiftdata_statement: 6, // two tables, a procedure, three users
+    terraform_data: 6,
     // API
     aws_api_gateway_rest_api: 1,
     aws_api_gateway_resource: 3,
@@ -70,5 +70,7 @@ test.each(["inference-dev", "inference-prod"])("%s holds the whole pipeline", (s
     aws_iam_role_policy_attachments_exclusive: 2,
     aws_cloudwatch_log_group: 4, // worker, API, model, API's access log
     aws_cloudwatch_metric_alarm: 6,
+    // where all of it is found
+    aws_ssm_parameter: 1,
   });
 });

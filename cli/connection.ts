@@ -1,0 +1,150 @@
+import { z } from "zod";
+import { type Config, type Environment, loadConfig, type Shared } from "../config";
+import { readLocalEnvironment } from "../local/environment-file";
+import { awsError } from "./aws-error";
+import type { ConnectionOptions } from "./options";
+
+/** Where a deployed pipeline is. */
+export interface Pipeline {
+  readonly queueUrl: string;
+  readonly deadLetterQueueUrl: string;
+  readonly workerFunctionName: string;
+  readonly endpointName: string;
+  readonly featureGroup: {
+    readonly name: string;
+    readonly recordIdentifier: { readonly name: string; readonly type: "String" | "Integral" | "Fractional" };
+    readonly eventTime: { readonly name: string; readonly type: "String" | "Fractional" };
+  };
+  readonly warehouse: {
+    readonly clusterId: string;
+    readonly databaseName: string;
+    /** Whom IAM signs people in as. */
+    readonly databaseUser: string;
+  };
+}
+
+/** What the stack writes into the parameter. */
+const namesSchema = z
+  .object({
+    queue_url: z.string(),
+    dead_letter_queue_url: z.string(),
+    worker_function_name: z.string(),
+    endpoint_name: z.string(),
+    feature_group_name: z.string(),
+    record_identifier: z.object({ name: z.string(), type: z.enum(["String", "Integral", "Fractional"]) }),
+    event_time: z.object({ name: z.string(), type: z.enum(["String", "Fractional"]) }),
+    redshift_cluster_identifier: z.string(),
+    redshift_database_name: z.string(),
+    redshift_reader: z.string(),
+  })
+  .transform(
+    (names): Pipeline => ({
+      queueUrl: names.queue_url,
+      deadLetterQueueUrl: names.dead_letter_queue_url,
+      workerFunctionName: names.worker_function_name,
+      endpointName: names.endpoint_name,
+      featureGroup: {
+        name: names.feature_group_name,
+        recordIdentifier: names.record_identifier,
+        eventTime: names.event_time,
+      },
+      warehouse: {
+        clusterId: names.redshift_cluster_identifier,
+        databaseName: names.redshift_database_name,
+        databaseUser: names.redshift_reader,
+      },
+    }),
+  );
+
+/** What a stack has written of its pipeline. @throws when it is another text than the stack writes */
+function readNames(text: string): Pipeline {
+  const read = namesSchema.safeParse(JSON.parse(text));
+  if (!read.success) throw new Error(z.prettifyError(read.error));
+  return read.data;
+}
+
+/** Where `npm start` keeps what it runs. */
+export const localDataDir = ".local";
+
+/** An environment of config.ts, and whom it is worked with as. */
+export interface Target {
+  readonly shared: Shared;
+  readonly environment: Environment;
+}
+
+/**
+ * The environment that a command is to work with. From here on AWS's clients find region, profile and endpoints in the
+ * process's environment.
+ * @throws when no environment is named, or there is none of that name; when local mode is wanted and does not run
+ */
+export function targetOf({ env, profile, region, local }: ConnectionOptions): Target {
+  const config = loadConfig();
+  if (local) {
+    const running = readLocalEnvironment(localDataDir);
+    if (env !== undefined && env !== running.environment) {
+      throw new Error(`Local mode runs the environment ${running.environment}, not ${env}.`);
+    }
+    delete process.env.AWS_PROFILE;
+    Object.assign(process.env, running.variables);
+    return environmentOf(config, running.environment);
+  }
+  const shared = {
+    ...config.shared,
+    region: region ?? config.shared.region,
+    profile: profile ?? config.shared.profile,
+  };
+  process.env.AWS_REGION = shared.region;
+  if (shared.profile !== undefined) {
+    process.env.AWS_PROFILE = shared.profile;
+    for (const name of keysInEnvironment) delete process.env[name]; // AWS's clients would take these first
+  }
+  return environmentOf({ ...config, shared }, env ?? shared.defaultEnvironment);
+}
+
+const keysInEnvironment = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+
+/** @throws when there is no such environment, with those that there are */
+export function environmentOf({ shared, environments }: Config, name: string | undefined): Target {
+  const names = Object.keys(environments).join(", ");
+  if (name === undefined) {
+    throw new Error(
+      `Which environment? Name it by --env, OFFLINE_INFERENCE_ENV or \`defaultEnvironment\` in config.ts. There are: ${names}`,
+    );
+  }
+  const environment = environments[name];
+  if (environment === undefined) {
+    throw new Error(`There is no environment "${name}". The environments of config.ts: ${names}`);
+  }
+  return { shared, environment };
+}
+
+/** A deployed pipeline, and the environment that it is. */
+export interface Connection extends Target {
+  readonly pipeline: Pipeline;
+}
+
+/**
+ * Finds a deployed pipeline. What it is called is written by its stack into a parameter of SSM, so that whoever works
+ * with it needs `ssm:GetParameter` for that one and no right to read Terraform's state, which holds secrets.
+ * @throws as {@link targetOf}, and when the stack is not deployed or SSM cannot be asked
+ */
+export async function connect(options: ConnectionOptions): Promise<Connection> {
+  const target = targetOf(options);
+  const { name, namesParameter } = target.environment;
+  const { GetParameterCommand, SSMClient } = await import("@aws-sdk/client-ssm");
+  const client = new SSMClient();
+  try {
+    const { Parameter } = await client.send(new GetParameterCommand({ Name: namesParameter }));
+    return { ...target, pipeline: readNames(Parameter?.Value ?? "") };
+  } catch (error) {
+    if (error instanceof Error && error.name === "ParameterNotFound") {
+      const deploy = `npm run deploy -- inference-${name}`;
+      throw new Error(
+        `There is no pipeline "${name}" in ${process.env.AWS_REGION}: its stack has not written ${namesParameter}. Deploy it: ${deploy}`,
+      );
+    }
+    throw awsError(`read the parameter ${namesParameter}`, error);
+  } finally {
+    client.destroy();
+  }
+}

@@ -1,0 +1,30 @@
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+
+/** A pipeline that runs on this machine, as other programs reach it. */
+export interface LocalEnvironment {
+  /** The environment whose stack it is: `dev`. */
+  readonly environment: string;
+  /** What to set so that AWS's clients find it. */
+  readonly variables: Record<string, string>;
+}
+
+const schema = z.object({ environment: z.string(), variables: z.record(z.string(), z.string()) });
+
+const fileIn = (dataDir: string) => join(dataDir, "environment.json");
+
+/** Says in a run's folder how it is reached. */
+export const writeLocalEnvironment = (dataDir: string, environment: LocalEnvironment) =>
+  writeFileSync(fileIn(dataDir), JSON.stringify(environment, undefined, 2));
+
+export const removeLocalEnvironment = (dataDir: string) => rmSync(fileIn(dataDir), { force: true });
+
+/** How the run in a folder is reached. @throws when none runs there */
+export function readLocalEnvironment(dataDir: string): LocalEnvironment {
+  try {
+    return schema.parse(JSON.parse(readFileSync(fileIn(dataDir), "utf8")));
+  } catch {
+    throw new Error("No pipeline runs on this machine. Start one, and leave it running: npm start -- --keep");
+  }
+}
