@@ -18,7 +18,7 @@ import { parsePublicKey } from "../aws/public-key";
 import type { Environment } from "../config";
 import { got } from "../faults";
 import { keyPairsFile, readKeyPairs, writeKeyPairs } from "../key-pairs";
-import { environmentOf } from "./environment";
+import { targetOf } from "./connection";
 import { messageOf } from "./findings";
 
 const keyName: NameLimit = {
@@ -34,20 +34,21 @@ const longestPublicKey = 16_384;
 /**
  * Makes a key pair, and gives an environment its public half. The private one comes first: interrupted between the two,
  * this leaves a private key that nothing knows.
- * @returns where the private key is
+ * @param env one of config.ts @default the usual one
+ * @returns the environment's name, and where the private key is
  * @throws with nothing changed, when that file exists or the environment has a key pair
  */
 export function createKeyPair(
   name: string,
-  environmentName: string,
+  env: string | undefined,
   type: "ed25519" | "rsa",
   file = join(homedir(), ".ssh", name),
-): string {
+): { readonly environment: string; readonly file: string } {
   if (!isName(name, keyName)) throw new Error(`NAME: ${got(name, describeName(keyName), keyName.source)}`);
-  const { environment } = environmentOf(environmentName);
+  const { environment } = targetOf({ env });
   refuseAnother(environment);
   const { privateKey, publicKey } = makeKeyPair(type, name);
-  writePrivateKey(file, privateKey, environmentName);
+  writePrivateKey(file, privateKey, environment.name);
   try {
     giveKeyPair(environment, publicKey);
   } catch (error) {
@@ -55,22 +56,25 @@ export function createKeyPair(
     throw error;
   }
   console.error(`${file} is the private key, for you alone: there is no copy of it.`);
-  return file;
+  return { environment: environment.name, file };
 }
 
 /**
  * Gives an environment a public key.
+ * @param env one of config.ts @default the usual one
+ * @returns the environment's name
  * @throws with nothing changed, when it is none that EC2 imports, or the environment has another key pair
  */
-export function importPublicKey(path: string, environmentName: string): void {
-  const { environment } = environmentOf(environmentName);
+export function importPublicKey(path: string, env: string | undefined): string {
+  const { environment } = targetOf({ env });
   const publicKey = readPublicKey(path);
   if (bareKey(environment.keyPair?.publicKey) === bareKey(publicKey)) {
     console.error(`${environment.name} has this key pair already.`);
-    return;
+    return environment.name;
   }
   refuseAnother(environment);
   giveKeyPair(environment, publicKey);
+  return environment.name;
 }
 
 /** Both halves in OpenSSH's format, with a comment. */

@@ -1,8 +1,8 @@
 import { Command, Option } from "commander";
-import { environmentOption } from "./model";
+import { environmentOption } from "./options";
 
 interface CreateOptions {
-  readonly env: string;
+  readonly env?: string;
   readonly type: "ed25519" | "rsa";
   readonly output?: string;
 }
@@ -28,8 +28,9 @@ const createCommand = () =>
     )
     .action(async (name: string, { env, type, output }: CreateOptions) => {
       const { createKeyPair } = await import("./keypair-change");
-      console.log(createKeyPair(name, env, type, output));
-      nextStep(env);
+      const { environment, file } = createKeyPair(name, env, type, output);
+      console.log(file);
+      nextStep(environment);
     });
 
 const importCommand = () =>
@@ -43,10 +44,9 @@ const importCommand = () =>
         "Example:\n" +
         "  offline-inference keypair import ~/.ssh/id_rsa.pub --env dev",
     )
-    .action(async (path: string, { env }: { env: string }) => {
+    .action(async (path: string, { env }: { env?: string }) => {
       const { importPublicKey } = await import("./keypair-change");
-      importPublicKey(path, env);
-      nextStep(env);
+      nextStep(importPublicKey(path, env));
     });
 
 export const keypairCommand = () =>

@@ -1,5 +1,4 @@
-import type { Environment, Shared } from "../config";
-import { environmentOf } from "./environment";
+import { type Environment, loadConfig, type Shared } from "../config";
 import { ModelBucket } from "./model-bucket";
 
 /** An environment of config.ts, and where its models lie. */
@@ -11,6 +10,11 @@ export interface ModelEnvironment {
 
 /** @throws when there is no such environment, with those that there are */
 export function modelEnvironment(name: string): ModelEnvironment {
-  const { shared, environment } = environmentOf(name);
+  const { shared, environments } = loadConfig();
+  const environment = environments[name];
+  if (environment === undefined) {
+    const names = Object.keys(environments).join(", ");
+    throw new Error(`There is no environment "${name}". The environments of config.ts: ${names}`);
+  }
   return { shared, environment, bucket: new ModelBucket(shared.modelBucket, shared) };
 }

@@ -6,7 +6,7 @@ const recipeOption = () =>
     "torch-neuron (the usual one) or neo for Inf1, torch-neuronx for Inf2; a CPU needs none",
   );
 
-export const environmentOption = () =>
+const environmentOption = () =>
   new Option("--env <environment>", "one of the environments of config.ts, such as dev").makeOptionMandatory();
 
 const packageCommand = () =>

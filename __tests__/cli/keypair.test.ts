@@ -80,7 +80,7 @@ async function saved(text: string, name = "id.pub") {
 test.each([
   ["ed25519", []],
   ["rsa", ["--type", "rsa"]],
-])("a private key is made for its owner alone, and the stack gets the public half: %s", async (type, options) => {
+])("a private key is made for its owner alone, and the public half is written down: %s", async (type, options) => {
   const made = await keypair("create", "team", "--env", "dev", ...options);
   const file = join(home, ".ssh", "team");
   expect(made).toMatchObject({ status: 0, stdout: `${file}\n` });
@@ -93,14 +93,18 @@ test.each([
   expect(others).toEqual({});
   expect(dev).toBe(`${publicHalfOf(await readFile(file, "utf8"))} team`);
   expect(parseKey(dev, "ssh")).toMatchObject({ type, size: type === "rsa" ? 4096 : 256 });
+});
 
+test("the stack of the environment gets the public key, and no other stack does", async () => {
+  const { publicKey } = foreignKeyPair();
+  expect(await keypair("import", await saved(publicKey), "--env", "dev")).toMatchObject({ status: 0 });
   expect(await node("main.ts")).toMatchObject({ status: 0 });
   const keysOf = async (stack: string) => {
     const json = await readFile(join(checkout, "cdktf.out", "stacks", stack, "cdk.tf.json"), "utf8");
     return resourcesOf(json).flatMap(({ type, attributes }) => (type === "aws_key_pair" ? [attributes] : []));
   };
   expect(await keysOf("inference-dev")).toEqual([
-    expect.objectContaining({ key_name: "poc-dev-key-pair", public_key: dev }),
+    expect.objectContaining({ key_name: "poc-dev-key-pair", public_key: publicKey }),
   ]);
   expect(await keysOf("inference-prod")).toEqual([]);
 });
