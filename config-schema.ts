@@ -5,8 +5,8 @@ import { familyOf, instanceTypes, knownInstanceTypes } from "./aws/instance-type
 import { describeName, describeRange, isName, isWithin, limits, type NameLimit, type Range } from "./aws/limits";
 import { imageFamilyOf, imageFor, imageRegions } from "./aws/model-images";
 import { kindsOfModels } from "./aws/model-kinds";
-import { parsePublicKey } from "./aws/public-key";
 import { ConfigError, fault, faultsOf, got, group, oneOf, refuse, show, sound, text, whole, yesOrNo } from "./faults";
+import { checkKeyPairs, keyPairsFile, publicKeySchema } from "./key-pairs";
 import {
   artifactKey,
   asConfigured,
@@ -222,17 +222,7 @@ const environmentSchema = ({ name, prefix, region, modelBucket, takeOver, releas
     /** What the imported key is called. @default key-pair */
     name: prefixed(limits.ec2.keyPairName).optional(),
     /** A public key to import, the line of a .pub file: ED25519, or RSA of 2048 or 4096 bits. */
-    publicKey: z
-      .string({ error: "got no text; allowed: the line of a .pub file" })
-      .superRefine((value, context) => {
-        try {
-          parsePublicKey(value);
-        } catch (error) {
-          context.addIssue(fault([], `got ${error instanceof Error ? error.message : String(error)}`));
-        }
-      })
-      .transform((value) => value.trim())
-      .optional(),
+    publicKey: publicKeySchema.optional(),
     /** Instead of a public key: the full name of a key pair that EC2 has already. */
     existing: text(limits.ec2.keyPairName).optional(),
   })
@@ -603,7 +593,7 @@ const environmentSchema = ({ name, prefix, region, modelBucket, takeOver, releas
      * address. @default true
      */
     preventDestroy: yesOrNo().prefault(true),
-    /** A key pair to import into EC2, or one that is there. @default none */
+    /** A key pair to import into EC2, or one that is there. @default the public key in key-pairs.json, or else none */
     keyPair: keyPair.optional(),
     /** The VPC of the warehouse. */
     network: network.prefault({}),
@@ -708,6 +698,7 @@ const outlineSchema = z.looseObject({
  * @param usual AWS's usual environment variables, for the region where the settings name none
  * @param takeOver environments to read as if their `takeOver` were set
  * @param releases what releases.json says @default no environment has a release
+ * @param keyPairs what key-pairs.json says @default no environment has a public key there
  * @throws ConfigError with every fault there is
  */
 export function readConfig(
@@ -715,8 +706,10 @@ export function readConfig(
   usual: Record<string, string | undefined>,
   takeOver: readonly string[] = [],
   releases: unknown = {},
+  keyPairs: unknown = {},
 ): Config {
   const checked = checkReleases(releases);
+  const keys = checkKeyPairs(keyPairs);
   const regionless = z.looseObject({ region: z.undefined() }).safeParse(settings);
   const given = regionless.success
     ? { ...regionless.data, region: usual.AWS_REGION || usual.AWS_DEFAULT_REGION }
@@ -725,7 +718,10 @@ export function readConfig(
   const shared = sharedSchema.safeParse(given);
   const outline = outlineSchema.catch(outlineSchema.parse({})).parse(given);
   const environments = Object.entries(outline.environments).map(([name, given]) => {
-    const written = takeOver.includes(name) && typeof given === "object" ? { ...given, takeOver: true } : given;
+    const written = withFields(given, {
+      ...(takeOver.includes(name) && { takeOver: true }),
+      ...(!hasKeyPair(given) && keys.keyPairs?.[name] !== undefined && { keyPair: { publicKey: keys.keyPairs[name] } }),
+    });
     const prefix = `${outline.prefix}-${isName(name, lowercaseWord) ? name : "environment"}`;
     const { region, stateBucket, modelBucket = modelBucketBeside(stateBucket) } = outline;
     const takesOver = z.looseObject({ takeOver: z.literal(true) }).safeParse(written).success;
@@ -746,17 +742,23 @@ export function readConfig(
   for (const name of takeOver.filter((name) => !names.includes(name))) {
     faults.push(`environments: cannot take over into ${show(name)}; allowed: ${names.join(", ")}`);
   }
-  const released = Object.keys(checked.releases ?? {}).filter((name) => !names.includes(name));
-  const wrongReleases = [
-    ...(checked.faults ?? []),
-    ...released.map(
-      (name) => `${releasesFile}: ${name}: got an environment that does not exist; allowed: ${names.join(", ")}`,
-    ),
-  ];
-  if (faults.length > 0 || wrongReleases.length > 0 || !shared.success) {
-    const files = [...(faults.length > 0 ? ["config.ts"] : []), ...(wrongReleases.length > 0 ? [releasesFile] : [])];
-    throw new ConfigError([...faults, ...wrongReleases], files);
+  for (const [name, environment] of Object.entries(outline.environments)) {
+    if (keys.keyPairs?.[name] === undefined || !hasKeyPair(environment)) continue;
+    faults.push(
+      `environments.${name}.keyPair: got a key pair, and ${keyPairsFile} has a public key for ${name}; allowed: one of the two`,
+    );
   }
+  const elsewhere = (file: string, written: object = {}) =>
+    Object.keys(written)
+      .filter((name) => !names.includes(name))
+      .map((name) => `${file}: ${name}: got an environment that does not exist; allowed: ${names.join(", ")}`);
+  const wrong = {
+    "config.ts": faults,
+    [releasesFile]: [...(checked.faults ?? []), ...elsewhere(releasesFile, checked.releases)],
+    [keyPairsFile]: [...(keys.faults ?? []), ...elsewhere(keyPairsFile, keys.keyPairs)],
+  };
+  const files = Object.entries(wrong).flatMap(([file, lines]) => (lines.length > 0 ? [file] : []));
+  if (files.length > 0 || !shared.success) throw new ConfigError(Object.values(wrong).flat(), files);
 
   const { environments: _, ...rest } = shared.data;
   const tagsOf = (environment: string) => ({
@@ -776,6 +778,13 @@ export function readConfig(
     ),
   };
 }
+
+/** Settings with these fields above them; what are none stays as it is, for its own fault. */
+const withFields = (settings: unknown, fields: object): unknown =>
+  typeof settings === "object" ? { ...settings, ...fields } : settings;
+
+const hasKeyPair = (environment: unknown) =>
+  z.looseObject({ keyPair: z.unknown().refine((value) => value !== undefined) }).safeParse(environment).success;
 
 /** Two environments with one state would destroy each other's resources. */
 function sharedStateKeys(environments: Record<string, unknown>): string[] {

@@ -1,4 +1,5 @@
 import { type Config, readConfig, type Settings } from "./config-schema";
+import { writtenKeyPairs } from "./key-pairs";
 import { writtenReleases } from "./releases";
 
 /**
@@ -29,6 +30,7 @@ const ours: Settings = {
  * The configuration, checked and with its defaults.
  * @param takeOver environments to read as if their `takeOver` were set
  * @param releases what is released @default what releases.json says, of the settings above alone
+ * @param keyPairs public keys by environment @default what key-pairs.json says, of the settings above alone
  * @throws ConfigError with every fault there is
  */
 export function loadConfig(
@@ -36,8 +38,9 @@ export function loadConfig(
   usual: Record<string, string | undefined> = process.env,
   takeOver: readonly string[] = [],
   releases: unknown = settings === ours ? writtenReleases() : {},
+  keyPairs: unknown = settings === ours ? writtenKeyPairs() : {},
 ): Config {
-  return readConfig(settings, usual, takeOver, releases);
+  return readConfig(settings, usual, takeOver, releases, keyPairs);
 }
 
 export type {

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { instanceTypes, knownInstanceTypes } from "./aws/instance-types";
 import { limits, type NameLimit } from "./aws/limits";
 import { modelKinds } from "./aws/model-kinds";
 import { ConfigError, fault, faultsOf, group, oneOf, refuse, text, yesOrNo } from "./faults";
+import { readJsonFile, writeJsonFile } from "./json-file";
 
 /** The file with the releases of all environments, beside config.ts and reviewed like it. */
 export const releasesFile = "releases.json";
@@ -86,14 +86,7 @@ export function releaseId({ artifact, kind, image, instanceType }: Release): str
 const idOf = (served: Release | typeof asConfigured) => (served === asConfigured ? asConfigured : releaseId(served));
 
 /** What the file says, unchecked: nothing where there is no file. @throws ConfigError when it is no JSON */
-export function writtenReleases(file = releasesFile): unknown {
-  if (!existsSync(file)) return {};
-  try {
-    return JSON.parse(readFileSync(file, "utf8"));
-  } catch (error) {
-    throw new ConfigError([`no JSON: ${error instanceof Error ? error.message : error}`], [file]);
-  }
-}
+export const writtenReleases = (file = releasesFile) => readJsonFile(file);
 
 /** Checks releases. Gives them, or every fault there is, a line each. */
 export function checkReleases(
@@ -115,11 +108,8 @@ export function readReleases(file = releasesFile): Releases {
 }
 
 /** Writes the releases, in one step: a reader finds the old file or the new one. */
-export function writeReleases(releases: Releases, file = releasesFile): void {
-  const partial = `${file}.${process.pid}.partial`;
-  writeFileSync(partial, `${JSON.stringify(releasesSchema.parse(releases), null, 2)}\n`);
-  renameSync(partial, file);
-}
+export const writeReleases = (releases: Releases, file = releasesFile) =>
+  writeJsonFile(file, releasesSchema.parse(releases));
 
 /**
  * The releases of an environment after a new one: what was current is the one before, and what was before is gone. The

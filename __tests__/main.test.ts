@@ -17,6 +17,8 @@ async function checkout(written: Record<string, string> = {}): Promise<string> {
     "aws",
     "config-schema.ts",
     "faults.ts",
+    "json-file.ts",
+    "key-pairs.ts",
     "releases.ts",
     "constructs",
     "stacks",

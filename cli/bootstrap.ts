@@ -46,10 +46,17 @@ export const bootstrapCommand = () =>
   new Command("bootstrap")
     .description("Makes the buckets for Terraform's state and for models, then keeps its own state there.")
     .option("--auto-approve", "do not ask before anything is made")
-    .addHelpText("after", "\nMay be run again at any time. Terraform asks before it makes or changes anything.")
+    .addHelpText(
+      "after",
+      "\nMay be run again at any time, also after an interruption. Terraform asks before it makes or changes anything. Exits\n" +
+        "with 1, with nothing made, when the name of a bucket is taken by one that it has not made.",
+    )
     .addHelpText("after", examples("offline-inference bootstrap", "offline-inference bootstrap --auto-approve"))
     .action(async ({ autoApprove }: { autoApprove?: true }) => {
       await bundle();
       await synthesize();
+      const { loadConfig } = await import("../config");
+      const { refuseTakenNames } = await import("./taken-names");
+      await refuseTakenNames(loadConfig().shared, localState);
       await bootstrap(autoApprove ? ["-auto-approve"] : []);
     });

@@ -1,20 +1,16 @@
-import { type Environment, loadConfig, type Shared } from "../config";
+import { type Target, targetOf } from "./connection";
 import { ModelBucket } from "./model-bucket";
 
 /** An environment of config.ts, and where its models lie. */
-export interface ModelEnvironment {
-  readonly shared: Shared;
-  readonly environment: Environment;
+export interface ModelEnvironment extends Target {
   readonly bucket: ModelBucket;
 }
 
-/** @throws when there is no such environment, with those that there are */
-export function modelEnvironment(name: string): ModelEnvironment {
-  const { shared, environments } = loadConfig();
-  const environment = environments[name];
-  if (environment === undefined) {
-    const names = Object.keys(environments).join(", ");
-    throw new Error(`There is no environment "${name}". The environments of config.ts: ${names}`);
-  }
-  return { shared, environment, bucket: new ModelBucket(shared.modelBucket, shared) };
+/**
+ * @param name @default the configuration's default environment
+ * @throws when there is no such environment, with those that there are
+ */
+export function modelEnvironment(name?: string): ModelEnvironment {
+  const target = targetOf({ env: name });
+  return { ...target, bucket: new ModelBucket(target.shared.modelBucket, target.shared) };
 }

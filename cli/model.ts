@@ -1,14 +1,12 @@
 import { Command, Option } from "commander";
 import { examples } from "./help";
+import { environmentOption } from "./options";
 
 const recipeOption = () =>
   new Option(
     "--recipe <name>",
     "torch-neuron (the usual one) or neo for Inf1, torch-neuronx for Inf2; a CPU needs none",
   );
-
-const environmentOption = () =>
-  new Option("--env <environment>", "one of the environments of config.ts, such as dev").makeOptionMandatory();
 
 const packageCommand = () =>
   new Command("package")
@@ -39,7 +37,7 @@ const uploadCommand = () =>
     .addOption(environmentOption())
     .addHelpText("after", "\nPrints the archive's address.")
     .addHelpText("after", examples("offline-inference model upload model.tar.gz --env dev"))
-    .action(async (archive: string, { env }: { env: string }) => {
+    .action(async (archive: string, { env }: { env?: string }) => {
       const { modelEnvironment } = await import("./model-environment");
       const { uploadModel } = await import("./model-upload");
       console.log((await uploadModel(archive, modelEnvironment(env).bucket)).url);
@@ -120,7 +118,7 @@ const compileCommand = () =>
         "offline-inference model compile model.tar.gz --env dev --recipe neo",
       ),
     )
-    .action(async (archive: string, { env, recipe }: { env: string; recipe?: string }) => {
+    .action(async (archive: string, { env, recipe }: { env?: string; recipe?: string }) => {
       const { modelEnvironment } = await import("./model-environment");
       const { compileModel } = await import("./model-compile");
       const of = modelEnvironment(env);
@@ -129,7 +127,7 @@ const compileCommand = () =>
     });
 
 interface ReleaseOptions {
-  readonly env: string;
+  readonly env?: string;
   readonly recipe?: string;
   readonly unverified?: true;
   readonly rollback?: true;
@@ -168,9 +166,10 @@ const releaseCommand = () =>
       const { modelEnvironment } = await import("./model-environment");
       const { releaseIsServed, releaseModel, rollBack } = await import("./model-release");
       const of = modelEnvironment(env);
-      console.log(archive === undefined ? rollBack(env) : await releaseModel(archive, of, options));
-      console.error(`What that changes on AWS: npm run diff -- inference-${env}`);
-      if (wait) await releaseIsServed(env);
+      const { name } = of.environment;
+      console.log(archive === undefined ? rollBack(name) : await releaseModel(archive, of, options));
+      console.error(`What that changes on AWS: npm run diff -- inference-${name}`);
+      if (wait) await releaseIsServed(name);
     });
 
 const shipCommand = () =>
@@ -184,7 +183,7 @@ const shipCommand = () =>
       "\nWhat is done already is skipped: after an interruption, run it again. Prints what `diff` prints, and exits as it does.",
     )
     .addHelpText("after", examples("offline-inference model ship paraphrase-bert --env dev"))
-    .action(async (folder: string, { env, recipe }: { env: string; recipe?: string }) => {
+    .action(async (folder: string, { env, recipe }: { env?: string; recipe?: string }) => {
       const { modelEnvironment } = await import("./model-environment");
       const { shipModel } = await import("./model-ship");
       if (!(await shipModel(folder, modelEnvironment(env), recipe))) process.exitCode = 2;

@@ -5,6 +5,7 @@ import { deployCommand } from "./deploy";
 import { diffCommand } from "./diff";
 import { allCommands, examples, exitCodes, fullName } from "./help";
 import { importTfvarsCommand } from "./import-tfvars";
+import { keypairCommand } from "./keypair";
 import { modelCommand } from "./model";
 import { stateCommand } from "./state";
 
@@ -15,6 +16,7 @@ export function program(): Command {
     .option("--debug", "with an error, print where it comes from")
     .addHelpText("after", examples("offline-inference diff inference-dev", "offline-inference help model ship"))
     .addHelpText("after", exitCodes)
+    .addCommand(keypairCommand())
     .addCommand(bootstrapCommand())
     .addCommand(diffCommand())
     .addCommand(deployCommand())

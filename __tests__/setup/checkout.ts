@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
-import type { Moto } from "./moto";
 
 /** What a clone does not have, and what no command reads, but for one file. */
 const left = [".cli", ".git", ".local", ".venv", "__tests__", "cdktf.out", "coverage", "dist", "node_modules"];
@@ -18,14 +17,15 @@ export interface Outcome {
   readonly seconds: number;
 }
 
-/** A checkout of its own, as a user has it after `npm ci`, in a shell where a moto is AWS. */
+/** A checkout of its own, as a user has it after `npm ci`, in a shell where a moto, say, is AWS. */
 export class Checkout {
   private constructor(
     readonly folder: string,
     private readonly environment: Record<string, string | undefined>,
   ) {}
 
-  static async on(moto: Moto): Promise<Checkout> {
+  /** @param aws what a process needs to take something for AWS */
+  static async on(aws: { readonly environment: Record<string, string | undefined> }): Promise<Checkout> {
     const folder = await mkdtemp(join(tmpdir(), "checkout-"));
     const filter = (path: string) => !left.includes(relative(resolve(), path));
     await cp(resolve(), folder, { recursive: true, filter });
@@ -34,7 +34,7 @@ export class Checkout {
     await mkdir(resolve(".venv"), { recursive: true });
     await symlink(resolve(".venv"), join(folder, ".venv")); // PyTorch is large
     await writeFile(join(folder, "releases.json"), "{}\n"); // a test releases what it likes
-    return new Checkout(folder, moto.environment);
+    return new Checkout(folder, aws.environment);
   }
 
   /** Runs a command in the checkout, or in a folder of it, whatever it ends with. */
