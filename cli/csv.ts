@@ -102,12 +102,12 @@ const linesOf = (chunk: Buffer): Buffer[] => {
   return [...lines, chunk.subarray(start)];
 };
 
-/** What a header must have: these columns, those if it has them; it may be told that others are of no use. */
+/** What a header must have, and what it may have. */
 export interface Columns<Required extends string, Optional extends string> {
   readonly required: readonly Required[];
   readonly optional?: readonly Optional[];
-  /** Whether any other column is refused. @default it is passed over */
-  readonly noOthers?: boolean;
+  /** Those that may be there besides. Any other is refused. @default all others */
+  readonly passedOver?: readonly string[] | "all others";
 }
 
 /** What a row has in a column; undefined where the file has no such column. */
@@ -120,15 +120,16 @@ export type ValueOf<Column extends string> = (row: CsvRow, column: Column) => st
 export function columnsOf<Required extends string, Optional extends string = never>(
   path: string,
   header: CsvRow | undefined,
-  { required, optional = [], noOthers = false }: Columns<Required, Optional>,
+  { required, optional = [], passedOver = "all others" }: Columns<Required, Optional>,
 ): ValueOf<Required | Optional> {
   const known: readonly string[] = [...required, ...optional];
   const may = optional.length > 0 ? `; ${optional.join(", ")} may be there too` : "";
   const allowed = `the columns are ${required.join(", ")}${may}`;
   if (header === undefined) throw new InvalidCsv(`${path}:1: the file is empty; ${allowed}`);
   const { line, values: names } = header;
+  const mayBeThere = (name: string) => passedOver === "all others" || passedOver.includes(name);
   const faults = names.flatMap((name, place) => {
-    if (!known.includes(name)) return noOthers ? [`column ${JSON.stringify(name)} is unknown`] : [];
+    if (!known.includes(name)) return mayBeThere(name) ? [] : [`column ${JSON.stringify(name)} is unknown`];
     return names.indexOf(name) === place ? [] : [`column ${JSON.stringify(name)} is named twice`];
   });
   const missing = required.filter((name) => !names.includes(name));

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { bootstrapCommand } from "./bootstrap";
 import { deployCommand } from "./deploy";
 import { diffCommand } from "./diff";
+import { featuresCommand } from "./features";
 import { importTfvarsCommand } from "./import-tfvars";
 import { modelCommand } from "./model";
 import { stateCommand } from "./state";
@@ -13,7 +14,8 @@ const program = new Command("offline-inference")
   .addCommand(deployCommand())
   .addCommand(importTfvarsCommand())
   .addCommand(modelCommand())
-  .addCommand(stateCommand());
+  .addCommand(stateCommand())
+  .addCommand(featuresCommand());
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 program.parseAsync().catch((error: unknown) => {
