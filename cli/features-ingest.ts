@@ -7,7 +7,7 @@ import type { Pipeline } from "./connection";
 import { DuplicateSearch, type Rows } from "./duplicates";
 import { type FeatureFile, openFeatures } from "./feature-rows";
 import { Journal, journalOf } from "./journal";
-import { count, type JobOutcome, type JobRow, workThrough } from "./long-job";
+import { beforeAnything, count, type JobOutcome, type JobRow, workThrough } from "./long-job";
 import { progressOf } from "./progress";
 
 export interface IngestOptions {
@@ -43,7 +43,7 @@ export async function ingestFeatures(options: IngestOptions): Promise<JobOutcome
   await found?.resume(source, settings);
 
   const open = () => openFeatures(file, featureGroup, columns);
-  const { rows, again, rejectsHeader } = await look(await open(), signal);
+  const { rows, again, rejectsHeader } = await beforeAnything(look(await open(), signal), signal);
   const outputs = [{ file: rejectsFile, header: rejectsHeader }];
   const journal = found ?? (await Journal.begin(journalFile, { source, settings, outputs }));
 

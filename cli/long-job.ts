@@ -96,6 +96,14 @@ export async function workThrough<Item>(job: LongJob<Item>): Promise<JobOutcome>
   }
 }
 
+/** Waits for what comes before a job's work, and says so if it is interrupted there. */
+export async function beforeAnything<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  return work.catch((error: unknown) => {
+    if (signal.aborted) console.error("Interrupted before anything was sent.");
+    throw error;
+  });
+}
+
 /** A number as people read it. */
 export const count = (number: number) => number.toLocaleString("en");
 

@@ -5,6 +5,7 @@ import { diffCommand } from "./diff";
 import { featuresCommand } from "./features";
 import { importTfvarsCommand } from "./import-tfvars";
 import { modelCommand } from "./model";
+import { requestsCommand } from "./requests";
 import { stateCommand } from "./state";
 
 const program = new Command("offline-inference")
@@ -15,7 +16,8 @@ const program = new Command("offline-inference")
   .addCommand(importTfvarsCommand())
   .addCommand(modelCommand())
   .addCommand(stateCommand())
-  .addCommand(featuresCommand());
+  .addCommand(featuresCommand())
+  .addCommand(requestsCommand());
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 program.parseAsync().catch((error: unknown) => {
