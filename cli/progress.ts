@@ -15,21 +15,23 @@ const whole = (count: number) => Math.round(count).toLocaleString("en");
  * line whenever another tenth is done, or every ten seconds where the total is not known.
  * @param what what is counted: `requests`
  * @param total how many there are @default it is not known
+ * @param already how many of them were done before
  */
-export function progressOf(what: string, total?: number): Progress {
+export function progressOf(what: string, total?: number, already = 0): Progress {
   const started = performance.now();
-  const rateAt = (done: number) => done / Math.max(seconds(started), 0.001);
-  const leftAt = (done: number) => (total !== undefined && done > 0 ? Math.ceil((total - done) / rateAt(done)) : 0);
+  const rateAt = (done: number) => (done - already) / Math.max(seconds(started), 0.001);
+  const leftAt = (done: number) =>
+    total !== undefined && done > already ? Math.ceil((total - done) / rateAt(done)) : 0;
   if (process.stderr.isTTY) {
     const counts = total === undefined ? "{value}" : "{bar} {value}/{total}";
     const left = total === undefined ? "" : ", {left} s left";
     const format = `${counts} ${what}, {rate}/s${left}`;
     const bar = new SingleBar({ format, hideCursor: true, stopOnComplete: false }, Presets.shades_classic);
     const figuresAt = (done: number) => ({ rate: whole(rateAt(done)), left: whole(leftAt(done)) });
-    bar.start(total ?? 0, 0, figuresAt(0));
+    bar.start(total ?? 0, already, figuresAt(already));
     return { update: (done) => bar.update(done, figuresAt(done)), stop: () => bar.stop() };
   }
-  let told = 0;
+  let told = already;
   let toldAt = started;
   const isNews = (done: number) =>
     total === undefined ? seconds(toldAt) >= 10 : done === total || done - told >= total / 10;

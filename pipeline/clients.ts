@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import * as z from "zod";
 
 /** What every AWS client here is made with. Node's own default is to wait for ever. */
 export interface CallLimits {
@@ -29,3 +30,21 @@ export const within = (milliseconds: number): Until => {
 /** What a log, or a message's reason, says of an error. */
 export const reasonOf = (error: unknown): string =>
   error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+
+const failureSchema = z.object({
+  name: z.string(),
+  code: z.string().optional(),
+  $metadata: z.object({ httpStatusCode: z.number().optional() }).optional(),
+});
+
+/** Whether a name of an error says that the same call may well succeed later. */
+export const isTransientName = (name: string) =>
+  /throttl|toomanyrequests|limitexceeded|timeout|internal|unavailable/i.test(name);
+
+/** Whether the same call may well succeed later: it was throttled, the service failed, or the connection did. */
+export const isTransient = (error: unknown): boolean => {
+  const { data } = failureSchema.safeParse(error);
+  if (data === undefined) return false;
+  const { name, code = "", $metadata: { httpStatusCode: status = 0 } = {} } = data;
+  return isTransientName(name) || status >= 500 || status === 429 || /^(ECONN|EPIPE|ETIMEDOUT|EAI_AGAIN)/.test(code);
+};

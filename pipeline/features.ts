@@ -2,12 +2,13 @@ import {
   BatchGetRecordCommand,
   BatchWriteRecordCommand,
   type BatchWriteRecordEntry,
+  ListRecordsCommand,
   SageMakerFeatureStoreRuntimeClient,
 } from "@aws-sdk/client-sagemaker-featurestore-runtime";
 import * as z from "zod";
-import { clientSettings, reasonOf, type Until } from "./clients";
+import { clientSettings, isTransient, isTransientName, reasonOf, type Until } from "./clients";
 import { Failure } from "./failures";
-import { backOff, limiter, runsOf } from "./flow";
+import { backOff, limiter, Patience, runsOf } from "./flow";
 
 /** What the model is asked about. */
 export interface SentencePair {
@@ -22,21 +23,34 @@ export type RecordIdentifierType = (typeof recordIdentifierTypes)[number];
 
 export interface FeatureStoreProps {
   readonly featureGroupName: string;
-  /** The type of the feature `id`, which identifies a record. */
+  /** The feature that identifies a record, for writing. @default id */
+  readonly recordIdentifierName?: string;
+  /** Its type. */
   readonly recordIdentifierType: RecordIdentifierType;
-  /** The feature that says since when a record holds, for writing. It may be `id` itself. @default event_time, a String */
+  /** The feature that says since when a record holds, for writing. It may be the identifier. @default event_time, a String */
   readonly eventTime?: { readonly name: string; readonly type: "String" | "Fractional" };
 }
 
 /** A row of features. */
 export interface FeatureRow extends SentencePair {
   readonly id: string;
+  /** Since when it holds, as the group's event time has it. @default now */
+  readonly since?: string;
 }
+
+/**
+ * The most that the value of a feature holds, in UTF-8 bytes
+ * (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_feature_store_FeatureValue.html).
+ */
+export const featureBytes = 358_400;
 
 const readsPerCall = 100;
 const writesPerCall = 25;
 const callsInFlight = 10;
+const writesInFlight = 40;
 const attempts = 4;
+/** How long a service may take nothing at all of what is to be written or listed. */
+export const patienceMilliseconds = 60_000;
 
 const numerals = { Integral: /^[+-]?\d{1,19}$/, Fractional: /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$/i };
 
@@ -44,7 +58,7 @@ const numerals = { Integral: /^[+-]?\d{1,19}$/, Fractional: /^[+-]?(\d+\.?\d*|\.
  * One spelling for each record: "7" and "7.0" are the same one where identifiers are numbers. Undefined for what
  * identifies none, and would fail the whole call that it is part of.
  */
-const recordKey = (id: string, type: RecordIdentifierType): string | undefined => {
+export const recordKey = (id: string, type: RecordIdentifierType): string | undefined => {
   if (type === "String") return id;
   if (!numerals[type].test(id)) return undefined;
   if (type === "Integral") return BigInt.asIntN(64, BigInt(id)) === BigInt(id) ? String(BigInt(id)) : undefined;
@@ -127,48 +141,130 @@ export class FeatureStore {
 
   /**
    * Writes rows of features, replacing what an id had.
-   * @throws when some were not written, with their ids and the reasons.
+   * @throws when some were not written, with their ids and the reasons; as {@link writeEach}
    */
   async write(rows: readonly FeatureRow[], until?: Until): Promise<void> {
-    const { featureGroupName, eventTime = { name: "event_time", type: "String" } } = this.props;
-    const now = new Date();
-    const since = eventTime.type === "String" ? now.toISOString() : String(now.getTime() / 1000);
-    const entries = rows.map(({ id, seq_0, seq_1 }): BatchWriteRecordEntry => {
-      const values = { [eventTime.name]: since, id, seq_0, seq_1 };
-      return {
-        FeatureGroupName: featureGroupName,
-        Record: Object.entries(values).map(([FeatureName, ValueAsString]) => ({ FeatureName, ValueAsString })),
-      };
+    const reasons = await this.writeEach(rows, until);
+    const failures = rows.flatMap(({ id }, place) => {
+      const reason = reasons[place];
+      return reason === undefined ? [] : [`id ${JSON.stringify(id)}: ${reason}`];
     });
-    const inFlight = limiter(callsInFlight);
-    const runs = runsOf(entries, { count: writesPerCall });
-    const failures = (await Promise.all(runs.map((run) => inFlight(() => this.writeRun(run, until))))).flat();
     if (failures.length > 0) {
       const [some, rest] = [failures.slice(0, 10), failures.length - 10];
       const more = rest > 0 ? [`and ${rest} more`] : [];
       throw new Error(
-        `${failures.length} of ${rows.length} rows were not written to ${featureGroupName}: ${[...some, ...more].join("; ")}`,
+        `${failures.length} of ${rows.length} rows were not written to ${this.props.featureGroupName}: ${[...some, ...more].join("; ")}`,
       );
     }
   }
 
-  /** Writes up to 25 records, and says which of them failed and why. */
-  private async writeRun(entries: BatchWriteRecordEntry[], until?: Until): Promise<string[]> {
-    const failures: string[] = [];
-    const fail = (entry: BatchWriteRecordEntry | undefined, reason = "no reason given") => {
-      const id = entry?.Record?.find(({ FeatureName }) => FeatureName === "id")?.ValueAsString;
-      failures.push(`id ${JSON.stringify(id)}: ${reason}`);
-    };
-    let left = entries;
-    for (let attempt = 1; left.length > 0 && attempt <= attempts; attempt++) {
-      if (attempt > 1) await backOff(attempt - 1, until?.signal);
-      const { Errors, UnprocessedEntries } = await this.client.send(new BatchWriteRecordCommand({ Entries: left }), {
-        abortSignal: until?.signal,
-      });
-      for (const { Entry, ErrorCode, ErrorMessage } of Errors ?? []) fail(Entry, `${ErrorCode}: ${ErrorMessage}`);
-      left = UnprocessedEntries ?? [];
-    }
-    for (const entry of left) fail(entry, "left unprocessed");
-    return failures;
+  /**
+   * Writes rows of features, replacing what an id had, and says of each, by its place, why the feature store refuses it;
+   * undefined where it is written. What is throttled, fails or is left unprocessed is tried again.
+   * @throws when patience ends, or when another attempt is of no use
+   */
+  async writeEach(
+    rows: readonly FeatureRow[],
+    until?: Until,
+    patience = new Patience(patienceMilliseconds),
+  ): Promise<(string | undefined)[]> {
+    const reasons: (string | undefined)[] = rows.map(() => undefined);
+    const now = new Date();
+    const writings = rows.map((row, place) => ({ place, id: row.id, entry: this.entryOf(row, now) }));
+    const inFlight = limiter(writesInFlight);
+    const runs = runsOf(writings, { count: writesPerCall });
+    await Promise.all(runs.map((run) => inFlight(() => this.writeRun(run, reasons, patience, until))));
+    return reasons;
   }
+
+  private entryOf({ id, seq_0, seq_1, since }: FeatureRow, now: Date): BatchWriteRecordEntry {
+    const { featureGroupName, recordIdentifierName = "id", eventTime = defaultEventTime } = this.props;
+    const time = since ?? (eventTime.type === "String" ? now.toISOString() : String(now.getTime() / 1000));
+    const values = { [eventTime.name]: time, [recordIdentifierName]: id, seq_0, seq_1 };
+    return {
+      FeatureGroupName: featureGroupName,
+      Record: Object.entries(values).map(([FeatureName, ValueAsString]) => ({ FeatureName, ValueAsString })),
+    };
+  }
+
+  /** Writes up to 25 records, until each is written or has its reason. */
+  private async writeRun(
+    run: readonly Writing[],
+    reasons: (string | undefined)[],
+    patience: Patience,
+    until?: Until,
+  ): Promise<void> {
+    const { recordIdentifierName = "id" } = this.props;
+    const idOf = ({ Record }: BatchWriteRecordEntry) =>
+      Record?.find(({ FeatureName }) => FeatureName === recordIdentifierName)?.ValueAsString;
+    const within = (writings: readonly Writing[], entry: BatchWriteRecordEntry | undefined) => {
+      const id = entry && idOf(entry);
+      const found = writings.filter((writing) => writing.id === id);
+      if (found.length === 0) throw new Error("the feature store answers for a record that it was not given");
+      return found;
+    };
+    let left = run;
+    for (let attempt = 1; left.length > 0; attempt++) {
+      const given = left;
+      let failure: unknown;
+      try {
+        const Entries = given.map(({ entry }) => entry);
+        const answer = await this.client.send(new BatchWriteRecordCommand({ Entries }), {
+          abortSignal: until?.signal,
+        });
+        const again = new Set((answer.UnprocessedEntries ?? []).flatMap((entry) => within(given, entry)));
+        failure = new Error("the feature store leaves records unprocessed");
+        for (const { Entry, ErrorCode = "no code", ErrorMessage = "no reason given" } of answer.Errors ?? []) {
+          for (const writing of within(given, Entry)) {
+            if (isTransientName(ErrorCode)) {
+              again.add(writing);
+              failure = new Error(`the feature store failed: ${ErrorCode}: ${ErrorMessage}`);
+            } else reasons[writing.place] = `${ErrorCode}: ${ErrorMessage}`;
+          }
+        }
+        left = given.filter((writing) => again.has(writing));
+      } catch (error) {
+        if (!isTransient(error)) throw error;
+        failure = error;
+      }
+      if (left.length < given.length) patience.renew();
+      if (left.length > 0) await patience.wait(attempt, failure, until?.signal);
+    }
+  }
+
+  /**
+   * The identifiers of all records, page by page.
+   * @throws as {@link writeEach}
+   */
+  async *list(until?: Until): AsyncGenerator<readonly string[], void, undefined> {
+    const patience = new Patience(patienceMilliseconds);
+    const { featureGroupName: FeatureGroupName } = this.props;
+    let NextToken: string | undefined;
+    let attempt = 1;
+    do {
+      try {
+        const page = await this.client.send(
+          new ListRecordsCommand({ FeatureGroupName, NextToken, MaxResults: listedPerCall }),
+          { abortSignal: until?.signal },
+        );
+        yield page.RecordIdentifiers ?? [];
+        ({ NextToken } = page);
+        attempt = 1;
+        patience.renew();
+      } catch (error) {
+        if (!isTransient(error)) throw error;
+        await patience.wait(attempt++, error, until?.signal);
+      }
+    } while (NextToken !== undefined || attempt > 1);
+  }
+}
+
+const listedPerCall = 100;
+const defaultEventTime = { name: "event_time", type: "String" } as const;
+
+/** A record on its way: its place among those to be written, and the entry of the call. */
+interface Writing {
+  readonly place: number;
+  readonly id: string;
+  readonly entry: BatchWriteRecordEntry;
 }

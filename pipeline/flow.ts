@@ -21,6 +21,31 @@ export const limiter = (limit: number) => {
 export const backOff = (attempt: number, signal?: AbortSignal) =>
   setTimeout(Math.random() * 100 * 2 ** (attempt - 1), undefined, { signal });
 
+/** With each attempt the wait doubles, up to 6.4 s. */
+const longestBackOff = 7;
+
+/**
+ * What a long job tries again with: for as long as anything of it goes through now and then. Its tasks share one, so
+ * that none of them gives up while others get on.
+ */
+export class Patience {
+  private renewed = performance.now();
+
+  /** @param milliseconds how long nothing at all may go through */
+  constructor(private readonly milliseconds: number) {}
+
+  /** Something has gone through. */
+  renew(): void {
+    this.renewed = performance.now();
+  }
+
+  /** Waits before the next attempt. @throws the failure, when nothing has gone through for too long */
+  async wait(attempt: number, failure: unknown, signal?: AbortSignal): Promise<void> {
+    if (performance.now() - this.renewed > this.milliseconds) throw failure;
+    await backOff(Math.min(attempt, longestBackOff), signal);
+  }
+}
+
 /** Splits a list into runs, each of at most `count` items and `size` in all; an item larger than that stands alone. */
 export const runsOf = <T>(
   items: readonly T[],

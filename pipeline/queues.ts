@@ -5,8 +5,8 @@ import {
   SendMessageBatchCommand,
   SQSClient,
 } from "@aws-sdk/client-sqs";
-import { clientSettings, reasonOf, type Until } from "./clients";
-import { backOff, limiter, runsOf } from "./flow";
+import { clientSettings, isTransient, reasonOf, type Until } from "./clients";
+import { backOff, limiter, type Patience, runsOf } from "./flow";
 import { bytesOf } from "./results";
 
 export const sqsClient = () =>
@@ -25,13 +25,15 @@ interface BatchAnswer {
 
 /**
  * Hands entries to one of SQS's batch operations, and says of each, by its place, why it did not succeed; undefined
- * where it did. Never throws.
+ * where it did. Never throws, but with patience: then it goes on until each has succeeded or is refused for its own
+ * fault, and throws when patience ends or another attempt is of no use.
  */
 const inBatches = async <Entry>(
   entries: readonly Entry[],
   call: (entries: (Entry & { Id: string })[]) => Promise<BatchAnswer>,
   until?: Until,
   sizeOf?: (entry: Entry) => number,
+  patience?: Patience,
 ): Promise<(string | undefined)[]> => {
   const reasons: (string | undefined)[] = entries.map(() => undefined);
   type Places = readonly { readonly place: number; readonly entry: Entry }[];
@@ -47,6 +49,23 @@ const inBatches = async <Entry>(
         : `the queue refused it: ${failure?.Code ?? "no answer"}`;
       return reasons[place] && !failure?.SenderFault;
     });
+  };
+
+  const callPatiently = async (places: Places, patience: Patience) => {
+    let left = places;
+    for (let attempt = 1; left.length > 0; attempt++) {
+      const before = left;
+      let failure: unknown;
+      try {
+        left = await callOnce(left);
+        failure = new Error(left.map(({ place }) => reasons[place])[0]);
+      } catch (error) {
+        if (!isTransient(error)) throw error;
+        failure = error;
+      }
+      if (left.length < before.length) patience.renew();
+      if (left.length > 0) await patience.wait(attempt, failure, until?.signal);
+    }
   };
 
   const callUntilDone = async (places: Places) => {
@@ -66,7 +85,7 @@ const inBatches = async <Entry>(
   const limits = { count: batchEntries, size: batchBytes };
   const inFlight = limiter(batchesInFlight);
   const runs = runsOf(places, limits, ({ entry }) => sizeOf?.(entry) ?? 0);
-  await Promise.all(runs.map((run) => inFlight(() => callUntilDone(run))));
+  await Promise.all(runs.map((run) => inFlight(() => (patience ? callPatiently(run, patience) : callUntilDone(run)))));
   return reasons;
 };
 
@@ -106,12 +125,18 @@ export class Queue {
     private readonly client = sqsClient(),
   ) {}
 
-  send(messages: readonly Sending[], until?: Until): Promise<(string | undefined)[]> {
+  /**
+   * Puts messages on the queue.
+   * @param patience goes on until each is on the queue or refused for its own fault @default a few attempts, never throws
+   * @throws with patience, when it ends or the queue cannot be used at all
+   */
+  send(messages: readonly Sending[], until?: Until, patience?: Patience): Promise<(string | undefined)[]> {
     return inBatches(
       messages.map(entryOf),
       (Entries) => this.client.send(new SendMessageBatchCommand({ QueueUrl: this.url, Entries }), optionsOf(until)),
       until,
       entryBytes,
+      patience,
     );
   }
 

@@ -3,6 +3,7 @@ import type { SQSClient } from "@aws-sdk/client-sqs";
 import * as z from "zod";
 import type { Until } from "./clients";
 import type { FailureCode } from "./failures";
+import type { Patience } from "./flow";
 import { Queue } from "./queues";
 import { bytesOf, columnBytes } from "./results";
 
@@ -174,6 +175,12 @@ export const bodyOfInvalid = ({ messageId, body, sentAt }: Message): string => {
   });
 };
 
+/** Every fault of a request at once; undefined where it has none. */
+export const faultOf = (request: NewRequest): string | undefined => {
+  const parsed = newRequestSchema.safeParse(request);
+  return parsed.success ? undefined : faultsOf(request, parsed.error);
+};
+
 /** The queue that requests are put on. */
 export class RequestQueue {
   private readonly queue: Queue;
@@ -182,19 +189,20 @@ export class RequestQueue {
     this.queue = new Queue(queueUrl, client);
   }
 
-  /** Puts requests on the queue. Never throws for one of them: each is accepted, or refused with its reason. */
-  async send(requests: readonly NewRequest[], until?: Until): Promise<SendOutcome> {
+  /**
+   * Puts requests on the queue. Never throws for one of them: each is accepted, or refused with its reason.
+   * @param patience with it, only what is at fault itself is refused @default a few attempts, and never throws
+   * @throws with patience, when it ends or the queue cannot be used at all
+   */
+  async send(requests: readonly NewRequest[], until?: Until, patience?: Patience): Promise<SendOutcome> {
     const requestedAt = new Date();
     const named = requests.map((request) => ({ ...request, requestId: request.requestId ?? randomUUID() }));
-    const faults = named.map((request) => {
-      const parsed = newRequestSchema.safeParse(request);
-      return parsed.success ? undefined : faultsOf(request, parsed.error);
-    });
+    const faults = named.map(faultOf);
     const valid = named.filter((_, place) => faults[place] === undefined);
     const bodies = valid.map(({ id, requestId, jobId }) => ({
       body: bodyOf({ requestId, inputId: id, jobId, requestedAt }),
     }));
-    const failures = (await this.queue.send(bodies, until)).values();
+    const failures = (await this.queue.send(bodies, until, patience)).values();
 
     const outcome: SendOutcome = { accepted: [], refused: [] };
     for (const [place, { id, requestId }] of named.entries()) {

@@ -1,0 +1,172 @@
+import { createHash } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
+import { z } from "zod";
+import { operator } from "../local/credentials";
+import { type Answer, AwsError, json, parseBody, type Request, type StandIn, serve } from "../local/stand-in";
+import { jittered } from "./latencies";
+
+/** Calls that put records into the feature store or requests on the queue. */
+export type Operation = "BatchWriteRecord" | "PutRecord" | "SendMessageBatch" | "SendMessage";
+
+export interface CountingAwsOptions {
+  /** The record identifier of the feature group. @default id, a String */
+  readonly recordIdentifier?: { readonly name: string; readonly type: "String" | "Integral" | "Fractional" };
+  /** @default event_time, a String */
+  readonly eventTime?: { readonly name: string; readonly type: "String" | "Fractional" };
+  /** How long each call takes, in milliseconds, a fifth more or less. @default as short as it can be */
+  readonly milliseconds?: number;
+  /** Sees a call, counted from 1 for each operation, before it does anything. What it throws is the answer. */
+  readonly before?: (operation: Operation, call: number) => void | Promise<void>;
+  /** The same when it has done all, and would be answered. */
+  readonly after?: (operation: Operation, call: number) => void | Promise<void>;
+  /** What becomes of an entry, by its record or request id: it is taken, but where this says otherwise. */
+  readonly refuse?: (id: string, operation: Operation) => "for now" | "for good" | undefined;
+}
+
+export interface CountingAws extends StandIn {
+  /** What to set for a program that is to use it. */
+  readonly environment: Record<string, string>;
+  /** How often each record was written, and each request put on the queue, by id. */
+  readonly records: ReadonlyMap<string, number>;
+  readonly requests: ReadonlyMap<string, number>;
+  /** The last body of each request that is on the queue, and the last values of each record. */
+  readonly bodies: ReadonlyMap<string, unknown>;
+  readonly calls: ReadonlyMap<Operation, number>;
+}
+
+const queueName = "requests";
+
+/**
+ * Starts what the commands that feed a pipeline need of AWS, as one server that does little but count, so that they are
+ * what is measured: SSM with the pipeline's names, the feature store's writing, and a queue's sending.
+ * @param keepsBodies whether bodies are kept too @default true
+ */
+export async function startCountingAws(options: CountingAwsOptions = {}, keepsBodies = true): Promise<CountingAws> {
+  const {
+    recordIdentifier = { name: "id", type: "String" },
+    eventTime = { name: "event_time", type: "String" },
+    milliseconds = 0,
+    before,
+    after,
+    refuse,
+  } = options;
+  const [records, requests] = [new Map<string, number>(), new Map<string, number>()];
+  const bodies = new Map<string, unknown>();
+  const calls = new Map<Operation, number>();
+
+  const take = (id: string, body: unknown, operation: Operation) => {
+    const refusal = refuse?.(id, operation);
+    if (refusal !== undefined) return refusal;
+    const counts = operation === "SendMessage" || operation === "SendMessageBatch" ? requests : records;
+    counts.set(id, (counts.get(id) ?? 0) + 1);
+    if (keepsBodies) bodies.set(id, body);
+    return undefined;
+  };
+  const idOfRecord = (record: z.infer<typeof recordSchema>) =>
+    record.find(({ FeatureName }) => FeatureName === recordIdentifier.name)?.ValueAsString ?? "";
+  const takeRecord = (record: z.infer<typeof recordSchema>, operation: Operation) =>
+    take(idOfRecord(record), record, operation);
+  const takeMessage = (text: string, operation: Operation) => {
+    const body = messageSchema.parse(JSON.parse(text));
+    return take(body.requestId ?? String(requests.size), body, operation);
+  };
+
+  const answers: Record<Operation, (request: Request) => Answer> = {
+    BatchWriteRecord: (request) => {
+      const answer: { Errors: unknown[]; UnprocessedEntries: unknown[] } = { Errors: [], UnprocessedEntries: [] };
+      for (const Entry of parseBody(request, batchWriteSchema, "ValidationError").Entries) {
+        const refusal = takeRecord(Entry.Record, "BatchWriteRecord");
+        if (refusal === "for now") answer.UnprocessedEntries.push(Entry);
+        if (refusal === "for good") {
+          answer.Errors.push({ Entry, ErrorCode: "ValidationError", ErrorMessage: "refused" });
+        }
+      }
+      return json(answer);
+    },
+    PutRecord: (request) => {
+      takeRecord(parseBody(request, z.object({ Record: recordSchema }), "ValidationError").Record, "PutRecord");
+      return json({});
+    },
+    SendMessageBatch: (request) => {
+      const answer: { Successful: unknown[]; Failed: unknown[] } = { Successful: [], Failed: [] };
+      for (const { Id, MessageBody } of parseBody(request, sendBatchSchema, "ValidationException").Entries) {
+        const refusal = takeMessage(MessageBody, "SendMessageBatch");
+        if (refusal === undefined) answer.Successful.push({ Id, MessageId: Id, MD5OfMessageBody: md5Of(MessageBody) });
+        else {
+          const SenderFault = refusal === "for good";
+          answer.Failed.push({ Id, Code: SenderFault ? "InvalidMessageContents" : "ServiceUnavailable", SenderFault });
+        }
+      }
+      return json(answer, 200, { "content-type": "application/x-amz-json-1.0" });
+    },
+    SendMessage: (request) => {
+      const { MessageBody } = parseBody(request, z.object({ MessageBody: z.string() }), "ValidationException");
+      takeMessage(MessageBody, "SendMessage");
+      return json({ MessageId: "1", MD5OfMessageBody: md5Of(MessageBody) });
+    },
+  };
+
+  const server: StandIn = await serve(async (request) => {
+    const name = nameOf(request);
+    if (name === "GetParameter") return json({ Parameter: { Name: "names", Value: JSON.stringify(names()) } });
+    if (name === "counts") return json({ records: countsOf(records), requests: countsOf(requests) });
+    if (name === undefined) throw new AwsError("UnknownOperationException", 404, `no operation at ${request.url}`);
+    const call = (calls.get(name) ?? 0) + 1;
+    calls.set(name, call);
+    if (milliseconds > 0) await setTimeout(jittered(milliseconds));
+    await before?.(name, call);
+    const answer = answers[name](request);
+    await after?.(name, call);
+    return answer;
+  });
+  const names = () => ({
+    queue_url: `${server.url}/000000000000/${queueName}`,
+    dead_letter_queue_url: `${server.url}/000000000000/dead-letters`,
+    worker_function_name: "worker",
+    endpoint_name: "endpoint",
+    feature_group_name: "sentences",
+    record_identifier: recordIdentifier,
+    event_time: eventTime,
+    redshift_cluster_identifier: "warehouse",
+    redshift_database_name: "predictions",
+    redshift_reader: "reader",
+  });
+  return { ...server, environment: environmentOf(server.url), records, requests, bodies, calls };
+}
+
+/** What to set for a program that is to use a server of {@link startCountingAws}. */
+export const environmentOf = (url: string): Record<string, string> => ({
+  AWS_ACCESS_KEY_ID: operator.credentials.accessKeyId,
+  AWS_SECRET_ACCESS_KEY: operator.credentials.secretAccessKey,
+  AWS_ENDPOINT_URL: url,
+  OFFLINE_INFERENCE_ENV: "dev",
+});
+
+/** How many ids there are, and how often one of them came again. */
+export const countsSchema = z.object({ ids: z.number(), again: z.number() });
+
+function countsOf(counts: ReadonlyMap<string, number>): z.infer<typeof countsSchema> {
+  let again = 0;
+  for (const times of counts.values()) again += times - 1;
+  return { ids: counts.size, again };
+}
+
+const recordSchema = z.array(z.object({ FeatureName: z.string(), ValueAsString: z.string() }));
+const batchWriteSchema = z.object({
+  Entries: z.array(z.object({ FeatureGroupName: z.string(), Record: recordSchema })).max(25),
+});
+const sendBatchSchema = z.object({
+  Entries: z.array(z.object({ Id: z.string(), MessageBody: z.string() })).max(10),
+});
+const messageSchema = z.looseObject({ id: z.string(), requestId: z.string().optional() });
+
+const md5Of = (text: string) => createHash("md5").update(text).digest("hex");
+
+function nameOf({ method, url, headers }: Request): Operation | "GetParameter" | "counts" | undefined {
+  const [, target = ""] = String(headers["x-amz-target"] ?? "").split(".");
+  if (target === "GetParameter" || target === "SendMessageBatch" || target === "SendMessage") return target;
+  if (url.pathname === "/counts") return "counts";
+  if (method === "POST" && url.pathname === "/BatchWriteRecord") return "BatchWriteRecord";
+  if (method === "PUT" && url.pathname.startsWith("/FeatureGroup/")) return "PutRecord";
+  return undefined;
+}
