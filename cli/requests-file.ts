@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { CsvError, parse } from "csv-parse/sync";
+import { syntaxReasons, unreadable } from "./csv";
 
 /** One row of a request file: an input's id and the two sentences to compare. */
 export interface RequestRow {
@@ -22,14 +23,6 @@ const columns: readonly string[] = ["id", "seq_0", "seq_1"] satisfies (keyof Req
 const allowed = columns.join(", ");
 const faultsShown = 20;
 
-const syntaxReasons: Record<string, string> = {
-  CSV_QUOTE_NOT_CLOSED: "the quote that opens here is never closed",
-  CSV_INVALID_CLOSING_QUOTE:
-    'the quoted field that starts here goes on after its closing quote; write " inside it as ""',
-  INVALID_OPENING_QUOTE:
-    'the field that starts here has a quote after other text or a space; put the whole field in quotes, and write " in it as ""',
-};
-
 /**
  * Reads a CSV file of requests: UTF-8, a header of `id`, `seq_0` and `seq_1` in any order, no empty value, no id twice.
  * The whole file is held in memory and checked before the first row is returned.
@@ -38,8 +31,7 @@ const syntaxReasons: Record<string, string> = {
  */
 export async function readRequestsFile(path: string): Promise<RequestRow[]> {
   const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    const reasons: Record<string, string> = { ENOENT: "there is no such file", EISDIR: "it is a folder" };
-    throw new InvalidRequestsFile(`cannot read ${path}: ${reasons[error.code ?? ""] ?? error.message}`);
+    throw new InvalidRequestsFile(unreadable(path, error));
   });
   const { rows, faults } = requestsIn(bytes);
   if (faults.length === 0) return rows;

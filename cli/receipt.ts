@@ -1,0 +1,34 @@
+import { columnsOf, csvLine, InvalidCsv, readCsv } from "./csv";
+
+/** A request that was put on the queue. */
+export interface ReceiptEntry {
+  /** The input. */
+  readonly id: string;
+  readonly requestId: string;
+  readonly jobId: string;
+}
+
+const columns = ["id", "request_id", "job_id"] as const;
+
+/** The first line of a receipt. */
+export const receiptHeader = csvLine(columns);
+
+/** The line of a request that was accepted. */
+export const receiptLine = ({ id, requestId, jobId }: ReceiptEntry) => csvLine([id, requestId, jobId]);
+
+/**
+ * Reads a receipt as a stream.
+ * @throws InvalidCsv where it is none, with its line
+ */
+export async function* readReceipt(path: string): AsyncGenerator<ReceiptEntry, void, undefined> {
+  const rows = readCsv(path);
+  const header = (await rows.next()).value ?? undefined;
+  const valueIn = columnsOf(path, header, { required: columns });
+  for await (const row of rows) {
+    const [id, requestId, jobId] = columns.map((column) => valueIn(row, column));
+    if (!id || !requestId || !jobId) {
+      throw new InvalidCsv(`${path}:${row.line}: a row of a receipt has ${columns.join(", ")}, and none of them empty`);
+    }
+    yield { id, requestId, jobId };
+  }
+}
