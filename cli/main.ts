@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { bootstrapCommand } from "./bootstrap";
 import { deployCommand } from "./deploy";
 import { diffCommand } from "./diff";
+import { failedCommand } from "./failed";
 import { importTfvarsCommand } from "./import-tfvars";
 import { modelCommand } from "./model";
 import { stateCommand } from "./state";
@@ -11,6 +12,7 @@ const program = new Command("offline-inference")
   .addCommand(bootstrapCommand())
   .addCommand(diffCommand())
   .addCommand(deployCommand())
+  .addCommand(failedCommand())
   .addCommand(importTfvarsCommand())
   .addCommand(modelCommand())
   .addCommand(stateCommand());
