@@ -4,7 +4,9 @@ import { deployCommand } from "./deploy";
 import { diffCommand } from "./diff";
 import { failedCommand } from "./failed";
 import { importTfvarsCommand } from "./import-tfvars";
+import { jobCommand } from "./job";
 import { modelCommand } from "./model";
+import { resultsCommand } from "./results";
 import { stateCommand } from "./state";
 
 const program = new Command("offline-inference")
@@ -14,7 +16,9 @@ const program = new Command("offline-inference")
   .addCommand(deployCommand())
   .addCommand(failedCommand())
   .addCommand(importTfvarsCommand())
+  .addCommand(jobCommand())
   .addCommand(modelCommand())
+  .addCommand(resultsCommand())
   .addCommand(stateCommand());
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
