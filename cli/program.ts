@@ -3,10 +3,15 @@ import { bootstrapCommand } from "./bootstrap";
 import { completeCommand, completionCommand } from "./completion";
 import { deployCommand } from "./deploy";
 import { diffCommand } from "./diff";
+import { failedCommand } from "./failed";
+import { featuresCommand } from "./features";
 import { allCommands, examples, exitCodes, fullName } from "./help";
 import { importTfvarsCommand } from "./import-tfvars";
+import { jobCommand } from "./job";
 import { keypairCommand } from "./keypair";
 import { modelCommand } from "./model";
+import { requestsCommand } from "./requests";
+import { resultsCommand } from "./results";
 import { stateCommand } from "./state";
 
 /** The program with all its commands. What they need is loaded when they run. */
@@ -20,9 +25,14 @@ export function program(): Command {
     .addCommand(bootstrapCommand())
     .addCommand(diffCommand())
     .addCommand(deployCommand())
-    .addCommand(importTfvarsCommand())
     .addCommand(modelCommand())
+    .addCommand(featuresCommand())
+    .addCommand(requestsCommand())
+    .addCommand(jobCommand())
+    .addCommand(resultsCommand())
+    .addCommand(failedCommand())
     .addCommand(stateCommand())
+    .addCommand(importTfvarsCommand())
     .addCommand(completionCommand())
     .addCommand(completeCommand(), { hidden: true });
   for (const command of allCommands(program)) {

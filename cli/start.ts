@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { SQSClient } from "@aws-sdk/client-sqs";
 import { Command } from "commander";
 import { z } from "zod";
 import { type LocalAws, startAws } from "../local/aws";
@@ -8,6 +7,7 @@ import { removeLocalEnvironment, writeLocalEnvironment } from "../local/environm
 import { lexicalModel } from "../local/lexical-model";
 import type { Model } from "../local/sagemaker-runtime";
 import { serveModel } from "../local/served-model";
+import { DeadLetters } from "../pipeline/dead-letters";
 import { FeatureStore } from "../pipeline/features";
 import { RequestQueue } from "../pipeline/requests";
 import { Results } from "../pipeline/results";
@@ -43,8 +43,7 @@ async function predict(rows: RequestRow[], aws: LocalAws, signal: AbortSignal) {
       jobId,
       requestIds: accepted.map(({ requestId }) => requestId),
       results: new Results({ clusterId, databaseName }),
-      sqs: new SQSClient({ useQueueUrlAsEndpoint: false }),
-      deadLetterQueueUrl,
+      deadLetters: new DeadLetters(deadLetterQueueUrl),
       onProgress: (ended) => progress.update(ended + refused.length),
       signal,
     });

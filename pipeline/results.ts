@@ -197,11 +197,13 @@ export const isBusy = (error: unknown): boolean => {
 const textField = z.object({ stringValue: z.string() }).transform(({ stringValue }) => stringValue);
 const timeField = textField.transform((text) => new Date(`${text.replace(" ", "T")}Z`)).pipe(z.date());
 
+const nothing = z.object({ isNull: z.literal(true) }).transform(() => undefined);
+
 const predictionRow = z
   .tuple([
     textField,
     textField,
-    z.union([textField, z.object({ isNull: z.literal(true) }).transform(() => undefined)]),
+    z.union([textField, nothing]),
     textField,
     textField,
     textField,
@@ -215,7 +217,18 @@ const predictionRow = z
     },
   );
 
-const countRow = z.tuple([z.object({ longValue: z.number() })]).transform(([{ longValue }]) => longValue);
+const number = z.object({ longValue: z.number() }).transform(({ longValue }) => longValue);
+
+const countRow = z.tuple([number]).transform(([count]) => count);
+const requestIdRow = z.tuple([textField]).transform(([requestId]) => requestId);
+
+const figuresRow = z
+  .tuple([number, z.union([timeField, nothing]), z.union([timeField, nothing]), number])
+  .transform(([predictions, first, last, recent]): JobFigures => ({ predictions, first, last, recent }));
+
+const jobRow = z
+  .tuple([textField, number, timeField, timeField])
+  .transform(([jobId, predictions, first, last]): Job => ({ jobId, predictions, first, last }));
 
 const inUtc = (column: string) => `TO_CHAR(${column}, 'YYYY-MM-DD HH24:MI:SS.MS')`;
 
@@ -245,6 +258,64 @@ export interface PredictionFilter {
   /** Those that come after this one. @default from the newest on */
   readonly after?: Pick<Prediction, "predictedAt" | "requestId">;
 }
+
+/** Which predictions are meant: those of which all that is said here is true. */
+export interface Selection {
+  /** Their inputs are among these. */
+  readonly inputIds?: readonly string[];
+  /** Their requests are among these. */
+  readonly requestIds?: readonly string[];
+  /** Their request ids begin so. */
+  readonly requestPrefix?: string;
+  readonly jobId?: string;
+  /** They were made then or later. */
+  readonly since?: Date;
+}
+
+/** How much there is of a job, and how fast it comes. */
+export interface JobFigures {
+  readonly predictions: number;
+  /** When its first and its last prediction were made. @default it has none */
+  readonly first?: Date;
+  readonly last?: Date;
+  /** How many were made since the time that was asked about. */
+  readonly recent: number;
+}
+
+/** A job that has predictions. */
+export interface Job extends Required<Pick<JobFigures, "predictions" | "first" | "last">> {
+  readonly jobId: string;
+}
+
+/** What a statement asks of its rows, and the parameters that say it. */
+const conditionOf = ({ inputIds, requestIds, requestPrefix, jobId, since }: Selection) => {
+  const values: Record<string, string> = {};
+  const parameter = (name: string, value: string) => {
+    values[name] = value;
+    return `:${name}`;
+  };
+  const among = (column: string, name: string, ids: readonly string[]) =>
+    `${column} IN (${ids.map((id, place) => parameter(`${name}_${place}`, id)).join(", ")})`;
+  const conditions = [
+    ...(inputIds === undefined ? [] : [among("input_id", "input", inputIds)]),
+    ...(requestIds === undefined ? [] : [among("request_id", "request", requestIds)]),
+    ...(requestPrefix === undefined
+      ? []
+      : [`LEFT(request_id, ${[...requestPrefix].length}) = ${parameter("prefix", requestPrefix)}`]),
+    ...(jobId === undefined ? [] : [`job_id = ${parameter("job", jobId)}`]),
+    ...(since === undefined ? [] : [`predicted_at >= CAST(${parameter("since", timestamp(since))} AS TIMESTAMP)`]),
+  ];
+  return { where: conditions.length === 0 ? "" : ` WHERE ${conditions.join(" AND ")}`, values };
+};
+
+/** The same as selections that a statement each has room for. */
+const statementsOf = (selection: Selection): Selection[] => {
+  const limits = { count: 500, size: statementBytes - 40_000 };
+  const runs = (ids: readonly string[]) => runsOf(ids, limits, bytesOf);
+  if (selection.inputIds) return runs(selection.inputIds).map((inputIds) => ({ ...selection, inputIds }));
+  if (selection.requestIds) return runs(selection.requestIds).map((requestIds) => ({ ...selection, requestIds }));
+  return [selection];
+};
 
 /** The predictions in the warehouse. */
 export class Results {
@@ -305,6 +376,52 @@ export class Results {
     return count;
   }
 
+  /**
+   * The predictions of a selection as they come from the Data API, a page at a time, oldest first. Where it names more
+   * inputs or requests than a statement takes, that holds for each 500 of them.
+   */
+  async *select(selection: Selection, until: Until): AsyncGenerator<Prediction[], void, undefined> {
+    for (const part of statementsOf(selection)) {
+      const { where, values } = conditionOf(part);
+      yield* this.pages(predictionRow, `${selectPredictions}${where} ORDER BY predicted_at, request_id`, values, until);
+    }
+  }
+
+  /** Just the ids of the requests, in no order. */
+  async *requestIds(selection: Selection, until: Until): AsyncGenerator<string[], void, undefined> {
+    for (const part of statementsOf(selection)) {
+      const { where, values } = conditionOf(part);
+      yield* this.pages(requestIdRow, `SELECT request_id FROM prediction_results${where}`, values, until);
+    }
+  }
+
+  /** How many predictions there are. */
+  async count(selection: Selection, until: Until): Promise<number> {
+    let sum = 0;
+    for (const part of statementsOf(selection)) {
+      const { where, values } = conditionOf(part);
+      const [count = 0] = await this.read(countRow, `SELECT COUNT(*) FROM prediction_results${where}`, values, until);
+      sum += count;
+    }
+    return sum;
+  }
+
+  /** How much there is of a job, and how much of it was made since a time. */
+  async figuresOfJob(jobId: string, recently: Date, until: Until): Promise<JobFigures> {
+    const recent = `COUNT(CASE WHEN predicted_at >= CAST(:recently AS TIMESTAMP) THEN 1 END)`;
+    const sql = `SELECT COUNT(*), ${inUtc("MIN(predicted_at)")}, ${inUtc("MAX(predicted_at)")}, ${recent} FROM prediction_results WHERE job_id = :job`;
+    const [row] = await this.read(figuresRow, sql, { job: jobId, recently: timestamp(recently) }, until);
+    return row ?? { predictions: 0, recent: 0 };
+  }
+
+  /** The jobs that have predictions, the latest first, so many at most. */
+  jobs(limit: number, until: Until): Promise<Job[]> {
+    const sql =
+      `SELECT job_id, COUNT(*), ${inUtc("MIN(predicted_at)")}, ${inUtc("MAX(predicted_at)")} FROM prediction_results ` +
+      `WHERE job_id IS NOT NULL GROUP BY job_id ORDER BY MAX(predicted_at) DESC, job_id LIMIT ${Math.trunc(limit)}`;
+    return this.read(jobRow, sql, {}, until);
+  }
+
   private get database() {
     const { clusterId, databaseName, databaseUser } = this.props;
     return {
@@ -335,16 +452,27 @@ export class Results {
     values: Record<string, string>,
     until: Until,
   ): Promise<Row[]> {
+    const rows: Row[] = [];
+    for await (const page of this.pages(row, sql, values, until)) rows.push(...page);
+    return rows;
+  }
+
+  /** Runs a statement, and gives the pages that the Data API makes of its result. */
+  private async *pages<Row>(
+    row: z.ZodType<Row>,
+    sql: string,
+    values: Record<string, string>,
+    until: Until,
+  ): AsyncGenerator<Row[], void, undefined> {
+    const parameters = Object.entries(values).map(([name, value]) => ({ name, value }));
     const command = new ExecuteStatementCommand({
       ...this.database,
       Sql: sql,
-      Parameters: Object.entries(values).map(([name, value]) => ({ name, value })),
+      Parameters: parameters.length > 0 ? parameters : undefined, // an empty list is refused
     });
     const Id = await this.finish(await this.client.send(command, { abortSignal: until.signal }), until);
-    const rows: Row[] = [];
     const pages = paginateGetStatementResult({ client: this.client }, { Id }, { abortSignal: until.signal });
-    for await (const { Records } of pages) rows.push(...z.array(row).parse(Records));
-    return rows;
+    for await (const { Records } of pages) yield z.array(row).parse(Records);
   }
 
   /** Waits until a statement is through, and gives its id. */

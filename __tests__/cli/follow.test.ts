@@ -1,6 +1,7 @@
 import { CreateQueueCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { follow } from "../../cli/follow";
 import { operator } from "../../local/credentials";
+import { DeadLetters } from "../../pipeline/dead-letters";
 import { DeadLetterQueue } from "../../pipeline/requests";
 import type { Prediction } from "../../pipeline/results";
 
@@ -53,7 +54,8 @@ const followed = async (
 ) => {
   const progress: number[] = [];
   const onProgress = (ended: number) => progress.push(ended);
-  const ending = await follow({ jobId: "job", requestIds, results, sqs, deadLetterQueueUrl, onProgress, signal });
+  const deadLetters = new DeadLetters(deadLetterQueueUrl, sqs);
+  const ending = await follow({ jobId: "job", requestIds, results, deadLetters, onProgress, signal });
   return { progress, predicted: [...ending.predictions.keys()], deadLetters: Object.fromEntries(ending.deadLetters) };
 };
 

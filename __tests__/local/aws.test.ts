@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -21,6 +21,7 @@ let aws: LocalAws;
 beforeAll(async () => {
   const synth = ["--import", "tsx", "main.ts"];
   execFileSync(process.execPath, synth, { env: { ...process.env, CDKTF_OUTDIR: join(desk, "cdktf.out") } });
+  symlinkSync(join(project, "local"), join(desk, "local"));
   process.chdir(desk);
   aws = await startAws({ stack: "inference-dev", dataDir: ".local", model });
 }, 30_000);

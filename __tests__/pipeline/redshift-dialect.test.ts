@@ -1,7 +1,7 @@
 import { RedshiftDataClient } from "@aws-sdk/client-redshift-data";
 import { Parser } from "node-sql-parser/build/redshift";
 import { createResults, createWriteLock, grantPredictions } from "../../constructs/prediction-schema";
-import { batchesOf, type Prediction, Results } from "../../pipeline/results";
+import { batchesOf, type Prediction, Results, type Selection } from "../../pipeline/results";
 
 /** Whether Redshift's grammar knows a statement; PostgreSQL, which the stand-in runs, knows more. */
 const parse = (sql: string) => new Parser().parse(sql, { database: "Redshift" });
@@ -17,6 +17,9 @@ const prediction = (requestId: string, jobId?: string): Prediction => ({
   requestedAt: new Date(0),
   predictedAt: new Date(1),
 });
+
+const ever = { signal: new AbortController().signal };
+const selection: Selection = { jobId: "job", requestPrefix: "run.", since: new Date(0) };
 
 /** The statements that a call of `Results` reads with. */
 async function statementsOf(read: (results: Results) => Promise<unknown>): Promise<string[]> {
@@ -56,6 +59,12 @@ test.each([
   ],
   ["a job's predictions", (results: Results) => results.ofJob("job")],
   ["a job's count", (results: Results) => results.countOfJob("job")],
+  ["all predictions", (results: Results) => results.select({}, ever).next()],
+  ["a selection", (results: Results) => results.select({ ...selection, inputIds: ["7", "8"] }, ever).next()],
+  ["the requests of one", (results: Results) => results.requestIds({ ...selection, requestIds: ["a"] }, ever).next()],
+  ["its count", (results: Results) => results.count(selection, ever)],
+  ["a job's figures", (results: Results) => results.figuresOfJob("job", new Date(0), ever)],
+  ["the jobs", (results: Results) => results.jobs(20, ever)],
 ])("what reads %s is Redshift's", async (_, read) => {
   const statements = await statementsOf(read);
   expect(statements).toHaveLength(1);

@@ -12,6 +12,7 @@ import {
   isBusy,
   type Prediction,
   Results,
+  type Selection,
   unstorable,
 } from "../../pipeline/results";
 import { createDatabase } from "../setup/database";
@@ -160,6 +161,55 @@ describe.each(["repeatable read", "serializable"] as const)("in a warehouse whos
     const ids = (await results.ofJob("paged")).map(({ requestId }) => requestId);
     expect(ids.sort()).toEqual(rows.map(({ requestId }) => requestId).sort());
     expect(await results.countOfJob("nothing")).toBe(0);
+  });
+
+  test("a selection has what all of it holds for, however many statements and pages that takes", async () => {
+    const ever = { signal: new AbortController().signal };
+    const day = 24 * 60 * 60 * 1000;
+    const rows = Array.from({ length: 1_203 }, (_, n) =>
+      prediction({
+        requestId: `run_%.${n}`,
+        inputId: `input ${n}`,
+        jobId: n % 2 === 0 ? "even" : undefined,
+        predictedAt: new Date(n * day),
+      }),
+    );
+    await results.save([...rows, prediction({ requestId: "runs%.1" }), prediction({ requestId: "RUN_%.1" })]);
+    const idsOf = async (selection: Selection) => {
+      const found: string[] = [];
+      for await (const page of results.select(selection, ever)) found.push(...page.map(({ requestId }) => requestId));
+      const ids: string[] = [];
+      for await (const page of results.requestIds(selection, ever)) ids.push(...page);
+      expect(ids.sort()).toEqual([...found].sort());
+      expect(await results.count(selection, ever)).toBe(found.length);
+      return found;
+    };
+    const all = rows.map(({ requestId }) => requestId);
+    expect(await idsOf({ requestPrefix: "run_%." })).toEqual(all);
+    expect(await idsOf({ inputIds: rows.map(({ inputId }) => inputId) })).toEqual(all);
+    expect(await idsOf({ requestIds: all.slice(0, 777) })).toEqual(all.slice(0, 777));
+    expect(await idsOf({ jobId: "even", since: new Date(1_200 * day) })).toEqual(["run_%.1200", "run_%.1202"]);
+    expect(await idsOf({ inputIds: [] })).toEqual([]);
+    expect(await idsOf({ jobId: "none" })).toEqual([]);
+  });
+
+  test("a job has figures, and stands among the jobs", async () => {
+    const ever = { signal: new AbortController().signal };
+    const times = ["2030-01-01T00:00:00Z", "2030-01-01T00:01:00Z", "2030-01-01T00:02:00Z"].map(
+      (text) => new Date(text),
+    );
+    await results.save(
+      times.map((predictedAt, n) => prediction({ requestId: `figures-${n}`, jobId: "figures", predictedAt })),
+    );
+    const [first, second, last] = times;
+    expect(await results.figuresOfJob("figures", second ?? new Date(0), ever)).toEqual({
+      predictions: 3,
+      first,
+      last,
+      recent: 2,
+    });
+    expect(await results.figuresOfJob("nothing", new Date(0), ever)).toEqual({ predictions: 0, recent: 0 });
+    expect(await results.jobs(1, ever)).toEqual([{ jobId: "figures", predictions: 3, first, last }]);
   });
 
   test("writers of the same requests at once write each of them once", async () => {

@@ -1,0 +1,125 @@
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { open, rename, rm } from "node:fs/promises";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import Table from "cli-table3";
+import { csvLine } from "./csv";
+
+/** A column of what a command prints. */
+export interface OutputColumn {
+  readonly name: string;
+  readonly type: "text" | "time";
+  /** How wide it is in a table, which has only columns that say so. @default it is in files alone */
+  readonly width?: number;
+}
+
+/** A row by the names of its columns. What has no value is left out. */
+export type OutputRow = Readonly<Record<string, string | Date | undefined>>;
+
+/** What rows can be written as. */
+export const outputFormats = ["table", "csv", "json", "ndjson", "parquet"] as const;
+
+export type OutputFormat = (typeof outputFormats)[number];
+
+export interface OutputOptions {
+  readonly format: OutputFormat;
+  readonly columns: readonly OutputColumn[];
+  /** The file. It has its name once it is whole. @default standard output */
+  readonly output?: string;
+}
+
+type Pages = AsyncIterable<readonly OutputRow[]>;
+type Write = (pages: Pages, columns: readonly OutputColumn[]) => AsyncGenerator<string>;
+
+const textOf = (value: OutputRow[string]) => (value instanceof Date ? value.toISOString() : (value ?? ""));
+const jsonOf = (row: OutputRow, columns: readonly OutputColumn[]) =>
+  JSON.stringify(Object.fromEntries(columns.map(({ name }) => [name, row[name] ?? null])));
+
+/** A cell in one line: what does not print becomes a space. */
+export const cellOf = (text: string) => text.replace(/[\p{C}\s]+/gu, " ");
+
+const lines = (page: readonly OutputRow[], line: (row: OutputRow) => string) => page.map(line).join("");
+
+const writers: Record<Exclude<OutputFormat, "parquet">, Write> = {
+  async *table(pages, allColumns) {
+    const columns = allColumns.filter(({ width }) => width !== undefined);
+    const nothing = { mid: "", left: "", right: "" };
+    const without = (edge: "top" | "bottom") =>
+      Object.fromEntries(["", "-mid", "-left", "-right"].map((part) => [`${edge}${part}`, nothing.mid]));
+    const draw = (page: readonly OutputRow[], isFirst: boolean, isLast: boolean) => {
+      const table = new Table({
+        head: isFirst ? columns.map(({ name }) => name) : [],
+        colWidths: columns.map(({ width = 0 }) => width),
+        style: { head: [], border: [], compact: true },
+        chars: { ...(!isFirst && without("top")), ...(!isLast && without("bottom")) },
+      });
+      for (const row of page) table.push(columns.map(({ name }) => cellOf(textOf(row[name]))));
+      return `${table.toString()}\n`;
+    };
+    let before: readonly OutputRow[] | undefined;
+    let drawn = 0;
+    for await (const page of pages) {
+      if (before !== undefined) yield draw(before, drawn++ === 0, false);
+      before = page;
+    }
+    yield draw(before ?? [], drawn === 0, true);
+  },
+  async *csv(pages, columns) {
+    yield csvLine(columns.map(({ name }) => name));
+    for await (const page of pages) yield lines(page, (row) => csvLine(columns.map(({ name }) => textOf(row[name]))));
+  },
+  async *json(pages, columns) {
+    let start = "[\n";
+    for await (const page of pages) {
+      for (const row of page) {
+        yield `${start}${jsonOf(row, columns)}`;
+        start = ",\n";
+      }
+    }
+    yield start === "[\n" ? "[]\n" : "\n]\n";
+  },
+  async *ndjson(pages, columns) {
+    for await (const page of pages) yield lines(page, (row) => `${jsonOf(row, columns)}\n`);
+  },
+};
+
+async function* rowsOf(pages: Pages): AsyncGenerator<OutputRow> {
+  for await (const page of pages) yield* page;
+}
+
+async function writeParquet(pages: Pages, columns: readonly OutputColumn[], path: string): Promise<void> {
+  const { fileWriter, parquetWriteRows } = await import("hyparquet-writer");
+  await parquetWriteRows({
+    writer: fileWriter(path),
+    rows: rowsOf(pages),
+    columns: columns.map(({ name, type }) => ({ name, type: type === "time" ? "TIMESTAMP" : "STRING" })),
+    rowGroupSize: 10_000,
+  });
+}
+
+/**
+ * Writes rows as they come, a page at a time. A file is written beside its place and put there once it is whole.
+ * @throws when it is Parquet for standard output, or the rows end with an error; then there is no file
+ */
+export async function writeRows(pages: Pages, { format, columns, output }: OutputOptions): Promise<void> {
+  if (output === undefined) {
+    if (format === "parquet") throw new Error("Parquet is no text: name a file for it by --output");
+    for await (const text of writers[format](pages, columns)) {
+      if (!process.stdout.write(text)) await once(process.stdout, "drain");
+    }
+    return;
+  }
+  const partial = `${output}.${process.pid}.part`;
+  try {
+    if (format === "parquet") await writeParquet(pages, columns, partial);
+    else await pipeline(Readable.from(writers[format](pages, columns)), createWriteStream(partial));
+    const file = await open(partial);
+    await file.sync();
+    await file.close();
+    await rename(partial, output);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw error;
+  }
+}
