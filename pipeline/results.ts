@@ -215,13 +215,16 @@ const predictionRow = z
     },
   );
 
-const countRow = z.tuple([z.object({ longValue: z.number() })]).transform(([{ longValue }]) => longValue);
+const longField = z.object({ longValue: z.number() }).transform(({ longValue }) => longValue);
+const countRow = z.tuple([longField]).transform(([count]) => count);
 
 const inUtc = (column: string) => `TO_CHAR(${column}, 'YYYY-MM-DD HH24:MI:SS.MS')`;
 
 const selectPredictions = `SELECT request_id, input_id, job_id, output, endpoint, variant, model_release, ${inUtc("requested_at")}, ${inUtc("predicted_at")} FROM prediction_results`;
 
 const afterTime = "CAST(:after_time AS TIMESTAMP)";
+
+const timeNamed = (place: number) => `CAST(:since_${place} AS TIMESTAMP)`;
 
 const aMinute = () => within(60_000);
 
@@ -303,6 +306,18 @@ export class Results {
       until,
     );
     return count;
+  }
+
+  /** How many predictions were made since each of these times, of which the first is the earliest. */
+  async countsSince(times: readonly [Date, ...Date[]], until = aMinute()): Promise<number[]> {
+    const counts = times.map((_, place) => `COUNT(CASE WHEN predicted_at >= ${timeNamed(place)} THEN 1 END)`);
+    const [row = []] = await this.read(
+      z.array(longField),
+      `SELECT ${counts.join(", ")} FROM prediction_results WHERE predicted_at >= ${timeNamed(0)}`,
+      Object.fromEntries(times.map((time, place) => [`since_${place}`, timestamp(time)])),
+      until,
+    );
+    return row;
   }
 
   private get database() {

@@ -56,6 +56,7 @@ test.each([
   ],
   ["a job's predictions", (results: Results) => results.ofJob("job")],
   ["a job's count", (results: Results) => results.countOfJob("job")],
+  ["counts since some times", (results: Results) => results.countsSince([new Date(0), new Date(1)])],
 ])("what reads %s is Redshift's", async (_, read) => {
   const statements = await statementsOf(read);
   expect(statements).toHaveLength(1);
