@@ -305,7 +305,10 @@ async function readingOf<Result>({
     signal.throwIfAborted();
     if (timeout.aborted) return { error: `Cannot ${doing}: no answer in ${readingSeconds} s.` };
     if (error instanceof z.ZodError) {
-      return { error: `Cannot ${doing}: AWS answered in a way that is not known. ${z.prettifyError(error)}` };
+      const [issue] = error.issues;
+      return {
+        error: `Cannot ${doing}: AWS's answer is not understood (${issue?.path.join(".")}: ${issue?.message}).`,
+      };
     }
     const { name, message } = failure.parse(error);
     const denied = /not authorized to perform: ([\w-]+:\w+)/.exec(message)?.[1];

@@ -99,13 +99,13 @@ const counted = (value: number | null, what: string) =>
 function queueLines({ queue: found, emptyInSeconds }: StatusReport, metrics: Metrics | undefined): string[] {
   if ("error" in found) return [found.error];
   const { waiting, inFlight, delayed } = found;
-  const oldest = metrics?.oldestRequestSeconds ?? undefined;
   const total = waiting + inFlight + delayed;
-  const age = total === 0 ? [] : [`oldest ${oldest === undefined ? unknown : durationOf(oldest)}`];
-  const left = total > 0 && emptyInSeconds !== null ? [`empty in about ${durationOf(emptyInSeconds)}`] : [];
   const resting = delayed === 0 ? [] : [`${numberOf(delayed)} delayed`];
-  const counts = [`${numberOf(waiting)} waiting`, `${numberOf(inFlight)} in flight`, ...resting];
-  return [[...counts, ...age, ...left].join(", ")];
+  const counts = [`${numberOf(waiting)} waiting`, `${numberOf(inFlight)} in flight`, ...resting].join(", ");
+  if (total === 0) return [counts];
+  const oldest = metrics?.oldestRequestSeconds ?? null;
+  const age = `oldest ${oldest === null ? unknown : durationOf(oldest)}`;
+  return [counts, emptyInSeconds === null ? age : `${age}, empty in about ${durationOf(emptyInSeconds)}`];
 }
 
 function deadLetterLines({ deadLetters: found }: StatusReport): string[] {
