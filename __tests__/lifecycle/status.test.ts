@@ -2,7 +2,9 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { statusReport } from "../../cli/status-report";
 import { Checkout, type Outcome } from "../setup/checkout";
+import { allows, iamActionOf } from "../setup/iam-actions";
 import { type Moto, startMoto } from "../setup/moto";
+import { operatorPolicy } from "../setup/operator-policy";
 
 const stack = "inference-dev";
 
@@ -11,7 +13,8 @@ let checkout: Checkout;
 beforeAll(async () => {
   moto = await startMoto();
   checkout = await Checkout.on(moto);
-  succeeded(await checkout.run("npm", ["run", "synth"]));
+  succeeded(await checkout.run(process.execPath, ["scripts/build.mjs"]));
+  succeeded(await checkout.run(process.execPath, ["--import", "tsx", "main.ts"]));
   const backend = { terraform: { backend: { local: { path: "test.tfstate" } } } };
   const override = join(checkout.folder, "cdktf.out", "stacks", stack, "backend_override.tf.json");
   await writeFile(override, JSON.stringify(backend));
@@ -81,6 +84,15 @@ test("names the alarms that ring and says why, and counts what CloudWatch has", 
       mend: "aws logs tail /aws/lambda/poc-dev-bert-paraphrase-tf --since 15m",
     },
   ]);
+});
+
+test("asks for nothing that the policy in the documentation does not allow", async () => {
+  const before = (await moto.calls()).length;
+  await status();
+  const { statements } = await operatorPolicy();
+  const actions = new Set((await moto.calls()).slice(before).flatMap(iamActionOf));
+  expect([...actions].filter((action) => !allows(statements, action))).toEqual([]);
+  expect(actions.size).toBe(11);
 });
 
 test("says where there is nothing deployed, and how to deploy it", async () => {
