@@ -12,5 +12,5 @@ module.exports = {
   globalSetup: "<rootDir>/__tests__/setup/global-setup.mjs",
   globalTeardown: "<rootDir>/__tests__/setup/global-teardown.mjs",
   setupFilesAfterEnv: ["<rootDir>/__tests__/setup/matchers.ts"],
-  modulePathIgnorePatterns: ["<rootDir>/cdktf.out", "<rootDir>/dist", "<rootDir>/.local"],
+  modulePathIgnorePatterns: ["<rootDir>/.cli", "<rootDir>/cdktf.out", "<rootDir>/dist", "<rootDir>/.local"],
 };

@@ -1,41 +1,130 @@
 import { z } from "zod";
 
-const advice = [
+interface Client {
+  readonly middlewareStack: {
+    add<Input extends object, Output>(
+      middleware: (
+        next: (call: { input: Input }) => Promise<Output>,
+        context: { readonly clientName?: string; readonly commandName?: string },
+      ) => (call: { input: Input }) => Promise<Output>,
+      options: { readonly step: "initialize"; readonly name: string },
+    ): void;
+  };
+}
+
+/** Lets the errors of a client's calls name the permission that the call needs. */
+export function namingActions<Any extends Client>(client: Any): Any {
+  client.middlewareStack.add(
+    (next, { clientName = "", commandName = "" }) =>
+      (call) =>
+        next(call).catch((error: unknown) => {
+          if (error instanceof Error) Object.assign(error, { action: actionOf(clientName, commandName, call.input) });
+          throw error;
+        }),
+    { step: "initialize", name: "namingActions" },
+  );
+  return client;
+}
+
+/** What IAM calls some services, where it is not their client's name in small letters. */
+const services: Record<string, string> = {
+  RedshiftData: "redshift-data",
+  SageMakerFeatureStoreRuntime: "sagemaker",
+  SageMakerRuntime: "sagemaker",
+};
+
+/**
+ * Which permission some calls need, where it has not their name:
+ * https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+ */
+const actions: Record<string, string> = {
+  "lambda:Invoke": "lambda:InvokeFunction",
+  "s3:CompleteMultipartUpload": "s3:PutObject",
+  "s3:CreateMultipartUpload": "s3:PutObject",
+  "s3:DeleteObjects": "s3:DeleteObject",
+  "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
+  "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+  "s3:HeadBucket": "s3:ListBucket",
+  "s3:HeadObject": "s3:GetObject",
+  "s3:ListObjectVersions": "s3:ListBucketVersions",
+  "s3:ListObjectsV2": "s3:ListBucket",
+  "s3:UploadPart": "s3:PutObject",
+  "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+  "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
+  "sqs:SendMessageBatch": "sqs:SendMessage",
+};
+
+function actionOf(clientName: string, commandName: string, input: object): string {
+  const name = clientName.replace(/Client$/, "");
+  const call = `${services[name] ?? name.toLowerCase()}:${commandName.replace(/Command$/, "")}`;
+  const action = actions[call] ?? call;
+  const isOldVersion = "VersionId" in input && input.VersionId !== undefined;
+  return action === "s3:GetObject" && isOldVersion ? "s3:GetObjectVersion" : action;
+}
+
+const advice: { readonly when: RegExp; readonly advice: (action?: string) => string }[] = [
   {
     when: /credential|token|InvalidAccessKeyId|SignatureDoesNotMatch/i,
-    advice: "Sign in to AWS, or name another profile: AWS_PROFILE, or `profile` in config.ts.",
+    advice: () => "Sign in to AWS, or name another profile: AWS_PROFILE, or `profile` in config.ts.",
   },
   {
     when: /AccessDenied|Forbidden|\b403\b/i,
-    advice: "It belongs to another account, or who you are signed in as has no permission for this.",
+    advice: (action) =>
+      `It belongs to another account, or who you are signed in as ${action === undefined ? "has no permission for this" : `needs the permission ${action} on it`}.`,
   },
   {
     when: /PermanentRedirect|\b301\b/i,
-    advice: "It is in another region than `region` in config.ts says.",
+    advice: () => "It is in another region than `region` in config.ts says.",
   },
   {
     when: /ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|TimeoutError/,
-    advice: "AWS could not be reached: is there a network, and is AWS_ENDPOINT_URL right if it is set?",
+    advice: () => "AWS could not be reached: is there a network, and is AWS_ENDPOINT_URL right if it is set?",
   },
 ];
+
+/** What IAM says of a call that it refuses, in the words of most services; S3 puts the resource into quotes. */
+const named =
+  /not authorized to perform:? (?<action>[\w-]+:\w+)(?: on (?:the )?resource:? "?(?<resource>arn:[^\s"]+))?/;
+const denied = /with an explicit deny(?: in an? (?<policy>[\w -]*policy))?/;
+
+/**
+ * What to do about a call that was not allowed: which permission it needs, and on what.
+ * @param tried the permission that the call needs by itself, where AWS does not say which was missing
+ */
+function permissionAdvice(said: string, tried: string | undefined): string | undefined {
+  const { action, resource = "it" } = named.exec(said)?.groups ?? {};
+  if (action === undefined) return undefined;
+  const known = action.toLowerCase() === tried?.toLowerCase() ? tried : action; // SQS says sqs:sendmessage
+  const deny = denied.exec(said);
+  if (deny === null) return `Who you are signed in as needs the permission ${known} on ${resource}.`;
+  return `A ${deny.groups?.policy ?? "policy"} denies ${known} on ${resource}, whatever else allows it.`;
+}
 
 const awsFailure = z.looseObject({
   name: z.string(),
   message: z.string(),
   code: z.string().optional(),
+  action: z.string().optional(),
   $metadata: z.looseObject({ httpStatusCode: z.number().optional() }).optional(),
 });
 
-/** The failure of a call of AWS for people: what was tried and on what, what AWS said, and what to do about it. */
+/**
+ * The failure of a call of AWS for people: what was tried and on what, what AWS said, and what to do about it. Where the
+ * call was not allowed it names the permission, if AWS does or the client is one of `namingActions`.
+ */
 export function awsError(doing: string, error: unknown): Error {
   const { data } = awsFailure.safeParse(error);
   if (data === undefined) return new Error(`Cannot ${doing}: ${error}`);
-  const { name, message, code, $metadata } = data;
+  const { name, message, code, action, $metadata } = data;
   const status = $metadata?.httpStatusCode;
   const said = [...new Set([name, code ?? "", message, status === undefined ? "" : `HTTP ${status}`])]
     .filter((part) => part !== "" && part !== "Error" && part !== "UnknownError")
     .join(", ")
     .replace(/\.$/, "");
-  const what = advice.find(({ when }) => when.test(said))?.advice;
-  return new Error([`Cannot ${doing}: ${said}.`, ...(what === undefined ? [] : [what])].join(" "));
+  const what = permissionAdvice(said, action) ?? advice.find(({ when }) => when.test(said))?.advice(action);
+  return new Error([`Cannot ${doing}: ${said}.`, ...(what === undefined ? [] : [what])].join(" "), { cause: error });
 }
+
+/** Whether a call of SageMaker's failed since there is nothing of that name: it has no error of its own for that. */
+export const isNotFound = (error: unknown): boolean =>
+  error instanceof Error && /could not find|not found|does not exist/i.test(`${error.name} ${error.message}`);

@@ -1,6 +1,7 @@
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
+import { examples } from "./help";
 import { bundle, synthesize } from "./synthesize";
 import { runTerraform, stackFolder, terraform } from "./terraform";
 
@@ -45,6 +46,8 @@ export const bootstrapCommand = () =>
   new Command("bootstrap")
     .description("Makes the buckets for Terraform's state and for models, then keeps its own state there.")
     .option("--auto-approve", "do not ask before anything is made")
+    .addHelpText("after", "\nMay be run again at any time. Terraform asks before it makes or changes anything.")
+    .addHelpText("after", examples("offline-inference bootstrap", "offline-inference bootstrap --auto-approve"))
     .action(async ({ autoApprove }: { autoApprove?: true }) => {
       await bundle();
       await synthesize();

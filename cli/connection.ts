@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type Config, type Environment, loadConfig, type Shared } from "../config";
 import { readLocalEnvironment } from "../local/environment-file";
-import { awsError } from "./aws-error";
+import { awsError, namingActions } from "./aws-error";
 import type { ConnectionOptions } from "./options";
 
 /** Where a deployed pipeline is. */
@@ -132,7 +132,7 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
   const target = targetOf(options);
   const { name, namesParameter } = target.environment;
   const { GetParameterCommand, SSMClient } = await import("@aws-sdk/client-ssm");
-  const client = new SSMClient();
+  const client = namingActions(new SSMClient());
   try {
     const { Parameter } = await client.send(new GetParameterCommand({ Name: namesParameter }));
     return { ...target, pipeline: readNames(Parameter?.Value ?? "") };

@@ -2,6 +2,7 @@ import { createInterface } from "node:readline/promises";
 import { Command, Option } from "commander";
 import { showsColours } from "./colours";
 import { allowDestroyOption, takeOverOption } from "./diff";
+import { examples } from "./help";
 import type { Plan } from "./plan";
 import type { MadePlan } from "./planning";
 
@@ -52,6 +53,7 @@ async function confirm(question: string, interruption: AbortSignal): Promise<boo
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   const end = new AbortController();
   terminal.once("close", () => end.abort());
+  terminal.once("SIGINT", () => process.emit("SIGINT", "SIGINT")); // Ctrl-C, which is only a key while it is asked
   const signal = AbortSignal.any([end.signal, interruption]);
   try {
     return /^y(es)?$/i.test((await terminal.question(question, { signal })).trim());
@@ -79,6 +81,13 @@ export const deployCommand = () =>
     .addHelpText(
       "after",
       "\nExits with 2, and applies nothing, when something stateful would be lost; with 1 on errors, and when\nthe endpoint does not serve what was deployed.",
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference deploy inference-dev",
+        "offline-inference deploy inference-prod --plan plan.bin --auto-approve",
+      ),
     )
     .action(async (stack: string, options: DeployOptions) => {
       if (!(await deploy(stack, options))) process.exitCode = 2;

@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { showsColours } from "./colours";
+import { examples } from "./help";
 
 interface DiffOptions {
   readonly allowDestroy: string[];
@@ -53,6 +54,14 @@ export const diffCommand = () =>
     .addHelpText(
       "after",
       "\nExits with 0 when it is safe, with 2 when something stateful would be lost, with 1 on errors.",
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference diff inference-dev",
+        "offline-inference diff inference-dev --allow-destroy aws_sqs_queue.old",
+        "offline-inference diff inference-prod --save plan.bin",
+      ),
     )
     .action(async (stack: string, options: DiffOptions) => {
       if (!(await diff(stack, options))) process.exitCode = 2;

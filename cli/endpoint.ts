@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import type { DescribeEndpointCommandOutput } from "@aws-sdk/client-sagemaker";
 import { z } from "zod";
 import { readStack } from "../local/terraform";
-import { awsError } from "./aws-error";
+import { awsError, isNotFound, namingActions } from "./aws-error";
 
 /** Which configuration an endpoint is to serve. */
 export interface ServedEndpoint {
@@ -33,7 +33,7 @@ interface WaitOptions {
   readonly intervalSeconds?: number;
 }
 
-/** The endpoint is on its way from one of these: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeEndpoint.html */
+/** An endpoint with one of these is on its way to another: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeEndpoint.html */
 const onItsWay = ["Creating", "Updating", "SystemUpdating", "RollingBack"];
 
 /**
@@ -41,33 +41,84 @@ const onItsWay = ["Creating", "Updating", "SystemUpdating", "RollingBack"];
  * ends as if nothing had happened.
  * @throws when the endpoint serves another configuration or none, with why and with the way back
  */
-export async function endpointServes(
-  { endpointName, configurationName, region, profile }: ServedEndpoint,
-  { signal, intervalSeconds = 15 }: WaitOptions = {},
+export const endpointServes = (served: ServedEndpoint, options: WaitOptions = {}): Promise<void> =>
+  watching(served, options, (watch) => settled(served, watch));
+
+/**
+ * Waits until an endpoint serves its configuration, where the deployment may be yet to begin: until then the endpoint
+ * stays as it is, or is not there.
+ * @throws as {@link endpointServes} does, once there has been a deployment
+ */
+export const endpointWillServe = (served: ServedEndpoint, options: WaitOptions = {}): Promise<void> =>
+  watching(served, options, async (watch) => {
+    const { endpointName: name, configurationName } = served;
+    const look = () =>
+      watch.look().catch((error: unknown) => {
+        if (isNotFound(error)) return undefined;
+        throw error;
+      });
+    const first = await look();
+    if (first?.EndpointConfigName !== configurationName && !isOnItsWay(first)) {
+      const now = first ? `${name} is ${first.EndpointStatus} with ${first.EndpointConfigName}` : `There is no ${name}`;
+      console.error(`${now}. Waiting for ${configurationName} to be deployed ...`);
+      let next = first;
+      while (isSame(first, next)) {
+        await watch.pause();
+        next = await look();
+      }
+    }
+    await settled(served, watch);
+  });
+
+interface Watch {
+  look(): Promise<DescribeEndpointCommandOutput>;
+  pause(): Promise<void>;
+}
+
+async function watching(
+  { endpointName, region, profile }: ServedEndpoint,
+  { signal, intervalSeconds = 15 }: WaitOptions,
+  use: (watch: Watch) => Promise<void>,
 ): Promise<void> {
   const { SageMakerClient, DescribeEndpointCommand } = await import("@aws-sdk/client-sagemaker");
-  const client = new SageMakerClient({ region, profile });
+  const client = namingActions(new SageMakerClient({ region, profile }));
   try {
-    let said: string | undefined;
-    for (;;) {
-      const endpoint = await client
-        .send(new DescribeEndpointCommand({ EndpointName: endpointName }), { abortSignal: signal })
-        .catch((error: unknown) => {
-          throw signal?.aborted ? signal.reason : awsError(`look at the endpoint ${endpointName}`, error);
-        });
-      const { EndpointStatus: status = "unknown" } = endpoint;
-      if (!onItsWay.includes(status)) {
-        if (status === "InService" && endpoint.EndpointConfigName === configurationName) return;
-        throw new Error(inWords(endpoint, endpointName, configurationName));
-      }
-      if (status !== said) console.error(`${endpointName} is ${status} ...`);
-      said = status;
-      await setTimeout(1000 * intervalSeconds, undefined, { signal }).catch(() => signal?.throwIfAborted());
-    }
+    await use({
+      look: () =>
+        client
+          .send(new DescribeEndpointCommand({ EndpointName: endpointName }), { abortSignal: signal })
+          .catch((error: unknown) => {
+            throw signal?.aborted ? signal.reason : awsError(`look at the endpoint ${endpointName}`, error);
+          }),
+      pause: () => setTimeout(1000 * intervalSeconds, undefined, { signal }).catch(() => signal?.throwIfAborted()),
+    });
   } finally {
     client.destroy();
   }
 }
+
+async function settled({ endpointName, configurationName }: ServedEndpoint, watch: Watch): Promise<void> {
+  let said: string | undefined;
+  for (;;) {
+    const endpoint = await watch.look();
+    const { EndpointStatus: status } = endpoint;
+    if (!isOnItsWay(endpoint)) {
+      if (status === "InService" && endpoint.EndpointConfigName === configurationName) return;
+      throw new Error(inWords(endpoint, endpointName, configurationName));
+    }
+    if (status !== said) console.error(`${endpointName} is ${status} ...`);
+    said = status;
+    await watch.pause();
+  }
+}
+
+const isOnItsWay = (endpoint?: DescribeEndpointCommandOutput) => onItsWay.includes(endpoint?.EndpointStatus ?? "");
+
+/** Whether nothing has been done to an endpoint between two looks. */
+const isSame = (one?: DescribeEndpointCommandOutput, other?: DescribeEndpointCommandOutput) =>
+  one?.EndpointStatus === other?.EndpointStatus &&
+  one?.EndpointConfigName === other?.EndpointConfigName &&
+  one?.LastModifiedTime?.getTime() === other?.LastModifiedTime?.getTime();
 
 function inWords(endpoint: DescribeEndpointCommandOutput, endpointName: string, configurationName: string): string {
   const { EndpointStatus: status, EndpointConfigName: served, FailureReason: reason } = endpoint;

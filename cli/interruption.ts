@@ -1,31 +1,51 @@
 import { setMaxListeners } from "node:events";
+import { constants } from "node:os";
 
-/** What a shell makes of a program that Ctrl-C has ended. */
-export const interrupted = 130;
+/** Why a command ends before it is done: it was told to. Its exit code is the one that a shell gives for the signal. */
+export class Interruption extends Error {
+  readonly exitCode: number;
+
+  constructor(signal: NodeJS.Signals) {
+    super(`Interrupted by ${signal}.`);
+    this.exitCode = 128 + constants.signals[signal];
+  }
+}
 
 /**
- * Runs something that Ctrl-C, or an end that is asked for by SIGTERM, may stop: the signal says so, and whatever goes on
- * has the time to leave things in order. The process then ends with 130. A second Ctrl-C ends it at once.
- * @returns what the work returns; undefined where it was interrupted
+ * Does work that can be told to end: its signal is aborted when the process is, by Ctrl-C too, and it has the time to
+ * leave things in order. A second Ctrl-C ends it at once.
+ * @throws what the work throws, or else an Interruption
  */
-export async function untilInterrupted<Result>(
-  work: (signal: AbortSignal) => Promise<Result>,
-): Promise<Result | undefined> {
-  const interruption = new AbortController();
-  const { signal } = interruption;
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const { signal } = controller;
   setMaxListeners(0, signal); // every call under way listens to it
-  const abort = () => {
-    if (signal.aborted) process.exit(interrupted);
-    interruption.abort();
+  const interrupt = (name: NodeJS.Signals) => {
+    const interruption = new Interruption(name);
+    if (signal.aborted) process.exit(interruption.exitCode);
+    controller.abort(interruption);
   };
-  for (const name of ["SIGINT", "SIGTERM"]) process.on(name, abort);
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const name of signals) process.on(name, interrupt);
   try {
     return await work(signal);
   } catch (error) {
-    if (signal.aborted) return undefined;
-    throw error;
+    throw signal.aborted ? signal.reason : error;
   } finally {
-    if (signal.aborted) process.exitCode = interrupted;
-    for (const name of ["SIGINT", "SIGTERM"]) process.off(name, abort);
+    for (const name of signals) process.off(name, interrupt);
+  }
+}
+
+/**
+ * Does work that can be told to end, and is then no failure: it has said what was to be said.
+ * @returns what the work returns; undefined where it was interrupted, and then the process ends as a shell expects it
+ */
+export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+  try {
+    return await interruptible(work);
+  } catch (error) {
+    if (!(error instanceof Interruption)) throw error;
+    process.exitCode = error.exitCode;
+    return undefined;
   }
 }

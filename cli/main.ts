@@ -1,24 +1,31 @@
-import { Command } from "commander";
-import { bootstrapCommand } from "./bootstrap";
-import { deployCommand } from "./deploy";
-import { diffCommand } from "./diff";
-import { importTfvarsCommand } from "./import-tfvars";
-import { modelCommand } from "./model";
-import { stateCommand } from "./state";
-import { statusCommand } from "./status";
+import { inspect } from "node:util";
+import { messageOf } from "./findings";
+import { Interruption } from "./interruption";
+import { program } from "./program";
 
-const program = new Command("offline-inference")
-  .description("Deploys and looks after the pipeline. Each command says more: offline-inference help <command>.")
-  .addCommand(bootstrapCommand())
-  .addCommand(diffCommand())
-  .addCommand(deployCommand())
-  .addCommand(importTfvarsCommand())
-  .addCommand(modelCommand())
-  .addCommand(stateCommand())
-  .addCommand(statusCommand());
+const offlineInference = program();
+let isRead = true;
+
+/** Says what is wrong, and ends with it: where it comes from is for those who ask. */
+function fail(error: unknown) {
+  if (!isRead) return;
+  console.error(offlineInference.opts().debug === true ? inspect(error) : messageOf(error) || String(error));
+  process.exitCode = error instanceof Interruption ? error.exitCode : 1;
+}
+
+/** Ends quietly, and in order where a command has something to put away. */
+function endUnread(error: NodeJS.ErrnoException) {
+  if (error.code !== "EPIPE") throw error;
+  if (!isRead) return;
+  isRead = false;
+  process.exitCode = 141; // as a shell says it of a program that is ended by SIGPIPE
+  if (!process.emit("SIGTERM", "SIGTERM")) process.exit();
+}
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
-program.parseAsync().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : String(error));
-  process.exitCode = 1;
+for (const stream of [process.stdout, process.stderr]) stream.on("error", endUnread);
+process.on("uncaughtException", (error) => {
+  fail(error);
+  process.exit();
 });
+offlineInference.parseAsync().catch(fail);

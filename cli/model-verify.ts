@@ -21,7 +21,8 @@ const json = z.string().transform((text, context): unknown => {
 const goldenAnswers = z.array(z.object({ request: z.string(), response: json })).min(1);
 
 /**
- * Runs an archive as SageMaker does, on this machine, and compares its answers with the golden ones.
+ * Runs an archive as SageMaker does, on this machine and without a network, and compares its answers with the golden
+ * ones.
  * @param golden a file of requests and answers. @default the archive's own, or else the project's
  * @returns the answers that differ, as lines; none where the archive is right
  * @throws when it cannot be run, or there are no golden answers
@@ -33,6 +34,7 @@ export async function verifyModel(archive: string, golden?: string): Promise<{ a
   try {
     const own = join(modelDir, goldenFile);
     const pairs = await readGolden(golden ?? (existsSync(own) ? own : usualGolden));
+    await noteVerification(sha256, false); // until it has run
     const server = await startModelServer({ modelDir });
     const faults: string[] = [];
     try {

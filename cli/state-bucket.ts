@@ -9,7 +9,7 @@ import {
   S3Client,
 } from "@aws-sdk/client-s3";
 import { z } from "zod";
-import { awsError } from "./aws-error";
+import { awsError, namingActions } from "./aws-error";
 import type { StateBackend } from "./state-backend";
 
 /** One version of an object. */
@@ -61,7 +61,7 @@ export class StateBucket {
   constructor({ bucket, region, profile }: StateBackend) {
     this.name = bucket;
     this.region = region;
-    this.client = new S3Client({ region, profile });
+    this.client = namingActions(new S3Client({ region, profile }));
   }
 
   async exists(): Promise<boolean> {

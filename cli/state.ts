@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { examples } from "./help";
 import { bundle, synthesize } from "./synthesize";
 
 interface DoctorOptions {
@@ -16,6 +17,14 @@ const doctorCommand = () =>
       "after",
       "\nLooks at the bucket's settings, at locks, and at what has changed on AWS since the last apply, and lists the\n" +
         "versions of the state. Without --restore it writes nothing. Exits with 0 when all is well, else with 1.",
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference state doctor",
+        "offline-inference state doctor inference-dev",
+        "offline-inference state doctor inference-dev --restore VERSION",
+      ),
     )
     .action(async (stack: string | undefined, { restore, autoApprove }: DoctorOptions) => {
       if (restore !== undefined && stack === undefined) {
@@ -35,4 +44,7 @@ const doctorCommand = () =>
     });
 
 export const stateCommand = () =>
-  new Command("state").description("Looks after Terraform's state.").addCommand(doctorCommand());
+  new Command("state")
+    .description("Looks after Terraform's state.")
+    .addHelpText("after", examples("offline-inference state doctor"))
+    .addCommand(doctorCommand());

@@ -1,9 +1,17 @@
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { promisify } from "node:util";
 
+const failure = /^(\w*Error\b[^\n]*: [\s\S]*?)\n {4}at /m;
+
 const node = async (args: string[], signal?: AbortSignal) => {
+  if (!existsSync("main.ts")) {
+    throw new Error(`cannot synthesize: ${process.cwd()} has no main.ts. Run it in the folder of the project.`);
+  }
   await promisify(execFile)(process.execPath, args, { signal }).catch((error) => {
-    throw new Error(`cannot synthesize: ${error.stderr || error.message}`);
+    const said: string = error.stderr || error.message;
+    const [, what = said] = (process.argv.includes("--debug") ? null : failure.exec(said)) ?? [];
+    throw new Error(`cannot synthesize: ${what}`);
   });
 };
 

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { z } from "zod";
 import { accountId } from "./credentials";
 
@@ -93,7 +93,7 @@ class Sandbox {
     log: NodeJS.WritableStream | undefined,
   ) {
     const { name, bundle, memoryMegabytes, environment } = options;
-    this.process = fork(join(__dirname, "function-process.cjs"), [resolve(bundle)], {
+    this.process = fork(resolve("local", "function-process.cjs"), [resolve(bundle)], {
       detached: true, // Ctrl-C in a terminal reaches only the parent, which stops its children in order
       execArgv: [`--max-old-space-size=${memoryMegabytes}`],
       env: {

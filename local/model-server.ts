@@ -1,17 +1,14 @@
-import { execFile, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
-import { promisify } from "node:util";
 import { extract } from "tar";
 import { z } from "zod";
+import { pythonWith } from "./python";
 import type { StandIn } from "./stand-in";
 
-const run = promisify(execFile);
 const program = resolve("model");
 const ready = z.object({ url: z.url() });
 
@@ -77,26 +74,12 @@ export async function unpackArchive(file: string): Promise<string> {
  * @throws when there is no Python 3 in PATH, or what is needed cannot be installed
  */
 export async function modelPython(): Promise<string> {
-  const lock = join(program, "requirements.lock");
-  const key = createHash("sha256")
-    .update(await readFile(lock))
-    .digest("hex")
-    .slice(0, 12);
-  const folder = resolve(".venv", `model-${key}`);
-  const python = join("bin", "python");
-  if (existsSync(folder)) return join(folder, python);
-  console.error("Installing PyTorch and what else the model needs in .venv (once; a minute or more) ...");
-  await mkdir(resolve(".venv"), { recursive: true });
-  const fresh = await mkdtemp(resolve(".venv", "new-"));
+  const talk = "Installing PyTorch and what else the model needs in .venv (once; a minute or more) ...";
   try {
-    await run("python3", ["-m", "venv", fresh]);
-    await run(join(fresh, python), ["-m", "pip", "install", "--quiet", "--requirement", lock], { maxBuffer: 1 << 26 });
-    await rename(fresh, folder);
+    return await pythonWith("model", join(program, "requirements.lock"), talk);
   } catch (error) {
-    await rm(fresh, { recursive: true });
-    if (!existsSync(folder)) throw notInstalled(error); // else another process was as quick
+    throw notInstalled(error);
   }
-  return join(folder, python);
 }
 
 const failure = z.object({ code: z.unknown(), stderr: z.string().default("") });

@@ -1,6 +1,6 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
+import { resolve } from "node:path";
 import { z } from "zod";
 
 const message = z.union([z.object({ port: z.number() }), z.object({ error: z.string() })]);
@@ -24,7 +24,7 @@ export async function startServerProcess(
   launcher: string[] = [],
 ): Promise<ServerProcess> {
   const [execPath = process.execPath, ...execArgv] = [...launcher, process.execPath];
-  const child = fork(join(__dirname, script), args, {
+  const child = fork(resolve("local", script), args, {
     execPath,
     detached: true, // Ctrl-C in a terminal reaches only the parent, which stops its children in order
     execArgv,

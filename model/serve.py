@@ -3,9 +3,14 @@
 `serve.py --model-dir DIR --port 0` prints `{"url": "http://127.0.0.1:<port>"}` once it answers, and ends when its
 standard input ends. What the archive's code prints goes to standard error. Requests and errors are treated as
 SageMaker's inference toolkit treats them: https://github.com/aws/sagemaker-inference-toolkit
+
+The model has no network, as in a container with network isolation; what reaches out is an error, even if it goes on
+without. On Linux the kernel takes the network away, where it lets one do so; everywhere Python's own calls are refused.
 """
 
 import argparse
+import contextlib
+import ctypes
 import http.server
 import importlib
 import json
@@ -13,6 +18,8 @@ import multiprocessing
 import os
 import platform
 import queue
+import socket
+import struct
 import sys
 import threading
 import traceback
@@ -55,6 +62,54 @@ def load(model_dir: Path):
     return code, code.model_fn(str(model_dir))
 
 
+class Offline:
+    """Cuts this process off from all networks but its own loopback, and keeps what it has tried to reach."""
+
+    ASKING = ("socket.getaddrinfo", "socket.gethostbyname", "socket.connect", "socket.sendto", "socket.sendmsg")
+
+    def __init__(self):
+        self.own = (None, "", "localhost", "127.0.0.1", "::1", socket.gethostname())
+        self.reached = []
+        leave_networks()  # for what is not Python: native code, other processes
+        sys.addaudithook(self.refuse)
+
+    def refuse(self, event, arguments):
+        if event not in self.ASKING:
+            return
+        address = arguments if event.startswith("socket.get") else arguments[1]
+        if not isinstance(address, tuple):
+            return  # a socket in the file system
+        host = address[0].decode("ascii", "replace") if isinstance(address[0], bytes) else address[0]
+        if host in self.own:
+            return
+        self.reached.append(host)
+        raise OSError(self.fault())
+
+    def fault(self):
+        """What is wrong with the model, if anything."""
+        if not self.reached:
+            return None
+        needs = "on SageMaker it has no network, so what it needs must be in its archive."
+        return f"The model reached out to {self.reached[0]}: {needs}"
+
+
+def leave_networks() -> None:
+    """Moves this process, which must have one thread, to a network of its own, with loopback alone. Linux may refuse."""
+    unshare = getattr(ctypes.CDLL(None), "unshare", None) if sys.platform == "linux" else None
+    new_user, new_network = 0x10000000, 0x40000000  # https://man7.org/linux/man-pages/man2/unshare.2.html
+    user, group = os.geteuid(), os.getegid()
+    if unshare is None or unshare(new_user | new_network) != 0:
+        return
+    import fcntl
+
+    with contextlib.suppress(OSError):  # where Linux is strict, the network has gone all the same
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")  # it stays the user that it was
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+        with socket.socket() as any_socket:
+            fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", 1))  # loopback is up
+
+
 def answer(code, model, body: bytes, content_type: "str | None", accept: "str | None") -> Answer:
     """What the toolkit makes of a request with the four functions: their answer, or the error with its trace."""
     try:
@@ -72,15 +127,18 @@ def answer(code, model, body: bytes, content_type: "str | None", accept: "str | 
 def work(connection, model_dir: Path) -> None:
     """A worker: answers one request after the other, until its server has gone."""
     os.dup2(2, 1)  # standard output is the server's
+    offline = Offline()
     try:
         code, model = load(model_dir)
     except Exception:
-        connection.send(traceback.format_exc())
+        connection.send(offline.fault() or traceback.format_exc())
         return
-    connection.send(None)
+    connection.send(offline.fault())
     while True:
         try:
-            connection.send(answer(code, model, *connection.recv()))
+            answered = answer(code, model, *connection.recv())
+            fault = offline.fault()
+            connection.send(Answer(500, fault, "text/plain", fault.encode("utf-8")) if fault else answered)
         except (EOFError, BrokenPipeError, KeyboardInterrupt):
             return
 

@@ -6,7 +6,7 @@ import type { LabelledPair } from "../../cli/labelled-pairs";
 
 const run = promisify(execFile);
 const accuracy = (...args: string[]) =>
-  run(process.execPath, ["--import", "tsx", "cli/main.ts", "model", "accuracy", ...args]).then(
+  run(process.execPath, ["cli/offline-inference.mjs", "model", "accuracy", ...args]).then(
     ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
     ({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }) => ({ code, stdout, stderr }),
   );

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { endpointOf, endpointServes } from "../../cli/endpoint";
+import { endpointOf, endpointServes, endpointWillServe } from "../../cli/endpoint";
 import { AwsError, json, type StandIn, serve } from "../../local/stand-in";
 import { synthesizedStacks } from "../setup/stacks";
 
@@ -79,6 +79,63 @@ test("the waiting ends at once when the process is told to end", async () => {
   await expect(endpointServes(endpoint, { signal: interruption.signal, intervalSeconds: 3600 })).rejects.toThrow(
     "Interrupted by SIGINT.",
   );
+});
+
+describe("before a deployment", () => {
+  const look = () => endpointWillServe(endpoint, { intervalSeconds: 0.01 });
+  const at = (LastModifiedTime: number) => ({ LastModifiedTime });
+  const absent = json({ __type: "ValidationException", Message: 'Could not find endpoint "paraphrase".' }, 400);
+
+  test("an endpoint that serves another configuration is waited for until one is deployed", async () => {
+    const old = status("InService", "old", at(1));
+    await answering(old, old, old, status("Updating", "old", at(2)), status("InService", "new", at(3)));
+    await look();
+    expect(said.mock.calls).toEqual([["paraphrase is InService with old. Waiting for new to be deployed ..."]]);
+    expect(asked).toHaveLength(5);
+  });
+
+  test("an endpoint that is not there is waited for", async () => {
+    await answering(absent, absent, status("Creating", "new"), status("Creating", "new"), status("InService", "new"));
+    await look();
+    expect(said.mock.calls).toEqual([
+      ["There is no paraphrase. Waiting for new to be deployed ..."],
+      ["paraphrase is Creating ..."],
+    ]);
+  });
+
+  test("one that serves the configuration already, or is on its way to it, is not waited for to change", async () => {
+    await answering(status("InService", "new"));
+    await look();
+    expect(asked).toHaveLength(2);
+    await sagemaker.stop();
+    await answering(status("Updating", "old"), status("InService", "new"));
+    await look();
+    expect(said.mock.calls).toEqual([]);
+  });
+
+  test("what SageMaker takes back is a failure with the way back, even where no look fell into the update", async () => {
+    const why = { FailureReason: "The alarm paraphrase-rollback was raised." };
+    const old = status("InService", "old", at(1));
+    await answering(old, old, status("InService", "old", { ...at(2), ...why }));
+    await expect(look()).rejects.toThrow(
+      /^paraphrase does not serve new: it is InService with old\.\nSageMaker says: The alarm .*\nThe release before /,
+    );
+  });
+
+  test("what failed before is waited for to be mended, and what fails after is a failure", async () => {
+    await answering(status("Failed", "old", at(1)), status("Failed", "old", at(1)), status("Failed", "new", at(2)));
+    await expect(look()).rejects.toThrow("paraphrase does not serve new: it is Failed with new.");
+    expect(said.mock.calls).toEqual([["paraphrase is Failed with old. Waiting for new to be deployed ..."]]);
+  });
+
+  test("the waiting ends at once when the process is told to end", async () => {
+    await answering(status("InService", "old"));
+    const interruption = new AbortController();
+    said.mockImplementation(() => interruption.abort(new Error("Interrupted by SIGINT.")));
+    await expect(endpointWillServe(endpoint, { signal: interruption.signal, intervalSeconds: 3600 })).rejects.toThrow(
+      "Interrupted by SIGINT.",
+    );
+  });
 });
 
 test("what is to be served is the current release's configuration, by its name on AWS", () => {

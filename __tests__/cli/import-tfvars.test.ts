@@ -24,7 +24,7 @@ function run(...args: string[]): Promise<{ status: number; stdout: string; stder
   });
 }
 
-const importFile = (file: string) => run("--import", "tsx", "cli/main.ts", "import-tfvars", file);
+const importFile = (file: string) => run("cli/offline-inference.mjs", "import-tfvars", file);
 
 async function written(content: string, name = "terraform.tfvars") {
   const file = join(folder, name);

@@ -12,7 +12,17 @@ jest.setTimeout(60_000);
 let desk: string;
 beforeAll(async () => {
   desk = await mkdtemp(join(tmpdir(), "desk-"));
-  for (const name of ["node_modules", "package.json", "cdktf.json", "dist", "lambda-src", "main.ts", "cli", "samples"])
+  for (const name of [
+    "node_modules",
+    "package.json",
+    "cdktf.json",
+    "dist",
+    "lambda-src",
+    "main.ts",
+    "cli",
+    "local",
+    "samples",
+  ])
     await symlink(resolve(name), join(desk, name));
 });
 afterAll(() => rm(desk, { recursive: true, force: true }));

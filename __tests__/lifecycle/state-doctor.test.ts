@@ -97,7 +97,7 @@ async function deploy(stack: string, configuration: object) {
 
 /** Runs the program until it ends. */
 async function program(args: string[], { environment = {}, answer }: { environment?: object; answer?: string } = {}) {
-  const command = [process.execPath, "--import", "tsx", "cli/main.ts", ...args];
+  const command = [process.execPath, "cli/offline-inference.mjs", ...args];
   const [file = "", ...rest] =
     answer === undefined
       ? command

@@ -18,6 +18,7 @@ const linked = [
   "lambda-src",
   "main.ts",
   "cli",
+  "local",
   "samples",
   "model",
   ".venv",
@@ -40,14 +41,14 @@ afterAll(async () => {
 });
 
 const node = (...args: string[]) =>
-  run(process.execPath, ["--import", "tsx", ...args], {
+  run(process.execPath, args, {
     cwd: desk,
     env: { ...process.env, TMPDIR: join(desk, "tmp") },
   }).then(
     (said) => ({ code: 0, ...said }),
     (error: unknown) => failed.parse(error),
   );
-const start = (...args: string[]) => node("cli/start.ts", ...args);
+const start = (...args: string[]) => node("--import", "tsx", "cli/start.ts", ...args);
 
 /** What the model itself answers to the sample file. */
 async function answersOf(artifact: string) {
@@ -105,7 +106,7 @@ test("a served model speaks both contracts, and refuses as its container would",
 });
 
 test("model accuracy measures a model beside the stand-in", async () => {
-  const { code, stdout, stderr } = await node("cli/main.ts", "model", "accuracy", "--model", tiny.folder);
+  const { code, stdout, stderr } = await node("cli/offline-inference.mjs", "model", "accuracy", "--model", tiny.folder);
   expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/^150 of 150 pairs are answered\n$/m) });
   const [head, , all] = stdout.split("\n");
   expect(head).toBe("|  | pairs | stand-in: right | precision | model: right | precision |");

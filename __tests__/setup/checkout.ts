@@ -6,7 +6,7 @@ import { join, relative, resolve } from "node:path";
 import type { Moto } from "./moto";
 
 /** What a clone does not have, and what no command reads, but for one file. */
-const left = [".git", ".local", ".venv", "__tests__", "cdktf.out", "coverage", "dist", "node_modules"];
+const left = [".cli", ".git", ".local", ".venv", "__tests__", "cdktf.out", "coverage", "dist", "node_modules"];
 
 const golden = "__tests__/fixtures/golden-predictions.json";
 
@@ -57,7 +57,7 @@ export class Checkout {
 
   /** The program of this project: `offline-inference ...`. */
   cli(...args: string[]) {
-    return this.run(process.execPath, ["--import", "tsx", "cli/main.ts", ...args]);
+    return this.run(process.execPath, ["cli/offline-inference.mjs", ...args]);
   }
 
   /** The cdktf CLI: `npx cdktf ...`. */

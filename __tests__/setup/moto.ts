@@ -1,12 +1,10 @@
 import { execFile, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { z } from "zod";
+import { pythonWith } from "../../local/python";
 
 const run = promisify(execFile);
 const program = resolve("__tests__/setup/moto");
@@ -27,8 +25,8 @@ const holdings = z.record(z.string(), z.number());
 
 /** An AWS account on loopback: moto, with its gaps filled (moto/gaps.py). It keeps nothing after `stop`. */
 export async function startMoto() {
-  const binaries = await installMoto();
-  const server = spawn(join(binaries, "python"), [join(program, "server.py")], { stdio: ["pipe", "pipe", "inherit"] });
+  const python = await installMoto();
+  const server = spawn(python, [join(program, "server.py")], { stdio: ["pipe", "pipe", "inherit"] });
   const closed = once(server, "close");
   let stopping = false;
   closed.then(([status, signal]) => {
@@ -63,7 +61,7 @@ export async function startMoto() {
     /** AWS's CLI: what it answers, where it answers anything. */
     aws: async (...args: string[]): Promise<unknown> => {
       const command = ["-m", "awscli", "--endpoint-url", url, "--output", "json", ...args];
-      const { stdout } = await run(join(binaries, "python"), command, { env: environment, maxBuffer: 1 << 26 });
+      const { stdout } = await run(python, command, { env: environment, maxBuffer: 1 << 26 });
       return stdout === "" ? undefined : JSON.parse(stdout);
     },
     /** Every call since the start, in its order. */
@@ -80,23 +78,5 @@ export async function startMoto() {
 
 export type Moto = Awaited<ReturnType<typeof startMoto>>;
 
-/** The programs of a virtual environment that holds just what requirements.txt says, made the first time. */
-export async function installMoto(): Promise<string> {
-  const requirements = join(program, "requirements.txt");
-  const key = createHash("sha256")
-    .update(await readFile(requirements))
-    .digest("hex")
-    .slice(0, 12);
-  const folder = resolve(".venv", `moto-${key}`);
-  const binaries = join(folder, "bin");
-  if (existsSync(binaries)) return binaries;
-  await mkdir(resolve(".venv"), { recursive: true });
-  const fresh = await mkdtemp(resolve(".venv", "new-"));
-  await run("python3", ["-m", "venv", fresh]);
-  await run(join(fresh, "bin", "python"), ["-m", "pip", "install", "--quiet", "--requirement", requirements]);
-  await rename(fresh, folder).catch(async (error) => {
-    await rm(fresh, { recursive: true }); // another process was as quick
-    if (!existsSync(binaries)) throw error;
-  });
-  return binaries;
-}
+/** The Python of a virtual environment that holds just what requirements.txt says, made the first time. */
+export const installMoto = (): Promise<string> => pythonWith("moto", join(program, "requirements.txt"));

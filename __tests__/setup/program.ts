@@ -1,5 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { resolve } from "node:path";
+
+const launcher = resolve("cli/offline-inference.mjs");
 
 /** How the program is run. */
 export interface ProgramOptions {
@@ -27,7 +30,7 @@ export const atTerminal = ["python3", "-c", "import pty, sys; sys.exit(pty.spawn
 /** Starts `offline-inference ...` as a process. */
 export function startProgram(args: readonly string[], options: ProgramOptions = {}) {
   const { environment = {}, folder, on = [], input = "" } = options;
-  const [command = "", ...rest] = [...on, process.execPath, "--import", "tsx", "cli/main.ts", ...args];
+  const [command = "", ...rest] = [...on, process.execPath, launcher, ...args];
   const child = spawn(command, rest, { cwd: folder, env: { ...process.env, ...environment } });
   const said = { stdout: "", stderr: "" };
   for (const stream of ["stdout", "stderr"] as const) {

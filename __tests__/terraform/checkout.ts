@@ -89,7 +89,7 @@ export class Checkout {
 
   /** Starts the command line. `above` goes above the usual environment; `on` is what it is run by, node otherwise. */
   start(args: string[], above: Record<string, string> = {}, on: string[] = []) {
-    const [program = "", ...rest] = [...on, process.execPath, "--import", "tsx", "cli/main.ts", ...args];
+    const [program = "", ...rest] = [...on, process.execPath, "cli/offline-inference.mjs", ...args];
     const child = spawn(program, rest, { cwd: this.folder, env: { ...environment, ...above } });
     const said = { stdout: "", stderr: "" };
     for (const stream of ["stdout", "stderr"] as const) {

@@ -137,7 +137,7 @@ describe("a stack", () => {
   test.each([
     { answer: "y", keys: "y\r", status: 0, said: "Apply complete!" },
     { answer: "Enter", keys: "\r", status: 1, said: "Nothing was applied." },
-    { answer: "Ctrl-C", keys: "\x03", status: 1, said: "Nothing was applied." },
+    { answer: "Ctrl-C", keys: "\x03", status: 130, said: "Interrupted by SIGINT." },
     { answer: "the end of the input", keys: "\x04", status: 1, said: "Nothing was applied." },
   ])("at a terminal is deployed on a yes only: $answer ends with $status", async ({ keys, status, said }) => {
     await checkout.write({ terraform_data: { a: thing("1") } });
@@ -169,7 +169,10 @@ describe("a stack", () => {
     const run = checkout.start(["deploy", "tiny", "--auto-approve"], { TERRAFORM_BINARY_NAME: found.at(-1) ?? "" });
     await Promise.race([started(), run.ended]);
     run.child.kill("SIGTERM");
-    expect(await run.ended).toMatchObject({ status: 1, stderr: expect.stringMatching(/Interrupted by SIGTERM\.\n$/) });
+    expect(await run.ended).toMatchObject({
+      status: 143,
+      stderr: expect.stringMatching(/Interrupted by SIGTERM\.\n$/),
+    });
     expect(await inputs()).toMatchObject({ a: "1" });
   });
 });

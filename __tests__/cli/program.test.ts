@@ -1,0 +1,162 @@
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { mkdir, mkdtemp, open, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { z } from "zod";
+import { allCommands, exitCodes, fullName } from "../../cli/help";
+import { program } from "../../cli/program";
+
+const run = promisify(execFile);
+const launcher = resolve("cli/offline-inference.mjs");
+
+const metafile = z.object({
+  inputs: z.record(
+    z.string(),
+    z.object({ imports: z.array(z.object({ path: z.string(), kind: z.string(), external: z.boolean().optional() })) }),
+  ),
+});
+
+/** What a line for bash ends with, where `$cli` is the program. */
+function bash(line: string) {
+  return new Promise<{ status: number | null; stdout: string; stderr: string }>((ended) => {
+    const env = { ...process.env, cli: `${process.execPath} ${launcher}` };
+    const child = execFile("bash", ["-c", line], { env }, (_error, stdout, stderr) =>
+      ended({ status: child.exitCode, stdout, stderr }),
+    );
+  });
+}
+
+const commands = allCommands(program()).map((command) => ({ name: fullName(command), command }));
+
+describe("every command", () => {
+  test.each(commands)(
+    "$name says what it is for, and is shown by examples of calls that it takes",
+    ({ name, command }) => {
+      expect(command.description()).toMatch(/\.$/);
+      let help = "";
+      command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
+      const [, shown = ""] = /^Examples:\n((?: {2}.+\n)+)/m.exec(help) ?? [];
+      const lines = shown.split("\n").filter((line) => line !== "");
+      expect(lines).not.toEqual([]);
+      for (const line of lines) {
+        const words = line
+          .trim()
+          .split(/ (?:[>|<].*)?/)
+          .filter((word) => word !== "");
+        if (name !== "offline-inference") expect(`${words.join(" ")} `).toMatch(new RegExp(`^${name} `));
+        const called = words.reduce((at, word) => at.commands.find((one) => one.name() === word) ?? at, program());
+        const flags = [...called.options, ...program().options].flatMap(({ long, short }) => [long, short]);
+        for (const flag of words.filter((word) => /^--./.test(word))) {
+          if (called.name() !== "complete") expect(flags).toContain(flag);
+        }
+      }
+    },
+  );
+
+  test("starts without the modules that only some need", async () => {
+    const script = `
+      import { build } from "esbuild";
+      import { bundleOptions } from "./scripts/bundle-cli.mjs";
+      const { metafile } = await build({ ...bundleOptions("nowhere"), write: false });
+      console.log(JSON.stringify(metafile));
+    `;
+    const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", script], { maxBuffer: 1 << 26 });
+    const { inputs } = metafile.parse(JSON.parse(stdout));
+    const reached = new Map<string, string>();
+    const reach = (path: string, from: string) => {
+      if (reached.has(path)) return;
+      reached.set(path, from);
+      for (const { kind, path: next, external } of inputs[path]?.imports ?? []) {
+        if (kind !== "dynamic-import") reach(external ? `node_modules/${next}` : next, path);
+      }
+    };
+    reach("cli/main.ts", "nothing");
+    expect(reached.size).toBeGreaterThan(10);
+    const others = [...reached].filter(
+      ([path, from]) =>
+        /^node_modules\/(?!node:|commander\/|picocolors\/)/.test(path) && !from.startsWith("node_modules/"),
+    );
+    expect(others).toEqual([]); // what is reached, and from where
+  });
+});
+
+test("README lists the exit codes that help lists", () => {
+  const codes = [...exitCodes.matchAll(/^ {2}(\d+) +(.+)$/gm)].map(([, code, meaning]) => `| ${code} | ${meaning} |`);
+  expect(codes.length).toBeGreaterThan(3);
+  const readme = readFileSync("README.md", "utf8").split("\n");
+  expect(readme).toEqual(expect.arrayContaining(codes));
+});
+
+describe("what is mistyped", () => {
+  test.each([
+    ["depoly state", "error: unknown command 'depoly'\n(Did you mean deploy?)\nSee: offline-inference --help\n"],
+    ["model uplaod", "error: unknown command 'uplaod'\n(Did you mean upload?)\nSee: offline-inference model --help\n"],
+    [
+      "state doctor --restor 1",
+      "error: unknown option '--restor'\n(Did you mean --restore?)\nSee: offline-inference state doctor --help\n",
+    ],
+    ["diff", "error: missing required argument 'stack'\nSee: offline-inference diff --help\n"],
+  ])("%s ends with 1, what may be meant and where to read on", async (words, stderr) => {
+    expect(await bash(`$cli ${words}`)).toEqual({ status: 1, stdout: "", stderr });
+  });
+});
+
+describe("an error", () => {
+  const failing = "$cli import-tfvars nowhere.tfvars";
+
+  test("is one line, and with --debug what it comes from too", async () => {
+    const short = await bash(failing);
+    expect(short).toEqual({ status: 1, stdout: "", stderr: expect.stringMatching(/^.*nowhere\.tfvars.*\n$/) });
+    for (const line of [`${failing} --debug`, failing.replace("$cli", "$cli --debug")]) {
+      const { status, stderr } = await bash(line);
+      expect(status).toBe(1);
+      expect(stderr).toContain(short.stderr.trim());
+      expect(stderr).toMatch(/^ +at .*cli\/\S+\.ts:\d+/m);
+    }
+  });
+
+  test("of what is synthesized is said without its stack, and one of the folder is said as such", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "program-"));
+    const run = (words: string) => bash(`cd ${folder}; $cli ${words}`);
+    const here = `cannot synthesize: ${folder} has no main.ts. Run it in the folder of the project.\n`;
+    expect(await run("state doctor")).toEqual({ status: 1, stdout: "", stderr: here });
+
+    await mkdir(join(folder, "scripts"));
+    await symlink(resolve("node_modules"), join(folder, "node_modules"));
+    await writeFile(join(folder, "scripts", "build.mjs"), "");
+    await writeFile(join(folder, "main.ts"), 'throw new TypeError("no such thing");');
+    const wrong = "cannot synthesize: TypeError: no such thing\n";
+    expect(await run("state doctor")).toEqual({ status: 1, stdout: "", stderr: wrong });
+    expect((await run("state doctor --debug")).stderr).toMatch(/ at .*main\.ts:1/);
+    await rm(folder, { recursive: true });
+  });
+
+  test("of writing to a reader that has gone is none: it ends with 141, without a word", async () => {
+    const line = "exec 3> >(exec true); wait $!; $cli complete -- model '' >&3";
+    expect(await bash(line)).toEqual({ status: 141, stdout: "", stderr: "" });
+  });
+});
+
+describe("Ctrl-C", () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "program-"));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  test("ends a command with 130 for the shell, and without a word", async () => {
+    const fifo = join(folder, "terraform.tfvars");
+    await run("mkfifo", [fifo]);
+    const child = spawn(process.execPath, [launcher, "import-tfvars", fifo]);
+    let said = "";
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (said += chunk));
+    const written = await open(fifo, "w"); // waits until it is read
+    child.kill("SIGINT");
+    const [status, signal] = await once(child, "close");
+    await written.close();
+    expect({ status, signal, said }).toEqual({ status: null, signal: "SIGINT", said: "" }); // of which a shell makes 130
+  });
+});

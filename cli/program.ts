@@ -1,0 +1,32 @@
+import { Command } from "commander";
+import { bootstrapCommand } from "./bootstrap";
+import { completeCommand, completionCommand } from "./completion";
+import { deployCommand } from "./deploy";
+import { diffCommand } from "./diff";
+import { allCommands, examples, exitCodes, fullName } from "./help";
+import { importTfvarsCommand } from "./import-tfvars";
+import { modelCommand } from "./model";
+import { stateCommand } from "./state";
+import { statusCommand } from "./status";
+
+/** The program with all its commands. What they need is loaded when they run. */
+export function program(): Command {
+  const program = new Command("offline-inference")
+    .description("Deploys and looks after the pipeline. Each command says more: offline-inference help <command>.")
+    .option("--debug", "with an error, print where it comes from")
+    .addHelpText("after", examples("offline-inference diff inference-dev", "offline-inference help model ship"))
+    .addHelpText("after", exitCodes)
+    .addCommand(bootstrapCommand())
+    .addCommand(diffCommand())
+    .addCommand(deployCommand())
+    .addCommand(importTfvarsCommand())
+    .addCommand(modelCommand())
+    .addCommand(stateCommand())
+    .addCommand(statusCommand())
+    .addCommand(completionCommand())
+    .addCommand(completeCommand(), { hidden: true });
+  for (const command of allCommands(program)) {
+    command.configureHelp({ showGlobalOptions: true }).showHelpAfterError(`See: ${fullName(command)} --help`);
+  }
+  return program;
+}

