@@ -13,6 +13,7 @@ import { modelCommand } from "./model";
 import { requestsCommand } from "./requests";
 import { resultsCommand } from "./results";
 import { stateCommand } from "./state";
+import { statusCommand } from "./status";
 
 /** The program with all its commands. What they need is loaded when they run. */
 export function program(): Command {
@@ -32,6 +33,7 @@ export function program(): Command {
     .addCommand(resultsCommand())
     .addCommand(failedCommand())
     .addCommand(stateCommand())
+    .addCommand(statusCommand())
     .addCommand(importTfvarsCommand())
     .addCommand(completionCommand())
     .addCommand(completeCommand(), { hidden: true });

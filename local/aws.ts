@@ -5,13 +5,18 @@ import { DescribeStatementCommand, ExecuteStatementCommand, RedshiftDataClient }
 import { Client, escapeIdentifier } from "pg";
 import { z } from "zod";
 import { type Route, startApiGateway } from "./api-gateway";
+import { startCloudWatch } from "./cloudwatch";
 import { accountId, operator } from "./credentials";
 import { startEventSourceMapping } from "./event-source-mapping";
 import { startFeatureStore } from "./feature-store";
 import { type LocalFunction, startFunction } from "./lambda";
+import { type FunctionDescription, startLambda } from "./lambda-configuration";
+import { counted, countedModel, gauge, type Metric } from "./metrics";
 import { startParameters } from "./parameters";
 import { isPostgresRunning, startPostgres } from "./postgres";
+import { startRedshift } from "./redshift";
 import { startRedshiftData } from "./redshift-data";
+import { type EndpointDescription, startSageMaker } from "./sagemaker";
 import { type Model, startSageMakerRuntime } from "./sagemaker-runtime";
 import { type Queue, startSqs } from "./sqs";
 import { readStack, type Stack } from "./terraform";
@@ -62,11 +67,9 @@ export async function startAws({ stack: stackName, dataDir, model }: LocalAwsOpt
   for (const folder of [databaseDir, logDir]) rmSync(folder, { recursive: true, force: true });
   mkdirSync(logDir, { recursive: true });
 
-  const cluster = stack.only(
-    "aws_redshift_cluster",
-    z.object({ cluster_identifier: z.string(), database_name: z.string() }),
-  );
+  const cluster = stack.only("aws_redshift_cluster", clusterAttributes);
   const endpoint = endpointOf(stack);
+  const answering = countedModel(endpoint, model);
   const groups = featureGroupsOf(stack);
   const { queues, queue, deadLetterQueue } = queuesOf(stack);
 
@@ -83,7 +86,7 @@ export async function startAws({ stack: stackName, dataDir, model }: LocalAwsOpt
       startWarehouse(databaseDir, cluster, stack),
       startSqs({ queues }),
       startFeatureStore({ groups }),
-      startSageMakerRuntime({ ...endpoint, model }),
+      startSageMakerRuntime({ ...endpoint, model: answering.model }),
     ]);
     for (const standIn of [warehouse, sqs, featureStore, sageMaker]) started(standIn);
     for (const { address, name } of stack.all("aws_sqs_queue", z.object({ name: z.string() }))) {
@@ -98,17 +101,24 @@ export async function startAws({ stack: stackName, dataDir, model }: LocalAwsOpt
       AWS_ENDPOINT_URL_SAGEMAKER_FEATURESTORE_RUNTIME: featureStore.url,
       AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: sageMaker.url,
     };
-    const functions = functionsOf(stack, endpoints, logDir);
+    const counts = [...functionsOf(stack, endpoints, logDir)].map(([arn, one]) => ({ arn, ...counted(one) }));
+    const functions = new Map(counts.map(({ arn, local }) => [arn, local]));
     for (const one of functions.values()) started(one);
     for (const mapping of mappingsOf(stack, functions, sqs.url, sqs.queueUrls)) started(mapping);
     const api = started(await startApiGateway(apiOf(stack, functions)));
-    const parameters = started(await startParameters(parametersOf(stack)));
+    const ages = [queue, deadLetterQueue].map((QueueName) => {
+      const metric = "ApproximateAgeOfOldestMessage";
+      const name = { namespace: "AWS/SQS", name: metric, dimensions: { QueueName } };
+      return gauge(name, () => sqs.ageOfOldestMessage(QueueName));
+    });
+    const metrics = [...counts.flatMap((one) => one.metrics), ...answering.metrics, ...ages];
+    const controlPlane = started(await startControlPlane(stack, { cluster, endpoint, metrics }));
 
     const { accessKeyId, secretAccessKey } = operator.credentials;
     return {
       environment: {
         ...endpoints,
-        AWS_ENDPOINT_URL_SSM: parameters.url,
+        ...controlPlane.endpoints,
         AWS_DEFAULT_REGION: stack.region, // what Python reads instead of AWS_REGION
         AWS_ACCESS_KEY_ID: accessKeyId,
         AWS_SECRET_ACCESS_KEY: secretAccessKey,
@@ -126,6 +136,51 @@ export async function startAws({ stack: stackName, dataDir, model }: LocalAwsOpt
     await stop();
     throw error;
   }
+}
+
+const clusterAttributes = z.object({
+  cluster_identifier: z.string(),
+  database_name: z.string(),
+  node_type: z.string(),
+  number_of_nodes: z.number(),
+});
+
+/** What AWS says of the stack's resources: what they are called, in which state they are, what was counted of them. */
+async function startControlPlane(
+  stack: Stack,
+  about: {
+    readonly cluster: z.infer<typeof clusterAttributes>;
+    readonly endpoint: EndpointDescription;
+    readonly metrics: readonly Metric[];
+  },
+) {
+  const { cluster, endpoint, metrics } = about;
+  const alarms = stack.all("aws_cloudwatch_metric_alarm", z.object({ alarm_name: z.string() }));
+  const standIns = await allOrStop([
+    startParameters(parametersOf(stack)),
+    startSageMaker(endpoint),
+    startRedshift({
+      clusterId: cluster.cluster_identifier,
+      databaseName: cluster.database_name,
+      nodeType: cluster.node_type,
+      numberOfNodes: cluster.number_of_nodes,
+    }),
+    startLambda(stack.region, functionDescriptionsOf(stack)),
+    startCloudWatch({ metrics, alarms: alarms.map(({ alarm_name: name }) => name) }),
+  ]);
+  const [parameters, sageMaker, redshift, lambda, cloudWatch] = standIns;
+  return {
+    endpoints: {
+      AWS_ENDPOINT_URL_SSM: parameters.url,
+      AWS_ENDPOINT_URL_SAGEMAKER: sageMaker.url,
+      AWS_ENDPOINT_URL_REDSHIFT: redshift.url,
+      AWS_ENDPOINT_URL_LAMBDA: lambda.url,
+      AWS_ENDPOINT_URL_CLOUDWATCH: cloudWatch.url,
+    },
+    stop: async () => {
+      await Promise.all(standIns.map((one) => one.stop()));
+    },
+  };
 }
 
 /** Names that AWS would give, for references between resources. */
@@ -150,19 +205,20 @@ function supplyNames(stack: Stack) {
 }
 
 /** The endpoint, and the variant of the one configuration that it serves: there may be an earlier one beside it. */
-function endpointOf(stack: Stack) {
+function endpointOf(stack: Stack): EndpointDescription {
   const endpoint = stack.only(
     "aws_sagemaker_endpoint",
     z.object({ name: z.string(), endpoint_config_name: z.string() }),
   );
-  const production_variants = z.tuple([z.object({ variant_name: z.string() })]);
+  const production_variants = z.tuple([z.object({ variant_name: z.string(), initial_instance_count: z.number() })]);
   const configurations = stack.all(
     "aws_sagemaker_endpoint_configuration",
     z.object({ name: z.string(), production_variants }),
   );
   const served = configurations.find(({ name }) => name === endpoint.endpoint_config_name);
   if (served === undefined) throw new Error(`${endpoint.address} serves a configuration that is not in the stack`);
-  return { endpointName: endpoint.name, variantName: served.production_variants[0].variant_name };
+  const [{ variant_name: variantName, initial_instance_count: instanceCount }] = served.production_variants;
+  return { endpointName: endpoint.name, configurationName: served.name, variantName, instanceCount };
 }
 
 const functionName = z.object({ function_name: z.string() });
@@ -295,22 +351,30 @@ async function runStatement(endpoint: string, ClusterIdentifier: string, Databas
   client.destroy();
 }
 
+const functionAttributes = z.object({
+  function_name: z.string(),
+  filename: z.string(),
+  handler: z.literal("index.handler"),
+  role: z.string(),
+  timeout: z.number(),
+  memory_size: z.number(),
+  environment: z.object({ variables: z.record(z.string(), z.string()) }).optional(),
+});
+
+/** The stack's functions, as Lambda describes them. */
+const functionDescriptionsOf = (stack: Stack): FunctionDescription[] =>
+  stack.all("aws_lambda_function", functionAttributes).map((one) => ({
+    name: one.function_name,
+    timeoutSeconds: one.timeout,
+    memoryMegabytes: one.memory_size,
+    variables: one.environment?.variables ?? {},
+  }));
+
 /** The stack's functions, by ARN. */
 function functionsOf(stack: Stack, endpoints: Record<string, string>, logDir: string): Map<string, LocalFunction> {
   const archives = stack.all("data.archive_file", z.object({ source_dir: z.string(), output_path: z.string() }));
   for (const { address, output_path: path } of archives) stack.supply({ [`${address}.output_path`]: path });
-  const found = stack.all(
-    "aws_lambda_function",
-    z.object({
-      function_name: z.string(),
-      filename: z.string(),
-      handler: z.literal("index.handler"),
-      role: z.string(),
-      timeout: z.number(),
-      memory_size: z.number(),
-      environment: z.object({ variables: z.record(z.string(), z.string()) }).optional(),
-    }),
-  );
+  const found = stack.all("aws_lambda_function", functionAttributes);
   return new Map(
     found.map((one) => {
       const archive = archives.find(({ output_path: path }) => path === one.filename);

@@ -7,6 +7,15 @@ const { SqsStore } = await import(new URL("sqs/sqsStore.js", import.meta.resolve
 const sqsStore = Object.assign(new SqsStore(), { host: "" });
 const app = buildApp({ logger: false, stores: { sqsStore } });
 
+// How old the oldest message is, in milliseconds, SQS tells CloudWatch alone. What was received three times is left out.
+app.get("/oldest-message/:queue", ({ params }) => {
+  const { ready, delayed, inflight } = sqsStore.inspectQueue(params.queue).messages;
+  const messages = [...ready, ...delayed, ...inflight.map(({ message }) => message)];
+  const fresh = messages.filter(({ approximateReceiveCount: count }) => count < 3);
+  const now = Date.now();
+  return { age: fresh.reduce((oldest, { sentTimestamp }) => Math.max(oldest, now - sentTimestamp), 0) };
+});
+
 process.once("disconnect", () => process.exit()); // it keeps nothing
 
 try {

@@ -1,4 +1,5 @@
 import { CreateQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { z } from "zod";
 import { operator } from "./credentials";
 import { startServerProcess } from "./server-process";
 import type { StandIn } from "./stand-in";
@@ -12,7 +13,11 @@ export interface Queue {
 export interface Sqs extends StandIn {
   /** URLs of the queues, by name. */
   readonly queueUrls: Map<string, string>;
+  /** How long the oldest message of a queue has been there, in seconds; 0 where there is none. */
+  ageOfOldestMessage(queueName: string): Promise<number>;
 }
+
+const oldestMessage = z.object({ age: z.number() });
 
 /**
  * Starts SQS (fauxqs, a process of its own) with these queues; a dead-letter queue comes before the queue that names it.
@@ -28,5 +33,13 @@ export async function startSqs({ queues }: { queues: Queue[] }): Promise<Sqs> {
     queueUrls.set(name, QueueUrl);
   }
   client.destroy();
-  return { url, queueUrls, stop: server.stop };
+  return {
+    url,
+    queueUrls,
+    ageOfOldestMessage: async (name) => {
+      const answer = await fetch(`${url}/oldest-message/${encodeURIComponent(name)}`);
+      return Math.floor(oldestMessage.parse(await answer.json()).age / 1000);
+    },
+    stop: server.stop,
+  };
 }

@@ -236,6 +236,8 @@ const selectPredictions = `SELECT request_id, input_id, job_id, output, endpoint
 
 const afterTime = "CAST(:after_time AS TIMESTAMP)";
 
+const timeNamed = (place: number) => `CAST(:since_${place} AS TIMESTAMP)`;
+
 const aMinute = () => within(60_000);
 
 export interface ResultsProps {
@@ -420,6 +422,18 @@ export class Results {
       `SELECT job_id, COUNT(*), ${inUtc("MIN(predicted_at)")}, ${inUtc("MAX(predicted_at)")} FROM prediction_results ` +
       `WHERE job_id IS NOT NULL GROUP BY job_id ORDER BY MAX(predicted_at) DESC, job_id LIMIT ${Math.trunc(limit)}`;
     return this.read(jobRow, sql, {}, until);
+  }
+
+  /** How many predictions were made since each of these times, of which the first is the earliest. */
+  async countsSince(times: readonly [Date, ...Date[]], until = aMinute()): Promise<number[]> {
+    const counts = times.map((_, place) => `COUNT(CASE WHEN predicted_at >= ${timeNamed(place)} THEN 1 END)`);
+    const [row = []] = await this.read(
+      z.array(number),
+      `SELECT ${counts.join(", ")} FROM prediction_results WHERE predicted_at >= ${timeNamed(0)}`,
+      Object.fromEntries(times.map((time, place) => [`since_${place}`, timestamp(time)])),
+      until,
+    );
+    return row;
   }
 
   private get database() {

@@ -65,6 +65,7 @@ test.each([
   ["its count", (results: Results) => results.count(selection, ever)],
   ["a job's figures", (results: Results) => results.figuresOfJob("job", new Date(0), ever)],
   ["the jobs", (results: Results) => results.jobs(20, ever)],
+  ["counts since some times", (results: Results) => results.countsSince([new Date(0), new Date(1)])],
 ])("what reads %s is Redshift's", async (_, read) => {
   const statements = await statementsOf(read);
   expect(statements).toHaveLength(1);

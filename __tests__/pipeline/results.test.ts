@@ -212,6 +212,14 @@ describe.each(["repeatable read", "serializable"] as const)("in a warehouse whos
     expect(await results.jobs(1, ever)).toEqual([{ jobId: "figures", predictions: 3, first, last }]);
   });
 
+  test("counts what was predicted since some times", async () => {
+    const at = (time: string) => new Date(`2031-07-01T${time}Z`);
+    const times = ["08:00:00.000", "09:00:00.000", "09:59:59.999", "10:00:00.000"];
+    await results.save(times.map((time) => prediction({ requestId: `at-${time}`, predictedAt: at(time) })));
+    expect(await results.countsSince([at("08:30:00"), at("10:00:00")])).toEqual([3, 1]);
+    expect(await results.countsSince([at("11:00:00"), at("12:00:00")])).toEqual([0, 0]);
+  });
+
   test("writers of the same requests at once write each of them once", async () => {
     for (let round = 0; round < 10; round++) {
       const rows = Array.from({ length: 5 }, (_, n) =>

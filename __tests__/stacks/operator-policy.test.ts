@@ -1,0 +1,38 @@
+import { operatorPolicy } from "../setup/operator-policy";
+import { synthesizedStacks } from "../setup/stacks";
+import { onlyResource, resourcesOf } from "../setup/synth";
+
+const { "inference-dev": dev = "" } = synthesizedStacks();
+const nameOf = (type: string, attribute = "name") => String(onlyResource(dev, type).attributes[attribute]);
+const ofAccount = (service: string, rest: string) => `arn:aws:${service}:us-east-1:123456789012:${rest}`;
+
+test("the policy in the documentation allows what its table names, and no more", async () => {
+  const { statements, named } = await operatorPolicy();
+  const allowed = statements.flatMap(({ Action }) => Action);
+  expect([...named].sort()).toEqual([...new Set(allowed)].sort());
+  expect(named.size).toBeGreaterThan(15);
+});
+
+test("its resources are those of the stack", async () => {
+  const cluster = nameOf("aws_redshift_cluster", "cluster_identifier");
+  const queues = resourcesOf(dev).filter(({ type }) => type === "aws_sqs_queue");
+  const worker = resourcesOf(dev).find(({ address }) => address === "aws_lambda_function.inference_worker_function");
+  const names = JSON.stringify(onlyResource(dev, "aws_ssm_parameter").attributes);
+  const user = /"redshift_reader\\":\\"(\w+)/.exec(names)?.[1];
+  const expected = [
+    ofAccount("ssm", `parameter${nameOf("aws_ssm_parameter")}`),
+    ofAccount("lambda", `function:${worker?.attributes.function_name}`),
+    ofAccount("sagemaker", `endpoint/${nameOf("aws_sagemaker_endpoint")}`),
+    ofAccount("sagemaker", `feature-group/${nameOf("aws_sagemaker_feature_group", "feature_group_name")}`),
+    ...queues.map(({ attributes }) => ofAccount("sqs", String(attributes.name))),
+    ofAccount("redshift", `cluster:${cluster}`),
+    ofAccount("redshift", `dbname:${cluster}/${nameOf("aws_redshift_cluster", "database_name")}`),
+    ofAccount("redshift", `dbuser:${cluster}/${user}`),
+  ];
+  const patterns = (await operatorPolicy()).statements
+    .flatMap(({ Resource }) => Resource)
+    .filter((resource) => resource !== "*")
+    .map((resource) => new RegExp(`^${resource.replaceAll("*", "[^/]*")}$`));
+  expect(expected.filter((arn) => !patterns.some((pattern) => pattern.test(arn)))).toEqual([]);
+  expect(patterns.filter((pattern) => !expected.some((arn) => pattern.test(arn)))).toEqual([]);
+});

@@ -1,0 +1,113 @@
+import { z } from "zod";
+
+/** In place of what could not be read: why. */
+const unread = z.object({ error: z.string() });
+
+const orUnread = <Part extends z.ZodType>(part: Part) => z.union([part, unread]);
+
+const count = z.number().int().nonnegative();
+/** A count, or null where nobody can tell. */
+const known = count.nullable();
+const time = z.iso.datetime();
+
+const queue = z.object({ waiting: count, inFlight: count, delayed: count });
+
+const metrics = z.object({
+  /** How far back the counts go. */
+  minutes: count,
+  /** How long the oldest request has been in the queue; null where CloudWatch has no value yet. */
+  oldestRequestSeconds: known,
+  worker: z.object({ invocations: known, errors: known, throttles: known, concurrency: known }),
+  endpoint: z.object({ invocations: known, serverErrors: known }),
+});
+
+const endpoint = z.object({
+  /** As SageMaker has it: InService, Updating, Failed ... */
+  status: z.string(),
+  /** The endpoint configuration that it serves. */
+  configuration: z.string(),
+  /** Why it failed, where it did. */
+  failure: z.string().nullable(),
+  modifiedAt: time,
+  variants: z.array(z.object({ name: z.string(), instances: count, wanted: count })),
+});
+
+const worker = z.object({
+  /** As Lambda has it: Active, Inactive (nothing has run for a while), Pending, Failed. */
+  state: z.string(),
+  /** How its last update went: Successful, InProgress, Failed. */
+  lastUpdate: z.string(),
+  /** The release of the model that it writes with each prediction. */
+  modelRelease: z.string().nullable(),
+  modifiedAt: time,
+});
+
+const warehouse = z.object({
+  /** As Redshift has it: available, paused, resizing ... */
+  status: z.string(),
+  /** Available, Unavailable, Maintenance, Modifying, Failed. */
+  availability: z.string(),
+  nodeType: z.string(),
+  nodes: count,
+});
+
+const predictions = z.object({
+  /** Made in the last hour. */
+  lastHour: count,
+  /** Over the last five minutes. */
+  perMinute: z.number().nonnegative(),
+});
+
+const alarms = z.object({
+  total: count,
+  withoutData: count,
+  /** Those that ring. */
+  on: z.array(z.object({ name: z.string(), reason: z.string(), since: time.nullable() })),
+});
+
+const attention = z.object({
+  part: z.enum(["queue", "deadLetters", "endpoint", "worker", "warehouse", "predictions", "alarms", "metrics"]),
+  /** `unknown`: it could not be read. */
+  mark: z.enum(["problem", "warning", "unknown"]),
+  text: z.string(),
+  /** The command that helps, or says more. */
+  mend: z.string().optional(),
+});
+
+/** What a pipeline looks like at a moment: what `offline-inference status --json` prints. */
+export const statusReport = z.object({
+  environment: z.string(),
+  region: z.string(),
+  at: time,
+  queue: orUnread(queue),
+  deadLetters: orUnread(queue),
+  metrics: orUnread(metrics),
+  endpoint: orUnread(endpoint),
+  worker: orUnread(worker),
+  warehouse: orUnread(warehouse),
+  predictions: orUnread(predictions),
+  alarms: orUnread(alarms),
+  /** How long the queue lasts at the present rate if nothing is added; null where that cannot be told. */
+  emptyInSeconds: known,
+  /** The later of the two; null where one of them could not be read. */
+  lastDeploy: z.object({ of: z.enum(["endpoint", "worker"]), at: time }).nullable(),
+  /** What asks for a person, the worst first. */
+  attention: z.array(attention),
+});
+
+export type StatusReport = z.infer<typeof statusReport>;
+export type Readings = Omit<StatusReport, "attention" | "emptyInSeconds" | "lastDeploy">;
+export type Attention = z.infer<typeof attention>;
+export type Part = Attention["part"];
+export type Queue = z.infer<typeof queue>;
+export type Metrics = z.infer<typeof metrics>;
+export type Endpoint = z.infer<typeof endpoint>;
+export type Worker = z.infer<typeof worker>;
+export type Warehouse = z.infer<typeof warehouse>;
+export type Predictions = z.infer<typeof predictions>;
+export type Alarms = z.infer<typeof alarms>;
+export type Unread = z.infer<typeof unread>;
+
+/** A part as it was read; undefined where it could not be. */
+export const read = <Read extends object>(part: Read | Unread): Read | undefined =>
+  "error" in part ? undefined : part;
