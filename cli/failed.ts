@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { examples } from "./help";
 import { type ConnectionOptions, withConnectionOptions } from "./options";
 
 // `failed` takes the options of a connection wherever they stand, before the name of a command below it or after it.
@@ -11,11 +12,14 @@ const redriveCommand = () =>
       "after",
       `
 Letters that are no requests stay. After an interruption, run it again: nothing is lost, and a request that was sent
-twice is answered once. Exits with 0 when all that were meant went back, with 2 when some stay.
-
-Examples:
-  offline-inference failed redrive
-  offline-inference failed redrive --reason endpoint_failed --env prod`,
+twice is answered once. Exits with 0 when all that were meant went back, with 2 when some stay.`,
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference failed redrive",
+        "offline-inference failed redrive --reason endpoint_failed --env prod",
+      ),
     )
     .action(async (_, command: Command) => {
       const { reason, ...options } = command.optsWithGlobals<ConnectionOptions & { reason?: string }>();
@@ -37,11 +41,14 @@ const exportCommand = () =>
     .addHelpText(
       "after",
       `
-They stay in their queue. The CSV can be given to \`requests publish --csv\`.
-
-Examples:
-  offline-inference failed export failed.csv
-  offline-inference failed export --format ndjson | jq .reason`,
+They stay in their queue. The CSV can be given to \`requests publish --csv\`.`,
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference failed export failed.csv",
+        "offline-inference failed export --format ndjson | jq .reason",
+      ),
     )
     .action(async (output: string | undefined, _, command: Command) => {
       const { format, ...options } = command.optsWithGlobals<ConnectionOptions & { format?: "csv" | "ndjson" }>();
@@ -61,11 +68,11 @@ export const failedCommand = () =>
     .addHelpText(
       "after",
       `
-Each letter is hidden from other commands for as long as this one looks.
-
-Examples:
-  offline-inference failed
-  offline-inference failed --json --env prod | jq '.groups[].count'`,
+Each letter is hidden from other commands for as long as this one looks.`,
+    )
+    .addHelpText(
+      "after",
+      examples("offline-inference failed", "offline-inference failed --json --env prod | jq '.groups[].count'"),
     )
     .addCommand(redriveCommand())
     .addCommand(exportCommand())

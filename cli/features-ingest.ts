@@ -10,6 +10,9 @@ import { Journal, journalOf } from "./journal";
 import { beforeAnything, count, type JobOutcome, type JobRow, workThrough } from "./long-job";
 import { progressOf } from "./progress";
 
+/** Where refused rows of a file are kept. */
+export const rejectsOf = (file: string) => `${file}.rejects.csv`;
+
 export interface IngestOptions {
   readonly file: string;
   readonly featureGroup: Pipeline["featureGroup"];
@@ -29,7 +32,7 @@ export interface IngestOptions {
  */
 export async function ingestFeatures(options: IngestOptions): Promise<JobOutcome> {
   const { file, featureGroup, columns = new Map(), resume = false, signal } = options;
-  const { rejectsFile = `${file}.rejects.csv` } = options;
+  const { rejectsFile = rejectsOf(file) } = options;
   const journalFile = journalOf(rejectsFile);
   const source = resolve(file);
   const settings = { "feature group": featureGroup.name, columns: JSON.stringify([...columns].sort()) };

@@ -1,4 +1,5 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { examples } from "./help";
 import { type ConnectionOptions, withConnectionOptions } from "./options";
 
 interface IngestOptions extends ConnectionOptions {
@@ -13,6 +14,15 @@ const addColumn = (given: string, columns: ReadonlyMap<string, string>): Readonl
   return new Map([...columns, [feature, column]]);
 };
 
+/** Says what columns are called; may be repeated. */
+export const columnOption = () =>
+  new Option(
+    "--column <feature=column>",
+    "the column that a feature is in, where it has another name; columns of no feature are passed over then",
+  )
+    .default(new Map<string, string>(), "as the features")
+    .argParser(addColumn);
+
 const ingestCommand = () =>
   withConnectionOptions(
     new Command("ingest")
@@ -21,12 +31,7 @@ const ingestCommand = () =>
         "<csv>",
         "UTF-8, with a header: the record's identifier, seq_0, seq_1, and the event time if it has one",
       )
-      .option(
-        "--column <feature=column>",
-        "the column that a feature is in, where it has another name; columns of no feature are passed over then",
-        addColumn,
-        new Map<string, string>(),
-      )
+      .addOption(columnOption())
       .option("--rejects <file>", "where refused rows are kept (default: the CSV file's name with .rejects.csv)")
       .option("--resume", "go on with what did not come to its end"),
   )
@@ -35,11 +40,15 @@ const ingestCommand = () =>
       "\nA row is refused where its id is none, a sentence is empty or too long, or an earlier row is the same record. It is\n" +
         "kept with its line and the reason; put right, that file can be ingested as it is. What is throttled is tried again.\n" +
         "After Ctrl-C, or a failure, --resume goes on where it ended.\n" +
-        "\nExit codes: 0 all rows are written, 1 it failed, 2 some rows were refused, 130 it was interrupted.\n" +
-        "\nExamples:\n" +
-        "  offline-inference features ingest requests.csv --env dev\n" +
-        "  offline-inference features ingest pairs.csv --column seq_0=premise --column seq_1=hypothesis\n" +
-        "  offline-inference features ingest requests.csv --env dev --resume",
+        "\nExit codes: 0 all rows are written, 1 it failed, 2 some rows were refused, 130 it was interrupted.",
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference features ingest requests.csv --env dev",
+        "offline-inference features ingest pairs.csv --column seq_0=premise --column seq_1=hypothesis",
+        "offline-inference features ingest requests.csv --env dev --resume",
+      ),
     )
     .action(async (file: string, { column, rejects, resume, ...connection }: IngestOptions) => {
       const { connect } = await import("./connection");
@@ -59,4 +68,7 @@ const ingestCommand = () =>
     });
 
 export const featuresCommand = () =>
-  new Command("features").description("Fills the feature store.").addCommand(ingestCommand());
+  new Command("features")
+    .description("Fills the feature store.")
+    .addHelpText("after", examples("offline-inference features ingest requests.csv --env dev"))
+    .addCommand(ingestCommand());

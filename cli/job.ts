@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { examples } from "./help";
 import { type ConnectionOptions, withConnectionOptions } from "./options";
 
 interface JobCommandOptions extends ConnectionOptions {
@@ -40,13 +41,16 @@ What --cancel has taken off goes back under the same request ids by \`requests p
 What the worker has begun goes on. Cut off, it has lost nothing: a request in its file may be answered as well.
 
 Exits with 0; with --wait only when every request is done, and with 2 when some failed or were cancelled; with 130
-after Ctrl-C, which ends no request.
-
-Examples:
-  offline-inference job nightly
-  offline-inference job nightly --wait && echo done
-  offline-inference job nightly --cancel
-  offline-inference job`,
+after Ctrl-C, which ends no request.`,
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference job nightly",
+        "offline-inference job nightly --wait && echo done",
+        "offline-inference job nightly --cancel",
+        "offline-inference job",
+      ),
     )
     .action(async (id: string | undefined, options: JobCommandOptions) => {
       check(id, options);

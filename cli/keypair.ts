@@ -53,5 +53,6 @@ const importCommand = () =>
 export const keypairCommand = () =>
   new Command("keypair")
     .description("Gives an environment the key pair that opens its instances: makes one, or imports a public key.")
+    .addHelpText("after", examples("offline-inference keypair create team --env dev"))
     .addCommand(createCommand())
     .addCommand(importCommand());

@@ -12,6 +12,7 @@ import { keypairCommand } from "./keypair";
 import { modelCommand } from "./model";
 import { requestsCommand } from "./requests";
 import { resultsCommand } from "./results";
+import { runCommand } from "./run";
 import { stateCommand } from "./state";
 import { statusCommand } from "./status";
 
@@ -27,6 +28,7 @@ export function program(): Command {
     .addCommand(diffCommand())
     .addCommand(deployCommand())
     .addCommand(modelCommand())
+    .addCommand(runCommand())
     .addCommand(featuresCommand())
     .addCommand(requestsCommand())
     .addCommand(jobCommand())

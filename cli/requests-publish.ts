@@ -153,9 +153,16 @@ export async function dryRun({
   }
 }
 
+/** A name that no other job has, made of the time. */
+export const newJobName = () =>
+  `${new Date().toISOString().slice(0, 19).replace(/[T:]/g, "-")}-${randomUUID().slice(0, 4)}`;
+
+/** The receipt of a job that is run as a whole. */
+export const receiptOf = (job: string) => join(receiptFolder, `${fileNameOf(job)}.csv`);
+
 function namingOf(job: string | undefined): Naming {
   const run = randomUUID();
-  const named = job ?? `${new Date().toISOString().slice(0, 19).replace(/[T:]/g, "-")}-${run.slice(0, 4)}`;
+  const named = job ?? newJobName();
   const fault = faultOf({ id: "1", jobId: named });
   if (fault !== undefined) throw new Error(`--job: ${fault}`);
   return { job: named, run };

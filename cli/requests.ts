@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { examples } from "./help";
 import { type ConnectionOptions, withConnectionOptions } from "./options";
 
 interface PublishOptions extends ConnectionOptions {
@@ -27,12 +28,16 @@ const publishCommand = () =>
       "\nThe receipt has id, request_id and job_id of each request that the queue has taken; its path is printed. Where the\n" +
         "CSV file has request_id and job_id, they are kept: a request that is sent again is the same one, and is answered\n" +
         "once. What is refused is kept beside the receipt, with the reason. What is throttled is tried again.\n" +
-        "\nExit codes: 0 all requests are sent, 1 it failed, 2 some were refused, 130 it was interrupted.\n" +
-        "\nExamples:\n" +
-        "  offline-inference requests publish 7 8 9 --env dev\n" +
-        "  offline-inference requests publish --csv requests.csv --job nightly --env dev\n" +
-        "  cut -d, -f1 ids.csv | offline-inference requests publish - --env dev\n" +
-        "  offline-inference requests publish --resume receipts/nightly-….csv",
+        "\nExit codes: 0 all requests are sent, 1 it failed, 2 some were refused, 130 it was interrupted.",
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference requests publish 7 8 9 --env dev",
+        "offline-inference requests publish --csv requests.csv --job nightly --env dev",
+        "offline-inference requests publish - --env dev < ids.txt",
+        "offline-inference requests publish --resume receipts/nightly.csv",
+      ),
     )
     .action(publish);
 
@@ -80,4 +85,7 @@ function mustNameOneSource(ids: readonly string[], { csv, all, resume, job, rece
 }
 
 export const requestsCommand = () =>
-  new Command("requests").description("Asks for predictions.").addCommand(publishCommand());
+  new Command("requests")
+    .description("Asks for predictions.")
+    .addHelpText("after", examples("offline-inference requests publish --all --env dev"))
+    .addCommand(publishCommand());

@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { examples } from "./help";
 import { type ConnectionOptions, withConnectionOptions } from "./options";
 import type { OutputFormat } from "./output";
 import { parseSince } from "./since";
@@ -47,12 +48,15 @@ A table shows some of the columns; files have id, output, predicted_at, job_id, 
 model_release and requested_at. Why requests failed is said on standard error.
 
 Exits with 0 when there is a result for all that was asked for; with 2 when an input has none, a request of the job
-failed, or not every request of the receipt is done; with 130 after Ctrl-C, which ends no request.
-
-Examples:
-  offline-inference results 7 8
-  offline-inference results --job nightly --since 2h --format csv > nightly.csv
-  offline-inference results --receipt receipts/nightly.csv --watch --format parquet --output nightly.parquet`,
+failed, or not every request of the receipt is done; with 130 after Ctrl-C, which ends no request.`,
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference results 7 8",
+        "offline-inference results --job nightly --since 2h --format csv > nightly.csv",
+        "offline-inference results --receipt receipts/nightly.csv --watch --format parquet --output nightly.parquet",
+      ),
     )
     .action(async (ids: string[], options: ResultsOptions) => {
       check(ids, options);
