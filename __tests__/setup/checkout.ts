@@ -37,6 +37,11 @@ export class Checkout {
     return new Checkout(folder, aws.environment);
   }
 
+  /** The same checkout in a shell with other variables besides. */
+  with(variables: Record<string, string | undefined>): Checkout {
+    return new Checkout(this.folder, { ...this.environment, ...variables });
+  }
+
   /** Runs a command in the checkout, or in a folder of it, whatever it ends with. */
   async run(command: string, args: string[], within = "."): Promise<Outcome> {
     const begin = performance.now();

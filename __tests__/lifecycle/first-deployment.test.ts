@@ -1,0 +1,152 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { statusReport } from "../../cli/status-report";
+import { modelPython } from "../../local/model-server";
+import { Checkout } from "../setup/checkout";
+import { allows, iamActionOf } from "../setup/iam-actions";
+import { type LocalPipeline, startLocalPipeline } from "../setup/local-pipeline";
+import { type Moto, startMoto } from "../setup/moto";
+import { operatorPolicy } from "../setup/operator-policy";
+
+/** What only a person can answer at a terminal. */
+const answers: Record<string, string[]> = { bootstrap: ["--auto-approve"], deploy: ["--auto-approve"] };
+
+let moto: Moto;
+let home: string;
+/** The checkout while AWS is moto, which makes all there is and answers no request. */
+let checkout: Checkout;
+let pipeline: LocalPipeline;
+beforeAll(async () => {
+  moto = await startMoto();
+  home = await mkdtemp(join(tmpdir(), "home-"));
+  checkout = (await Checkout.on(moto)).with({ HOME: home });
+  await promisify(execFile)(await modelPython(), [
+    join("model", "tests", "tiny.py"),
+    join(checkout.folder, "my-model"),
+  ]);
+  const file = join(checkout.folder, "config.ts");
+  const config = await readFile(file, "utf8");
+  const onCpu = config.replace("    dev: {\n", '    dev: {\n      model: { instanceType: "ml.c7i.xlarge" },\n');
+  expect(onCpu).not.toBe(config); // moto compiles no model for Inferentia
+  await writeFile(file, onCpu);
+  pipeline = await startLocalPipeline();
+});
+afterAll(async () => {
+  await pipeline?.stop();
+  await moto?.stop();
+  await checkout?.remove();
+  await rm(home, { recursive: true, force: true });
+});
+
+/** The commands that README lists under "First deployment", word by word, without comments. */
+async function listed(): Promise<string[][]> {
+  const readme = await readFile("README.md", "utf8");
+  const [, block = ""] = /^## First deployment\n[\s\S]*?^```sh\n([\s\S]*?)^```$/m.exec(readme) ?? [];
+  const lines = block.split("\n").map((line) => line.replace(/ +#.*$/, ""));
+  return lines.filter((line) => line.startsWith("npx offline-inference ")).map((line) => line.split(/ +/).slice(2));
+}
+
+test("the commands of the README lead from an empty account to results in a file, and no id is copied", async () => {
+  const commands = await listed();
+  expect(commands.map(([name]) => name)).toEqual([
+    "keypair",
+    "bootstrap",
+    "model",
+    "deploy",
+    "features",
+    "requests",
+    "results",
+    "run",
+  ]);
+  // The pipeline itself runs on this machine, and what is deployed in moto stands still.
+  const asking = checkout.with({ ...pipeline.aws.environment, AWS_ENDPOINT_URL: undefined });
+  for (const [name = "", ...rest] of commands) {
+    const on = ["features", "requests", "results", "run"].includes(name) ? asking : checkout;
+    const { status, stdout, stderr, seconds } = await on.cli(name, ...rest, ...(answers[name] ?? []));
+    if (status !== 0) throw new Error(`${name} ${rest.join(" ")} ended with ${status}:\n${stdout}${stderr}`);
+    console.log(`${name} ${rest.join(" ")} (${seconds} s)`);
+  }
+
+  const privateKey = await stat(join(home, ".ssh", "pipeline"));
+  expect(privateKey.mode & 0o777).toBe(0o400);
+  expect(await moto.holdings()).toMatchObject({ aws_s3_bucket: 2, aws_sagemaker_endpoint: 1, aws_key_pair: 1 });
+  const rowsIn = async (file: string) => (await readFile(file, "utf8")).trim().split("\n").length - 1;
+  const asked = await rowsIn("samples/requests.csv");
+  for (const results of ["first.csv", "second.csv"]) expect(await rowsIn(join(checkout.folder, results))).toBe(asked);
+});
+
+describe("status of what is deployed", () => {
+  async function status(...args: string[]) {
+    const outcome = await checkout.cli("status", "--env", "dev", "--json", ...args);
+    return { ...outcome, report: statusReport.parse(JSON.parse(outcome.stdout)) };
+  }
+
+  test("reads a deployed stack as AWS tells of it", async () => {
+    const { report, stderr } = await status();
+    expect(stderr).toBe("");
+    expect(report).toMatchObject({
+      environment: "dev",
+      region: "us-east-1",
+      queue: { waiting: 0, inFlight: 0, delayed: 0 },
+      deadLetters: { waiting: 0, inFlight: 0, delayed: 0 },
+      metrics: { oldestRequestSeconds: null, worker: { invocations: 0, errors: 0 }, endpoint: { invocations: 0 } },
+      endpoint: {
+        status: "InService",
+        configuration: expect.stringMatching(/^poc-dev-paraphrase-bert-en-conf-/),
+        variants: [{ name: "paraphrase-bert-en-conf", instances: 1, wanted: 1 }],
+      },
+      worker: { state: "Active", lastUpdate: "Successful", modelRelease: expect.stringMatching(/^[0-9a-f]{8}$/) },
+      warehouse: { status: "available", availability: "Available", nodeType: "ra3.large", nodes: 1 },
+      predictions: { error: expect.stringMatching(/^Cannot count the predictions: /) }, // moto runs no SQL
+      alarms: { total: 6, on: [] },
+      lastDeploy: { at: expect.any(String) },
+    });
+  });
+
+  test("names the alarms that ring and says why, and counts what CloudWatch has", async () => {
+    const why = ["--state-value", "ALARM", "--state-reason", "Threshold Crossed: 1 datapoint was 3"];
+    await moto.aws("cloudwatch", "set-alarm-state", "--alarm-name", "poc-dev-worker-fails", ...why);
+    const dimensions = "FunctionName=poc-dev-bert-paraphrase-tf";
+    const put = ["cloudwatch", "put-metric-data", "--namespace", "AWS/Lambda", "--dimensions", dimensions];
+    await moto.aws(...put, "--metric-name", "Errors", "--value", "3");
+    await moto.aws(...put, "--metric-name", "Errors", "--value", "2");
+    const { report, status: code } = await status();
+    expect(code).toBe(2);
+    expect(report.alarms).toMatchObject({
+      total: 6,
+      on: [{ name: "poc-dev-worker-fails", reason: "Threshold Crossed: 1 datapoint was 3" }],
+    });
+    expect(report.metrics).toMatchObject({ worker: { errors: 5 } });
+    expect(report.attention.slice(0, 2)).toEqual([
+      {
+        part: "alarms",
+        mark: "problem",
+        text: "poc-dev-worker-fails rings: Threshold Crossed: 1 datapoint was 3",
+      },
+      {
+        part: "worker",
+        mark: "warning",
+        text: "The worker failed 5 times in 15 min.",
+        mend: "aws logs tail /aws/lambda/poc-dev-bert-paraphrase-tf --since 15m",
+      },
+    ]);
+  });
+
+  test("asks for nothing that the policy in the documentation does not allow", async () => {
+    const before = (await moto.calls()).length;
+    await status();
+    const { statements } = await operatorPolicy();
+    const actions = new Set((await moto.calls()).slice(before).flatMap(iamActionOf));
+    expect([...actions].filter((action) => !allows(statements, action))).toEqual([]);
+    expect(actions.size).toBe(11);
+  });
+
+  test("says where there is nothing deployed, and how to deploy it", async () => {
+    const { status, stdout, stderr } = await checkout.cli("status", "--env", "prod");
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr).toContain("Deploy it: npm run deploy -- inference-prod");
+  });
+});
