@@ -545,6 +545,12 @@ const environmentSchema = ({ name, prefix, region, modelBucket, takeOver, releas
       .prefault(5439),
     /** Whether destroying the cluster leaves a snapshot of its data. @default true */
     finalSnapshot: yesOrNo().prefault(true),
+    /**
+     * Where the cluster may write predictions to, `s3://bucket/prefix`, for `results --unload`. @default nowhere
+     */
+    unloadS3Uri: text(limits.redshift.unloadS3Uri).optional(),
+    /** The role that it writes there with, where `unloadS3Uri` is set. @default WarehouseUnloadRole */
+    unloadRoleName: named("WarehouseUnloadRole", limits.iam.roleName),
   }).superRefine(
     ({ nodeType, numberOfNodes }, context) => {
       const range = nodes[nodeType];
@@ -622,11 +628,12 @@ const environmentSchema = ({ name, prefix, region, modelBucket, takeOver, releas
       { when: sound("inference.functionName", "api.functionName") },
     )
     .superRefine(
-      ({ features, model, inference, api }, context) => {
+      ({ features, model, inference, warehouse, api }, context) => {
         const roles = [
           { path: ["features", "roleName"], name: features.roleName },
           { path: ["model", "executionRoleName"], name: model.executionRoleName },
           { path: ["inference", "roleName"], name: inference.roleName },
+          { path: ["warehouse", "unloadRoleName"], name: warehouse.unloadRoleName },
           { path: ["api", "roleName"], name: api.roleName },
         ];
         for (const [index, { path, name }] of roles.entries()) {
@@ -640,7 +647,15 @@ const environmentSchema = ({ name, prefix, region, modelBucket, takeOver, releas
             );
         }
       },
-      { when: sound("features.roleName", "model.executionRoleName", "inference.roleName", "api.roleName") },
+      {
+        when: sound(
+          "features.roleName",
+          "model.executionRoleName",
+          "inference.roleName",
+          "warehouse.unloadRoleName",
+          "api.roleName",
+        ),
+      },
     );
 };
 

@@ -717,6 +717,15 @@ describe("the feature group", () => {
   });
 });
 
+describe("where the warehouse may unload to", () => {
+  test("is a folder of a bucket", () => {
+    expect(faultsWith("warehouse.unloadS3Uri", "s3://our-results/unloaded")).toEqual([]);
+    for (const wrong of ["s3://our-results", "s3://our-results/unloaded/", "s3://our-results/it's"]) {
+      expect(faultsWith("warehouse.unloadS3Uri", wrong)).toHaveLength(1);
+    }
+  });
+});
+
 describe("the key pair", () => {
   const publicKey = ed25519();
 

@@ -186,7 +186,12 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
           resources: roles,
           condition: {
             StringEquals: {
-              "iam:PassedToService": ["apigateway.amazonaws.com", "lambda.amazonaws.com", "sagemaker.amazonaws.com"],
+              "iam:PassedToService": [
+                "apigateway.amazonaws.com",
+                "lambda.amazonaws.com",
+                "redshift.amazonaws.com",
+                "sagemaker.amazonaws.com",
+              ],
             },
           },
         },

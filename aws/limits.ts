@@ -137,6 +137,12 @@ export const limits = {
       allowed: 'lowercase letters, digits and hyphens, not "default"',
       source: `${api}/redshift/latest/APIReference/API_CreateClusterSubnetGroup.html`,
     },
+    unloadS3Uri: {
+      pattern: /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[\w!.*()=+@-]+)+$/,
+      maximumLength: 512,
+      allowed: "s3://<bucket>/<prefix>, the prefix of letters, digits and !-_.*()/=+@, no slash last",
+      source: `${api}/redshift/latest/dg/r_UNLOAD.html`,
+    },
     databaseName: {
       pattern: /^[a-z][a-z0-9_]*$/,
       maximumLength: 64,

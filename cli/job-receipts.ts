@@ -1,11 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-
-/** Where receipts are kept that no other place is named for. */
-export const receiptFolder = "receipts";
-
-/** What the names of a job's receipts begin with. */
-const fileNameOf = (jobId: string) => jobId.replace(/[^\w.-]/g, "_").slice(0, 80);
+import { fileNameOf, receiptFolder } from "./receipt";
 
 const cancelledSuffix = "-cancelled.csv";
 
@@ -38,8 +33,12 @@ async function receiptsInFolder(jobId: string): Promise<string[]> {
     if (error.code === "ENOENT") return [];
     throw error;
   });
-  const start = `${fileNameOf(jobId)}-`;
+  const start = fileNameOf(jobId);
   return names
-    .filter((name) => name.startsWith(start) && name.endsWith(".csv") && !/\.(ids|rejects)\.csv$/.test(name))
+    .filter(
+      (name) =>
+        (name === `${start}.csv` || (name.startsWith(`${start}-`) && name.endsWith(".csv"))) &&
+        !/\.(ids|rejects)\.csv$/.test(name),
+    )
     .map((name) => join(receiptFolder, name));
 }

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { columnsOf, csvLine, InvalidCsv, readCsv } from "./csv";
 
 /** A request that was put on the queue. */
@@ -9,6 +10,15 @@ export interface ReceiptEntry {
 }
 
 const columns = ["id", "request_id", "job_id"] as const;
+
+/** Where receipts are kept that no other place is named for. */
+export const receiptFolder = "receipts";
+
+/** What the name of a file about a job begins with. */
+export const fileNameOf = (jobId: string) => jobId.replace(/[^\w.-]/g, "_").slice(0, 80);
+
+/** The receipt of a job that is run as a whole. */
+export const receiptOf = (jobId: string) => join(receiptFolder, `${fileNameOf(jobId)}.csv`);
 
 /** The first line of a receipt. */
 export const receiptHeader = csvLine(columns);

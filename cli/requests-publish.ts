@@ -14,7 +14,7 @@ import { columnsOf, csvLine, InvalidCsv, readCsv } from "./csv";
 import { Journal, journalOf } from "./journal";
 import { beforeAnything, count, type JobOutcome, type JobRow, workThrough } from "./long-job";
 import { progressOf } from "./progress";
-import { receiptHeader, receiptLine } from "./receipt";
+import { fileNameOf, receiptFolder, receiptHeader, receiptLine } from "./receipt";
 
 /** Whom requests are for: the rows of a CSV file, or ids as they come. */
 export type RequestSource = { readonly csv: string } | { readonly ids: AsyncIterable<string> | Iterable<string> };
@@ -72,7 +72,6 @@ interface Naming {
   readonly run: string;
 }
 
-const receiptFolder = "receipts";
 const faultsShown = 20;
 
 /**
@@ -157,9 +156,6 @@ export async function dryRun({
 export const newJobName = () =>
   `${new Date().toISOString().slice(0, 19).replace(/[T:]/g, "-")}-${randomUUID().slice(0, 4)}`;
 
-/** The receipt of a job that is run as a whole. */
-export const receiptOf = (job: string) => join(receiptFolder, `${fileNameOf(job)}.csv`);
-
 function namingOf(job: string | undefined): Naming {
   const run = randomUUID();
   const named = job ?? newJobName();
@@ -169,7 +165,6 @@ function namingOf(job: string | undefined): Naming {
 }
 
 const namingIn = ({ settings: { job = "", run = "" } }: Journal): Naming => ({ job, run });
-const fileNameOf = (job: string) => job.replace(/[^\w.-]/g, "_").slice(0, 80);
 const baseOf = (receiptFile: string) => receiptFile.replace(/\.csv$/, "");
 const rejectsFileOf = (receiptFile: string) => `${baseOf(receiptFile)}.rejects.csv`;
 const idsFileOf = (receiptFile: string) => `${baseOf(receiptFile)}.ids.csv`;

@@ -11,10 +11,11 @@ interface ResultsOptions extends ConnectionOptions {
   readonly watch?: boolean;
   readonly format: OutputFormat;
   readonly output?: string;
+  readonly unload?: string | true;
 }
 
 /** Names everything of which results can be asked for. @throws where nothing is named, or what does not go together */
-function check(ids: readonly string[], { job, receipt, since, watch, format, output }: ResultsOptions) {
+function check(ids: readonly string[], { job, receipt, since, watch, format, output, unload }: ResultsOptions) {
   const named = [ids.length > 0, job !== undefined, receipt !== undefined].filter((isNamed) => isNamed).length;
   if (named > 1) throw new Error("Name either inputs, or a job by --job, or a receipt by --receipt.");
   if (named === 0 && since === undefined) {
@@ -24,6 +25,12 @@ function check(ids: readonly string[], { job, receipt, since, watch, format, out
   }
   if ([...ids, job].includes("")) throw new Error("An id has at least one character.");
   if (watch && receipt === undefined) throw new Error("--watch follows a receipt: name it by --receipt.");
+  if (unload !== undefined) {
+    if (receipt !== undefined)
+      throw new Error("--unload takes inputs, a job or a time: name the receipt's job by --job.");
+    if (format === "json" || format === "ndjson") throw new Error("--unload writes csv or parquet.");
+    return;
+  }
   if (format === "parquet" && output === undefined) throw new Error("Parquet is no text: name a file by --output.");
 }
 
@@ -41,11 +48,20 @@ export const resultsCommand = () =>
         .default("table"),
     )
     .option("--output <file>", "where they go: a file that is there only once it is whole")
+    .addOption(
+      new Option(
+        "--unload [s3-uri]",
+        "lets Redshift write them to S3, for more than a million; without a value, below `warehouse.unloadS3Uri`",
+      ).conflicts(["output", "watch"]),
+    )
     .addHelpText(
       "after",
       `
 A table shows some of the columns; files have id, output, predicted_at, job_id, request_id, endpoint, variant,
 model_release and requested_at. Why requests failed is said on standard error.
+
+--unload writes Parquet, or CSV where --format says so, as the role that Redshift has for \`warehouse.unloadS3Uri\` in
+config.ts, and prints where to. It replaces no file.
 
 Exits with 0 when there is a result for all that was asked for; with 2 when an input has none, a request of the job
 failed, or not every request of the receipt is done; with 130 after Ctrl-C, which ends no request.`,
@@ -56,6 +72,7 @@ failed, or not every request of the receipt is done; with 130 after Ctrl-C, whic
         "offline-inference results 7 8",
         "offline-inference results --job nightly --since 2h --format csv > nightly.csv",
         "offline-inference results --receipt receipts/nightly.csv --watch --format parquet --output nightly.parquet",
+        "offline-inference results --job nightly --unload",
       ),
     )
     .action(async (ids: string[], options: ResultsOptions) => {
@@ -64,15 +81,18 @@ failed, or not every request of the receipt is done; with 130 after Ctrl-C, whic
       const { untilInterrupted } = await import("./interruption");
       const { printReceipt, printResults } = await import("./results-print");
       const { job: jobId, receipt, since, watch = false, format, output } = options;
-      const { pipeline } = await connect(options);
+      const { pipeline, environment } = await connect(options);
+      const selection = { inputIds: ids.length > 0 ? [...new Set(ids)] : undefined, jobId, since };
+      if (options.unload !== undefined) {
+        const { unloadResults } = await import("./results-unload");
+        const { unloadS3Uri } = environment.warehouse;
+        const how = { to: options.unload === true ? undefined : options.unload, unloadS3Uri, csv: format === "csv" };
+        await untilInterrupted((signal) => unloadResults(pipeline, selection, how, signal));
+        return;
+      }
       const isWhole = await untilInterrupted((signal) =>
         receipt === undefined
-          ? printResults(
-              pipeline,
-              { inputIds: ids.length > 0 ? [...new Set(ids)] : undefined, jobId, since },
-              { format, output },
-              signal,
-            )
+          ? printResults(pipeline, selection, { format, output }, signal)
           : printReceipt(pipeline, { receipt, since, watch, format, output }, signal),
       );
       if (isWhole === false) process.exitCode = 2;

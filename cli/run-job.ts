@@ -6,7 +6,8 @@ import { ingestFeatures, rejectsOf } from "./features-ingest";
 import { journalOf } from "./journal";
 import { count } from "./long-job";
 import type { OutputFormat } from "./output";
-import { newJobName, publishRequests, receiptOf, resumePublishing } from "./requests-publish";
+import { receiptOf } from "./receipt";
+import { newJobName, publishRequests, resumePublishing } from "./requests-publish";
 import { printReceipt } from "./results-print";
 
 export interface RunOptions {

@@ -1,3 +1,5 @@
+import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
+import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { RedshiftCluster } from "@cdktf/provider-aws/lib/redshift-cluster";
 import { RedshiftParameterGroup } from "@cdktf/provider-aws/lib/redshift-parameter-group";
 import { RedshiftSubnetGroup } from "@cdktf/provider-aws/lib/redshift-subnet-group";
@@ -5,7 +7,7 @@ import { RedshiftdataStatement } from "@cdktf/provider-aws/lib/redshiftdata-stat
 import { SecurityGroup } from "@cdktf/provider-aws/lib/security-group";
 import { DataResource, Fn, type ITerraformDependable, TerraformLocal } from "cdktf";
 import { Construct } from "constructs";
-import type { Access } from "./access";
+import { type Access, policyDocument, trustPolicy } from "./access";
 import type { Network } from "./network";
 import {
   createGrant,
@@ -35,6 +37,10 @@ export interface WarehouseProps {
    * table of results gives its name and its rows to this project's.
    */
   readonly takeOver: boolean;
+  /** Where the cluster may write predictions to by UNLOAD, `s3://bucket/prefix`. @default nowhere */
+  readonly unloadS3Uri?: string;
+  /** Name of the role that it does so with, where there is one. */
+  readonly unloadRoleName: string;
   readonly network: Network;
 }
 
@@ -68,6 +74,8 @@ export class Warehouse extends Construct {
       family: "redshift-1.0",
       parameter: [{ name: "require_ssl", value: "true" }],
     });
+    const unloading =
+      props.unloadS3Uri === undefined ? undefined : this.unloading(props.unloadS3Uri, props.unloadRoleName);
     this.cluster = new RedshiftCluster(this, "cluster", {
       clusterIdentifier,
       clusterType: numberOfNodes === 1 ? "single-node" : "multi-node",
@@ -85,6 +93,8 @@ export class Warehouse extends Construct {
       vpcSecurityGroupIds: [securityGroup.id],
       skipFinalSnapshot: !props.finalSnapshot,
       finalSnapshotIdentifier: props.finalSnapshot ? `${clusterIdentifier}-final` : undefined,
+      iamRoles: unloading && [unloading.arn],
+      defaultIamRoleArn: unloading?.arn,
       lifecycle: takeOver ? { ignoreChanges: ["database_name"] } : undefined,
     });
 
@@ -103,6 +113,30 @@ export class Warehouse extends Construct {
       this.run("create_grant", createGrant),
     ];
     this.run("grant_reader", grantPredictions(this.reader, false), this.schema);
+  }
+
+  /** What the cluster needs to write files of its own there (https://docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-access-permissions.html). */
+  private unloading(s3Uri: string, roleName: string): IamRole {
+    const location = s3Uri.replace(/^s3:\/\//, "").replace(/\/$/, "");
+    const [bucket = "", ...prefix] = location.split("/");
+    const role = new IamRole(this, "unload_role", {
+      name: roleName,
+      assumeRolePolicy: trustPolicy("redshift.amazonaws.com"),
+    });
+    new IamRolePolicy(this, "unload_policy", {
+      name: "unload",
+      role: role.name,
+      policy: policyDocument([
+        { actions: ["s3:GetBucketLocation"], resources: [`arn:aws:s3:::${bucket}`] },
+        {
+          actions: ["s3:ListBucket"],
+          resources: [`arn:aws:s3:::${bucket}`],
+          condition: { StringLike: { "s3:prefix": [prefix, "*"].flat().join("/") } },
+        },
+        { actions: ["s3:GetObject", "s3:PutObject"], resources: [`arn:aws:s3:::${location}/*`] },
+      ]),
+    });
+    return role;
   }
 
   /** Lets its holder read predictions. */

@@ -179,6 +179,8 @@ class RedshiftData {
       const bytes = Buffer.byteLength(sql);
       if (bytes > limits.statementBytes)
         throw invalid(`Cannot process query string larger than 100kB, got ${bytes} bytes`);
+      if (/^\s*UNLOAD\b/i.test(sql))
+        throw invalid("UNLOAD is not known on this desk, where there is no S3 to write to");
     }
     const parameters = new Map((input.Parameters ?? []).map(({ name, value }) => [name, value]));
     const bound = bindParameters(sqls, parameters);

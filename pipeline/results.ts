@@ -289,25 +289,71 @@ export interface Job extends Required<Pick<JobFigures, "predictions" | "first" |
   readonly jobId: string;
 }
 
-/** What a statement asks of its rows, and the parameters that say it. */
-const conditionOf = ({ inputIds, requestIds, requestPrefix, jobId, since }: Selection) => {
-  const values: Record<string, string> = {};
-  const parameter = (name: string, value: string) => {
-    values[name] = value;
-    return `:${name}`;
-  };
+/**
+ * What a statement asks of its rows.
+ * @param expression how a value stands in the statement
+ */
+const conditionOf = (
+  { inputIds, requestIds, requestPrefix, jobId, since }: Selection,
+  expression: (name: string, value: string) => string,
+) => {
   const among = (column: string, name: string, ids: readonly string[]) =>
-    `${column} IN (${ids.map((id, place) => parameter(`${name}_${place}`, id)).join(", ")})`;
+    `${column} IN (${ids.map((id, place) => expression(`${name}_${place}`, id)).join(", ")})`;
   const conditions = [
     ...(inputIds === undefined ? [] : [among("input_id", "input", inputIds)]),
     ...(requestIds === undefined ? [] : [among("request_id", "request", requestIds)]),
     ...(requestPrefix === undefined
       ? []
-      : [`LEFT(request_id, ${[...requestPrefix].length}) = ${parameter("prefix", requestPrefix)}`]),
-    ...(jobId === undefined ? [] : [`job_id = ${parameter("job", jobId)}`]),
-    ...(since === undefined ? [] : [`predicted_at >= CAST(${parameter("since", timestamp(since))} AS TIMESTAMP)`]),
+      : [`LEFT(request_id, ${[...requestPrefix].length}) = ${expression("prefix", requestPrefix)}`]),
+    ...(jobId === undefined ? [] : [`job_id = ${expression("job", jobId)}`]),
+    ...(since === undefined ? [] : [`predicted_at >= CAST(${expression("since", timestamp(since))} AS TIMESTAMP)`]),
   ];
-  return { where: conditions.length === 0 ? "" : ` WHERE ${conditions.join(" AND ")}`, values };
+  return conditions.length === 0 ? "" : ` WHERE ${conditions.join(" AND ")}`;
+};
+
+/** The same with the values in parameters. */
+const parametersOf = (selection: Selection) => {
+  const values: Record<string, string> = {};
+  const where = conditionOf(selection, (name, value) => {
+    values[name] = value;
+    return `:${name}`;
+  });
+  return { where, values };
+};
+
+/**
+ * A text as an expression of SQL, for where no parameter can stand. A quote, a backslash (which Redshift may take to
+ * escape something) and a colon (which the Data API may take to begin a parameter) are not in any literal of it.
+ */
+export const textExpression = (text: string): string =>
+  `(${text
+    .split(/(['\\:])/)
+    .map((part) => (/^['\\:]$/.test(part) ? `CHR(${part.charCodeAt(0)})` : `'${part}'`))
+    .join(" || ")})`;
+
+/** How UNLOAD writes. */
+export interface Unloading {
+  /** What the files' names begin with: `s3://bucket/prefix/`. */
+  readonly to: string;
+  readonly format: "csv" | "parquet";
+}
+
+const unloadable = /^s3:\/\/[a-z\d][a-z\d.-]{1,61}[a-z\d]\/[\w!.*()/=+@-]*$/;
+
+/**
+ * The statement by which Redshift itself writes predictions to S3, as the role that is its default. What is there
+ * already stays: then the statement fails.
+ * @throws when no object can be named so
+ */
+export const unloadStatement = (selection: Selection, { to, format }: Unloading): string => {
+  if (!unloadable.test(to)) {
+    throw new Error(
+      `${JSON.stringify(to)} must be s3://<bucket>/<prefix>, the prefix of letters, digits and !-_.*()/=+@`,
+    );
+  }
+  const where = conditionOf(selection, (_, value) => textExpression(value));
+  const sql = `SELECT input_id AS id, output, predicted_at, job_id, request_id, endpoint, variant, model_release, requested_at FROM prediction_results${where}`;
+  return `UNLOAD ('${sql.replaceAll("'", "''")}') TO '${to}' IAM_ROLE default FORMAT ${format === "csv" ? "CSV HEADER" : "PARQUET"}`;
 };
 
 /** The same as selections that a statement each has room for. */
@@ -384,7 +430,7 @@ export class Results {
    */
   async *select(selection: Selection, until: Until): AsyncGenerator<Prediction[], void, undefined> {
     for (const part of statementsOf(selection)) {
-      const { where, values } = conditionOf(part);
+      const { where, values } = parametersOf(part);
       yield* this.pages(predictionRow, `${selectPredictions}${where} ORDER BY predicted_at, request_id`, values, until);
     }
   }
@@ -392,7 +438,7 @@ export class Results {
   /** Just the ids of the requests, in no order. */
   async *requestIds(selection: Selection, until: Until): AsyncGenerator<string[], void, undefined> {
     for (const part of statementsOf(selection)) {
-      const { where, values } = conditionOf(part);
+      const { where, values } = parametersOf(part);
       yield* this.pages(requestIdRow, `SELECT request_id FROM prediction_results${where}`, values, until);
     }
   }
@@ -401,7 +447,7 @@ export class Results {
   async count(selection: Selection, until: Until): Promise<number> {
     let sum = 0;
     for (const part of statementsOf(selection)) {
-      const { where, values } = conditionOf(part);
+      const { where, values } = parametersOf(part);
       const [count = 0] = await this.read(countRow, `SELECT COUNT(*) FROM prediction_results${where}`, values, until);
       sum += count;
     }
@@ -434,6 +480,17 @@ export class Results {
       until,
     );
     return row;
+  }
+
+  /**
+   * Lets Redshift write predictions to S3 (https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html).
+   * @throws also where the selection takes more than a statement has room for
+   */
+  async unload(selection: Selection, how: Unloading, until: Until): Promise<void> {
+    const Sql = unloadStatement(selection, how);
+    if (bytesOf(Sql) > statementBytes) throw new Error("These are too many ids for UNLOAD. Name a job or a time.");
+    const command = new ExecuteStatementCommand({ ...this.database, Sql });
+    await this.finish(await this.client.send(command, { abortSignal: until.signal }), until);
   }
 
   private get database() {

@@ -8,7 +8,7 @@ import { parse } from "csv-parse/sync";
 import { z } from "zod";
 import { receiptHeader, receiptLine } from "../../cli/receipt";
 import { startPassage } from "../../local/passage";
-import { AwsError } from "../../local/stand-in";
+import { AwsError, json } from "../../local/stand-in";
 import { FeatureStore } from "../../pipeline/features";
 import { DeadLetterQueue, RequestQueue } from "../../pipeline/requests";
 import { type Prediction, Results } from "../../pipeline/results";
@@ -281,6 +281,48 @@ describe("of a receipt", () => {
   });
 });
 
+describe("unloaded by Redshift", () => {
+  /** Runs the program before a warehouse that knows UNLOAD, and gives what it was told to unload. */
+  const unload = async (...args: string[]) => {
+    const told: string[] = [];
+    const target = pipeline.aws.environment.AWS_ENDPOINT_URL_REDSHIFT_DATA ?? "";
+    const passage = await startPassage(target, (request, forward) => {
+      const { Sql = "" } = z.looseObject({ Sql: z.string().optional() }).parse(JSON.parse(request.body.toString()));
+      if (!Sql.startsWith("UNLOAD")) return forward();
+      told.push(Sql);
+      return json({ Id: "unloading", Status: "FINISHED" });
+    });
+    const environment = { AWS_ENDPOINT_URL_REDSHIFT_DATA: passage.url };
+    const ended = await pipeline.start(["results", ...args], { environment }).ended;
+    await passage.stop();
+    return { ...ended, told };
+  };
+
+  test("they are written as Parquet, or as CSV, to where it says", async () => {
+    await results.save([prediction({ jobId: "it's big" })]);
+    expect(await unload("--job", "it's big", "--unload", "s3://lake/big")).toMatchObject({
+      status: 0,
+      stdout: "s3://lake/big/\n",
+      stderr: "Redshift writes 1 result to s3://lake/big/ ...\n",
+      told: [
+        expect.stringMatching(
+          /^UNLOAD \('SELECT input_id AS id, .* WHERE job_id = \(''it'' \|\| CHR\(39\) \|\| ''s big''\)'\) TO 's3:\/\/lake\/big\/' IAM_ROLE default FORMAT PARQUET$/,
+        ),
+      ],
+    });
+    const { told } = await unload("--job", "it's big", "--format", "csv", "--unload", "s3://lake/big/");
+    expect(told).toEqual([expect.stringMatching(/ TO 's3:\/\/lake\/big\/' IAM_ROLE default FORMAT CSV HEADER$/)]);
+  });
+
+  test("local mode says that it cannot", async () => {
+    expect(await pipeline.run("results", "--job", "any", "--unload", "s3://lake/big")).toMatchObject({
+      status: 1,
+      stdout: "",
+      stderr: expect.stringContaining("UNLOAD is not known on this desk, where there is no S3 to write to"),
+    });
+  });
+});
+
 describe("what goes wrong", () => {
   test.each([
     [[], "Results of what?"],
@@ -288,6 +330,10 @@ describe("what goes wrong", () => {
     [["7", "--watch"], "--watch follows a receipt: name it by --receipt."],
     [["7", "--format", "parquet"], "Parquet is no text: name a file by --output."],
     [["7", "--since", "yesterday"], "It is a time ago, such as 30s, 15m, 2h or 7d"],
+    [["7", "--unload"], "Redshift may write nowhere yet: set `warehouse.unloadS3Uri` in config.ts"],
+    [["7", "--unload", "s3://lake/it's"], "must be s3://<bucket>/<prefix>"],
+    [["--receipt", "r.csv", "--unload"], "--unload takes inputs, a job or a time: name the receipt's job by --job."],
+    [["7", "--unload", "--format", "json"], "--unload writes csv or parquet."],
     [["--receipt", "no-such.csv"], "cannot read no-such.csv: there is no such file"],
   ])("%j is refused", async (args, why) => {
     expect(await pipeline.run("results", ...args)).toMatchObject({

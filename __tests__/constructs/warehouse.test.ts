@@ -29,6 +29,7 @@ const warehouse = (props: Partial<WarehouseProps> = {}, then: (warehouse: Wareho
         port: 5439,
         finalSnapshot: true,
         takeOver: false,
+        unloadRoleName: "team-unload",
         network,
         ...props,
       }),
@@ -208,3 +209,29 @@ test.each([
     });
   },
 );
+
+test("has no role of its own unless it may unload", () => {
+  const json = warehouse();
+  expect(onlyResource(json, "aws_redshift_cluster").attributes).not.toHaveProperty("iam_roles");
+  expect(resourcesOf(json).map(({ type }) => type)).not.toContain("aws_iam_role");
+});
+
+test("unloads to one folder of a bucket and nowhere else, with a role that is its default", () => {
+  const json = warehouse({ unloadS3Uri: "s3://lake/team/predictions" });
+  const arn = "${aws_iam_role.warehouse_unload_role.arn}";
+  expect(json).toHaveResourceWithProperties(RedshiftCluster, { iam_roles: [arn], default_iam_role_arn: arn });
+  const { assume_role_policy: trust, name } = onlyResource(json, "aws_iam_role").attributes;
+  expect([name, String(trust)]).toEqual(["team-unload", expect.stringContaining('"redshift.amazonaws.com"')]);
+  const statements = roleStatementsOf(json);
+  expect(statements).toHaveLength(3);
+  expect(statements).toMatchObject([
+    { Effect: "Allow", Action: ["s3:GetBucketLocation"], Resource: ["arn:aws:s3:::lake"] },
+    {
+      Effect: "Allow",
+      Action: ["s3:ListBucket"],
+      Resource: ["arn:aws:s3:::lake"],
+      Condition: { StringLike: { "s3:prefix": "team/predictions/*" } },
+    },
+    { Effect: "Allow", Action: ["s3:GetObject", "s3:PutObject"], Resource: ["arn:aws:s3:::lake/team/predictions/*"] },
+  ]);
+});

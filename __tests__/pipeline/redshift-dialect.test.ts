@@ -1,7 +1,7 @@
 import { RedshiftDataClient } from "@aws-sdk/client-redshift-data";
 import { Parser } from "node-sql-parser/build/redshift";
 import { createResults, createWriteLock, grantPredictions } from "../../constructs/prediction-schema";
-import { batchesOf, type Prediction, Results, type Selection } from "../../pipeline/results";
+import { batchesOf, type Prediction, Results, type Selection, unloadStatement } from "../../pipeline/results";
 
 /** Whether Redshift's grammar knows a statement; PostgreSQL, which the stand-in runs, knows more. */
 const parse = (sql: string) => new Parser().parse(sql, { database: "Redshift" });
@@ -70,6 +70,14 @@ test.each([
   const statements = await statementsOf(read);
   expect(statements).toHaveLength(1);
   for (const sql of statements) expect(() => parse(sql)).not.toThrow();
+});
+
+test("what is unloaded is Redshift's; of UNLOAD itself the parser knows nothing", () => {
+  const everything: Selection = { ...selection, inputIds: ["7", "it's"], requestIds: ["a"] };
+  const sql = unloadStatement(everything, { to: "s3://lake/results/", format: "parquet" });
+  const [, inner = "", rest] = /^UNLOAD \('((?:[^']|'')*)'\)( .*)$/.exec(sql) ?? [];
+  expect(() => parse(inner.replaceAll("''", "'"))).not.toThrow();
+  expect(rest).toBe(" TO 's3://lake/results/' IAM_ROLE default FORMAT PARQUET");
 });
 
 test.each([

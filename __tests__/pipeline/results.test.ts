@@ -1,4 +1,5 @@
 import { RedshiftDataClient } from "@aws-sdk/client-redshift-data";
+import fc from "fast-check";
 import { Client } from "pg";
 import { createResults, createWriteLock } from "../../constructs/prediction-schema";
 import { operator } from "../../local/credentials";
@@ -13,6 +14,7 @@ import {
   type Prediction,
   Results,
   type Selection,
+  unloadStatement,
   unstorable,
 } from "../../pipeline/results";
 import { createDatabase } from "../setup/database";
@@ -218,6 +220,29 @@ describe.each(["repeatable read", "serializable"] as const)("in a warehouse whos
     await results.save(times.map((time) => prediction({ requestId: `at-${time}`, predictedAt: at(time) })));
     expect(await results.countsSince([at("08:30:00"), at("10:00:00")])).toEqual([3, 1]);
     expect(await results.countsSince([at("11:00:00"), at("12:00:00")])).toEqual([0, 0]);
+  });
+
+  test("any text stands in a statement within a statement as it is, whatever a backslash and a colon mean there", async () => {
+    const text = fc.string({ unit: "binary" }).filter((one) => !one.includes("\0"));
+    const whole = /^UNLOAD \(('(?:[^']|'')*')\) TO 's3:\/\/lake\/results\/' IAM_ROLE default FORMAT CSV HEADER$/;
+    await fc.assert(
+      fc.asyncProperty(text, async (value) => {
+        const sql = unloadStatement({ jobId: value }, { to: "s3://lake/results/", format: "csv" });
+        const [, literal = ""] = whole.exec(sql) ?? [];
+        expect(literal).not.toMatch(/[\\:]/);
+        for (const isStandard of ["on", "off"]) {
+          await database.query(`SET standard_conforming_strings = ${isStandard}`);
+          const { rows } = await database.query(`SELECT ${literal} AS inner_sql`);
+          const [, expression = ""] = / WHERE job_id = (.*)$/s.exec(rows[0].inner_sql) ?? [];
+          expect((await database.query(`SELECT ${expression} AS value`)).rows).toEqual([{ value }]);
+        }
+      }),
+      { examples: [["'"], ["\\"], ["\\'; DROP TABLE prediction_results; --"], [":name"], ["''"], ["😀\n"]] },
+    );
+  });
+
+  test.each(["http://lake/x", "s3://lake/it's", "s3://lake", "s3://lake/a b"])("nothing is unloaded to %s", (to) => {
+    expect(() => unloadStatement({}, { to, format: "csv" })).toThrow(`"${to}" must be s3://<bucket>/<prefix>`);
   });
 
   test("writers of the same requests at once write each of them once", async () => {
