@@ -27,7 +27,10 @@ const ingestCommand = () =>
         addColumn,
         new Map<string, string>(),
       )
-      .option("--rejects <file>", "where refused rows are kept (default: the CSV file's name with .rejects.csv)")
+      .option(
+        "--rejects <file>",
+        "where refused rows are kept, in place of what is there (default: the CSV file's name with .rejects.csv)",
+      )
       .option("--resume", "go on with what did not come to its end"),
   )
     .addHelpText(
