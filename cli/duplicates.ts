@@ -31,11 +31,17 @@ export class Rows {
  * first bits, so that equal ones meet in one file that is small enough to search.
  */
 export class DuplicateSearch {
-  private readonly folder = mkdtempSync(join(tmpdir(), "duplicates-"));
-  private readonly parts = Array.from({ length: partitions }, (_, part) => {
-    const file = join(this.folder, String(part));
-    return { file, descriptor: openSync(file, "w"), held: Buffer.alloc(entriesHeld * entryBytes), bytes: 0 };
-  });
+  private readonly folder: string;
+  private readonly parts: readonly Part[];
+
+  /** @param parent the folder for temporary files @default the system's */
+  constructor(parent = tmpdir()) {
+    this.folder = mkdtempSync(join(parent, "duplicates-"));
+    this.parts = Array.from({ length: partitions }, (_, part) => {
+      const file = join(this.folder, String(part));
+      return { file, descriptor: openSync(file, "w"), held: Buffer.alloc(entriesHeld * entryBytes), bytes: 0 };
+    });
+  }
 
   /** Takes a row's key. Rows come in the order of their numbers, below 2³¹. */
   add(row: number, key: string): void {
@@ -71,7 +77,15 @@ export class DuplicateSearch {
   }
 }
 
-const flush = (part: { descriptor: number; held: Buffer; bytes: number }) => {
+/** A temporary file, and what is still to be written to it. */
+interface Part {
+  readonly file: string;
+  readonly descriptor: number;
+  readonly held: Buffer;
+  bytes: number;
+}
+
+const flush = (part: Part) => {
   for (let at = 0; at < part.bytes; ) at += writeSync(part.descriptor, part.held, at, part.bytes - at);
   part.bytes = 0;
 };

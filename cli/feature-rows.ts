@@ -80,7 +80,7 @@ export async function openFeatures(
       faults.push(`the row has ${row.values.length} values, the header ${names.length}`);
     } else {
       faults.push(...identifierFaults(id, key, featureGroup));
-      for (const [feature, value] of Object.entries({ seq_0, seq_1 })) faults.push(...sentenceFaults(feature, value));
+      faults.push(...sentenceFaults({ seq_0, seq_1 }));
       const time = eventTimeForms[eventTime.type];
       if (optional.length > 0 && since !== undefined && !time.pattern.test(since)) {
         faults.push(`${eventTime.name} must be ${time.allowed}, got ${JSON.stringify(since)}`);
@@ -121,9 +121,17 @@ function identifierFaults(id: string, key: string | undefined, { recordIdentifie
   }
 }
 
-function sentenceFaults(feature: string, value: string): string[] {
-  if (value === "") return [`${feature} is empty`];
-  const bytes = bytesOf(value);
-  const [has, may] = [bytes, featureBytes].map((number) => number.toLocaleString("en"));
-  return bytes > featureBytes ? [`${feature} has ${has} bytes, at most ${may} are allowed`] : [];
+const tooLong = (what: string, bytes: number) =>
+  `${what} ${bytes.toLocaleString("en")} bytes, at most ${featureBytes.toLocaleString("en")} are allowed`;
+
+/** A whole record may have no more bytes than one value: https://docs.aws.amazon.com/sagemaker/latest/dg/feature-store-quotas.html */
+function sentenceFaults(sentences: Readonly<Record<string, string>>): string[] {
+  const faults = Object.entries(sentences).flatMap(([feature, value]) => {
+    if (value === "") return [`${feature} is empty`];
+    const bytes = bytesOf(value);
+    return bytes > featureBytes ? [tooLong(`${feature} has`, bytes)] : [];
+  });
+  const together = Object.values(sentences).reduce((sum, value) => sum + bytesOf(value), 0);
+  if (faults.length === 0 && together > featureBytes) faults.push(tooLong("the sentences have together", together));
+  return faults;
 }

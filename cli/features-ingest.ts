@@ -18,7 +18,7 @@ export interface IngestOptions {
   readonly featureGroup: Pipeline["featureGroup"];
   /** What columns are called that are not called as their features, by feature. @default all are */
   readonly columns?: ReadonlyMap<string, string>;
-  /** Where refused rows are kept. @default the file's name with .rejects.csv */
+  /** Where refused rows are kept. What is there is replaced. @default the file's name with .rejects.csv */
   readonly rejectsFile?: string;
   /** Goes on with what did not come to its end. @default begins, and refuses where something can be gone on with */
   readonly resume?: boolean;
@@ -35,6 +35,8 @@ export async function ingestFeatures(options: IngestOptions): Promise<JobOutcome
   const { rejectsFile = rejectsOf(file) } = options;
   const journalFile = journalOf(rejectsFile);
   const source = resolve(file);
+  if (resolve(rejectsFile) === source)
+    throw new Error(`${file} cannot be both read and written: name another --rejects`);
   const settings = { "feature group": featureGroup.name, columns: JSON.stringify([...columns].sort()) };
   const found = await Journal.find(journalFile);
   if (found === undefined && resume) throw new Error(`There is nothing to resume: ${journalFile} does not exist`);

@@ -32,7 +32,10 @@ const ingestCommand = () =>
         "UTF-8, with a header: the record's identifier, seq_0, seq_1, and the event time if it has one",
       )
       .addOption(columnOption())
-      .option("--rejects <file>", "where refused rows are kept (default: the CSV file's name with .rejects.csv)")
+      .option(
+        "--rejects <file>",
+        "where refused rows are kept, in place of what is there (default: the CSV file's name with .rejects.csv)",
+      )
       .option("--resume", "go on with what did not come to its end"),
   )
     .addHelpText(

@@ -84,7 +84,8 @@ export async function publishRequests(options: PublishOptions): Promise<PublishO
   const receiptFile = options.receiptFile ?? join(receiptFolder, `${fileNameOf(naming.job)}-${naming.run}.csv`);
   await mkdir(dirname(receiptFile), { recursive: true });
   if ("csv" in source) await mustNotBeUnfinished(source.csv, dirname(receiptFile));
-  if (existsSync(receiptFile)) throw new Error(`${receiptFile} is there already: a receipt is never written over`);
+  const there = [receiptFile, rejectsFileOf(receiptFile)].find(existsSync);
+  if (there !== undefined) throw new Error(`${there} is there already: a receipt is never written over`);
   try {
     return await onFile(source, idsFileOf(receiptFile), signal, async (file) => {
       const { rows } = await beforeAnything(look(file, naming, signal), signal);

@@ -78,13 +78,14 @@ test("rows that cannot be records are kept with their lines and reasons, and the
     "12,a",
     "13,a,b,c",
     "7.0,a,b",
+    `14,${long.slice(2)},${"é".repeat(2)}`,
   ];
   const file = await pipeline.write("rows.csv", `id,seq_0,seq_1\n${rows.join("\n")}\n`);
   expect(await pipeline.run("features", "ingest", file)).toMatchObject({
     status: 2,
     stdout: "",
     stderr: expect.stringContaining(
-      `2 of 10 rows are written to sentences.\n8 are not; ${file}.rejects.csv says why.\n`,
+      `2 of 11 rows are written to sentences.\n9 are not; ${file}.rejects.csv says why.\n`,
     ),
   });
   expect([...pipeline.aws.records.keys()].sort()).toEqual(["7", "8"]);
@@ -98,6 +99,7 @@ test("rows that cannot be records are kept with their lines and reasons, and the
     '12,a,,10,"the row has 2 values, the header 3"',
     '13,a,b,11,"the row has 4 values, the header 3"',
     '7.0,a,b,12,"id must be a whole number of 64 bits, got ""7.0"""',
+    `14,${long.slice(2)},éé,13,"the sentences have together 358,403 bytes, at most 358,400 are allowed"`,
   ]);
 });
 
@@ -135,6 +137,16 @@ test.each([
   );
   expect(status).toBe(1);
   expect(pipeline.aws.calls.size).toBe(0);
+});
+
+test("the file itself is never replaced by what is refused of it", async () => {
+  const pipeline = await pipelineWith();
+  const file = await pipeline.write("rows.csv", featureRows(1));
+  expect(await pipeline.run("features", "ingest", file, "--rejects", file)).toMatchObject({
+    status: 1,
+    stderr: `${file} cannot be both read and written: name another --rejects\n`,
+  });
+  expect(await pipeline.lines("rows.csv")).toHaveLength(2);
 });
 
 test("a feature that the group has not is refused by its name", async () => {

@@ -5,6 +5,7 @@ import { startFeatureStore } from "../../local/feature-store";
 import { type Answer, AwsError, json, parseBody, type StandIn, serve } from "../../local/stand-in";
 import { Failure } from "../../pipeline/failures";
 import { FeatureStore, type FeatureStoreProps, type RecordIdentifierType } from "../../pipeline/features";
+import { Patience } from "../../pipeline/flow";
 
 const started: StandIn[] = [];
 afterEach(async () => {
@@ -206,4 +207,64 @@ test("says which rows were not written, and why", async () => {
   await expect(store.write(rows)).rejects.toThrow(
     '1 of 2 rows were not written to sentences: id "one": ValidationError: feature id must be Integral, got one',
   );
+});
+
+test("says of each row why the feature store refuses it, and tries again what it could not take now", async () => {
+  let calls = 0;
+  const store = await storeAt(
+    serve((request) => {
+      const { Entries } = parseBody(request, writeSchema, "ValidationError");
+      const errorOf = (place: number, ErrorCode: string) => ({
+        Entry: Entries[place],
+        ErrorCode,
+        ErrorMessage: "so it is",
+      });
+      calls++;
+      return json({ Errors: calls === 1 ? [errorOf(0, "ValidationError"), errorOf(2, "InternalFailure")] : [] });
+    }),
+  );
+  const rows = ["a", "b", "c"].map((id) => ({ id, ...sentences(id) }));
+  expect(await store.writeEach(rows)).toEqual(["ValidationError: so it is", undefined, undefined]);
+  expect(calls).toBe(2);
+});
+
+test.each([
+  ["is throttled", () => new AwsError("ThrottlingException", 400, "Rate exceeded"), "Rate exceeded"],
+  ["leaves all unprocessed", () => undefined, "the feature store leaves records unprocessed"],
+])("gives up a store that %s for longer than patience lasts", async (_, errorOf, message) => {
+  const store = await storeAt(
+    serve((request) => {
+      const error = errorOf();
+      if (error !== undefined) throw error;
+      return json({ UnprocessedEntries: parseBody(request, writeSchema, "ValidationError").Entries });
+    }),
+  );
+  const rows = [{ id: "a", ...sentences("a") }];
+  await expect(store.writeEach(rows, undefined, new Patience(200))).rejects.toThrow(message);
+});
+
+test("lists the identifiers of all records, more than a page holds", async () => {
+  const store = await storeAt(startFeatureStore({ groups: [group("String")] }));
+  const ids = Array.from({ length: 230 }, (_, n) => `id-${n}`);
+  await store.write(ids.map((id) => ({ id, ...sentences(id) })));
+  const listed: string[] = [];
+  for await (const page of store.list()) listed.push(...page);
+  expect(listed.sort()).toEqual(ids.sort());
+});
+
+test("lists on where it was when listing is throttled", async () => {
+  let calls = 0;
+  const store = await storeAt(
+    serve((request) => {
+      calls++;
+      if (calls % 5 !== 0) throw new AwsError("ThrottlingException", 400, "Rate exceeded");
+      const { NextToken } = parseBody(request, z.object({ NextToken: z.string().optional() }), "ValidationError");
+      return json(
+        NextToken === undefined ? { RecordIdentifiers: ["a"], NextToken: "2" } : { RecordIdentifiers: ["b"] },
+      );
+    }),
+  );
+  const listed: string[] = [];
+  for await (const page of store.list()) listed.push(...page);
+  expect(listed).toEqual(["a", "b"]);
 });

@@ -1,4 +1,7 @@
-import { GetQueueAttributesCommand, ReceiveMessageCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import { GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { operator } from "../../local/credentials";
+import { AwsError, serve } from "../../local/stand-in";
+import { Patience } from "../../pipeline/flow";
 import { Queue } from "../../pipeline/queues";
 import { createQueue, sqsClient } from "../setup/queues";
 
@@ -67,4 +70,18 @@ test("says of each message why it could not be given back, and does the rest", a
     undefined,
   ]);
   expect(await receive(2)).toHaveLength(2);
+});
+
+test.each([
+  ["is throttled for longer than patience lasts", new AwsError("ThrottlingException", 400, "Rate exceeded")],
+  ["may not be used at all", new AwsError("AccessDeniedException", 403, "not allowed")],
+])("with patience, sending ends with the reason where the queue %s", async (_, error) => {
+  const { url: endpoint, stop } = await serve(() => {
+    throw error;
+  });
+  const throttled = new SQSClient({ ...operator, endpoint, useQueueUrlAsEndpoint: false });
+  const sending = new Queue(url, throttled).send([{ body: "a" }], undefined, new Patience(200));
+  await expect(sending).rejects.toThrow(error.message);
+  throttled.destroy();
+  await stop();
 });
