@@ -725,7 +725,7 @@ export function readConfig(
 ): Config {
   const checked = checkReleases(releases);
   const keys = checkKeyPairs(keyPairs);
-  const regionless = z.looseObject({ region: z.undefined() }).safeParse(settings);
+  const regionless = z.looseObject({ region: z.undefined().optional() }).safeParse(settings);
   const given = regionless.success
     ? { ...regionless.data, region: usual.AWS_REGION || usual.AWS_DEFAULT_REGION }
     : settings;

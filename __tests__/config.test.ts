@@ -424,6 +424,11 @@ describe("the shared part", () => {
     expect(config.environments.dev?.model.image).toContain(`.${region}.`);
   });
 
+  test("takes it from there as well where the settings have no such field at all", () => {
+    const { region: _, ...regionless } = settings();
+    expect(loadConfig(regionless, { AWS_REGION: "eu-west-1" }).shared.region).toBe("eu-west-1");
+  });
+
   test("prefers the settings' region to the environment's", () => {
     expect(loadConfig(settings(), { AWS_REGION: "eu-west-1" }).shared.region).toBe("us-east-1");
   });

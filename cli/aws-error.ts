@@ -62,9 +62,13 @@ function actionOf(clientName: string, commandName: string, input: object): strin
   return action === "s3:GetObject" && isOldVersion ? "s3:GetObjectVersion" : action;
 }
 
+/** What AWS, or its client, says where nobody is signed in, or not any more. */
+const signInFailure =
+  /credential|security token|(?:Expired|Invalid|Missing)(?:Client|Authentication)?Token|token (?:is|has) expired|InvalidAccessKeyId|SignatureDoesNotMatch/i;
+
 const advice: { readonly when: RegExp; readonly advice: (action?: string) => string }[] = [
   {
-    when: /credential|token|InvalidAccessKeyId|SignatureDoesNotMatch/i,
+    when: signInFailure,
     advice: () => "Sign in to AWS, or name another profile: AWS_PROFILE, or `profile` in config.ts.",
   },
   {
@@ -128,3 +132,8 @@ export function awsError(doing: string, error: unknown): Error {
 /** Whether a call of SageMaker's failed since there is nothing of that name: it has no error of its own for that. */
 export const isNotFound = (error: unknown): boolean =>
   error instanceof Error && /could not find|not found|does not exist/i.test(`${error.name} ${error.message}`);
+
+/** Whether a call failed since nobody is signed in. @param error what the client threw, or what `awsError` made of it */
+export const isSignInFailure = (error: unknown): boolean =>
+  error instanceof Error &&
+  (error.cause instanceof Error ? isSignInFailure(error.cause) : signInFailure.test(`${error.name} ${error.message}`));

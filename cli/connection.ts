@@ -1,3 +1,4 @@
+import type { SSMClientConfig } from "@aws-sdk/client-ssm";
 import { z } from "zod";
 import { type Config, type Environment, loadConfig, type Shared } from "../config";
 import { readLocalEnvironment } from "../local/environment-file";
@@ -126,13 +127,14 @@ export interface Connection extends Target {
 /**
  * Finds a deployed pipeline. What it is called is written by its stack into a parameter of SSM, so that whoever works
  * with it needs `ssm:GetParameter` for that one and no right to read Terraform's state, which holds secrets.
+ * @param settings of the client that asks
  * @throws as {@link targetOf}, and when the stack is not deployed or SSM cannot be asked
  */
-export async function connect(options: ConnectionOptions): Promise<Connection> {
+export async function connect(options: ConnectionOptions, settings: SSMClientConfig = {}): Promise<Connection> {
   const target = targetOf(options);
   const { name, namesParameter } = target.environment;
   const { GetParameterCommand, SSMClient } = await import("@aws-sdk/client-ssm");
-  const client = namingActions(new SSMClient());
+  const client = namingActions(new SSMClient(settings));
   try {
     const { Parameter } = await client.send(new GetParameterCommand({ Name: namesParameter }));
     return { ...target, pipeline: readNames(Parameter?.Value ?? "") };

@@ -112,7 +112,9 @@ async function settled({ endpointName, configurationName }: ServedEndpoint, watc
   }
 }
 
-const isOnItsWay = (endpoint?: DescribeEndpointCommandOutput) => onItsWay.includes(endpoint?.EndpointStatus ?? "");
+/** Whether an endpoint will be in another state by itself. */
+export const isOnItsWay = (endpoint?: DescribeEndpointCommandOutput) =>
+  onItsWay.includes(endpoint?.EndpointStatus ?? "");
 
 /** Whether nothing has been done to an endpoint between two looks. */
 const isSame = (one?: DescribeEndpointCommandOutput, other?: DescribeEndpointCommandOutput) =>

@@ -1,5 +1,11 @@
 import { createReadStream } from "node:fs";
-import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  S3Client,
+  type S3ClientConfig,
+} from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
 import { awsError, namingActions } from "./aws-error";
 import { type Digest, partSize } from "./model-archive";
@@ -12,12 +18,19 @@ export class ModelBucket {
   constructor(
     readonly name: string,
     { region, profile }: { readonly region: string; readonly profile?: string },
+    settings: S3ClientConfig = {},
   ) {
     this.region = region;
-    this.client = namingActions(new S3Client({ region, profile }));
+    this.client = namingActions(new S3Client({ ...settings, region, profile }));
   }
 
   urlOf = (key: string) => `s3://${this.name}/${key}`;
+
+  /** Whether an object is there, whatever is in it. */
+  async exists(key: string): Promise<boolean> {
+    const call = this.client.send(new HeadObjectCommand({ Bucket: this.name, Key: key }));
+    return (await this.ask(`look for ${this.urlOf(key)}`, call, ["NotFound", "NoSuchKey"])) !== undefined;
+  }
 
   /** Whether an object is there, whole and the same. */
   async holds(key: string, { checksum, size }: Digest): Promise<boolean> {

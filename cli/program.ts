@@ -3,6 +3,7 @@ import { bootstrapCommand } from "./bootstrap";
 import { completeCommand, completionCommand } from "./completion";
 import { deployCommand } from "./deploy";
 import { diffCommand } from "./diff";
+import { doctorCommand } from "./doctor";
 import { failedCommand } from "./failed";
 import { featuresCommand } from "./features";
 import { allCommands, examples, exitCodes, fullName } from "./help";
@@ -23,6 +24,7 @@ export function program(): Command {
     .option("--debug", "with an error, print where it comes from")
     .addHelpText("after", examples("offline-inference diff inference-dev", "offline-inference help model ship"))
     .addHelpText("after", exitCodes)
+    .addCommand(doctorCommand())
     .addCommand(keypairCommand())
     .addCommand(bootstrapCommand())
     .addCommand(diffCommand())

@@ -7,6 +7,7 @@ import {
   HeadBucketCommand,
   ListObjectVersionsCommand,
   S3Client,
+  type S3ClientConfig,
 } from "@aws-sdk/client-s3";
 import { z } from "zod";
 import { awsError, namingActions } from "./aws-error";
@@ -58,10 +59,10 @@ export class StateBucket {
   readonly region: string;
   private readonly client: S3Client;
 
-  constructor({ bucket, region, profile }: StateBackend) {
+  constructor({ bucket, region, profile }: StateBackend, settings: S3ClientConfig = {}) {
     this.name = bucket;
     this.region = region;
-    this.client = namingActions(new S3Client({ region, profile }));
+    this.client = namingActions(new S3Client({ ...settings, region, profile }));
   }
 
   async exists(): Promise<boolean> {

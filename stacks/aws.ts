@@ -2,6 +2,7 @@ import { ArchiveProvider } from "@cdktf/provider-archive/lib/provider";
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { S3Backend, type TerraformStack } from "cdktf";
 import type { Shared } from "../config";
+import { oldestTerraform } from "../terraform-version";
 
 /** Gives a stack its providers and its backend: the account and region, tags on every resource, state in S3. */
 export function useAws(stack: TerraformStack, shared: Shared, tags: Record<string, string>, stateKey: string) {
@@ -15,5 +16,5 @@ export function useAws(stack: TerraformStack, shared: Shared, tags: Record<strin
   new ArchiveProvider(stack, "archive");
   new S3Backend(stack, { bucket: stateBucket, key: stateKey, region, profile, encrypt: true });
   stack.addOverride("terraform.backend.s3.use_lockfile", true);
-  stack.addOverride("terraform.required_version", ">= 1.10");
+  stack.addOverride("terraform.required_version", `>= ${oldestTerraform}`);
 }

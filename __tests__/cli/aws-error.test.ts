@@ -4,7 +4,7 @@ import { GetObjectCommand, HeadBucketCommand, HeadObjectCommand, S3Client } from
 import { DescribeEndpointCommand, SageMakerClient } from "@aws-sdk/client-sagemaker";
 import { SendMessageBatchCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { z } from "zod";
-import { awsError, namingActions } from "../../cli/aws-error";
+import { awsError, isSignInFailure, namingActions } from "../../cli/aws-error";
 
 const failure = (name: string, message: string, more: object = {}) => Object.assign(new Error(message), { name }, more);
 
@@ -30,6 +30,26 @@ test("gives no advice on what it does not know", () => {
   expect(awsError("read it", failure("SlowDown", "Reduce your request rate.")).message).toBe(
     "Cannot read it: SlowDown, Reduce your request rate.",
   );
+});
+
+test("an answer that is no JSON is no reason to sign in", () => {
+  const page = failure("SyntaxError", `Unexpected token '<', "<html>" is not valid JSON`);
+  expect(awsError("read it", page).message).not.toContain("Sign in");
+  expect(isSignInFailure(awsError("read it", page))).toBe(false);
+});
+
+test.each([
+  "CredentialsProviderError",
+  "ExpiredToken",
+  "ExpiredTokenException",
+  "InvalidClientTokenId",
+  "InvalidToken",
+  "MissingAuthenticationTokenException",
+  "SignatureDoesNotMatch",
+])("%s is a failure to sign in, by itself and in words", (name) => {
+  const error = failure(name, "It cannot be.");
+  expect([isSignInFailure(error), isSignInFailure(awsError("read it", error))]).toEqual([true, true]);
+  expect(awsError("read it", error).message).toContain("Sign in to AWS");
 });
 
 describe("of a call that was not allowed", () => {
