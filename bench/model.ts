@@ -4,8 +4,8 @@ import { availableParallelism } from "node:os";
 import Table from "cli-table3";
 import { Command } from "commander";
 import { z } from "zod";
-import { readLabelledPairs } from "../cli/labelled-pairs";
-import { demoArchive, makeDemoModel } from "../cli/model-demo";
+import { readLabelledPairs } from "../cli/model/labelled-pairs";
+import { demoArchive, makeDemoModel } from "../cli/model/model-demo";
 import { unpackArchive } from "../local/model-server";
 import { measureServing, type Pair, type Serving, unlikeAnswers, type Way } from "./serving";
 

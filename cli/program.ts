@@ -1,21 +1,21 @@
 import { Command } from "commander";
-import { bootstrapCommand } from "./bootstrap";
 import { completeCommand, completionCommand } from "./completion";
-import { deployCommand } from "./deploy";
-import { diffCommand } from "./diff";
-import { doctorCommand } from "./doctor";
-import { failedCommand } from "./failed";
-import { featuresCommand } from "./features";
+import { bootstrapCommand } from "./deployment/bootstrap";
+import { deployCommand } from "./deployment/deploy";
+import { diffCommand } from "./deployment/diff";
+import { doctorCommand } from "./deployment/doctor";
+import { importTfvarsCommand } from "./deployment/import-tfvars";
+import { keypairCommand } from "./deployment/keypair";
 import { allCommands, examples, exitCodes, fullName } from "./help";
-import { importTfvarsCommand } from "./import-tfvars";
-import { jobCommand } from "./job";
-import { keypairCommand } from "./keypair";
-import { modelCommand } from "./model";
-import { requestsCommand } from "./requests";
-import { resultsCommand } from "./results";
-import { runCommand } from "./run";
-import { stateCommand } from "./state";
-import { statusCommand } from "./status";
+import { failedCommand } from "./jobs/failed";
+import { featuresCommand } from "./jobs/features";
+import { jobCommand } from "./jobs/job";
+import { requestsCommand } from "./jobs/requests";
+import { resultsCommand } from "./jobs/results";
+import { runCommand } from "./jobs/run";
+import { modelCommand } from "./model/model";
+import { stateCommand } from "./state/state";
+import { statusCommand } from "./status/status";
 
 /** The program with all its commands. What they need is loaded when they run. */
 export function program(): Command {

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { CsvError, parse } from "csv-parse/sync";
-import { syntaxReasons, unreadable } from "./csv";
+import { syntaxReasons, unreadable } from "./jobs/csv";
 
 /** One row of a request file: an input's id and the two sentences to compare. */
 export interface RequestRow {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { readReceipt } from "../../cli/receipt";
+import { readReceipt } from "../../cli/jobs/receipt";
 import { expectFlat, few, many } from "./large";
 
 test("requests publish takes a million rows in the memory of ten thousand", async () => {

@@ -3,7 +3,8 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { statusReport } from "../../cli/status-report";
+import { z } from "zod";
+import { statusReport } from "../../cli/status/status-report";
 import { modelPython } from "../../local/model-server";
 import { Checkout } from "../setup/checkout";
 import { allows, iamActionOf } from "../setup/iam-actions";
@@ -13,6 +14,8 @@ import { operatorPolicy } from "../setup/operator-policy";
 
 /** What only a person can answer at a terminal. */
 const answers: Record<string, string[]> = { bootstrap: ["--auto-approve"], deploy: ["--auto-approve"] };
+
+const keyPairs = z.object({ KeyPairs: z.array(z.unknown()) });
 
 let moto: Moto;
 let home: string;
@@ -72,7 +75,9 @@ test("the commands of the README lead from an empty account to results in a file
 
   const privateKey = await stat(join(home, ".ssh", "pipeline"));
   expect(privateKey.mode & 0o777).toBe(0o400);
-  expect(await moto.holdings()).toMatchObject({ aws_s3_bucket: 2, aws_sagemaker_endpoint: 1, aws_key_pair: 1 });
+  expect(await moto.holdings()).toMatchObject({ aws_s3_bucket: 2, aws_sagemaker_endpoint: 1 });
+  const { KeyPairs } = keyPairs.parse(await moto.aws("ec2", "describe-key-pairs"));
+  expect(KeyPairs).toEqual([expect.objectContaining({ KeyName: "poc-dev-key-pair", KeyType: "ed25519" })]);
   const rowsIn = async (file: string) => (await readFile(file, "utf8")).trim().split("\n").length - 1;
   const asked = await rowsIn("samples/requests.csv");
   for (const results of ["first.csv", "second.csv"]) expect(await rowsIn(join(checkout.folder, results))).toBe(asked);
@@ -101,7 +106,7 @@ describe("status of what is deployed", () => {
       worker: { state: "Active", lastUpdate: "Successful", modelRelease: expect.stringMatching(/^[0-9a-f]{8}$/) },
       warehouse: { status: "available", availability: "Available", nodeType: "ra3.large", nodes: 1 },
       predictions: { error: expect.stringMatching(/^Cannot count the predictions: /) }, // moto runs no SQL
-      alarms: { total: 6, on: [] },
+      alarms: { total: 7, on: [] },
       lastDeploy: { at: expect.any(String) },
     });
   });
@@ -116,7 +121,7 @@ describe("status of what is deployed", () => {
     const { report, status: code } = await status();
     expect(code).toBe(2);
     expect(report.alarms).toMatchObject({
-      total: 6,
+      total: 7,
       on: [{ name: "poc-dev-worker-fails", reason: "Threshold Crossed: 1 datapoint was 3" }],
     });
     expect(report.metrics).toMatchObject({ worker: { errors: 5 } });

@@ -1,5 +1,5 @@
-import type { Plan } from "../../cli/plan";
-import { readPlan } from "../../cli/plan";
+import type { Plan } from "../../cli/deployment/plan";
+import { readPlan } from "../../cli/deployment/plan";
 
 /** One resource's change as `terraform show -json` tells of it, with what a test says of it. */
 export interface PlannedChange {

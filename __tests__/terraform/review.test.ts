@@ -7,7 +7,7 @@ import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
 import { lossRules, statefulTypes, statelessTypes } from "../../aws/stateful-types";
-import { reviewJson } from "../../cli/review";
+import { reviewJson } from "../../cli/deployment/review";
 import { atTerminal, Checkout } from "./checkout";
 
 jest.setTimeout(300_000);

@@ -1,0 +1,480 @@
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+import { loadConfig } from "../../../config";
+import { type Answer, AwsError, ConnectionCut, json, type Request, type StandIn, serve } from "../../../local/stand-in";
+import { Checkout } from "../../setup/checkout";
+import { startLocalPipeline } from "../../setup/local-pipeline";
+import { type ProgramOptions, runProgram } from "../../setup/program";
+
+const { shared, environments } = loadConfig();
+const dev = z.custom<NonNullable<typeof environments.dev>>().parse(environments.dev);
+const { bucket: modelBucket, key: modelKey } = dev.model.artifact;
+const arn = "arn:aws:iam::123456789012:user/us";
+const quotaName = "ml.inf1.xlarge for endpoint usage";
+const askForInstances =
+  "aws service-quotas request-service-quota-increase --service-code sagemaker --quota-code L-INF1 --desired-value 2 --region us-east-1";
+const askForFunctions =
+  "aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value 1000 --region us-east-1";
+
+type Answers = Record<string, (request: Request) => Answer | Promise<Answer>>;
+
+let folder: string;
+let aws: StandIn;
+let answers: Answers;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "doctor-"));
+  aws = await serve((request) => {
+    const operation = operationOf(request);
+    const answer = answers[operation];
+    if (answer === undefined) throw new AwsError("UnknownOperationException", 404, `no operation ${operation}`);
+    return answer(request);
+  });
+});
+afterAll(async () => {
+  await aws.stop();
+  await rm(folder, { recursive: true });
+});
+beforeEach(() => {
+  answers = allWell();
+});
+
+/** What is asked for, in each of AWS's protocols. */
+function operationOf({ method, url, headers, body }: Request): string {
+  const target = headers["x-amz-target"];
+  if (typeof target === "string") return target.replace(/.*\./, "");
+  if (url.pathname === "/2016-08-19/account-settings") return "GetAccountSettings";
+  const action = new URLSearchParams(body.toString()).get("Action");
+  if (action !== null) return action;
+  const path = url.pathname.replace(/\/$/, "");
+  if (method === "HEAD" && path === `/${shared.stateBucket}`) return "HeadBucket";
+  if (method === "GET" && path === `/${shared.stateBucket}` && url.searchParams.has("versioning")) {
+    return "GetBucketVersioning";
+  }
+  return `${method} ${path}`;
+}
+
+const names = {
+  queue_url: "https://sqs.us-east-1.amazonaws.com/123456789012/poc-dev-inference_queue",
+  dead_letter_queue_url: "https://sqs.us-east-1.amazonaws.com/123456789012/poc-dev-inference_queue-dead-letters",
+  worker_function_name: "the-worker",
+  endpoint_name: "the-endpoint",
+  feature_group_name: "the-features",
+  record_identifier: { name: "id", type: "String" },
+  event_time: { name: "event_time", type: "String" },
+  redshift_cluster_identifier: "the-warehouse",
+  redshift_database_name: "predictions",
+  redshift_reader: "reader",
+};
+
+const identity = `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>${arn}</Arn><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`;
+const versioned = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+const quota = (Value: number, QuotaName = quotaName) => ({ QuotaName, QuotaCode: "L-INF1", Value });
+const quotas = (...Quotas: object[]) => json({ Quotas });
+const concurrency = (free: number, all = free) =>
+  json({ AccountLimit: { ConcurrentExecutions: all, UnreservedConcurrentExecutions: free } });
+
+const modelObject = `HEAD /${modelBucket}/${modelKey}`;
+
+const allWell = (): Answers => ({
+  GetCallerIdentity: () => ({ status: 200, headers: { "content-type": "text/xml" }, body: identity }),
+  ListServiceQuotas: () => quotas(quota(0, "ml.inf1.xlarge for training job usage"), quota(4)),
+  GetAccountSettings: () => concurrency(1000),
+  HeadBucket: () => ({ status: 200 }),
+  GetBucketVersioning: () => ({ status: 200, headers: { "content-type": "application/xml" }, body: versioned }),
+  [modelObject]: () => ({ status: 200 }),
+  GetParameter: () => json({ Parameter: { Name: dev.namesParameter, Value: JSON.stringify(names) } }),
+  DescribeEndpoint: () => json({ EndpointName: "the-endpoint", EndpointStatus: "InService" }),
+});
+
+/** A Terraform that is of this version, and does nothing else. */
+async function terraform(version: string): Promise<string> {
+  const file = join(folder, `terraform-${version}`);
+  await writeFile(file, `#!/bin/sh\n[ "$*" = "version -json" ] && echo '{"terraform_version":"${version}"}'\n`);
+  await chmod(file, 0o755);
+  return file;
+}
+
+const signedIn = async (): Promise<Record<string, string | undefined>> => ({
+  AWS_ENDPOINT_URL: aws.url,
+  AWS_ACCESS_KEY_ID: "test",
+  AWS_SECRET_ACCESS_KEY: "test",
+  AWS_PROFILE: undefined,
+  OFFLINE_INFERENCE_ENV: undefined,
+  TERRAFORM_BINARY_NAME: await terraform("1.10.0"),
+});
+
+async function doctor(args: string[] = [], environment: ProgramOptions["environment"] = {}) {
+  return runProgram(["doctor", "--env", "dev", ...args], { environment: { ...(await signedIn()), ...environment } });
+}
+
+const findings = z.array(
+  z.object({
+    group: z.string(),
+    check: z.string(),
+    mark: z.enum(["ok", "warning", "problem"]),
+    text: z.string(),
+    details: z.array(z.string()).optional(),
+    mend: z.string().optional(),
+  }),
+);
+
+/** What was found as data, by what was looked at. */
+async function found(...call: Parameters<typeof doctor>) {
+  const [args = [], environment] = call;
+  const { status, stdout, stderr } = await doctor([...args, "--json"], environment);
+  expect(stderr).toBe("");
+  const list = findings.parse(JSON.parse(stdout));
+  const isWell = list.every(({ mark }) => mark !== "problem");
+  expect(status).toBe(isWell ? 0 : 1);
+  return Object.fromEntries(list.map(({ check, ...finding }) => [check, finding]));
+}
+
+test("when all is well it says so of each thing, and ends with 0", async () => {
+  expect(await doctor()).toEqual({
+    status: 0,
+    signal: null,
+    stderr: "",
+    stdout: `Account
+  ✔ You are signed in as ${arn}.
+  ✔ The region is us-east-1, by config.ts. AWS has images for models there.
+  ✔ SageMaker allows 4 instances of ml.inf1.xlarge for endpoints: this one takes 1, and 2 while it is updated.
+  ✔ Lambda runs 1000 functions at once: enough for 3 workers and 100 requests at the API.
+
+Tools
+  ✔ Terraform is 1.10.0; 1.10 or newer will do.
+  ✔ Node.js is ${process.versions.node}; 20.9 or newer will do.
+
+Deployment
+  ✔ The state bucket ${shared.stateBucket} is there, and versioned.
+  ✔ The model artifact is there: s3://${modelBucket}/${modelKey}
+  ✔ The pipeline is deployed, and /poc-dev/names says where it is:
+      queue          ${names.queue_url}
+      worker         the-worker
+      endpoint       the-endpoint
+      feature group  the-features
+      warehouse      the-warehouse, database predictions
+  ✔ The endpoint the-endpoint is in service.
+`,
+  });
+});
+
+test("in a new account with nothing in it every lack is shown at once, with how to mend it, and it ends with 1", async () => {
+  answers = {
+    ...answers,
+    ListServiceQuotas: () => quotas(quota(0)),
+    GetAccountSettings: () => concurrency(3),
+    HeadBucket: () => ({ status: 404 }),
+    [modelObject]: () => ({ status: 404 }),
+    GetParameter: () => {
+      throw new AwsError("ParameterNotFound", 400, "It is not there.");
+    },
+  };
+  const { status, stdout, stderr } = await doctor([], { TERRAFORM_BINARY_NAME: await terraform("1.9.8") });
+  expect({ status, stderr }).toEqual({ status: 1, stderr: "" });
+  expect(stdout).toBe(`Account
+  ✔ You are signed in as ${arn}.
+  ✔ The region is us-east-1, by config.ts. AWS has images for models there.
+  ✖ SageMaker allows 0 instances of ml.inf1.xlarge for endpoints, and this one needs 1.
+      → Ask AWS for more, which may take days: ${askForInstances}
+  ✖ Lambda runs 3 functions at once, and 3 workers would leave none to the API.
+      → Ask AWS for more, which may take days: ${askForFunctions}
+
+Tools
+  ✖ Terraform is 1.9.8, which is too old for the stacks.
+      → Install 1.10 or newer: https://developer.hashicorp.com/terraform/install
+  ✔ Node.js is ${process.versions.node}; 20.9 or newer will do.
+
+Deployment
+  ✖ The state bucket ${shared.stateBucket} does not exist.
+      → npm run bootstrap makes it.
+  ✖ The model artifact is not there: s3://${modelBucket}/${modelKey}
+      → npx offline-inference model ship FOLDER --env dev makes one of a Hugging Face model and brings it there.
+  ✖ There is no pipeline "dev" in us-east-1: its stack has not written /poc-dev/names. Deploy it: npm run deploy -- inference-dev
+  ! The endpoint was not looked at: no pipeline was found.
+`);
+});
+
+test("what is enough to begin with and not for long is a warning, and no reason to fail", async () => {
+  answers = {
+    ...answers,
+    ListServiceQuotas: () => quotas(quota(1)),
+    GetAccountSettings: () => concurrency(10),
+    DescribeEndpoint: () => json({ EndpointName: "the-endpoint", EndpointStatus: "Updating" }),
+  };
+  expect(await found()).toMatchObject({
+    "instance-quota": {
+      group: "Account",
+      mark: "warning",
+      text: "SageMaker allows 1 instance of ml.inf1.xlarge for endpoints: enough for this one to start, and not for an update, which takes 2.",
+      mend: `Ask AWS for more, which may take days: ${askForInstances}`,
+    },
+    "lambda-concurrency": {
+      mark: "warning",
+      text: "Lambda runs 10 functions at once: 3 workers leave 7 to the API, which lets 100 requests in at once.",
+      mend: `Ask AWS for more, which may take days: ${askForFunctions}`,
+    },
+    endpoint: {
+      group: "Deployment",
+      mark: "warning",
+      text: "The endpoint the-endpoint is Updating.",
+      mend: "npx offline-inference status --env dev --watch shows when it is done.",
+    },
+  });
+});
+
+describe("the quota of instances", () => {
+  test("is found on whichever page it is", async () => {
+    const pages = [
+      { Quotas: [], NextToken: "2" },
+      { Quotas: [quota(0, "ml.inf1.2xlarge for endpoint usage")], NextToken: "3" },
+    ];
+    answers.ListServiceQuotas = () => json(pages.shift() ?? { Quotas: [quota(7)] });
+    expect((await found())["instance-quota"]?.text).toContain("allows 7 instances");
+  });
+
+  test("is AWS's own for everybody, where the account has none", async () => {
+    answers.ListServiceQuotas = () => quotas();
+    answers.ListAWSDefaultServiceQuotas = () => quotas(quota(0));
+    expect((await found())["instance-quota"]).toMatchObject({
+      mark: "problem",
+      mend: expect.stringContaining("L-INF1"),
+    });
+  });
+
+  test("that AWS does not know at all says where to read which instances there are", async () => {
+    answers.ListServiceQuotas = answers.ListAWSDefaultServiceQuotas = () => quotas();
+    expect((await found())["instance-quota"]).toMatchObject({
+      mark: "warning",
+      text: `Service Quotas knows no "${quotaName}" in us-east-1: SageMaker may not have such instances there.`,
+      mend: expect.stringContaining("https://aws.amazon.com/sagemaker/pricing/"),
+    });
+  });
+});
+
+test("what others have reserved of Lambda's concurrency is not there for this pipeline", async () => {
+  answers.GetAccountSettings = () => concurrency(100, 1000);
+  expect((await found())["lambda-concurrency"]).toMatchObject({
+    mark: "warning",
+    text: expect.stringContaining("97 to the API"),
+    mend: expect.stringContaining("--desired-value 1003 "),
+  });
+});
+
+test("a state bucket that keeps no old versions is a problem", async () => {
+  answers.GetBucketVersioning = () => ({ status: 200, body: "<VersioningConfiguration/>" });
+  expect((await found())["state-bucket"]).toEqual({
+    group: "Deployment",
+    mark: "problem",
+    text: `The state bucket ${shared.stateBucket} is not versioned.`,
+    mend: "npm run bootstrap sets it right.",
+  });
+});
+
+test("an endpoint that failed says why, and where there is more", async () => {
+  const FailureReason = "The container did not start.";
+  answers.DescribeEndpoint = () => json({ EndpointName: "the-endpoint", EndpointStatus: "Failed", FailureReason });
+  expect((await found()).endpoint).toMatchObject({
+    mark: "problem",
+    text: "The endpoint the-endpoint is Failed. SageMaker says: The container did not start.",
+    mend: "Its log says more: aws logs tail /aws/sagemaker/Endpoints/the-endpoint --since 1d. Once it is mended: npm run deploy -- inference-dev",
+  });
+});
+
+test("an endpoint that somebody has deleted is to be deployed again", async () => {
+  answers.DescribeEndpoint = () => {
+    throw new AwsError("ValidationException", 400, 'Could not find endpoint "the-endpoint".');
+  };
+  expect((await found()).endpoint).toMatchObject({
+    mark: "problem",
+    text: "The endpoint the-endpoint does not exist.",
+    mend: "Deploy it again: npm run deploy -- inference-dev",
+  });
+});
+
+test("Terraform that is not there says where to get it", async () => {
+  const { terraform: tool } = await found([], { TERRAFORM_BINARY_NAME: join(folder, "no-terraform") });
+  expect(tool).toMatchObject({
+    mark: "problem",
+    text: expect.stringMatching(/^Terraform could not be started .*ENOENT.* Is it in PATH\?$/),
+    mend: "Install 1.10 or newer: https://developer.hashicorp.com/terraform/install",
+  });
+});
+
+const refuse = () => {
+  throw new AwsError("AccessDeniedException", 400, "You may not.");
+};
+
+test("whoever may not look is told in each place which permission is missing", async () => {
+  answers = {
+    ...answers,
+    ListServiceQuotas: refuse,
+    GetAccountSettings: refuse,
+    HeadBucket: () => ({ status: 403 }),
+    [modelObject]: () => ({ status: 403 }),
+    DescribeEndpoint: refuse,
+  };
+  const { credentials, pipeline, ...denied } = await found();
+  expect([credentials?.mark, pipeline?.mark]).toEqual(["ok", "ok"]);
+  const permissions = {
+    "instance-quota": "servicequotas:ListServiceQuotas",
+    "lambda-concurrency": "lambda:GetAccountSettings",
+    "state-bucket": "s3:ListBucket",
+    "model-artifact": "s3:GetObject",
+    endpoint: "sagemaker:DescribeEndpoint",
+  };
+  for (const [check, permission] of Object.entries(permissions)) {
+    expect(denied[check]).toMatchObject({
+      mark: "problem",
+      text: expect.stringContaining(`permission ${permission} `),
+    });
+  }
+  answers.GetParameter = refuse;
+  expect((await found()).pipeline?.text).toContain("needs the permission ssm:GetParameter on it");
+});
+
+const onAws = ["instance-quota", "lambda-concurrency", "state-bucket", "model-artifact", "pipeline", "endpoint"];
+
+describe("nobody who is signed in", () => {
+  test("is one problem, and says how to sign in; what AWS alone knows is not looked at", async () => {
+    const nobody = {
+      AWS_ACCESS_KEY_ID: undefined,
+      AWS_SECRET_ACCESS_KEY: undefined,
+      AWS_EC2_METADATA_DISABLED: "true",
+    };
+    const { credentials, terraform, ...others } = await found([], { ...nobody, HOME: folder });
+    expect(credentials).toMatchObject({
+      mark: "problem",
+      text: expect.stringContaining("CredentialsProviderError"),
+      mend: "aws sso login signs in again; aws configure sso or aws configure makes a profile.",
+    });
+    expect(terraform?.mark).toBe("ok");
+    for (const check of onAws) {
+      expect(others[check]).toMatchObject({
+        mark: "warning",
+        text: expect.stringMatching(/ was not looked at: nobody is signed in\.$/),
+      });
+    }
+  });
+
+  test("for AWS may be somebody in a region that the account has not enabled", async () => {
+    const unknown =
+      "<ErrorResponse><Error><Code>InvalidClientTokenId</Code><Message>The security token included in the request is invalid.</Message></Error></ErrorResponse>";
+    answers.GetCallerIdentity = () => ({ status: 403, headers: { "content-type": "text/xml" }, body: unknown });
+    expect((await found()).credentials).toMatchObject({
+      mark: "problem",
+      mend: expect.stringContaining("Or the account has yet to enable the region us-east-1."),
+    });
+  });
+});
+
+describe("without a network", () => {
+  test("each thing that AWS was to be asked says so, and the tools are looked at all the same", async () => {
+    const unreachable = await serve(() => json({}));
+    await unreachable.stop(); // nothing listens there now
+    const { credentials, region, terraform, node, endpoint, ...others } = await found([], {
+      AWS_ENDPOINT_URL: unreachable.url,
+    });
+    expect([region, terraform, node].map((one) => one?.mark)).toEqual(["ok", "ok", "ok"]);
+    expect(endpoint).toMatchObject({ mark: "warning", text: "The endpoint was not looked at: no pipeline was found." });
+    expect(Object.keys(others)).toHaveLength(5);
+    for (const one of [credentials, ...Object.values(others)]) {
+      expect(one).toMatchObject({ mark: "problem", text: expect.stringContaining("AWS could not be reached") });
+    }
+  });
+
+  test("where connections are cut, and where no answer ever comes, it ends", async () => {
+    const never = new Promise<Answer>(() => {});
+    for (const operation of Object.keys(answers)) answers[operation] = () => never;
+    answers.GetCallerIdentity = () => {
+      throw new ConnectionCut();
+    };
+    const { credentials, terraform, "state-bucket": bucket, ...others } = await found();
+    expect(terraform?.mark).toBe("ok");
+    for (const one of [credentials, bucket, ...["instance-quota", "model-artifact"].map((check) => others[check])]) {
+      expect(one).toMatchObject({ mark: "problem", text: expect.stringContaining("AWS could not be reached") });
+    }
+  });
+});
+
+test("another region than that of config.ts is looked at, and said to be another", async () => {
+  expect((await found(["--region", "eu-west-1"])).region).toMatchObject({
+    mark: "warning",
+    text: "The region is eu-west-1, by --region, and config.ts deploys to us-east-1.",
+  });
+});
+
+describe("what config.ts says", () => {
+  let checkout: Checkout;
+  let written: string;
+  const environment: Record<string, string | undefined> = {};
+  beforeAll(async () => {
+    Object.assign(environment, process.env, await signedIn(), { AWS_REGION: "eu-west-1" });
+    checkout = await Checkout.on({ environment });
+    written = await readFile("config.ts", "utf8");
+  });
+  afterAll(() => checkout.remove());
+
+  async function foundWith(from: string, to: string) {
+    expect(written).toContain(from);
+    await writeFile(join(checkout.folder, "config.ts"), written.replace(from, to));
+    const { status, stdout } = await checkout.cli("doctor", "--json");
+    return { status, found: findings.parse(JSON.parse(stdout)) };
+  }
+
+  test("of the account is compared with the one that is signed in to, and without a region the shell names it", async () => {
+    const { status, found } = await foundWith('region: "us-east-1",', 'account: "999999999999",');
+    expect(status).toBe(1);
+    expect(found[0]).toMatchObject({
+      check: "credentials",
+      mark: "problem",
+      text: `You are signed in as ${arn}, and config.ts deploys to the account 999999999999 only.`,
+      mend: "Sign in to that account, or name a profile that does: --profile NAME",
+    });
+    expect(found[1]?.text).toBe("The region is eu-west-1, by AWS_REGION. AWS has images for models there.");
+  });
+
+  test("and is wrong is a problem with every fault, beside what the tools are", async () => {
+    const { status, found } = await foundWith('prefix: "poc",', 'prefix: "POC", modelBucket: "A",');
+    expect(status).toBe(1);
+    expect(found.map(({ group, check, mark }) => [group, check, mark])).toEqual([
+      ["Configuration", "configuration", "problem"],
+      ["Tools", "terraform", "ok"],
+      ["Tools", "node", "ok"],
+    ]);
+    expect(found[0]?.text).toMatch(/^config\.ts has 2 problems:\n.*prefix: got "POC".*\n.*modelBucket: got "A"/);
+  });
+});
+
+describe("of local mode", () => {
+  const others = "What else there is to look at is AWS's: local mode needs none of it.\n";
+  let checkout: Checkout;
+  beforeAll(async () => {
+    checkout = await Checkout.on({ environment: { ...process.env } });
+  });
+  afterAll(() => checkout.remove());
+
+  test("it looks at the pipeline and its endpoint, and says that the rest is AWS's", async () => {
+    const pipeline = await startLocalPipeline();
+    await rm(join(checkout.folder, ".local"), { recursive: true, force: true });
+    await mkdir(join(checkout.folder, ".local"));
+    const running = { environment: "dev", variables: pipeline.aws.environment };
+    await writeFile(join(checkout.folder, ".local", "environment.json"), JSON.stringify(running));
+    const { status, stdout, stderr } = await checkout.cli("doctor", "--local");
+    await pipeline.stop();
+    expect({ status, stderr }).toEqual({ status: 0, stderr: others });
+    expect(stdout).toMatch(
+      /^Local mode\n {2}✔ The pipeline is deployed, .*\n( {6}.*\n){5} {2}✔ The endpoint \S+ is in service\.\n$/,
+    );
+  });
+
+  test("where none runs it says how to start one", async () => {
+    await rm(join(checkout.folder, ".local"), { recursive: true, force: true });
+    const { status, stdout, stderr } = await checkout.cli("doctor", "--local");
+    expect({ status, stderr }).toEqual({ status: 1, stderr: others });
+    expect(stdout).toBe(
+      "Local mode\n  ✖ No pipeline runs on this machine. Start one, and leave it running: npm start -- --keep\n",
+    );
+  });
+});

@@ -1,0 +1,269 @@
+import { jsonOf, type ReviewOptions, review, reviewJson, typesToLookUp } from "../../../cli/deployment/review";
+import { type PlannedChange, planOf } from "../../setup/plans";
+
+const reviewOf = (changes: PlannedChange[], options: Partial<ReviewOptions> = {}) =>
+  review(planOf(...changes), { stack: "inference-dev", ...options });
+
+/** Why a change in place is a loss. */
+const reasonsOf = (address: string, before: unknown, after: unknown, rest: Partial<PlannedChange> = {}) =>
+  reviewOf([{ address, before, after, ...rest }]).losses.flatMap(({ reasons }) => reasons);
+
+const cluster = "aws_redshift_cluster.warehouse_cluster";
+
+describe("a stateful resource", () => {
+  test.each([
+    { actions: ["delete"], reason: "destroyed: it holds the predictions" },
+    { actions: ["delete", "create"], reason: "replaced: it holds the predictions" },
+    { actions: ["create", "delete"], reason: "replaced: it holds the predictions" },
+  ])("is lost by $actions", ({ actions, reason }) => {
+    const { isSafe, losses } = reviewOf([{ address: cluster, actions }]);
+    expect({ isSafe, losses }).toEqual({
+      isSafe: false,
+      losses: [{ address: cluster, type: "aws_redshift_cluster", reasons: [reason], madeInstead: [], allowed: false }],
+    });
+  });
+
+  test.each([
+    { what: "made", change: { actions: ["create"] } },
+    { what: "changed", change: { actions: ["update"], before: { port: 1 }, after: { port: 2 } } },
+    { what: "moved", change: { actions: ["no-op"], previous_address: "aws_redshift_cluster.old" } },
+    { what: "imported", change: { actions: ["no-op"], importing: { id: "warehouse" } } },
+    { what: "forgotten", change: { actions: ["forget"] } },
+  ])("is safe when it is $what", ({ change }) => {
+    expect(reviewOf([{ address: cluster, ...change }])).toMatchObject({ isSafe: true, losses: [], warnings: [] });
+  });
+
+  test("that is destroyed while another of its type is made may have been renamed", () => {
+    const { losses } = reviewOf([
+      { address: "aws_sqs_queue.queue", actions: ["delete"] },
+      { address: "aws_sqs_queue.requests", actions: ["create"] },
+      { address: "aws_sqs_queue.kept", actions: ["update"] },
+    ]);
+    expect(losses).toMatchObject([{ address: "aws_sqs_queue.queue", madeInstead: ["aws_sqs_queue.requests"] }]);
+  });
+});
+
+test("resources that Terraform makes anew are no loss", () => {
+  expect(
+    reviewOf([
+      { address: "aws_iam_role.role", actions: ["delete"] },
+      { address: "aws_lambda_function.worker", actions: ["delete", "create"] },
+      { address: "aws_api_gateway_deployment.api", actions: ["create", "delete"], before: { stage_name: null } },
+    ]),
+  ).toMatchObject({ isSafe: true, losses: [], warnings: [] });
+});
+
+describe("a change in place", () => {
+  test.each([
+    [cluster, { number_of_nodes: 4 }, { number_of_nodes: 2 }, "number_of_nodes goes from 4 to 2: fewer nodes"],
+    [cluster, { node_type: "ra3.4xlarge" }, { node_type: "ra3.large" }, "node_type goes from ra3.4xlarge to ra3.large"],
+    [cluster, { node_type: "ra3.large" }, { node_type: "dc2.8xlarge" }, "node_type goes from ra3.large to dc2.8xlarge"],
+    [cluster, { node_type: "ra3.large" }, { node_type: "zz9.tiny" }, "node_type goes from ra3.large to zz9.tiny"],
+    [
+      cluster,
+      { automated_snapshot_retention_period: 7 },
+      { automated_snapshot_retention_period: 1 },
+      "AWS deletes older",
+    ],
+    [cluster, { skip_final_snapshot: false }, { skip_final_snapshot: true }, "skip_final_snapshot becomes true"],
+    ["aws_sqs_queue.q", { message_retention_seconds: 86400 }, { message_retention_seconds: 60 }, "SQS deletes"],
+    ["aws_sqs_queue.q", { redrive_policy: "{}" }, { redrive_policy: "" }, "redrive_policy is removed"],
+    ["aws_cloudwatch_log_group.l", { retention_in_days: 365 }, { retention_in_days: 30 }, "goes from 365 to 30"],
+    ["aws_cloudwatch_log_group.l", { retention_in_days: 0 }, { retention_in_days: 3653 }, "goes from no end to 3653"],
+    ["aws_s3_bucket.b", { force_destroy: false }, { force_destroy: true }, "every object"],
+    [
+      "aws_s3_bucket_versioning.v",
+      { versioning_configuration: [{ status: "Enabled" }] },
+      { versioning_configuration: [{ status: "Suspended" }] },
+      "versioning_configuration.status becomes Suspended",
+    ],
+    [
+      "aws_s3_bucket_lifecycle_configuration.l",
+      { rule: [{ noncurrent_version_expiration: [{ noncurrent_days: 90 }] }] },
+      { rule: [{ noncurrent_version_expiration: [{ noncurrent_days: 90 }] }, { expiration: [{ days: 30 }] }] },
+      "rule.expiration.days goes from no end to 30",
+    ],
+    [
+      "aws_s3_bucket_lifecycle_configuration.l",
+      { rule: [{ noncurrent_version_expiration: [{ noncurrent_days: 90 }] }] },
+      { rule: [{ noncurrent_version_expiration: [{ noncurrent_days: 7 }] }] },
+      "rule.noncurrent_version_expiration.noncurrent_days goes from 90 to 7",
+    ],
+    ["aws_api_gateway_deployment.d", { stage_name: "dev" }, { stage_name: null }, "stage_name is removed"],
+  ])("of %s from %j to %j is a loss", (address, before, after, reason) => {
+    expect(reasonsOf(address, before, after)).toEqual([expect.stringContaining(reason)]);
+    expect(reasonsOf(address, after, after)).toEqual([]);
+  });
+
+  test.each([
+    [cluster, { number_of_nodes: 2 }, { number_of_nodes: 4 }],
+    [cluster, { node_type: "dc2.8xlarge" }, { node_type: "ra3.large" }],
+    [cluster, { node_type: "ra3.large" }, { node_type: "ra3.xlplus" }],
+    [cluster, { skip_final_snapshot: true }, { skip_final_snapshot: false }],
+    [cluster, { encrypted: false }, { encrypted: true }],
+    ["aws_sqs_queue.q", { message_retention_seconds: 60 }, { message_retention_seconds: 86400 }],
+    ["aws_sqs_queue.q", { redrive_policy: "" }, { redrive_policy: "{}" }],
+    ["aws_cloudwatch_log_group.l", { retention_in_days: 30 }, { retention_in_days: 0 }],
+    [
+      "aws_s3_bucket_versioning.v",
+      { versioning_configuration: [{ status: "Suspended" }] },
+      { versioning_configuration: [{ status: "Enabled" }] },
+    ],
+    [
+      "aws_s3_bucket_lifecycle_configuration.l",
+      { rule: [{ expiration: [{ days: 30 }] }] },
+      { rule: [{ expiration: [] }] },
+    ],
+    ["aws_api_gateway_deployment.d", { stage_name: null }, { stage_name: "dev" }],
+  ])("of %s from %j to %j is none", (address, before, after) => {
+    expect(reasonsOf(address, before, after)).toEqual([]);
+  });
+
+  test("to what is only known after apply may be a loss, but not where it can be none", () => {
+    const lowered = reasonsOf(cluster, { number_of_nodes: 4 }, {}, { after_unknown: { number_of_nodes: true } });
+    expect(lowered).toEqual([expect.stringContaining("is known after apply only")]);
+    expect(
+      reasonsOf("aws_sqs_queue.q", { redrive_policy: "{}" }, {}, { after_unknown: { redrive_policy: true } }),
+    ).toEqual([]);
+  });
+
+  test("counts as one loss with every reason", () => {
+    const before = { number_of_nodes: 4, node_type: "ra3.4xlarge" };
+    const { losses } = reviewOf([{ address: cluster, before, after: { number_of_nodes: 2, node_type: "ra3.large" } }]);
+    expect(losses.map(({ reasons }) => reasons.length)).toEqual([2]);
+  });
+});
+
+describe("the original's", () => {
+  test.each([["delete"], ["create,delete"], ["delete,create"]])(
+    "deployment is not to be lost by %s, as its stage goes with it",
+    (actions) => {
+      const change = {
+        address: "aws_api_gateway_deployment.stage",
+        actions: actions.split(","),
+        before: { stage_name: "dev" },
+      };
+      expect(reviewOf([change]).losses).toMatchObject([
+        {
+          reasons: [expect.stringMatching(/^(destroyed|replaced) with stage_name dev: .*deletes the live stage/)],
+          madeInstead: [],
+        },
+      ]);
+      expect(reviewOf([{ ...change, actions: ["forget"] }]).isSafe).toBe(true);
+    },
+  );
+
+  test.each([
+    { enabled: true, actions: ["update"], isSafe: false },
+    { enabled: true, actions: ["no-op"], isSafe: false },
+    { enabled: false, actions: ["update"], isSafe: true },
+  ])(
+    "mapping that is taken over by $actions while enabled is $enabled: safe is $isSafe",
+    ({ enabled, actions, isSafe }) => {
+      const change = { address: "aws_lambda_event_source_mapping.inference_delivery", actions, before: { enabled } };
+      const previous_address = "aws_lambda_event_source_mapping.sqs_lambda_trigger";
+      expect(reviewOf([{ ...change, previous_address }]).isSafe).toBe(isSafe);
+      expect(reviewOf([{ ...change, previous_address: "aws_lambda_event_source_mapping.other" }]).isSafe).toBe(true);
+    },
+  );
+});
+
+describe("a type in no list", () => {
+  const address = "aws_thing.a";
+  const schemas = (...names: string[]) => ({ schemas: new Map([["aws_thing", names]]) });
+
+  test.each([["deletion_protection"], ["skip_final_snapshot"], ["force_destroy"], ["point_in_time_recovery"]])(
+    "is taken for stateful when its schema has %s",
+    (sign) => {
+      expect(reviewOf([{ address, actions: ["delete"] }], schemas("name", sign))).toMatchObject({
+        isSafe: false,
+        losses: [{ reasons: [`destroyed: types with ${sign} hold something`] }],
+        warnings: [`aws_thing is in no list of aws/stateful-types.ts. It is taken for stateful, since it has ${sign}`],
+      });
+    },
+  );
+
+  test("is taken for stateless when nothing in its schema says otherwise", () => {
+    expect(reviewOf([{ address, actions: ["delete"] }], schemas("name", "arn"))).toMatchObject({
+      isSafe: true,
+      losses: [],
+      warnings: [expect.stringContaining("It is taken for stateless")],
+    });
+  });
+
+  test("is taken for stateful when its schema is not found", () => {
+    expect(reviewOf([{ address, actions: ["delete", "create"] }])).toMatchObject({
+      isSafe: false,
+      warnings: [expect.stringContaining("its schema was not found")],
+    });
+  });
+
+  test("is looked up only when it is destroyed or replaced", () => {
+    const types = (actions: string[]) =>
+      [...typesToLookUp(planOf({ address, actions }, { address: cluster, actions }))].map(([type]) => type);
+    expect([["delete"], ["delete", "create"]].map(types)).toEqual([["aws_thing"], ["aws_thing"]]);
+    expect([["create"], ["update"], ["forget"]].map(types)).toEqual([[], [], []]);
+    expect(reviewOf([{ address, actions: ["update"] }]).warnings).toEqual([]);
+  });
+});
+
+describe("a loss that is allowed by name", () => {
+  const changes = [
+    { address: cluster, actions: ["delete"] },
+    { address: "aws_sqs_queue.q", before: { message_retention_seconds: 9 }, after: { message_retention_seconds: 8 } },
+  ];
+
+  test("is safe, and others are not", () => {
+    expect(reviewOf(changes, { allowed: [cluster] })).toMatchObject({
+      isSafe: false,
+      losses: [{ allowed: true }, { allowed: false }],
+    });
+    expect(reviewOf(changes, { allowed: [cluster, "aws_sqs_queue.q"] })).toMatchObject({ isSafe: true });
+  });
+
+  test("must be one of the plan's", () => {
+    expect(() => reviewOf(changes, { allowed: ["aws_vpc.a", cluster] })).toThrow(
+      `--allow-destroy names aws_vpc.a, which this plan does not lose. It loses: ${cluster}, aws_sqs_queue.q`,
+    );
+    expect(() => reviewOf([], { allowed: ["aws_vpc.a"] })).toThrow("It loses: nothing");
+  });
+});
+
+test("for machines it is JSON of a fixed shape, without the resources' values", () => {
+  const json = jsonOf(
+    reviewOf([
+      { address: cluster, actions: ["delete"], before: { master_username: "the admin" } },
+      {
+        address: "aws_sqs_queue.q",
+        before: { delay_seconds: 0 },
+        after: { delay_seconds: 1 },
+        previous_address: "aws_sqs_queue.p",
+      },
+    ]),
+  );
+  expect(json).not.toContain("the admin");
+  expect(reviewJson.parse(JSON.parse(json))).toEqual({
+    version: 1,
+    stack: "inference-dev",
+    safe: false,
+    empty: false,
+    counts: { created: 0, updated: 1, replaced: 0, destroyed: 1, moved: 1, imported: 0, forgotten: 0 },
+    losses: [expect.objectContaining({ address: cluster, allowed: false })],
+    changes: [
+      expect.objectContaining({ address: cluster, kind: "destroy", previousAddress: null, attributes: [] }),
+      {
+        address: "aws_sqs_queue.q",
+        type: "aws_sqs_queue",
+        kind: "update",
+        previousAddress: "aws_sqs_queue.p",
+        importId: null,
+        createBeforeDestroy: false,
+        reason: null,
+        attributes: [{ path: "delay_seconds", before: "0", after: "1" }],
+        forcedBy: [],
+      },
+    ],
+    outputs: [],
+    warnings: [],
+  });
+});

@@ -1,0 +1,304 @@
+import { GetAccountSettingsCommand, LambdaClient } from "@aws-sdk/client-lambda";
+import { DescribeEndpointCommand, SageMakerClient } from "@aws-sdk/client-sagemaker";
+import {
+  paginateListAWSDefaultServiceQuotas,
+  paginateListServiceQuotas,
+  type ServiceQuota,
+  ServiceQuotasClient,
+} from "@aws-sdk/client-service-quotas";
+import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
+import { z } from "zod";
+import { imageRegions } from "../../aws/model-images";
+import { loadConfig } from "../../config";
+import { engines } from "../../package.json";
+import { clientSettings, within } from "../../pipeline/clients";
+import { oldestTerraform } from "../../terraform-version";
+import { awsError, isNotFound, isSignInFailure, namingActions } from "../aws-error";
+import { type Connection, connect, type Target, targetOf } from "../connection";
+import { check, type Finding, messageOf, ok, problem, warning } from "../findings";
+import { ModelBucket } from "../model/model-bucket";
+import type { ConnectionOptions } from "../options";
+import { StateBucket } from "../state/state-bucket";
+import { terraform } from "../terraform";
+import { isOnItsWay } from "./endpoint";
+
+/** What a part of the examination found. */
+export interface Examined extends Finding {
+  readonly group: "Configuration" | "Account" | "Tools" | "Deployment" | "Local mode";
+  /** What was looked at, as programs name it. */
+  readonly check: string;
+}
+
+type Looks = readonly (readonly [check: string, look: () => Promise<Finding>])[];
+
+/** Bounds a call at some ten seconds. */
+const settings = clientSettings({ requestTimeout: 4_000, maxAttempts: 2 });
+/** The longest that the pages of SageMaker's quotas may take, of which there are more than twenty, in milliseconds. */
+const quotasTime = 30_000;
+
+/** Looks at all that an environment needs, all at once. Never throws: what cannot be looked at is a finding too. */
+export async function examineEnvironment(options: ConnectionOptions): Promise<Examined[]> {
+  let target: Target;
+  try {
+    target = targetOf(options);
+  } catch (error) {
+    const configuration: Looks = [["configuration", async () => problem(messageOf(error))]];
+    return options.local
+      ? lookedAt("Local mode", configuration)
+      : [...(await lookedAt("Configuration", configuration)), ...(await lookedAt("Tools", tools))];
+  }
+  const connection = connect(options, settings);
+  const deployed: Looks = [
+    ["pipeline", onAws("The pipeline", () => pipeline(connection))],
+    ["endpoint", onAws("The endpoint", () => endpoint(connection))],
+  ];
+  if (options.local) return lookedAt("Local mode", deployed);
+  const groups = await Promise.all([
+    lookedAt("Account", [
+      ["credentials", () => credentials(target)],
+      ["region", async () => region(target, options)],
+      ["instance-quota", onAws("The quota of instances", () => instanceQuota(target))],
+      ["lambda-concurrency", onAws("The concurrency of Lambda", () => lambdaConcurrency(target))],
+    ]),
+    lookedAt("Tools", tools),
+    lookedAt("Deployment", [
+      ["state-bucket", onAws("The state bucket", () => stateBucket(target))],
+      ["model-artifact", onAws("The model artifact", () => modelArtifact(target))],
+      ...deployed,
+    ]),
+  ]);
+  return groups.flat();
+}
+
+const lookedAt = (group: Examined["group"], looks: Looks): Promise<Examined[]> =>
+  Promise.all(looks.map(async ([name, look]) => ({ group, check: name, ...(await check(look)) })));
+
+/** A look for which somebody must be signed in; that nobody is, is the problem of `credentials` alone. */
+const onAws = (what: string, look: () => Promise<Finding>) => (): Promise<Finding> =>
+  look().catch((error: unknown) => {
+    if (isSignInFailure(error)) return warning(`${what} was not looked at: nobody is signed in.`);
+    throw error;
+  });
+
+const tools: Looks = [
+  ["terraform", terraformTool],
+  ["node", async () => nodeTool()],
+];
+
+async function credentials({ shared: { account, region } }: Target): Promise<Finding> {
+  const client = namingActions(new STSClient(settings));
+  try {
+    const { Arn = "somebody", Account } = await client.send(new GetCallerIdentityCommand());
+    if (account === undefined || account === Account) return ok(`You are signed in as ${Arn}.`);
+    return problem(
+      `You are signed in as ${Arn}, and config.ts deploys to the account ${account} only.`,
+      "Sign in to that account, or name a profile that does: --profile NAME",
+    );
+  } catch (error) {
+    const text = messageOf(awsError("ask AWS who is signed in", error));
+    if (!isSignInFailure(error)) return problem(text);
+    const signIn = "aws sso login signs in again; aws configure sso or aws configure makes a profile.";
+    const isUnknown = error instanceof Error && error.name === "InvalidClientTokenId";
+    return problem(text, isUnknown ? `${signIn} Or the account has yet to enable the region ${region}.` : signIn);
+  } finally {
+    client.destroy();
+  }
+}
+
+function region({ shared, environment }: Target, options: ConnectionOptions): Finding {
+  const { region } = shared;
+  const configured = loadConfig().shared.region;
+  if (options.region !== undefined && region !== configured) {
+    return warning(
+      `The region is ${region}, by --region, and config.ts deploys to ${configured}.`,
+      "Leave --region out to look at what config.ts deploys.",
+    );
+  }
+  const text = `The region is ${region}, by ${options.region === undefined ? regionSource() : "--region"}`;
+  if (imageRegions.includes(region)) return ok(`${text}. AWS has images for models there.`);
+  return ok(`${text}. AWS has no images for models there; the environment's own is ${environment.model.image}.`);
+}
+
+/** What says which region config.ts deploys to. */
+function regionSource(): string {
+  try {
+    loadConfig(undefined, {});
+    return "config.ts";
+  } catch {
+    return "AWS_REGION"; // config.ts names none
+  }
+}
+
+async function instanceQuota(target: Target): Promise<Finding> {
+  const { region } = target.shared;
+  const { instanceType, instanceCount } = target.environment.model;
+  const name = `${instanceType} for endpoint usage`;
+  const quota = await sagemakerQuota(name);
+  if (quota?.Value === undefined) {
+    return warning(
+      `Service Quotas knows no "${name}" in ${region}: SageMaker may not have such instances there.`,
+      "https://aws.amazon.com/sagemaker/pricing/ lists what each region has. `model.instanceType` in config.ts says what is taken.",
+    );
+  }
+  const { Value: value, QuotaCode: code = "" } = quota;
+  const allowed = `SageMaker allows ${countOf(value, "instance")} of ${instanceType} for endpoints`;
+  const twice = 2 * instanceCount; // https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-blue-green.html
+  const ask = `Ask AWS for more, which may take days: ${requestOf(target, "sagemaker", code, twice)}`;
+  if (value < instanceCount) return problem(`${allowed}, and this one needs ${instanceCount}.`, ask);
+  if (value < twice) {
+    return warning(`${allowed}: enough for this one to start, and not for an update, which takes ${twice}.`, ask);
+  }
+  return ok(`${allowed}: this one takes ${instanceCount}, and ${twice} while it is updated.`);
+}
+
+const countOf = (count: number, thing: string) => `${count} ${thing}${count === 1 ? "" : "s"}`;
+
+/** A quota of SageMaker's by its name: as it is for the account or, where nobody has ever changed it, for all. */
+async function sagemakerQuota(name: string): Promise<ServiceQuota | undefined> {
+  const client = namingActions(new ServiceQuotasClient(settings));
+  const query = { ServiceCode: "sagemaker", MaxResults: 100 };
+  const { signal: abortSignal } = within(quotasTime);
+  try {
+    for (const paginate of [paginateListServiceQuotas, paginateListAWSDefaultServiceQuotas]) {
+      for await (const { Quotas = [] } of paginate({ client }, query, { abortSignal })) {
+        const found = Quotas.find(({ QuotaName }) => QuotaName === name);
+        if (found !== undefined) return found;
+      }
+    }
+    return undefined;
+  } catch (error) {
+    throw awsError("list the quotas of SageMaker", error);
+  } finally {
+    client.destroy();
+  }
+}
+
+/** What asks AWS for a higher quota. */
+function requestOf({ shared: { region, profile } }: Target, service: string, quota: string, value: number): string {
+  const who = profile === undefined ? "" : ` --profile ${profile}`;
+  return `aws service-quotas request-service-quota-increase --service-code ${service} --quota-code ${quota} --desired-value ${value} --region ${region}${who}`;
+}
+
+/** "Concurrent executions": https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
+const concurrentExecutions = { code: "L-B99A9384", usual: 1_000 };
+
+async function lambdaConcurrency(target: Target): Promise<Finding> {
+  const { inference, api } = target.environment;
+  const client = namingActions(new LambdaClient(settings));
+  try {
+    const { AccountLimit = {} } = await client.send(new GetAccountSettingsCommand());
+    const { ConcurrentExecutions: all = 0, UnreservedConcurrentExecutions: free = all } = AccountLimit;
+    const workers = inference.maximumConcurrency;
+    const { burst } = api.throttle;
+    const wanted = Math.max(concurrentExecutions.usual, all - free + workers + burst);
+    const ask = `Ask AWS for more, which may take days: ${requestOf(target, "lambda", concurrentExecutions.code, wanted)}`;
+    const allowed = `Lambda runs ${countOf(free, "function")} at once`;
+    if (free <= workers) {
+      return problem(`${allowed}, and ${countOf(workers, "worker")} would leave none to the API.`, ask);
+    }
+    if (free < workers + burst) {
+      return warning(
+        `${allowed}: ${countOf(workers, "worker")} leave ${free - workers} to the API, which lets ${burst} requests in at once.`,
+        ask,
+      );
+    }
+    return ok(`${allowed}: enough for ${countOf(workers, "worker")} and ${burst} requests at the API.`);
+  } catch (error) {
+    throw awsError("read the settings of Lambda", error);
+  } finally {
+    client.destroy();
+  }
+}
+
+const terraformSaid = z.object({ terraform_version: z.string() });
+
+async function terraformTool(): Promise<Finding> {
+  const install = `Install ${oldestTerraform} or newer: https://developer.hashicorp.com/terraform/install`;
+  try {
+    const { terraform_version: version } = terraformSaid.parse(JSON.parse(await terraform(".", ["version", "-json"])));
+    if (isAtLeast(version, oldestTerraform)) return ok(`Terraform is ${version}; ${oldestTerraform} or newer will do.`);
+    return problem(`Terraform is ${version}, which is too old for the stacks.`, install);
+  } catch (error) {
+    return problem(messageOf(error), install);
+  }
+}
+
+function nodeTool(): Finding {
+  const oldest = engines.node.replace(/^>=/, "");
+  const { node } = process.versions;
+  if (isAtLeast(node, oldest)) return ok(`Node.js is ${node}; ${oldest} or newer will do.`);
+  return problem(`Node.js is ${node}, which is too old.`, `Install ${oldest} or newer: https://nodejs.org/en/download`);
+}
+
+function isAtLeast(version: string, oldest: string): boolean {
+  const numbers = version.split(/[.-]/).map(Number);
+  for (const [place, least] of oldest.split(".").map(Number).entries()) {
+    const number = numbers[place] ?? 0;
+    if (number !== least) return number > least;
+  }
+  return true;
+}
+
+async function stateBucket({ shared, environment }: Target): Promise<Finding> {
+  const { stateBucket: bucket, region, profile } = shared;
+  const state = new StateBucket({ bucket, key: environment.stateKey, region, profile }, settings);
+  if (!(await state.exists()))
+    return problem(`The state bucket ${bucket} does not exist.`, "npm run bootstrap makes it.");
+  const status = await state.versioning();
+  if (status === "Enabled") return ok(`The state bucket ${bucket} is there, and versioned.`);
+  return problem(`The state bucket ${bucket} is not versioned.`, "npm run bootstrap sets it right.");
+}
+
+async function modelArtifact({ shared, environment }: Target): Promise<Finding> {
+  const { bucket: name, key } = environment.model.artifact;
+  const bucket = new ModelBucket(name, shared, settings);
+  if (await bucket.exists(key)) return ok(`The model artifact is there: ${bucket.urlOf(key)}`);
+  return problem(
+    `The model artifact is not there: ${bucket.urlOf(key)}`,
+    `npx offline-inference model ship FOLDER --env ${environment.name} makes one of a Hugging Face model and brings it there.`,
+  );
+}
+
+async function pipeline(connection: Promise<Connection>): Promise<Finding> {
+  const { environment, pipeline } = await connection;
+  const { queueUrl, workerFunctionName, endpointName, featureGroup, warehouse } = pipeline;
+  return {
+    ...ok(`The pipeline is deployed, and ${environment.namesParameter} says where it is:`),
+    details: [
+      `queue          ${queueUrl}`,
+      `worker         ${workerFunctionName}`,
+      `endpoint       ${endpointName}`,
+      `feature group  ${featureGroup.name}`,
+      `warehouse      ${warehouse.clusterId}, database ${warehouse.databaseName}`,
+    ],
+  };
+}
+
+async function endpoint(connection: Promise<Connection>): Promise<Finding> {
+  const found = await connection.catch((error: unknown) => {
+    if (isSignInFailure(error)) throw error;
+    return undefined;
+  });
+  if (found === undefined) return warning("The endpoint was not looked at: no pipeline was found.");
+  const { endpointName: name } = found.pipeline;
+  const deploy = `npm run deploy -- inference-${found.environment.name}`;
+  const client = namingActions(new SageMakerClient(settings));
+  try {
+    const answer = await client.send(new DescribeEndpointCommand({ EndpointName: name }));
+    const { EndpointStatus: status, FailureReason: reason } = answer;
+    if (status === "InService") return ok(`The endpoint ${name} is in service.`);
+    if (isOnItsWay(answer)) {
+      const watch = `npx offline-inference status --env ${found.environment.name} --watch`;
+      return warning(`The endpoint ${name} is ${status}.`, `${watch} shows when it is done.`);
+    }
+    return problem(
+      `The endpoint ${name} is ${status}.${reason ? ` SageMaker says: ${reason}` : ""}`,
+      `Its log says more: aws logs tail /aws/sagemaker/Endpoints/${name} --since 1d. Once it is mended: ${deploy}`,
+    );
+  } catch (error) {
+    if (isNotFound(error)) return problem(`The endpoint ${name} does not exist.`, `Deploy it again: ${deploy}`);
+    throw awsError(`look at the endpoint ${name}`, error);
+  } finally {
+    client.destroy();
+  }
+}

@@ -1,0 +1,185 @@
+import { once } from "node:events";
+import { PassThrough } from "node:stream";
+import Table from "cli-table3";
+import { DeadLetters, type LyingLetter, type RedriveOptions } from "../../pipeline/dead-letters";
+import type { Walked } from "../../pipeline/queue-walk";
+import { awsError } from "../aws-error";
+import type { Pipeline } from "../connection";
+import { progressOf } from "../progress";
+import { cellOf, type OutputColumn, type OutputFormat, writeRows } from "./output";
+
+const whole = (count: number) => count.toLocaleString("en");
+const letters = (count: number) => `${whole(count)} dead letter${count === 1 ? "" : "s"}`;
+
+const cannot = (doing: string, signal: AbortSignal) => (error: unknown) => {
+  throw signal.aborted ? error : awsError(doing, error);
+};
+
+/** What a walk could not see, for people; nothing where it saw all. */
+export function unseenOf({ hidden, whole: isWhole }: Walked): string[] {
+  return [
+    ...(isWhole ? [] : ["There are more: SQS lets no more be seen at once. Run it again once these are gone."]),
+    ...(hidden === 0
+      ? []
+      : [
+          `About ${whole(hidden)} more ${hidden === 1 ? "is" : "are"} hidden: another command is looking at them, or was ended while it did. They are seen again within a minute or two.`,
+        ]),
+  ];
+}
+
+interface Group {
+  readonly code: string;
+  readonly reason: string;
+  readonly letters: Pick<LyingLetter, "id" | "requestId" | "jobId">[];
+}
+
+const idsShown = 5;
+
+/** What lies in the dead-letter queue, grouped by why, the most frequent first. It stays there. */
+export async function showFailed(pipeline: Pipeline, asJson: boolean, signal: AbortSignal): Promise<void> {
+  const groups = new Map<string, Group>();
+  const visit = (found: readonly LyingLetter[]) => {
+    for (const { code, reason, id, requestId, jobId } of found) {
+      const key = JSON.stringify([code, reason]);
+      const group = groups.get(key) ?? { code, reason, letters: [] };
+      groups.set(key, group);
+      group.letters.push({ id, requestId, jobId });
+    }
+  };
+  const walked = await new DeadLetters(pipeline.deadLetterQueueUrl)
+    .look(visit, { signal })
+    .catch(cannot("look through the dead-letter queue", signal));
+  const sorted = [...groups.values()].sort((one, other) => other.letters.length - one.letters.length);
+
+  if (asJson) {
+    const shown = sorted.map(({ code, reason, letters }) => {
+      const requests = letters.map(({ id, requestId, jobId }) => ({ id, request_id: requestId, job_id: jobId }));
+      return { code, reason, count: letters.length, requests };
+    });
+    console.log(JSON.stringify({ groups: shown, hidden: walked.hidden }, undefined, 2));
+  } else if (sorted.length > 0) console.log(tableOf(sorted));
+  if (walked.seen === 0) console.error("There is no dead letter.");
+  else {
+    console.error(`${letters(walked.seen)}. They can go back to the queue: offline-inference failed redrive`);
+  }
+  for (const line of unseenOf(walked)) console.error(line);
+}
+
+function tableOf(groups: readonly Group[]): string {
+  const table = new Table({
+    head: ["count", "code", "reason", "ids"],
+    colWidths: [9, 24, 44, 24],
+    wordWrap: true,
+    wrapOnWordBoundary: false,
+    style: { head: [], border: [], compact: true },
+  });
+  for (const { code, reason, letters } of groups) {
+    const ids = new Set(letters.flatMap(({ id }) => id ?? []));
+    const some = [...ids].slice(0, idsShown).map(cellOf);
+    table.push([
+      whole(letters.length),
+      code,
+      cellOf(reason),
+      [...some, ...(ids.size > idsShown ? ["…"] : [])].join(" "),
+    ]);
+  }
+  return table.toString();
+}
+
+/**
+ * Sends dead letters back to the queue.
+ * @param reason a code, or a part of a reason @default whatever the reason
+ * @returns whether all that were meant have gone back
+ */
+export async function redriveFailed(
+  pipeline: Pipeline,
+  reason: string | undefined,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const deadLetters = new DeadLetters(pipeline.deadLetterQueueUrl);
+  const part = reason?.toLowerCase();
+  const isWanted: RedriveOptions["isWanted"] = (letter) =>
+    part === undefined || letter.code === reason || letter.reason.toLowerCase().includes(part);
+  let sent = 0;
+  const redriving = async () => {
+    const progress = progressOf("dead letters", reason === undefined ? await deadLetters.count({ signal }) : undefined);
+    const onProgress = (count: number) => {
+      sent = count;
+      progress.update(count);
+    };
+    try {
+      return await deadLetters.redrive(pipeline.queueUrl, { isWanted, onProgress }, { signal });
+    } finally {
+      progress.stop();
+    }
+  };
+  const redriven = await redriving().catch((error: unknown) => {
+    console.error(`${letters(sent)} went back to the queue before this. The others stay: run it again.`);
+    return cannot("send dead letters back to the queue", signal)(error);
+  });
+  const { unreadable, again, refused } = redriven;
+  console.error(`${letters(redriven.sent)} went back to the queue.`);
+  if (unreadable > 0) {
+    console.error(
+      `${letters(unreadable)} stay${unreadable === 1 ? "s" : ""}, being no request: failed export shows them.`,
+    );
+  }
+  if (again > 0) {
+    console.error(
+      `${letters(again)} stay${again === 1 ? "s" : ""}: a copy of one that went back, or the same request, failed again.`,
+    );
+  }
+  for (const [why, count] of refused) console.error(`${letters(count)} stay${count === 1 ? "s" : ""}: ${why}`);
+  for (const line of unseenOf(redriven)) console.error(line);
+  return unreadable === 0 && refused.size === 0;
+}
+
+const columns: readonly OutputColumn[] = [
+  ...["id", "request_id", "job_id", "code", "reason"].map((name) => ({ name, type: "text" as const })),
+  { name: "requested_at", type: "time" },
+  { name: "body", type: "text" },
+];
+
+/**
+ * Writes all dead letters, a row each, and leaves them where they are.
+ * @param output the file @default standard output
+ */
+export async function exportFailed(
+  pipeline: Pipeline,
+  { format, output }: { format: OutputFormat; output?: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const deadLetters = new DeadLetters(pipeline.deadLetterQueueUrl);
+  let walked: Walked | undefined;
+  async function* pages() {
+    const read = new PassThrough({ objectMode: true, highWaterMark: 1 });
+    const visit = async (found: readonly LyingLetter[]) => {
+      if (read.destroyed) throw new Error("nobody reads on");
+      if (!read.write(found)) await once(read, "drain");
+    };
+    const looking = deadLetters.look(visit, { signal }).then(
+      (result) => {
+        walked = result;
+        read.end();
+      },
+      (error) => {
+        read.destroy(error);
+      },
+    );
+    try {
+      const found: AsyncIterable<readonly LyingLetter[]> = read;
+      for await (const page of found) yield page.map(rowOf);
+    } finally {
+      read.destroy(new Error("nobody reads on"));
+      await looking;
+    }
+  }
+  await writeRows(pages(), { format, columns, output }).catch(cannot("export the dead letters", signal));
+  if (walked === undefined) return;
+  console.error(`${letters(walked.seen)}${output === undefined ? "" : ` in ${output}`}. They stay in their queue.`);
+  for (const line of unseenOf(walked)) console.error(line);
+}
+
+const rowOf = ({ id, requestId, jobId, code, reason, request, body }: LyingLetter) => {
+  return { id, request_id: requestId, job_id: jobId, code, reason, requested_at: request?.requestedAt, body };
+};

@@ -1,0 +1,226 @@
+import { DeadLetters, type LyingLetter } from "../../pipeline/dead-letters";
+import type { Prediction, Results, Selection } from "../../pipeline/results";
+import { awsError } from "../aws-error";
+import type { Pipeline } from "../connection";
+import { progressOf } from "../progress";
+import { InvalidCsv } from "./csv";
+import { type FailureGroup, FailureGroups, Following, type Standing } from "./following";
+import { cellOf, type OutputColumn, type OutputFormat, type OutputRow, writeRows } from "./output";
+import type { RequestSet } from "./request-set";
+import { resultsOf } from "./warehouse";
+
+/** How results are written. */
+export interface ResultsOutput {
+  readonly format: OutputFormat;
+  /** The file. @default standard output */
+  readonly output?: string;
+}
+
+const columns: readonly OutputColumn[] = [
+  { name: "id", type: "text", width: 16 },
+  { name: "output", type: "text", width: 28 },
+  { name: "predicted_at", type: "time", width: 26 },
+  { name: "job_id", type: "text", width: 24 },
+  { name: "request_id", type: "text" },
+  { name: "endpoint", type: "text" },
+  { name: "variant", type: "text" },
+  { name: "model_release", type: "text" },
+  { name: "requested_at", type: "time" },
+];
+
+const rowOf = (prediction: Prediction): OutputRow => ({
+  id: prediction.inputId,
+  output: prediction.output,
+  predicted_at: prediction.predictedAt,
+  job_id: prediction.jobId,
+  request_id: prediction.requestId,
+  endpoint: prediction.endpoint,
+  variant: prediction.variant,
+  model_release: prediction.modelRelease,
+  requested_at: prediction.requestedAt,
+});
+
+export const whole = (count: number) => count.toLocaleString("en");
+
+/** What AWS refuses, for people; an interruption and what our own files have wrong stay as they are. */
+export const cannot = (doing: string, signal: AbortSignal) => (error: unknown) => {
+  throw signal.aborted || error instanceof InvalidCsv ? error : awsError(doing, error);
+};
+
+type Pages = AsyncIterable<readonly Prediction[]>;
+
+/** Writes predictions as they come, and says how many. */
+async function print(pages: Pages, { format, output }: ResultsOutput, signal: AbortSignal): Promise<number> {
+  let count = 0;
+  async function* rows() {
+    for await (const page of pages) {
+      count += page.length;
+      yield page.map(rowOf);
+    }
+  }
+  await writeRows(rows(), { format, columns, output }).catch(cannot("write the results", signal));
+  const where = output === undefined ? "" : ` in ${output}`;
+  console.error(
+    count === 0 ? `There is no result${where}.` : `${whole(count)} result${count === 1 ? "" : "s"}${where}.`,
+  );
+  return count;
+}
+
+/** Says why requests failed, the most frequent reason first. */
+export function sayWhy(reasons: readonly FailureGroup[]) {
+  for (const { code, reason, requests, some } of reasons) {
+    const ids = [...some.values()].map(cellOf).join(", ");
+    const more = requests.size > some.size ? " ..." : "";
+    console.error(`  ${whole(requests.size)} × ${code}: ${cellOf(reason)} (${ids}${more})`);
+  }
+}
+
+export const failedHint = "In the dead-letter queue, from where they can go back: offline-inference failed redrive";
+
+/**
+ * Prints the results of inputs, of a job or of a time.
+ * @returns whether each input has one, and no request of the job has failed
+ */
+export async function printResults(
+  pipeline: Pipeline,
+  selection: Pick<Selection, "inputIds" | "jobId" | "since">,
+  how: ResultsOutput,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const results = resultsOf(pipeline);
+  const without = new Set(selection.inputIds);
+  async function* pages() {
+    for await (const page of results.select(selection, { signal })) {
+      for (const { inputId } of page) without.delete(inputId);
+      yield page;
+    }
+  }
+  await print(pages(), how, signal);
+  const { jobId } = selection;
+  if (without.size === 0 && jobId === undefined) return true;
+
+  const groups = new FailureGroups();
+  const unfound = new Set(without);
+  const visit = (letters: readonly LyingLetter[]) => {
+    for (const letter of letters) {
+      const { id = "", requestId } = letter;
+      const isOurs = jobId === undefined ? without.has(id) : letter.jobId === jobId;
+      if (!isOurs || requestId === undefined) continue;
+      unfound.delete(id);
+      groups.add(letter);
+    }
+  };
+  await new DeadLetters(pipeline.deadLetterQueueUrl)
+    .look(visit, { signal })
+    .catch(cannot("look through the dead-letter queue", signal));
+  const failed = await withoutAnswered(groups, results, signal);
+  if (unfound.size > 0 && jobId === undefined) {
+    const some = [...unfound].slice(0, 20).map((id) => JSON.stringify(id));
+    console.error(`No result: ${some.join(", ")}${unfound.size > 20 ? ` and ${unfound.size - 20} more` : ""}`);
+    console.error("Their requests wait, or there are none.");
+  }
+  if (failed.length === 0) return unfound.size === 0 || jobId !== undefined;
+  console.error(`Failed: ${whole(failed.reduce((sum, { requests }) => sum + requests.size, 0))}`);
+  sayWhy(failed);
+  console.error(failedHint);
+  return false;
+}
+
+/** What has failed and has no prediction all the same. */
+export async function withoutAnswered(
+  groups: FailureGroups,
+  results: Results,
+  signal: AbortSignal,
+): Promise<FailureGroup[]> {
+  const requestIds = [...groups.requestIds()];
+  for await (const ids of results.requestIds({ requestIds }, { signal })) for (const id of ids) groups.delete(id);
+  return groups.sorted;
+}
+
+/** The predictions of requests. */
+async function* resultsAmong(asked: RequestSet, results: Results, since: Date | undefined, signal: AbortSignal) {
+  const selections: Selection[] = [
+    ...[...asked.prefixes.keys()].map((requestPrefix) => ({ requestPrefix, since })),
+    { requestIds: [...asked.otherIds], since },
+  ];
+  for (const selection of selections) {
+    for await (const page of results.select(selection, { signal })) {
+      yield page.filter(({ requestId }) => asked.has(requestId));
+    }
+  }
+}
+
+export interface ReceiptOptions extends ResultsOutput {
+  readonly receipt: string;
+  readonly since?: Date;
+  /** Whether to wait until every request has ended. */
+  readonly watch: boolean;
+}
+
+/** How far requests are, in words. */
+export const inWords = ({ total, done, waiting, failed, cancelled }: Standing) =>
+  [
+    `${whole(done)} of ${whole(total)} done`,
+    ...(waiting > 0 ? [`${whole(waiting)} waiting`] : []),
+    ...(failed > 0 ? [`${whole(failed)} failed`] : []),
+    ...(cancelled > 0 ? [`${whole(cancelled)} cancelled`] : []),
+  ].join(", ");
+
+/**
+ * Follows requests until none waits, and says how far they are.
+ * @param goOn how to go on after an interruption
+ */
+export async function follow(following: Following, goOn: string): Promise<Standing> {
+  const progress = progressOf("requests", following.asked.size);
+  let last: Standing | undefined;
+  let told = "";
+  const onLook = (standing: Standing) => {
+    last = standing;
+    progress.update(standing.total - standing.waiting);
+    const failures = standing.failed === 0 ? "" : `${whole(standing.failed)} failed`;
+    if (failures !== told && standing.waiting > 0) say(failures, standing.reasons);
+    told = failures;
+  };
+  const say = (what: string, reasons: readonly FailureGroup[]) => {
+    if (process.stderr.isTTY) process.stderr.write("\r\x1b[2K"); // the bar is drawn anew below
+    console.error(what === "" ? "None of them has failed any more." : `${what} so far:`);
+    sayWhy(reasons);
+  };
+  try {
+    return await following.untilEnded(onLook);
+  } catch (error) {
+    progress.stop();
+    if (last !== undefined) console.error(`${inWords(last)}.`);
+    console.error(`The requests go on. To follow them again: ${goOn}`);
+    throw error;
+  } finally {
+    progress.stop();
+  }
+}
+
+/**
+ * Prints the results of a receipt's requests.
+ * @returns whether all of them are done
+ */
+export async function printReceipt(
+  pipeline: Pipeline,
+  { receipt, since, watch, ...how }: ReceiptOptions,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const results = resultsOf(pipeline);
+  const deadLetters = new DeadLetters(pipeline.deadLetterQueueUrl);
+  const following = new Following({ results, deadLetters, signal });
+  await following.add(receipt);
+  const doing = "follow the requests of the receipt";
+  const looking = watch
+    ? follow(following, `offline-inference results --receipt ${receipt} --watch`)
+    : following.look(true);
+  const standing = await looking.catch(cannot(doing, signal));
+  await print(resultsAmong(following.asked, results, since, signal), how, signal);
+  console.error(`${inWords(standing)}.`);
+  if (standing.failed > 0) {
+    sayWhy(standing.reasons);
+    console.error(failedHint);
+  }
+  return standing.done === standing.total;
+}

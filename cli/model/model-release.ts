@@ -1,0 +1,104 @@
+import { DescribeEndpointCommand, SageMakerClient } from "@aws-sdk/client-sagemaker";
+import { afterRelease, afterRollback, type Release, readReleases, releasesFile, writeReleases } from "../../releases";
+import { awsError, isNotFound, namingActions } from "../aws-error";
+import { endpointOf, endpointWillServe } from "../deployment/endpoint";
+import { interruptible } from "../interruption";
+import { bundle, synthesize } from "../synthesize";
+import { stackFolder } from "../terraform";
+import { type Digest, digestOf } from "./model-archive";
+import { compiledModel } from "./model-compile";
+import type { ModelEnvironment } from "./model-environment";
+import { recipeFor } from "./model-recipes";
+import { keyOf } from "./model-upload";
+import { isVerified } from "./verified-models";
+
+export interface ReleaseOptions {
+  /** @default the one that fits the environment's instances best */
+  readonly recipe?: string;
+  /** Whether the archive may be one that `model verify` has not found right. @default it may not */
+  readonly unverified?: true;
+}
+
+/**
+ * Makes an archive, or what was compiled of it, the current release of an environment. The release before is kept.
+ * @returns what has become of the releases, in a sentence
+ * @throws when the archive is not verified, not uploaded, or not compiled for the environment's instances
+ */
+export async function releaseModel(archive: string, of: ModelEnvironment, options: ReleaseOptions): Promise<string> {
+  const { name } = of.environment;
+  const digest = await digestOf(archive);
+  const verified = isVerified(digest.sha256);
+  if (!verified && !options.unverified) {
+    throw new Error(
+      `${archive} has not been verified: offline-inference model verify ${archive}. ` +
+        "With --unverified it is released all the same, and the release says so.",
+    );
+  }
+  const release = { ...(await artifactOf(archive, digest, of, options.recipe)), verified };
+  const releases = readReleases();
+  const before = releases[name];
+  const after = afterRelease(before, release, before === undefined && (await endpointExists(of)));
+  writeReleases({ ...releases, [name]: after });
+  return `${of.bucket.urlOf(release.artifact.key)} is the release of ${name} in ${releasesFile}.`;
+}
+
+/** The release of an archive that lies in the bucket. */
+async function artifactOf(
+  archive: string,
+  digest: Digest,
+  of: ModelEnvironment,
+  asked?: string,
+): Promise<Omit<Release, "verified">> {
+  const { bucket, environment } = of;
+  const recipe = recipeFor(environment.model.instanceType, asked);
+  const command = (step: string) => `offline-inference model ${step} ${archive} --env ${environment.name}`;
+  if (recipe !== undefined) {
+    const compiled = await compiledModel(bucket, digest, recipe);
+    if (compiled !== undefined) return compiled;
+    const option = asked === undefined ? "" : ` --recipe ${recipe}`;
+    throw new Error(
+      `${environment.model.instanceType} runs no model that is not compiled for it: ${command("compile")}${option}`,
+    );
+  }
+  const key = keyOf(digest.sha256);
+  if (!(await bucket.holds(key, digest))) {
+    throw new Error(`${bucket.urlOf(key)} is not there: ${command("upload")}`);
+  }
+  return { artifact: { bucket: bucket.name, key, sha256: digest.sha256 }, kind: "cpu" };
+}
+
+/**
+ * Makes the release before the current one of an environment, and keeps the other.
+ * @throws when there is none before
+ */
+export function rollBack(environment: string): string {
+  const releases = readReleases();
+  writeReleases({ ...releases, [environment]: afterRollback(environment, releases[environment]) });
+  return `The release before is the one of ${environment} again in ${releasesFile}.`;
+}
+
+/**
+ * Waits until the endpoint of an environment serves its release, while that is deployed elsewhere, or has been.
+ * @throws when SageMaker takes it back, with the way back, and when the process is told to end
+ */
+export const releaseIsServed = (environment: string): Promise<void> =>
+  interruptible(async (signal) => {
+    console.error("Bundling and synthesizing, to know what is to be served ...");
+    await bundle();
+    await synthesize([], signal);
+    const endpoint = endpointOf(stackFolder(`inference-${environment}`));
+    await endpointWillServe(endpoint, { signal });
+    console.error(`${endpoint.endpointName} serves ${endpoint.configurationName}.`);
+  });
+
+/** Whether the environment has an endpoint, which serves what config.ts describes where there is no release yet. */
+async function endpointExists({ shared: { region, profile }, environment }: ModelEnvironment): Promise<boolean> {
+  const { endpointName: EndpointName } = environment.model;
+  try {
+    await namingActions(new SageMakerClient({ region, profile })).send(new DescribeEndpointCommand({ EndpointName }));
+    return true;
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw awsError(`look for the endpoint ${EndpointName}`, error);
+  }
+}

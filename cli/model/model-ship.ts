@@ -1,0 +1,38 @@
+import { diff } from "../deployment/diff";
+import { compileModel } from "./model-compile";
+import type { ModelEnvironment } from "./model-environment";
+import { packageModel } from "./model-package";
+import { recipeFor } from "./model-recipes";
+import { releaseModel } from "./model-release";
+import { traceModel } from "./model-trace";
+import { uploadModel } from "./model-upload";
+import { verifyModel } from "./model-verify";
+import { isVerified } from "./verified-models";
+
+/** Where the archive is written that is shipped. */
+const archive = "model.tar.gz";
+
+/**
+ * Takes a Hugging Face folder all the way to a plan with its model in it. What has been done already is not done again.
+ * @param recipe @default the one that fits the environment's instances best
+ * @returns whether the plan loses nothing
+ * @throws at the first step that fails
+ */
+export async function shipModel(folder: string, of: ModelEnvironment, recipe?: string): Promise<boolean> {
+  await traceModel(folder, recipeFor(of.environment.model.instanceType, recipe));
+  const sha256 = await packageModel(folder, archive);
+  console.error(`${archive} is packaged: ${sha256}`);
+  if (isVerified(sha256)) {
+    console.error(`${archive} has been verified already.`);
+  } else {
+    const { asked, faults } = await verifyModel(archive);
+    if (faults.length > 0) {
+      throw new Error([`${faults.length} of ${asked} answers are not the golden ones:`, ...faults].join("\n  "));
+    }
+    console.error(`${asked} of ${asked} answers are the golden ones.`);
+  }
+  await uploadModel(archive, of.bucket);
+  await compileModel(archive, of, recipe);
+  console.error(await releaseModel(archive, of, { recipe }));
+  return diff(`inference-${of.environment.name}`, { allowDestroy: [] });
+}

@@ -1,8 +1,0 @@
-import { RedshiftDataClient } from "@aws-sdk/client-redshift-data";
-import { clientSettings } from "../pipeline/clients";
-import { Results } from "../pipeline/results";
-import type { Pipeline } from "./connection";
-
-/** The predictions of a deployed pipeline, read as the user that IAM lends to people, with more patience than a worker has. */
-export const resultsOf = ({ warehouse }: Pipeline) =>
-  new Results(warehouse, new RedshiftDataClient(clientSettings({ requestTimeout: 30_000, maxAttempts: 6 })));
