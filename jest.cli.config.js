@@ -1,7 +1,7 @@
-/** What the commands that feed a pipeline make of a million rows: `npm run test:cli`. Needs Python 3. @type {import("jest").Config} */
+/** The program as a process, with files of a million rows too: `npm run test:cli`. Needs Python 3. @type {import("jest").Config} */
 module.exports = {
   ...require("./jest.config.js"),
   testPathIgnorePatterns: [],
-  testMatch: ["<rootDir>/__tests__/large/**/*.test.ts"],
+  testMatch: ["<rootDir>/__tests__/{cli,large}/**/*.test.ts"],
   testTimeout: 1_800_000,
 };

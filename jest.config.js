@@ -5,7 +5,7 @@ module.exports = {
   maxWorkers: 2 * availableParallelism(), // many tests wait for processes and servers of theirs
   testTimeout: 60_000, // how long a test takes is no verdict: this only ends what hangs
   testMatch: ["<rootDir>/__tests__/**/*.test.ts"],
-  testPathIgnorePatterns: ["terraform", "lifecycle", "faults", "bench", "large", "model-server"].map(
+  testPathIgnorePatterns: ["terraform", "lifecycle", "faults", "bench", "cli", "large", "model-server"].map(
     (slow) => `<rootDir>/__tests__/${slow}/`,
   ),
   transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2023", parser: { syntax: "typescript" } } }] },

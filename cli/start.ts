@@ -121,6 +121,7 @@ async function run(rows: RequestRow[], model: Model, which: string, { keep, sign
       writeLocalEnvironment(dataDir, { environment, variables: aws.environment });
       talk("Running until Ctrl-C.");
       if (!signal.aborted) await once(signal, "abort");
+      signal.throwIfAborted();
     }
     return outcomes.every(({ failure }) => failure === undefined);
   } finally {

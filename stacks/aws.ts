@@ -2,7 +2,7 @@ import { ArchiveProvider } from "@cdktf/provider-archive/lib/provider";
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { S3Backend, type TerraformStack } from "cdktf";
 import type { Shared } from "../config";
-import { oldestTerraform } from "../terraform-version";
+import { oldestTerraform } from "./terraform-version";
 
 /** Gives a stack its providers and its backend: the account and region, tags on every resource, state in S3. */
 export function useAws(stack: TerraformStack, shared: Shared, tags: Record<string, string>, stateKey: string) {

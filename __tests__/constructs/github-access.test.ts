@@ -143,7 +143,12 @@ describe("the deploy role", () => {
         Resource: ["arn:aws:iam::123456789012:role/poc-*"],
         Condition: {
           StringEquals: {
-            "iam:PassedToService": ["apigateway.amazonaws.com", "lambda.amazonaws.com", "sagemaker.amazonaws.com"],
+            "iam:PassedToService": [
+              "apigateway.amazonaws.com",
+              "lambda.amazonaws.com",
+              "redshift.amazonaws.com",
+              "sagemaker.amazonaws.com",
+            ],
           },
         },
       },

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 
 /** What a clone does not have, and what no command reads, but for one file. */
-const left = [".cli", ".git", ".local", ".venv", "__tests__", "cdktf.out", "coverage", "dist", "node_modules"];
+const left = [".git", ".local", ".venv", "__tests__", "cdktf.out", "coverage", "dist", "node_modules"];
 
 const golden = "__tests__/fixtures/golden-predictions.json";
 

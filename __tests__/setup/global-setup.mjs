@@ -3,10 +3,12 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { tsImport } from "tsx/esm/api";
+import { currentBundle, makeBundle } from "../../scripts/bundle-cli.mjs";
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 
 export default async () => {
+  if (currentBundle() === undefined) await makeBundle(); // once, instead of by each of the first processes
   const { startPostgres } = await tsImport("../../local/postgres.ts", import.meta.url);
   const { startSqs } = await tsImport("../../local/sqs.ts", import.meta.url);
   const dataDir = mkdtempSync(join(tmpdir(), "offline-inference-tests-"));

@@ -12,7 +12,7 @@ import { imageRegions } from "../../aws/model-images";
 import { loadConfig } from "../../config";
 import { engines } from "../../package.json";
 import { clientSettings, within } from "../../pipeline/clients";
-import { oldestTerraform } from "../../terraform-version";
+import { oldestTerraform } from "../../stacks/terraform-version";
 import { awsError, isNotFound, isSignInFailure, namingActions } from "../aws-error";
 import { type Connection, connect, type Target, targetOf } from "../connection";
 import { check, type Finding, messageOf, ok, problem, warning } from "../findings";

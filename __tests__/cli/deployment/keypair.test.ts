@@ -25,7 +25,7 @@ afterEach(async () => {
 });
 
 async function node(...args: string[]) {
-  const child = spawn(process.execPath, ["--import", "tsx", ...args], {
+  const child = spawn(process.execPath, args, {
     cwd: checkout,
     env: { ...process.env, HOME: home },
     stdio: ["ignore", "pipe", "pipe"],
@@ -40,7 +40,7 @@ async function node(...args: string[]) {
   return { status, ...said };
 }
 
-const keypair = (...args: string[]) => node("cli/main.ts", "keypair", ...args);
+const keypair = (...args: string[]) => node("cli/offline-inference.mjs", "keypair", ...args);
 
 const keyPairs = z.record(z.string(), z.string());
 const written = async () => keyPairs.parse(JSON.parse(await readFile(join(checkout, "key-pairs.json"), "utf8")));
@@ -98,7 +98,7 @@ test.each([
 test("the stack of the environment gets the public key, and no other stack does", async () => {
   const { publicKey } = foreignKeyPair();
   expect(await keypair("import", await saved(publicKey), "--env", "dev")).toMatchObject({ status: 0 });
-  expect(await node("main.ts")).toMatchObject({ status: 0 });
+  expect(await node("--import", "tsx", "main.ts")).toMatchObject({ status: 0 });
   const keysOf = async (stack: string) => {
     const json = await readFile(join(checkout, "cdktf.out", "stacks", stack, "cdk.tf.json"), "utf8");
     return resourcesOf(json).flatMap(({ type, attributes }) => (type === "aws_key_pair" ? [attributes] : []));

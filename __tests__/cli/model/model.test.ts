@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => rm(desk, { recursive: true, force: true }));
 
 function start(args: string[], above: Record<string, string> = {}) {
-  const child = spawn(process.execPath, ["--import", "tsx", "cli/main.ts", "model", ...args], {
+  const child = spawn(process.execPath, ["cli/offline-inference.mjs", "model", ...args], {
     cwd: desk,
     env: {
       ...process.env,
@@ -182,7 +182,7 @@ The release before is kept on AWS. The way back is \`offline-inference model rel
     const { child, ended } = waiting();
     onLook = () => child.kill("SIGINT");
     const { status, stderr } = await ended;
-    expect(status).toBe(1);
+    expect(status).toBe(130);
     expect(stderr).toMatch(/\nInterrupted by SIGINT\.\n$/);
     expect(await written()).toEqual({ dev: after });
   });
