@@ -1,4 +1,5 @@
 import { Presets, SingleBar } from "cli-progress";
+import { whole } from "./numbers";
 
 /** How far something is. */
 export interface Progress {
@@ -8,7 +9,6 @@ export interface Progress {
 }
 
 const seconds = (since: number) => (performance.now() - since) / 1000;
-const whole = (count: number) => Math.round(count).toLocaleString("en");
 
 /**
  * Says on standard error how far something is, how fast it goes and how long it will take: a bar on a terminal, else a

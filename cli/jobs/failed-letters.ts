@@ -5,10 +5,10 @@ import { DeadLetters, type LyingLetter, type RedriveOptions } from "../../pipeli
 import type { Walked } from "../../pipeline/queue-walk";
 import { awsError } from "../aws-error";
 import type { Pipeline } from "../connection";
+import { whole } from "../numbers";
 import { progressOf } from "../progress";
 import { cellOf, type OutputColumn, type OutputFormat, writeRows } from "./output";
 
-const whole = (count: number) => count.toLocaleString("en");
 const letters = (count: number) => `${whole(count)} dead letter${count === 1 ? "" : "s"}`;
 
 const cannot = (doing: string, signal: AbortSignal) => (error: unknown) => {

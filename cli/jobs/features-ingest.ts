@@ -4,11 +4,12 @@ import { clientSettings } from "../../pipeline/clients";
 import { type FeatureRow, FeatureStore } from "../../pipeline/features";
 import { awsError } from "../aws-error";
 import type { Pipeline } from "../connection";
+import { whole } from "../numbers";
 import { progressOf } from "../progress";
 import { DuplicateSearch, type Rows } from "./duplicates";
 import { type FeatureFile, openFeatures } from "./feature-rows";
 import { Journal, journalOf } from "./journal";
-import { beforeAnything, count, type JobOutcome, type JobRow, workThrough } from "./long-job";
+import { beforeAnything, type JobOutcome, type JobRow, workThrough } from "./long-job";
 
 /** Where refused rows of a file are kept. */
 export const rejectsOf = (file: string) => `${file}.rejects.csv`;
@@ -42,7 +43,7 @@ export async function ingestFeatures(options: IngestOptions): Promise<JobOutcome
   if (found === undefined && resume) throw new Error(`There is nothing to resume: ${journalFile} does not exist`);
   if (found !== undefined && !resume) {
     throw new Error(
-      `${file} did not come to its end: ${count(found.done.rows)} of its rows are through. Go on with --resume, or delete ${journalFile} to begin again`,
+      `${file} did not come to its end: ${whole(found.done.rows)} of its rows are through. Go on with --resume, or delete ${journalFile} to begin again`,
     );
   }
   await found?.resume(source, settings);

@@ -57,16 +57,16 @@ const ingestCommand = () =>
       const { connect } = await import("../connection");
       const { untilInterrupted } = await import("../interruption");
       const { ingestFeatures } = await import("./features-ingest");
-      const { count } = await import("./long-job");
+      const { whole } = await import("../numbers");
       const { featureGroup } = (await connect(connection)).pipeline;
       const outcome = await untilInterrupted((signal) =>
         ingestFeatures({ file, featureGroup, columns: column, rejectsFile: rejects, resume, signal }),
       );
       if (outcome === undefined) return;
       const { rows, accepted, rejected, rejectsFile } = outcome;
-      console.error(`${count(accepted)} of ${count(rows)} rows are written to ${featureGroup.name}.`);
+      console.error(`${whole(accepted)} of ${whole(rows)} rows are written to ${featureGroup.name}.`);
       if (rejectsFile === undefined) return;
-      console.error(`${count(rejected)} are not; ${rejectsFile} says why.`);
+      console.error(`${whole(rejected)} are not; ${rejectsFile} says why.`);
       process.exitCode = 2;
     });
 

@@ -5,11 +5,12 @@ import { requestOf } from "../../pipeline/dead-letters";
 import { QueueWalk, type Received } from "../../pipeline/queue-walk";
 import { Queue, sqsClient } from "../../pipeline/queues";
 import type { Pipeline } from "../connection";
+import { whole } from "../numbers";
 import { progressOf } from "../progress";
 import { unseenOf } from "./failed-letters";
 import { cancelledFileOf } from "./job-receipts";
 import { receiptHeader, receiptLine } from "./receipt";
-import { cannot, whole } from "./results-print";
+import { cannot } from "./results-print";
 
 const [newline, quote] = [...Buffer.from('\n"')];
 

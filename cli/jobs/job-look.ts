@@ -2,10 +2,11 @@ import Table from "cli-table3";
 import { DeadLetters, type LyingLetter } from "../../pipeline/dead-letters";
 import type { JobFigures, Results } from "../../pipeline/results";
 import type { Pipeline } from "../connection";
+import { whole } from "../numbers";
 import { FailureGroups, Following, type Standing } from "./following";
 import { receiptsOfJob } from "./job-receipts";
 import { cellOf } from "./output";
-import { cannot, failedHint, follow, sayWhy, whole, withoutAnswered } from "./results-print";
+import { cannot, failedHint, follow, sayWhy, withoutAnswered } from "./results-print";
 import { resultsOf } from "./warehouse";
 
 const recentMilliseconds = 60_000;

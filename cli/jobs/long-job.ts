@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import { whole } from "../numbers";
 import { progressOf } from "../progress";
 import type { Counts, Journal } from "./journal";
 
@@ -84,7 +85,7 @@ export async function workThrough<Item>(job: LongJob<Item>): Promise<JobOutcome>
   } catch (error) {
     await journal.close();
     const { rows: done } = journal.done;
-    const standing = `${count(done)} of ${count(total)} ${what} are through. Go on: ${job.resumeBy}`;
+    const standing = `${whole(done)} of ${whole(total)} ${what} are through. Go on: ${job.resumeBy}`;
     progress.stop();
     if (signal.aborted) {
       console.error(`Interrupted. ${standing}`);
@@ -103,9 +104,6 @@ export async function beforeAnything<Result>(work: Promise<Result>, signal: Abor
     throw error;
   });
 }
-
-/** A number as people read it. */
-export const count = (number: number) => number.toLocaleString("en");
 
 /** Aborted some seconds after another signal is. */
 function graceAfter(signal: AbortSignal): AbortSignal {

@@ -10,10 +10,11 @@ import { Patience } from "../../pipeline/flow";
 import { faultOf, type NewRequest, RequestQueue } from "../../pipeline/requests";
 import { awsError } from "../aws-error";
 import type { Pipeline } from "../connection";
+import { whole } from "../numbers";
 import { progressOf } from "../progress";
 import { columnsOf, csvLine, InvalidCsv, readCsv } from "./csv";
 import { Journal, journalOf } from "./journal";
-import { beforeAnything, count, type JobOutcome, type JobRow, workThrough } from "./long-job";
+import { beforeAnything, type JobOutcome, type JobRow, workThrough } from "./long-job";
 import { fileNameOf, receiptFolder, receiptHeader, receiptLine } from "./receipt";
 
 /** Whom requests are for: the rows of a CSV file, or ids as they come. */
@@ -204,7 +205,7 @@ async function mustNotBeUnfinished(csv: string, folder: string): Promise<void> {
     const journal = await Journal.find(file);
     if (journal?.source !== resolve(csv)) continue;
     throw new Error(
-      `${csv} did not come to its end: ${count(journal.done.rows)} of its rows are through. Go on with --resume ${file.replace(/\.journal$/, "")}, or delete ${file} to begin again`,
+      `${csv} did not come to its end: ${whole(journal.done.rows)} of its rows are through. Go on with --resume ${file.replace(/\.journal$/, "")}, or delete ${file} to begin again`,
     );
   }
 }

@@ -46,7 +46,7 @@ async function publish(ids: readonly string[], options: PublishOptions): Promise
   const { connect } = await import("../connection");
   const { untilInterrupted } = await import("../interruption");
   const { dryRun, publishRequests, resumePublishing, sourceOf } = await import("./requests-publish");
-  const { count } = await import("./long-job");
+  const { whole } = await import("../numbers");
   const { job, receipt: receiptFile, resume } = options;
   const { pipeline } = await connect(options);
   const { queueUrl } = pipeline;
@@ -57,16 +57,16 @@ async function publish(ids: readonly string[], options: PublishOptions): Promise
     if (!options.dryRun) return publishRequests({ source, queueUrl, job, receiptFile, signal });
     const { rows, refused, faults } = await dryRun({ source, job, signal });
     for (const fault of faults) console.error(fault);
-    console.error(`${count(rows - refused)} of ${count(rows)} requests would be sent.`);
+    console.error(`${whole(rows - refused)} of ${whole(rows)} requests would be sent.`);
     if (refused > 0) process.exitCode = 2;
     return undefined;
   });
   if (outcome === undefined) return;
   const { rows, accepted, rejected, rejectsFile } = outcome;
-  console.error(`${count(accepted)} of ${count(rows)} requests are sent, as the job ${outcome.job}.`);
+  console.error(`${whole(accepted)} of ${whole(rows)} requests are sent, as the job ${outcome.job}.`);
   if (accepted > 0) console.log(outcome.receiptFile);
   if (rejectsFile === undefined) return;
-  console.error(`${count(rejected)} are not; ${rejectsFile} says why.`);
+  console.error(`${whole(rejected)} are not; ${rejectsFile} says why.`);
   process.exitCode = 2;
 }
 

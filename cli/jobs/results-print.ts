@@ -2,6 +2,7 @@ import { DeadLetters, type LyingLetter } from "../../pipeline/dead-letters";
 import type { Prediction, Results, Selection } from "../../pipeline/results";
 import { awsError } from "../aws-error";
 import type { Pipeline } from "../connection";
+import { whole } from "../numbers";
 import { progressOf } from "../progress";
 import { InvalidCsv } from "./csv";
 import { type FailureGroup, FailureGroups, Following, type Standing } from "./following";
@@ -39,8 +40,6 @@ const rowOf = (prediction: Prediction): OutputRow => ({
   model_release: prediction.modelRelease,
   requested_at: prediction.requestedAt,
 });
-
-export const whole = (count: number) => count.toLocaleString("en");
 
 /** What AWS refuses, for people; an interruption and what our own files have wrong stay as they are. */
 export const cannot = (doing: string, signal: AbortSignal) => (error: unknown) => {

@@ -1,6 +1,7 @@
 import { type Selection, type Unloading, unloadStatement } from "../../pipeline/results";
 import type { Pipeline } from "../connection";
-import { cannot, whole } from "./results-print";
+import { whole } from "../numbers";
+import { cannot } from "./results-print";
 import { resultsOf } from "./warehouse";
 
 export interface UnloadOptions {

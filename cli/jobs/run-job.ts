@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import type { Pipeline } from "../connection";
+import { whole } from "../numbers";
 import { columnsOf, readCsv } from "./csv";
 import { openFeatures } from "./feature-rows";
 import { ingestFeatures, rejectsOf } from "./features-ingest";
 import { journalOf } from "./journal";
-import { count } from "./long-job";
 import type { OutputFormat } from "./output";
 import { receiptOf } from "./receipt";
 import { newJobName, publishRequests, resumePublishing } from "./requests-publish";
@@ -54,9 +54,9 @@ async function send(job: string, receipt: string, options: RunOptions): Promise<
   }
   const resume = existsSync(journalOf(rejectsFile));
   const written = await ingestFeatures({ file, featureGroup, columns, resume, signal });
-  console.error(`${count(written.accepted)} of ${count(written.rows)} rows are written to ${featureGroup.name}.`);
+  console.error(`${whole(written.accepted)} of ${whole(written.rows)} rows are written to ${featureGroup.name}.`);
   if (written.rejectsFile !== undefined) {
-    console.error(`${count(written.rejected)} are not; ${written.rejectsFile} says why.`);
+    console.error(`${whole(written.rejected)} are not; ${written.rejectsFile} says why.`);
   }
   if (written.accepted === 0) throw new Error(`There is nothing to ask for: no row of ${file} could be written.`);
   const { rows } = await openFeatures(file, featureGroup, columns);

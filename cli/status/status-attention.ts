@@ -1,4 +1,5 @@
 import type { Connection } from "../connection";
+import { whole } from "../numbers";
 import {
   type Alarms,
   type Attention,
@@ -13,7 +14,7 @@ import {
   type Warehouse,
   type Worker,
 } from "./status-report";
-import { durationOf, numberOf } from "./status-words";
+import { durationOf } from "./status-words";
 
 /** What is told of beside what was read. */
 export interface Surroundings {
@@ -105,7 +106,7 @@ function toQueue(
 function toDeadLetters(queue: Queue | undefined, environment: string, local: boolean): Attention[] {
   const given = queue === undefined ? 0 : queue.waiting + queue.inFlight + queue.delayed;
   if (given === 0) return [];
-  const text = given === 1 ? "A request was given up." : `${numberOf(given)} requests were given up.`;
+  const text = given === 1 ? "A request was given up." : `${whole(given)} requests were given up.`;
   const mend = `offline-inference failed ${local ? "--local" : `--env ${environment}`}`;
   return [{ part: "deadLetters", mark: "problem", text, mend }];
 }
@@ -128,7 +129,7 @@ function toEndpoint(
   }
   const failed = metrics?.endpoint.serverErrors ?? 0;
   if (failed > 0) {
-    const text = `The model failed ${numberOf(failed)} times in ${metrics?.minutes} min.`;
+    const text = `The model failed ${whole(failed)} times in ${metrics?.minutes} min.`;
     const log = `aws logs tail /aws/sagemaker/Endpoints/${connection.pipeline.endpointName} --since 15m`;
     found.push({ part: "endpoint", mark: "warning", text, ...(!local && { mend: log }) });
   }
@@ -148,11 +149,11 @@ function toWorker(worker: Worker | undefined, metrics: Metrics | undefined, surr
   }
   const { errors, throttles } = metrics?.worker ?? { errors: 0, throttles: 0 };
   if (errors) {
-    const text = `The worker failed ${numberOf(errors)} times in ${metrics?.minutes} min.`;
+    const text = `The worker failed ${whole(errors)} times in ${metrics?.minutes} min.`;
     found.push({ part: "worker", mark: "warning", text, mend });
   }
   if (throttles) {
-    const text = `Lambda refused to run the worker ${numberOf(throttles)} times: the account's concurrency is used up.`;
+    const text = `Lambda refused to run the worker ${whole(throttles)} times: the account's concurrency is used up.`;
     found.push({ part: "worker", mark: "warning", text });
   }
   return found;

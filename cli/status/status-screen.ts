@@ -1,6 +1,7 @@
 import { createColors } from "picocolors";
+import { whole } from "../numbers";
 import { type Attention, type Metrics, type Part, read, type StatusReport } from "./status-report";
-import { agoOf, durationOf, numberOf } from "./status-words";
+import { agoOf, durationOf } from "./status-words";
 
 export interface ScreenOptions {
   readonly colours: boolean;
@@ -57,10 +58,10 @@ export function lineOf(report: StatusReport): string {
   const deadLetters = read(report.deadLetters);
   const alarms = read(report.alarms);
   const facts = [
-    queue && `${numberOf(queue.waiting)} waiting`,
-    queue && `${numberOf(queue.inFlight)} in flight`,
-    deadLetters && `${numberOf(deadLetters.waiting)} dead letters`,
-    alarms && `${numberOf(alarms.on.length)} alarms on`,
+    queue && `${whole(queue.waiting)} waiting`,
+    queue && `${whole(queue.inFlight)} in flight`,
+    deadLetters && `${whole(deadLetters.waiting)} dead letters`,
+    alarms && `${whole(alarms.on.length)} alarms on`,
   ].filter((fact) => fact !== undefined);
   const [worst] = report.attention;
   return [clock(report.at), facts.join(", "), worst === undefined ? "all is well" : `${worst.mark}: ${worst.text}`]
@@ -94,14 +95,14 @@ const adviceOn = (first: Attention | undefined, lines: readonly string[]) => {
 
 const unknown = "not known";
 const counted = (value: number | null, what: string) =>
-  value === null ? `${what} ${unknown}` : `${numberOf(value)} ${what}`;
+  value === null ? `${what} ${unknown}` : `${whole(value)} ${what}`;
 
 function queueLines({ queue: found, emptyInSeconds }: StatusReport, metrics: Metrics | undefined): string[] {
   if ("error" in found) return [found.error];
   const { waiting, inFlight, delayed } = found;
   const total = waiting + inFlight + delayed;
-  const resting = delayed === 0 ? [] : [`${numberOf(delayed)} delayed`];
-  const counts = [`${numberOf(waiting)} waiting`, `${numberOf(inFlight)} in flight`, ...resting].join(", ");
+  const resting = delayed === 0 ? [] : [`${whole(delayed)} delayed`];
+  const counts = [`${whole(waiting)} waiting`, `${whole(inFlight)} in flight`, ...resting].join(", ");
   if (total === 0) return [counts];
   const oldest = metrics?.oldestRequestSeconds ?? null;
   const age = `oldest ${oldest === null ? unknown : durationOf(oldest)}`;
@@ -111,8 +112,8 @@ function queueLines({ queue: found, emptyInSeconds }: StatusReport, metrics: Met
 function deadLetterLines({ deadLetters: found }: StatusReport): string[] {
   if ("error" in found) return [found.error];
   const { waiting, inFlight, delayed } = found;
-  const taken = inFlight === 0 ? "" : `, of which ${numberOf(inFlight)} being looked at`;
-  return [`${numberOf(waiting + inFlight + delayed)}${taken}`];
+  const taken = inFlight === 0 ? "" : `, of which ${whole(inFlight)} being looked at`;
+  return [`${whole(waiting + inFlight + delayed)}${taken}`];
 }
 
 function endpointLines({ endpoint: found }: StatusReport, metrics: Metrics | undefined): string[] {
@@ -123,9 +124,9 @@ function endpointLines({ endpoint: found }: StatusReport, metrics: Metrics | und
   if ("error" in found) return [found.error, ...calls];
   const instances = found.variants.map((variant) => {
     if (variant.instances !== variant.wanted) {
-      return `${numberOf(variant.instances)} of ${numberOf(variant.wanted)} instances`;
+      return `${whole(variant.instances)} of ${whole(variant.wanted)} instances`;
     }
-    return variant.instances === 1 ? "1 instance" : `${numberOf(variant.instances)} instances`;
+    return variant.instances === 1 ? "1 instance" : `${whole(variant.instances)} instances`;
   });
   return [[[found.status, ...instances].join(", "), ...calls].join("; "), `serves ${found.configuration}`];
 }
@@ -151,14 +152,14 @@ function warehouseLines({ warehouse: found }: StatusReport): string[] {
   if ("error" in found) return [found.error];
   const { status, availability, nodes, nodeType } = found;
   const state = availability === "Available" ? status : `${status} (${availability})`;
-  return [`${state}, ${numberOf(nodes)} × ${nodeType}`];
+  return [`${state}, ${whole(nodes)} × ${nodeType}`];
 }
 
 function predictionLines({ predictions: found }: StatusReport): string[] {
   if ("error" in found) return [found.error];
   const { perMinute } = found;
-  const rate = perMinute === 0 || perMinute >= 10 ? numberOf(perMinute) : perMinute.toFixed(1);
-  return [`${numberOf(found.lastHour)} in the last hour, now ${rate} a minute`];
+  const rate = perMinute === 0 || perMinute >= 10 ? whole(perMinute) : perMinute.toFixed(1);
+  return [`${whole(found.lastHour)} in the last hour, now ${rate} a minute`];
 }
 
 function alarmLines({ alarms: found }: StatusReport): string[] {

@@ -1,6 +1,3 @@
-/** A whole number as people write it: 1,204. */
-export const numberOf = (value: number) => Math.round(value).toLocaleString("en");
-
 /** How long something takes or took, in the largest unit that says enough: 42 s, 3 min, 5 h, 2 days. */
 export function durationOf(seconds: number): string {
   if (seconds < 60) return `${Math.round(seconds)} s`;
