@@ -24,6 +24,9 @@ export function parsePublicKey(text: string): PublicKey {
   if (/^-----BEGIN [A-Z ]*PUBLIC KEY/.test(line)) {
     throw new Error(`a key in PEM format; ${expected} is needed: ssh-keygen -i -m PKCS8 -f <file> prints it`);
   }
+  if (/[$%]\{/.test(line)) {
+    throw new Error("a key whose comment holds ${ or %{, which Terraform would take for its own: change the comment");
+  }
   if (/[\r\n]/.test(line)) throw new Error(`more than one line; ${expected} is needed`);
 
   const [type = "", base64 = ""] = line.split(/[ \t]+/, 2);

@@ -107,3 +107,7 @@ test("refuses several keys at once, other formats and empty text, naming the one
   expect(() => parsePublicKey("---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n")).toThrow("a key in RFC 4716's format");
   expect(() => parsePublicKey("")).toThrow("text that is no public key");
 });
+
+test.each(["$", "%"])("refuses a comment in which Terraform would find a template that begins with %s", (sign) => {
+  expect(() => parsePublicKey(`${ed25519} ${sign}{timestamp()}`)).toThrow("a key whose comment holds ${ or %{");
+});
