@@ -4,15 +4,15 @@ import { join } from "node:path";
 import { type CountingProcess, runMeasured, startCountingProcess, writeFeatures } from "../../bench/feeding";
 
 export const few = 10_000;
-export const many = 1_000_000;
 const megabyte = 1024 ** 2;
 
 /**
- * Runs a command on a file of ten thousand rows and on one of a million, on a stand-in that counts, and checks that the
- * million take no more memory.
+ * Runs a command on a file of ten thousand rows and on one of many more, on a stand-in that counts, and checks that these
+ * take no more memory.
  * @param look looks at what has come of it: what was counted, and what lies in the folder
  */
 export async function expectFlat(
+  many: number,
   commandOn: (file: string) => string[],
   look: (counts: Awaited<ReturnType<CountingProcess["counts"]>>, folder: string) => Promise<void> | void,
 ): Promise<void> {
