@@ -105,6 +105,7 @@ test("with its requests waiting in the queue it is taken over, by one apply", as
   await moto.aws("lambda", "update-event-source-mapping", "--uuid", String(uuid), "--no-enabled");
   const deploy = await takeOver();
   expect(deploy).toMatchObject({ status: 0, stderr: expect.stringContaining("Apply complete!") });
+  expect(deploy.stderr).toContain("One change after the other, since a role loses policies while it changes.\n");
   console.log(`${stack}: taken over (${deploy.seconds} s)`);
 });
 

@@ -27,7 +27,7 @@ async function deploy(stack: string, { allowDestroy, takeOver, plan, autoApprove
     if (!review.isSafe) console.error("Nothing was applied.");
     else if (review.plan.isEmpty) console.error("There is nothing to apply.");
     else if (autoApprove || (await confirm(`Apply this to ${stack}? [y/N] `, made.signal))) {
-      await applyPlan(made);
+      await applyPlan(made, review.plan);
       if (changesEndpoint(review.plan)) await checkEndpoint(made);
     } else throw new Error("Nothing was applied.");
     return review.isSafe;

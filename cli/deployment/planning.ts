@@ -4,7 +4,7 @@ import { z } from "zod";
 import { interruptible } from "../interruption";
 import { bundle, synthesize } from "../synthesize";
 import { stackFolder, terraform } from "../terraform";
-import { readPlan } from "./plan";
+import { type Plan, readPlan } from "./plan";
 import { type Review, review, typesToLookUp } from "./review";
 import { openPlan } from "./saved-plan";
 
@@ -90,10 +90,17 @@ export async function reviewOf(made: MadePlan, allowed: readonly string[]): Prom
 export const wholePlan = (made: MadePlan) => terraformOf(made, ["show", "-no-color", planFile]);
 
 /** Applies exactly this plan. Terraform refuses it when the state has moved on meanwhile. */
-export async function applyPlan(made: MadePlan): Promise<void> {
+export async function applyPlan(made: MadePlan, plan: Plan): Promise<void> {
   const colours = process.stderr.isTTY ? [] : ["-no-color"];
-  await terraformOf(made, ["apply", "-input=false", ...colours, planFile], "show");
+  const pace = mustGoInTurn(plan) ? ["-parallelism=1"] : [];
+  if (pace.length > 0) console.error("One change after the other, since a role loses policies while it changes.");
+  await terraformOf(made, ["apply", "-input=false", ...pace, ...colours, planFile], "show");
 }
+
+/** Who changes a role reads its policies, first their names and then each: the provider fails when one goes meanwhile. */
+const mustGoInTurn = ({ changes }: Plan) =>
+  changes.some(({ type, kind }) => type === "aws_iam_role" && kind === "update") &&
+  changes.some(({ type, kind }) => type === "aws_iam_role_policy" && (kind === "destroy" || kind === "replace"));
 
 const providerSchemas = z.object({
   provider_schemas: z
