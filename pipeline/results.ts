@@ -404,24 +404,15 @@ export class Results {
   }
 
   /** All predictions of a job, oldest first. */
-  ofJob(jobId: string, until = aMinute()): Promise<Prediction[]> {
-    return this.read(
-      predictionRow,
-      `${selectPredictions} WHERE job_id = :id ORDER BY predicted_at, request_id`,
-      { id: jobId },
-      until,
-    );
+  async ofJob(jobId: string, until = aMinute()): Promise<Prediction[]> {
+    const predictions: Prediction[] = [];
+    for await (const page of this.select({ jobId }, until)) predictions.push(...page);
+    return predictions;
   }
 
   /** How many predictions a job has. */
-  async countOfJob(jobId: string, until = aMinute()): Promise<number> {
-    const [count = 0] = await this.read(
-      countRow,
-      "SELECT COUNT(*) FROM prediction_results WHERE job_id = :id",
-      { id: jobId },
-      until,
-    );
-    return count;
+  countOfJob(jobId: string, until = aMinute()): Promise<number> {
+    return this.count({ jobId }, until);
   }
 
   /**

@@ -17,7 +17,7 @@ export interface CountingPipeline {
   stop(): Promise<void>;
 }
 
-export async function startCountingPipeline(options?: CountingAwsOptions): Promise<CountingPipeline> {
+async function startCountingPipeline(options?: CountingAwsOptions): Promise<CountingPipeline> {
   const folder = await mkdtemp(join(tmpdir(), "counting-"));
   const aws = await startCountingAws(options);
   const environment = { ...aws.environment, AWS_PROFILE: undefined };
@@ -37,6 +37,19 @@ export async function startCountingPipeline(options?: CountingAwsOptions): Promi
       await aws.stop();
       await rm(folder, { recursive: true });
     },
+  };
+}
+
+/** Starts pipelines for the tests of a file, each of which is stopped after the test that it was started in. */
+export function countingPipelines() {
+  const started: CountingPipeline[] = [];
+  afterEach(async () => {
+    await Promise.all(started.splice(0).map((pipeline) => pipeline.stop()));
+  });
+  return async (options?: CountingAwsOptions) => {
+    const pipeline = await startCountingPipeline(options);
+    started.push(pipeline);
+    return pipeline;
   };
 }
 

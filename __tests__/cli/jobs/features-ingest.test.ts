@@ -1,18 +1,9 @@
 import { appendFile, rm } from "node:fs/promises";
-import type { CountingAwsOptions } from "../../../bench/counting-aws";
 import { AwsError, ConnectionCut } from "../../../local/stand-in";
-import { type CountingPipeline, featureRows, startCountingPipeline } from "../../setup/counting-pipeline";
+import { type CountingPipeline, countingPipelines, featureRows } from "../../setup/counting-pipeline";
 import { atTerminal } from "../../setup/program";
 
-const started: CountingPipeline[] = [];
-const pipelineWith = async (options?: CountingAwsOptions) => {
-  const pipeline = await startCountingPipeline(options);
-  started.push(pipeline);
-  return pipeline;
-};
-afterEach(async () => {
-  await Promise.all(started.splice(0).map((pipeline) => pipeline.stop()));
-});
+const pipelineWith = countingPipelines();
 
 const throttled = () => new AwsError("ThrottlingException", 400, "Rate exceeded");
 
