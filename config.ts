@@ -1,9 +1,9 @@
-import { type Config, readConfig, type Settings } from "./config-schema";
-import { writtenKeyPairs } from "./key-pairs";
-import { writtenReleases } from "./releases";
+import { writtenKeyPairs } from "./config/key-pairs";
+import { writtenReleases } from "./config/releases";
+import { type Config, readConfig, type Settings } from "./config/schema";
 
 /**
- * What your team edits. Every field that is left out has its default; `EnvironmentSettings` in config-schema.ts lists
+ * What your team edits. Every field that is left out has its default; `EnvironmentSettings` in config/schema.ts lists
  * them all. Names get the prefix and the environment's name in front: `poc-dev-inference_queue`.
  */
 const ours: Settings = {
@@ -43,11 +43,11 @@ export function loadConfig(
   return readConfig(settings, usual, takeOver, releases, keyPairs);
 }
 
+export { ConfigError } from "./config/faults";
 export type {
   Config,
   Environment,
   EnvironmentSettings,
   Settings,
   Shared,
-} from "./config-schema";
-export { ConfigError } from "./faults";
+} from "./config/schema";

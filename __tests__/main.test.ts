@@ -15,11 +15,8 @@ async function checkout(written: Record<string, string> = {}): Promise<string> {
     "cdktf.json",
     "dist",
     "aws",
-    "config-schema.ts",
-    "faults.ts",
-    "json-file.ts",
-    "key-pairs.ts",
-    "releases.ts",
+    "config",
+    "contract",
     "constructs",
     "stacks",
   ];
@@ -58,8 +55,8 @@ test("synthesizes every stack without Terraform, the same in whatever folder", a
 
 test("refuses a faulty configuration with all its faults, and no stack trace", async () => {
   const config = `
-    import { readConfig } from "./config-schema";
-    export { ConfigError } from "./faults";
+    import { readConfig } from "./config/schema";
+    export { ConfigError } from "./config/faults";
     export const loadConfig = () => readConfig(
       { project: "p", owner: "o", prefix: "poc", region: "us-east-1", stateBucket: "team-state",
         environments: { dev: { inference: { messageRetentionSeconds: 59 }, network: { cidrBlock: "10.0.0.0/33" } } } }, {});`;

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import type { EnvironmentReleases, Release } from "../../releases";
+import type { EnvironmentReleases, Release } from "../../config/releases";
 import { modelStack } from "../setup/model-stack";
 import { type Moto, startMoto } from "../setup/moto";
 

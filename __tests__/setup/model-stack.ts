@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { EnvironmentReleases } from "../../releases";
+import type { EnvironmentReleases } from "../../config/releases";
 import { synthesizedStacks } from "./stacks";
 
 /** The part of inference-dev that is the model's, where this is released: it is applied in seconds. */

@@ -1,6 +1,6 @@
 import { Testing } from "cdktf";
 import { loadConfig } from "../../config";
-import type { Releases } from "../../releases";
+import type { Releases } from "../../config/releases";
 import { InferenceStack } from "../../stacks/inference-stack";
 import { StateStack } from "../../stacks/state-stack";
 

@@ -16,8 +16,8 @@ import { parsePrivateKey } from "sshpk";
 import { describeName, isName, type NameLimit } from "../../aws/limits";
 import { parsePublicKey } from "../../aws/public-key";
 import type { Environment } from "../../config";
-import { got } from "../../faults";
-import { keyPairsFile, readKeyPairs, writeKeyPairs } from "../../key-pairs";
+import { got } from "../../config/faults";
+import { keyPairsFile, readKeyPairs, writeKeyPairs } from "../../config/key-pairs";
 import { targetOf } from "../connection";
 import { messageOf } from "../findings";
 

@@ -4,8 +4,8 @@ import { z } from "zod";
 import { instanceTypes } from "../../aws/instance-types";
 import { imageFamilyOf } from "../../aws/model-images";
 import { ConfigError, loadConfig, type Shared } from "../../config";
-import { readConfig } from "../../config-schema";
-import { distance } from "../../faults";
+import { distance } from "../../config/faults";
+import { readConfig } from "../../config/schema";
 
 /** The variables cannot be taken over. The message names every fault, a line each, and never the password. */
 export class InvalidVariables extends Error {

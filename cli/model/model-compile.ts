@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import { extract } from "tar";
 import { z } from "zod";
 import { imageFor } from "../../aws/model-images";
-import { type Release, releaseSchema } from "../../releases";
+import { type Release, releaseSchema } from "../../config/releases";
 import { StateBucket } from "../state/state-bucket";
 import { parseState } from "../state/state-file";
 import { checkArchive, type Digest, digestOf, filesOf, tracedModel, writeArchive } from "./model-archive";

@@ -1,5 +1,12 @@
 import { DescribeEndpointCommand, SageMakerClient } from "@aws-sdk/client-sagemaker";
-import { afterRelease, afterRollback, type Release, readReleases, releasesFile, writeReleases } from "../../releases";
+import {
+  afterRelease,
+  afterRollback,
+  type Release,
+  readReleases,
+  releasesFile,
+  writeReleases,
+} from "../../config/releases";
 import { awsError, isNotFound, namingActions } from "../aws-error";
 import { endpointOf, endpointWillServe } from "../deployment/endpoint";
 import { interruptible } from "../interruption";

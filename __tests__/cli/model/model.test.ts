@@ -5,8 +5,8 @@ import { chmod, mkdir, mkdtemp, readFile, rm, symlink, utimes, writeFile } from 
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { endpointOf } from "../../../cli/deployment/endpoint";
+import type { EnvironmentReleases, Release } from "../../../config/releases";
 import { json, type StandIn, serve } from "../../../local/stand-in";
-import type { EnvironmentReleases, Release } from "../../../releases";
 import { synthesizedStacks } from "../../setup/stacks";
 
 const linked = ["node_modules", "package.json", "cdktf.json", "main.ts", "cli", "scripts", "lambda-src", "model"];

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { parsePublicKey } from "./aws/public-key";
+import { parsePublicKey } from "../aws/public-key";
 import { ConfigError, fault, faultsOf, refuse } from "./faults";
 import { readJsonFile, writeJsonFile } from "./json-file";
 

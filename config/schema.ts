@@ -1,10 +1,10 @@
 import { z } from "zod";
-import { isInside, overlap, parseCidr } from "./aws/cidr";
-import { githubProviderArn } from "./aws/deploy-permissions";
-import { familyOf, instanceTypes, knownInstanceTypes } from "./aws/instance-types";
-import { describeName, describeRange, isName, isWithin, limits, type NameLimit, type Range } from "./aws/limits";
-import { imageFamilyOf, imageFor, imageRegions } from "./aws/model-images";
-import { kindsOfModels } from "./aws/model-kinds";
+import { isInside, overlap, parseCidr } from "../aws/cidr";
+import { githubProviderArn } from "../aws/deploy-permissions";
+import { familyOf, instanceTypes, knownInstanceTypes } from "../aws/instance-types";
+import { describeName, describeRange, isName, isWithin, limits, type NameLimit, type Range } from "../aws/limits";
+import { imageFamilyOf, imageFor, imageRegions } from "../aws/model-images";
+import { kindsOfModels } from "../aws/model-kinds";
 import { ConfigError, fault, faultsOf, got, group, oneOf, refuse, show, sound, text, whole, yesOrNo } from "./faults";
 import { checkKeyPairs, keyPairsFile, publicKeySchema } from "./key-pairs";
 import {

@@ -9,7 +9,7 @@ import {
   readReleases,
   releaseId,
   writeReleases,
-} from "../releases";
+} from "../../config/releases";
 
 const release = (letter: string, more: Partial<Release> = {}): Release => ({
   artifact: { bucket: "our-models", key: `bert/${letter}.tar.gz`, sha256: letter.repeat(64) },

@@ -1,9 +1,9 @@
 import { generateKeyPairSync } from "node:crypto";
-import { instanceTypes } from "../aws/instance-types";
-import { limits } from "../aws/limits";
-import type { ModelKind } from "../aws/model-kinds";
-import { type Config, ConfigError, type EnvironmentSettings, loadConfig, type Settings } from "../config";
-import { type Release, releaseId } from "../releases";
+import { instanceTypes } from "../../aws/instance-types";
+import { limits } from "../../aws/limits";
+import type { ModelKind } from "../../aws/model-kinds";
+import { type Config, ConfigError, type EnvironmentSettings, loadConfig, type Settings } from "../../config";
+import { type Release, releaseId } from "../../config/releases";
 
 const settings = (environment: unknown = {}, shared: object = {}) => ({
   project: "ai-deployment-bootcamp",

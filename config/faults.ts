@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { describeName, describeRange, isName, isWithin, type NameLimit, type Range } from "./aws/limits";
+import { describeName, describeRange, isName, isWithin, type NameLimit, type Range } from "../aws/limits";
 
 /** Schemas of what people write. Each fault says what was given, what is allowed and where that comes from. */
 

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { instanceTypes, knownInstanceTypes } from "./aws/instance-types";
-import { limits, type NameLimit } from "./aws/limits";
-import { modelKinds } from "./aws/model-kinds";
+import { instanceTypes, knownInstanceTypes } from "../aws/instance-types";
+import { limits, type NameLimit } from "../aws/limits";
+import { modelKinds } from "../aws/model-kinds";
 import { ConfigError, fault, faultsOf, group, oneOf, refuse, text, yesOrNo } from "./faults";
 import { readJsonFile, writeJsonFile } from "./json-file";
 
