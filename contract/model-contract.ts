@@ -49,11 +49,11 @@ const output = z.object({ name: z.string(), type: z.enum(outputTypes) });
 /** The contract with the model, as functions and commands read it from the file that the configuration is written into. */
 export const modelContractSchema = z.object({
   /** The features in the order in which they are sent. */
-  features: z.array(feature).min(1),
+  features: z.array(feature).min(1).readonly(),
   request: z.enum(requestFormats),
   answer: z.enum(answerFormats),
   /** The columns of `prediction_values`: fields of a JSON object by their names, of a line of CSV by their places. */
-  outputs: z.array(output),
+  outputs: z.array(output).readonly(),
   /** What every call of the format `inputs` carries as its `parameters`. */
   parameters: z.record(z.string(), z.json()).optional(),
   /** The content type of a `raw` body. */
