@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -7,6 +7,7 @@ import { SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-fe
 import { CreateQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { Client, escapeIdentifier } from "pg";
 import { z } from "zod";
+import { paraphraseContract } from "../config/paraphrase";
 import {
   createGrant,
   createResults,
@@ -14,6 +15,7 @@ import {
   databaseUserOf,
   grantPredictions,
 } from "../constructs/prediction-schema";
+import { contractFile } from "../contract/model-contract";
 import { accountId, operator } from "../local/credentials";
 import {
   type EventSourceMapping,
@@ -136,12 +138,17 @@ class Stops {
 
 async function fill(featureStoreUrl: string, inputs: number) {
   const client = new SageMakerFeatureStoreRuntimeClient({ ...operator, endpoint: featureStoreUrl });
-  const store = new FeatureStore({ featureGroupName: group.name, recordIdentifierType: "String" }, client);
+  const store = new FeatureStore(
+    { featureGroupName: group.name, features: paraphraseContract.features, recordIdentifierType: "String" },
+    client,
+  );
   await store.write(
     inputIds(inputs).map((id) => ({
       id,
-      seq_0: `Sentence ${id} says that the parcel came on Monday, a day before it was promised.`,
-      seq_1: `On Monday, so a day early, the parcel arrived: that is what sentence ${id} says.`,
+      values: [
+        `Sentence ${id} says that the parcel came on Monday, a day before it was promised.`,
+        `On Monday, so a day early, the parcel arrived: that is what sentence ${id} says.`,
+      ],
     })),
   );
   client.destroy();
@@ -287,6 +294,8 @@ async function measureWorker(site: Site, settings: WorkerSettings, requests: num
     await database.query(sql);
   }
   const logFile = join(folder, `${name}.log`);
+  const contract = { ...paraphraseContract, request: settings.contract === "pair" ? "json" : "instances" };
+  writeFileSync(join(folder, contractFile), JSON.stringify(contract));
   const worker = startFunction({
     name: "worker",
     bundle: "dist/worker/index.cjs",
@@ -305,7 +314,7 @@ async function measureWorker(site: Site, settings: WorkerSettings, requests: num
       RECORD_IDENTIFIER_TYPE: "String",
       ENDPOINT_NAME: endpointName,
       MODEL_RELEASE: "2026-01",
-      MODEL_CONTRACT: settings.contract,
+      LAMBDA_TASK_ROOT: folder,
       ENDPOINT_CONCURRENCY: String(settings.endpointConcurrency),
       INSTANCES_PER_CALL: String(settings.instancesPerCall),
       CLUSTER_ID: clusterId,

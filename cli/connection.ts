@@ -1,6 +1,8 @@
 import type { SSMClientConfig } from "@aws-sdk/client-ssm";
 import { z } from "zod";
 import { type Config, type Environment, loadConfig, type Shared } from "../config";
+import { type ModelContract, modelContractSchema } from "../contract/model-contract";
+import { type Names, namesSchema } from "../contract/names";
 import { readLocalEnvironment } from "../local/environment-file";
 import { awsError, namingActions } from "./aws-error";
 import type { ConnectionOptions } from "./options";
@@ -11,8 +13,12 @@ export interface Pipeline {
   readonly deadLetterQueueUrl: string;
   readonly workerFunctionName: string;
   readonly endpointName: string;
+  /** What the pipeline and its model agree on. */
+  readonly contract: ModelContract;
   readonly featureGroup: {
     readonly name: string;
+    /** The features of an input, in the contract's order. */
+    readonly features: ModelContract["features"];
     readonly recordIdentifier: { readonly name: string; readonly type: "String" | "Integral" | "Fractional" };
     readonly eventTime: { readonly name: string; readonly type: "String" | "Fractional" };
   };
@@ -24,45 +30,46 @@ export interface Pipeline {
   };
 }
 
-/** What the stack writes into the parameter. */
-const namesSchema = z
-  .object({
-    queue_url: z.string(),
-    dead_letter_queue_url: z.string(),
-    worker_function_name: z.string(),
-    endpoint_name: z.string(),
-    feature_group_name: z.string(),
-    record_identifier: z.object({ name: z.string(), type: z.enum(["String", "Integral", "Fractional"]) }),
-    event_time: z.object({ name: z.string(), type: z.enum(["String", "Fractional"]) }),
-    redshift_cluster_identifier: z.string(),
-    redshift_database_name: z.string(),
-    redshift_reader: z.string(),
-  })
-  .transform(
-    (names): Pipeline => ({
-      queueUrl: names.queue_url,
-      deadLetterQueueUrl: names.dead_letter_queue_url,
-      workerFunctionName: names.worker_function_name,
-      endpointName: names.endpoint_name,
-      featureGroup: {
-        name: names.feature_group_name,
-        recordIdentifier: names.record_identifier,
-        eventTime: names.event_time,
-      },
-      warehouse: {
-        clusterId: names.redshift_cluster_identifier,
-        databaseName: names.redshift_database_name,
-        databaseUser: names.redshift_reader,
-      },
-    }),
-  );
-
 /** What a stack has written of its pipeline. @throws when it is another text than the stack writes */
-function readNames(text: string): Pipeline {
+function readNames(text: string): Names {
   const read = namesSchema.safeParse(JSON.parse(text));
   if (!read.success) throw new Error(z.prettifyError(read.error));
   return read.data;
 }
+
+/** The contract in an object of S3. @throws when it cannot be read, or is none */
+async function readContract(url: string): Promise<ModelContract> {
+  const { hostname: Bucket, pathname } = new URL(url);
+  const { GetObjectCommand, S3Client } = await import("@aws-sdk/client-s3");
+  const client = namingActions(new S3Client());
+  try {
+    const { Body } = await client.send(new GetObjectCommand({ Bucket, Key: pathname.slice(1) }));
+    return modelContractSchema.parse(JSON.parse((await Body?.transformToString()) ?? ""));
+  } catch (error) {
+    throw awsError(`read the model's contract ${url}`, error);
+  } finally {
+    client.destroy();
+  }
+}
+
+const pipelineOf = (names: Names, contract: ModelContract): Pipeline => ({
+  queueUrl: names.queue_url,
+  deadLetterQueueUrl: names.dead_letter_queue_url,
+  workerFunctionName: names.worker_function_name,
+  endpointName: names.endpoint_name,
+  contract,
+  featureGroup: {
+    name: names.feature_group_name,
+    features: contract.features,
+    recordIdentifier: names.record_identifier,
+    eventTime: names.event_time,
+  },
+  warehouse: {
+    clusterId: names.redshift_cluster_identifier,
+    databaseName: names.redshift_database_name,
+    databaseUser: names.redshift_reader,
+  },
+});
 
 /** Where `npm start` keeps what it runs. */
 export const localDataDir = ".local";
@@ -137,7 +144,8 @@ export async function connect(options: ConnectionOptions, settings: SSMClientCon
   const client = namingActions(new SSMClient(settings));
   try {
     const { Parameter } = await client.send(new GetParameterCommand({ Name: namesParameter }));
-    return { ...target, pipeline: readNames(Parameter?.Value ?? "") };
+    const names = readNames(Parameter?.Value ?? "");
+    return { ...target, pipeline: pipelineOf(names, await readContract(names.contract_url)) };
   } catch (error) {
     if (error instanceof Error && error.name === "ParameterNotFound") {
       const deploy = `npm run deploy -- inference-${name}`;

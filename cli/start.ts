@@ -29,7 +29,10 @@ const talk = (line: string) => console.error(line);
 async function predict(rows: RequestRow[], aws: LocalAws, signal: AbortSignal) {
   const until = { signal };
   const { clusterId, databaseName, deadLetterQueueUrl } = aws;
-  await new FeatureStore(aws.featureGroup).write(rows, until);
+  await new FeatureStore(aws.featureGroup).write(
+    rows.map(({ id, seq_0, seq_1 }) => ({ id, values: [seq_0, seq_1] })),
+    until,
+  );
 
   const progress = progressOf("requests", rows.length);
   const started = performance.now();

@@ -7,6 +7,7 @@ import { imageFamilyOf, imageFor, imageRegions } from "../aws/model-images";
 import { kindsOfModels } from "../aws/model-kinds";
 import { ConfigError, fault, faultsOf, got, group, oneOf, refuse, show, sound, text, whole, yesOrNo } from "./faults";
 import { checkKeyPairs, keyPairsFile, publicKeySchema } from "./key-pairs";
+import { paraphraseContract } from "./paraphrase";
 import {
   artifactKey,
   asConfigured,
@@ -301,7 +302,10 @@ const environmentSchema = ({ name, prefix, region, modelBucket, takeOver, releas
     { when: sound("cidrBlock", "subnets") },
   );
 
-  const takenFeatureNames = ["seq_0", "seq_1", ...limits.featureStore.reservedFeatureNames];
+  const takenFeatureNames = [
+    ...paraphraseContract.features.map(({ name }) => name),
+    ...limits.featureStore.reservedFeatureNames,
+  ];
   const featureName = text(limits.featureStore.featureName).refine((feature) => !takenFeatureNames.includes(feature), {
     error: refuse(`a name that is not taken, as ${takenFeatureNames.join(", ")} are`, limits.featureStore.source),
   });
@@ -383,7 +387,12 @@ const environmentSchema = ({ name, prefix, region, modelBucket, takeOver, releas
      * How the model is asked: `pair`, `{"seq_0","seq_1"}` a call, answered by a JSON string; or `instances`,
      * `{"instances":[…]}`, answered by `{"predictions":[…]}` in the same order. @default pair
      */
-    contract: oneOf(["pair", "instances"], "what this pipeline speaks").prefault("pair"),
+    contract: oneOf(["pair", "instances"], "what this pipeline speaks")
+      .prefault("pair")
+      .transform((request) => ({
+        ...paraphraseContract,
+        request: request === "pair" ? ("json" as const) : ("instances" as const),
+      })),
     /** The most pairs in a call, where the contract is `instances`. @default 25, by `npm run bench` */
     instancesPerCall: whole(instancesPerCall).prefault(25),
     /**
@@ -432,8 +441,8 @@ const environmentSchema = ({ name, prefix, region, modelBucket, takeOver, releas
           if (given === undefined ? kind.imageIn === undefined : !kind.isServedBy(given)) {
             refuseImage(`got ${show(given)}`, `${kind.image}, ${of}; or say it in that release`);
           } else refuseRegion(given);
-          if (role === "current" && !kind.contracts.includes(contract)) {
-            refuseField("contract", got(contract, `${kind.contracts.map(show).join(", ")} ${of}`));
+          if (role === "current" && !kind.contracts.includes(contract.request === "json" ? "pair" : "instances")) {
+            refuseField("contract", got(contract.request, `${kind.contracts.map(show).join(", ")} ${of}`));
           }
         };
         for (const [role, served] of Object.entries({ current, previous })) {

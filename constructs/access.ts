@@ -1,4 +1,5 @@
 import type { ITerraformDependable } from "cdktf";
+import { contractFile, type ModelContract } from "../contract/model-contract";
 
 /** One statement of an IAM policy that allows something. */
 export interface PolicyStatement {
@@ -16,6 +17,8 @@ export interface Access {
   readonly statements: PolicyStatement[];
   /** Environment variables that tell the function where to find it. */
   readonly environment: Record<string, string>;
+  /** Files that the function finds in its archive, by name: for what no environment variable has room for. @default none */
+  readonly files?: Readonly<Record<string, string>>;
   /**
    * For a service that keeps permissions of its own beside IAM's, as a database does: admits the holder, and returns
    * what must exist before the holder runs.
@@ -34,6 +37,11 @@ export interface Holder {
 /** Allows `actions` on the resource with this ARN, and tells its holder `environment`. */
 export function allow(actions: string[], arn: string, environment: Record<string, string> = {}): Access {
   return { statements: [{ actions, resources: [arn] }], environment };
+}
+
+/** Lets its holder know the contract with the model. */
+export function know(contract: ModelContract): Access {
+  return { statements: [], environment: {}, files: { [contractFile]: JSON.stringify(contract) } };
 }
 
 /** The policy document that allows `statements`, as JSON. */

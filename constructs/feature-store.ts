@@ -2,10 +2,13 @@ import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { SagemakerFeatureGroup } from "@cdktf/provider-aws/lib/sagemaker-feature-group";
 import { Construct } from "constructs";
+import type { Feature } from "../contract/model-contract";
 import { type Access, allow, policyDocument, trustPolicy } from "./access";
 
 export interface FeatureStoreProps {
   readonly groupName: string;
+  /** The features of an input, in the contract's order. */
+  readonly features: readonly Feature[];
   /** Name of the role that Feature Store writes the offline store with. AWS replaces the group if it changes. */
   readonly roleName: string;
   /** The feature that names a record. */
@@ -16,7 +19,7 @@ export interface FeatureStoreProps {
   readonly offlineStoreS3Uri?: string;
 }
 
-/** The sentence pairs that predictions are asked for, by id: a feature group with an online store. */
+/** The features of the inputs that predictions are asked for, by id: a feature group with an online store. */
 export class FeatureStore extends Construct {
   readonly group: SagemakerFeatureGroup;
   private readonly recordIdentifierType: string;
@@ -37,11 +40,9 @@ export class FeatureStore extends Construct {
       recordIdentifierFeatureName: recordIdentifier.name,
       eventTimeFeatureName: eventTime.name,
       roleArn: role.arn,
-      featureDefinition: [
-        ...keys.map(({ name, type }) => ({ featureName: name, featureType: type })),
-        { featureName: "seq_0", featureType: "String" },
-        { featureName: "seq_1", featureType: "String" },
-      ],
+      featureDefinition: [...keys, ...props.features].map(({ name: featureName, type: featureType }) => {
+        return { featureName, featureType };
+      }),
       onlineStoreConfig: { enableOnlineStore: true },
       offlineStoreConfig: offline && { s3StorageConfig: { s3Uri: offline.s3Uri } },
       dependsOn: offline && [offline.policy],

@@ -39,9 +39,7 @@ export interface ModelEndpointProps extends ServedModel {
   readonly instanceCount: number;
   /** What was served before: its model and endpoint configuration stay. @default none was */
   readonly previous?: ServedModel;
-  /** How the model is asked: a `pair` of sentences a call, or several `instances`. */
-  readonly contract: "pair" | "instances";
-  /** The most instances of a call, where the contract is `instances`. */
+  /** The most inputs of a call, where its format holds many. */
   readonly instancesPerCall: number;
   /** Calls that one function keeps in flight at the endpoint. */
   readonly concurrency: number;
@@ -218,7 +216,6 @@ export class ModelEndpoint extends Construct {
       ENDPOINT_NAME: this.endpoint.name,
       ENDPOINT_CONCURRENCY: String(this.props.concurrency),
       INSTANCES_PER_CALL: String(this.props.instancesPerCall),
-      MODEL_CONTRACT: this.props.contract,
       MODEL_RELEASE: this.release,
     });
   }

@@ -1,10 +1,13 @@
+import { writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { DataArchiveFile } from "@cdktf/provider-archive/lib/data-archive-file";
 import { CloudwatchLogGroup } from "@cdktf/provider-aws/lib/cloudwatch-log-group";
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { IamRolePolicyAttachmentsExclusive } from "@cdktf/provider-aws/lib/iam-role-policy-attachments-exclusive";
 import { LambdaFunction } from "@cdktf/provider-aws/lib/lambda-function";
-import { AssetType, TerraformAsset } from "cdktf";
+import { AssetType, TerraformAsset, TerraformStack } from "cdktf";
+import { addCustomSynthesis } from "cdktf/lib/synthesize/synthesizer";
 import { Construct } from "constructs";
 import { type Access, allow, policyDocument, trustPolicy } from "./access";
 import { pathInStack } from "./addresses";
@@ -52,6 +55,16 @@ export class NodeFunction extends Construct {
       path: props.bundle,
       type: AssetType.DIRECTORY,
       assetHash: "code",
+    });
+    const files = uses.flatMap(({ files = {} }) => Object.entries(files));
+    addCustomSynthesis(this, {
+      // The asset is a child, and so is copied before this runs.
+      onSynthesize: ({ manifest, outdir }) => {
+        const { synthesizedStackPath } = manifest.forStack(TerraformStack.of(this));
+        for (const [name, text] of files) {
+          writeFileSync(join(outdir, dirname(synthesizedStackPath), code.path, name), text);
+        }
+      },
     });
     const archive = new DataArchiveFile(this, "archive", {
       type: "zip",

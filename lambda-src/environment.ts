@@ -1,4 +1,7 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type * as z from "zod";
+import { contractFile, type ModelContract, modelContractSchema } from "../contract/model-contract";
 
 /**
  * Reads what a function is told by its environment.
@@ -14,6 +17,10 @@ export const readEnvironment = <Schema extends z.ZodType>(schema: Schema): z.out
   });
   throw new Error(`the function's environment is wrong: ${faults.join("; ")}`);
 };
+
+/** Reads the contract with the model from the folder of the function's code. @throws when it is not there, or is none */
+export const readContract = (folder: string): ModelContract =>
+  modelContractSchema.parse(JSON.parse(readFileSync(join(folder, contractFile), "utf8")));
 
 /** Makes something on the first call, and gives the same from then on. A failure is not kept. */
 export const once = <T>(make: () => T): (() => T) => {

@@ -2,8 +2,10 @@ import { mkdirSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { DescribeStatementCommand, ExecuteStatementCommand, RedshiftDataClient } from "@aws-sdk/client-redshift-data";
+import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { Client, escapeIdentifier } from "pg";
 import { z } from "zod";
+import { type Feature, type ModelContract, modelContractSchema } from "../contract/model-contract";
 import { type Route, startApiGateway } from "./api-gateway";
 import { startCloudWatch } from "./cloudwatch";
 import { accountId, operator } from "./credentials";
@@ -33,6 +35,7 @@ export interface LocalAwsOptions {
 /** What a client needs to know of the feature group to write records. */
 export interface FeatureGroup {
   readonly featureGroupName: string;
+  readonly features: readonly Feature[];
   readonly recordIdentifierType: "String" | "Integral" | "Fractional";
   readonly eventTime: { readonly name: string; readonly type: "String" | "Fractional" };
 }
@@ -94,9 +97,11 @@ export async function startAws({ stack: stackName, dataDir, model }: LocalAwsOpt
       stack.supply({ [`${address}.url`]: url, [`${address}.id`]: url });
     }
 
+    await putObjects(stack, sqs.url);
     const endpoints = {
       AWS_REGION: stack.region,
       AWS_ENDPOINT_URL_SQS: sqs.url,
+      AWS_ENDPOINT_URL_S3: sqs.url, // fauxqs is both
       AWS_ENDPOINT_URL_REDSHIFT_DATA: warehouse.url,
       AWS_ENDPOINT_URL_SAGEMAKER_FEATURESTORE_RUNTIME: featureStore.url,
       AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: sageMaker.url,
@@ -125,7 +130,7 @@ export async function startAws({ stack: stackName, dataDir, model }: LocalAwsOpt
       },
       queueUrl: sqs.queueUrls.get(queue) ?? "",
       deadLetterQueueUrl: sqs.queueUrls.get(deadLetterQueue) ?? "",
-      featureGroup: featureGroupOf(groups),
+      featureGroup: featureGroupOf(groups, contractOf(stack)),
       clusterId: cluster.cluster_identifier,
       databaseName: cluster.database_name,
       endpointName: endpoint.endpointName,
@@ -272,8 +277,14 @@ function featureGroupsOf(stack: Stack) {
   }));
 }
 
+/** The contract with the model, from the object that the stack writes it into. */
+function contractOf(stack: Stack): ModelContract {
+  const { content } = stack.only("aws_s3_object", z.object({ content: z.string() }));
+  return modelContractSchema.parse(JSON.parse(content));
+}
+
 /** The one feature group, as a client sees it. */
-function featureGroupOf(groups: ReturnType<typeof featureGroupsOf>): FeatureGroup {
+function featureGroupOf(groups: ReturnType<typeof featureGroupsOf>, contract: ModelContract): FeatureGroup {
   const [group, ...others] = groups;
   if (!group || others.length > 0)
     throw new Error(`a stack must have one feature group to run here, got ${groups.length}`);
@@ -281,6 +292,7 @@ function featureGroupOf(groups: ReturnType<typeof featureGroupsOf>): FeatureGrou
   const { recordIdentifierFeatureName, eventTimeFeatureName: name } = group;
   return {
     featureGroupName: group.name,
+    features: contract.features,
     recordIdentifierType: z.enum(["String", "Integral", "Fractional"]).parse(typeOf(recordIdentifierFeatureName)),
     eventTime: { name, type: z.enum(["String", "Fractional"]).parse(typeOf(name)) },
   };
@@ -290,6 +302,17 @@ function featureGroupOf(groups: ReturnType<typeof featureGroupsOf>): FeatureGrou
 function parametersOf(stack: Stack): Record<string, string> {
   const found = stack.all("aws_ssm_parameter", z.object({ name: z.string(), insecure_value: z.string() }));
   return Object.fromEntries(found.map(({ name, insecure_value: value }) => [name, value]));
+}
+
+/** Puts the stack's objects into S3. */
+async function putObjects(stack: Stack, endpoint: string) {
+  const client = new S3Client({ endpoint, ...operator });
+  const found = stack.all("aws_s3_object", z.object({ bucket: z.string(), key: z.string(), content: z.string() }));
+  for (const { bucket: Bucket, key: Key, content: Body } of found) {
+    await client.send(new CreateBucketCommand({ Bucket }));
+    await client.send(new PutObjectCommand({ Bucket, Key, Body }));
+  }
+  client.destroy();
 }
 
 /** The database with what the stack's statements make in it, and the Data API over it. */

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { accountId } from "./credentials";
 
@@ -98,6 +98,7 @@ class Sandbox {
       execArgv: [`--max-old-space-size=${memoryMegabytes}`],
       env: {
         PATH: process.env.PATH,
+        LAMBDA_TASK_ROOT: dirname(resolve(bundle)),
         AWS_LAMBDA_FUNCTION_NAME: name,
         AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memoryMegabytes),
         AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",

@@ -6,45 +6,35 @@ import {
   SageMakerFeatureStoreRuntimeClient,
 } from "@aws-sdk/client-sagemaker-featurestore-runtime";
 import * as z from "zod";
+import { type FeatureValues, featureText } from "../contract/feature-values";
+import type { Feature, FeatureType } from "../contract/model-contract";
 import { clientSettings, isTransient, isTransientName, reasonOf, type Until } from "./clients";
 import { Failure } from "./failures";
 import { backOff, limiter, Patience, runsOf } from "./flow";
 
-/** What the model is asked about. */
-export interface SentencePair {
-  readonly seq_0: string;
-  readonly seq_1: string;
-}
-
-/** The types that Feature Store knows for a record's identifier. */
-export const recordIdentifierTypes = ["String", "Integral", "Fractional"] as const;
-
-export type RecordIdentifierType = (typeof recordIdentifierTypes)[number];
-
 export interface FeatureStoreProps {
   readonly featureGroupName: string;
+  /** The features of an input, in the contract's order. */
+  readonly features: readonly Feature[];
   /** The feature that identifies a record, for writing. @default id */
   readonly recordIdentifierName?: string;
   /** Its type. */
-  readonly recordIdentifierType: RecordIdentifierType;
+  readonly recordIdentifierType: FeatureType;
   /** The feature that says since when a record holds, for writing. It may be the identifier. @default event_time, a String */
   readonly eventTime?: { readonly name: string; readonly type: "String" | "Fractional" };
 }
 
 /** A row of features. */
-export interface FeatureRow extends SentencePair {
+export interface FeatureRow {
   readonly id: string;
+  readonly values: FeatureValues;
   /** Since when it holds, as the group's event time has it. @default now */
   readonly since?: string;
 }
 
-/**
- * The most that the value of a feature holds, in UTF-8 bytes
- * (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_feature_store_FeatureValue.html).
- */
-export const featureBytes = 358_400;
-
 const readsPerCall = 100;
+/** The most values that one call reads, so that its answer stays small however many features there are. */
+const valuesPerCall = 10_000;
 const writesPerCall = 25;
 const callsInFlight = 10;
 const writesInFlight = 40;
@@ -58,7 +48,7 @@ const numerals = { Integral: /^[+-]?\d{1,19}$/, Fractional: /^[+-]?(\d+\.?\d*|\.
  * One spelling for each record: "7" and "7.0" are the same one where identifiers are numbers. Undefined for what
  * identifies none, and would fail the whole call that it is part of.
  */
-export const recordKey = (id: string, type: RecordIdentifierType): string | undefined => {
+export const recordKey = (id: string, type: FeatureType): string | undefined => {
   if (type === "String") return id;
   if (!numerals[type].test(id)) return undefined;
   if (type === "Integral") return BigInt.asIntN(64, BigInt(id)) === BigInt(id) ? String(BigInt(id)) : undefined;
@@ -67,19 +57,40 @@ export const recordKey = (id: string, type: RecordIdentifierType): string | unde
 
 const recordSchema = z.array(z.object({ FeatureName: z.string(), ValueAsString: z.string().optional() }));
 
-const sentencesOf = (record: unknown): SentencePair | Failure => {
-  const values = new Map(
-    recordSchema.parse(record).map(({ FeatureName, ValueAsString }) => [FeatureName, ValueAsString]),
+/** The values of a record, or what it lacks and what is none. */
+const valuesOf = (record: unknown, features: readonly Feature[]): FeatureValues | Failure => {
+  const stored = new Map(
+    recordSchema.parse(record).map(({ FeatureName, ValueAsString = "" }) => [FeatureName, ValueAsString]),
   );
-  const [seq_0, seq_1] = [values.get("seq_0"), values.get("seq_1")];
-  if (seq_0 !== undefined && seq_1 !== undefined) return { seq_0, seq_1 };
-  const missing = ["seq_0", "seq_1"].filter((name) => values.get(name) === undefined);
-  return new Failure("missing_feature", `the input's record has no ${missing.join(" and no ")}`, "final");
+  const textOf = ({ name }: Feature) => stored.get(name) ?? "";
+  const values = features.map((feature) => {
+    const text = textOf(feature);
+    return text === "" ? null : featureText(feature.type, text);
+  });
+  const named = (what: string, kind: (value: string | null | undefined, feature: Feature) => boolean) => {
+    const names = features.filter((feature, place) => kind(values[place], feature)).map(({ name }) => name);
+    return names.length === 0 ? [] : [`${what} ${listed(names)}`];
+  };
+  const faults = [
+    ...named("has no", (value, { optional }) => value === null && !optional),
+    ...named("has a value of another type as", (value) => value === undefined),
+  ];
+  if (faults.length > 0) {
+    return new Failure("missing_feature", `the input's record ${faults.join(" and ")}`, "final");
+  }
+  return values.map((value) => value ?? null);
+};
+
+const namesShown = 10;
+
+const listed = (names: readonly string[]) => {
+  const rest = names.length - namesShown;
+  return names.slice(0, namesShown).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
 };
 
 const failed = (reason: string, kind: "own" | "shared") => new Failure("feature_store_failed", reason, kind);
 
-/** The feature group that holds the inputs' sentences. */
+/** The feature group that holds the inputs' features. */
 export class FeatureStore {
   constructor(
     private readonly props: FeatureStoreProps,
@@ -87,15 +98,16 @@ export class FeatureStore {
   ) {}
 
   /** The features of each input, or why they are not to be had. Never throws for one of them, nor for a failed call. */
-  async read(inputIds: readonly string[], until?: Until): Promise<Map<string, SentencePair | Failure>> {
+  async read(inputIds: readonly string[], until?: Until): Promise<Map<string, FeatureValues | Failure>> {
     const { recordIdentifierType: type } = this.props;
     const keys = new Map(inputIds.map((id) => [id, recordKey(id, type)]));
     const spellings = new Map<string, string>();
     for (const [id, key] of keys) if (key !== undefined && !spellings.has(key)) spellings.set(key, id);
 
-    const found = new Map<string, SentencePair | Failure>();
+    const found = new Map<string, FeatureValues | Failure>();
     const inFlight = limiter(callsInFlight);
-    const runs = runsOf([...spellings.values()], { count: readsPerCall });
+    const count = Math.max(1, Math.min(readsPerCall, Math.floor(valuesPerCall / this.props.features.length)));
+    const runs = runsOf([...spellings.values()], { count });
     await Promise.all(runs.map((run) => inFlight(() => this.readRun(run, found, until))));
 
     const resultOf = (key: string | undefined) =>
@@ -106,9 +118,9 @@ export class FeatureStore {
   }
 
   /** Reads up to 100 records into `found`, which is keyed by `recordKey`. */
-  private async readRun(ids: readonly string[], found: Map<string, SentencePair | Failure>, until?: Until) {
-    const { featureGroupName, recordIdentifierType } = this.props;
-    const keep = (id: string, result: SentencePair | Failure) =>
+  private async readRun(ids: readonly string[], found: Map<string, FeatureValues | Failure>, until?: Until) {
+    const { featureGroupName, features, recordIdentifierType } = this.props;
+    const keep = (id: string, result: FeatureValues | Failure) =>
       found.set(recordKey(id, recordIdentifierType) ?? id, result);
     let left = ids;
     try {
@@ -120,14 +132,14 @@ export class FeatureStore {
               {
                 FeatureGroupName: featureGroupName,
                 RecordIdentifiersValueAsString: [...left],
-                FeatureNames: ["seq_0", "seq_1"],
+                FeatureNames: features.map(({ name }) => name),
               },
             ],
           }),
           { abortSignal: until?.signal },
         );
         if (Records === undefined) throw new Error("its answer names no records");
-        for (const { RecordIdentifierValueAsString: id = "", Record } of Records) keep(id, sentencesOf(Record));
+        for (const { RecordIdentifierValueAsString: id = "", Record } of Records) keep(id, valuesOf(Record, features));
         for (const { RecordIdentifierValueAsString: id = "", ErrorCode } of Errors ?? []) {
           keep(id, failed(`the feature store failed for this input: ${ErrorCode}`, "own"));
         }
@@ -177,13 +189,17 @@ export class FeatureStore {
     return reasons;
   }
 
-  private entryOf({ id, seq_0, seq_1, since }: FeatureRow, now: Date): BatchWriteRecordEntry {
-    const { featureGroupName, recordIdentifierName = "id", eventTime = defaultEventTime } = this.props;
+  private entryOf({ id, values, since }: FeatureRow, now: Date): BatchWriteRecordEntry {
+    const { featureGroupName, features, recordIdentifierName = "id", eventTime = defaultEventTime } = this.props;
     const time = since ?? (eventTime.type === "String" ? now.toISOString() : String(now.getTime() / 1000));
-    const values = { [eventTime.name]: time, [recordIdentifierName]: id, seq_0, seq_1 };
+    const keys = eventTime.name === recordIdentifierName ? [] : [{ FeatureName: eventTime.name, ValueAsString: time }];
+    const record = features.flatMap(({ name: FeatureName }, place) => {
+      const ValueAsString = values[place] ?? null;
+      return ValueAsString === null ? [] : [{ FeatureName, ValueAsString }];
+    });
     return {
       FeatureGroupName: featureGroupName,
-      Record: Object.entries(values).map(([FeatureName, ValueAsString]) => ({ FeatureName, ValueAsString })),
+      Record: [...keys, { FeatureName: recordIdentifierName, ValueAsString: id }, ...record],
     };
   }
 

@@ -1,38 +1,36 @@
 import { InvokeEndpointCommand, ModelError, SageMakerRuntimeClient } from "@aws-sdk/client-sagemaker-runtime";
 import * as z from "zod";
+import type { FeatureValues } from "../contract/feature-values";
+import type { ModelContract } from "../contract/model-contract";
+import { type ModelAnswer, type WireFormat, wireFormatOf } from "../contract/wire-format";
 import { clientSettings, reasonOf, type Until } from "./clients";
 import { Failure } from "./failures";
-import type { SentencePair } from "./features";
 import { limiter, runsOf } from "./flow";
 import { bytesOf } from "./results";
 
-/**
- * What a call carries. `pair`: one pair, answered by a JSON string. `instances`: `{"instances":[<pair>, …]}`, answered
- * by `{"predictions":["…" | {"error":"…"}, …]}` in the same order.
- */
-export const modelContracts = ["pair", "instances"] as const;
-
 export interface ModelEndpointProps {
   readonly endpointName: string;
-  readonly contract: (typeof modelContracts)[number];
-  /** The most pairs in a call, where the contract is `instances`. */
+  /** The production variant that is asked. @default the endpoint chooses by its weights */
+  readonly variantName?: string;
+  readonly contract: ModelContract;
+  /** The most inputs in a call, where its format holds many. */
   readonly instancesPerCall: number;
   /** Calls in flight at the endpoint at once; further ones wait. */
   readonly concurrency: number;
 }
 
 export interface Question {
-  readonly pair: SentencePair;
+  readonly values: FeatureValues;
   /** Whether to ask in a call of its own, so that no other's fault is held to be this one's. */
   readonly alone: boolean;
 }
 
-/** What the model said of a pair. */
+/** What the model said of an input. */
 export interface Answer {
   readonly output: string;
   /** The production variant that answered. */
   readonly variant: string;
-  /** How long the call took that the pair was part of, in milliseconds. */
+  /** How long the call took that the input was part of, in milliseconds. */
   readonly latency: number;
 }
 
@@ -69,53 +67,27 @@ const failureOf = (error: unknown, single: boolean, cut: boolean): Failure => {
   return failed(cut ? "the endpoint did not answer in time" : `the endpoint failed: ${reasonOf(error)}`, "shared");
 };
 
-/** How each contract writes a call, and how it reads what comes back. */
-const contracts = {
-  pair: {
-    start: "",
-    end: "",
-    answers: z.string().transform((answer): unknown[] => [answer]),
-    rule: "the model must answer with a JSON string",
-  },
-  instances: {
-    start: '{"instances":[',
-    end: "]}",
-    answers: z.object({ predictions: z.array(z.unknown()) }).transform(({ predictions }) => predictions),
-    rule: 'the model must answer {"predictions":[…]}, with one for each instance',
-  },
-};
-
-const responseSchema = z.object({
-  Body: z.instanceof(Uint8Array).transform((bytes, context): unknown => {
-    try {
-      return JSON.parse(Buffer.from(bytes).toString("utf8"));
-    } catch {
-      context.addIssue("it is no JSON");
-      return z.NEVER;
-    }
-  }),
-  InvokedProductionVariant: z.string().min(1),
-});
-
-const refusalSchema = z.object({ error: z.string() });
+const responseSchema = z.object({ Body: z.instanceof(Uint8Array), InvokedProductionVariant: z.string().min(1) });
 
 const unexpected = (reason: string, kind: "own" | "shared") => new Failure("unexpected_answer", reason, kind);
 
-/** A question on its way, with its place among all and its pair in JSON. */
+/** A question on its way, with its place among all and its part of a call. */
 interface Asked {
   readonly place: number;
-  readonly json: string;
+  readonly input: string;
 }
 
 /** The endpoint that the model answers at. */
 export class ModelEndpoint {
   private readonly inFlight;
+  private readonly format: WireFormat;
 
   constructor(
     private readonly props: ModelEndpointProps,
     private readonly client = new SageMakerRuntimeClient(clientSettings({ requestTimeout: 10_000 })),
   ) {
     this.inFlight = limiter(props.concurrency);
+    this.format = wireFormatOf(props.contract);
   }
 
   /**
@@ -142,17 +114,16 @@ export class ModelEndpoint {
 
   /** The calls to make: as few as there may be, of about the same number of questions each. */
   private callsOf(questions: readonly Question[]): Asked[][] {
-    const asked = questions.map(({ pair: { seq_0, seq_1 }, alone }, place) => {
-      return { place, alone, json: JSON.stringify({ seq_0, seq_1 }) };
+    const { holdsMany, frameBytes } = this.format;
+    const asked = questions.map(({ values, alone }, place) => {
+      return { place, alone, input: this.format.inputOf(values) };
     });
-    const { contract, instancesPerCall } = this.props;
-    const { start, end } = contracts[contract];
-    const most = contract === "pair" ? 1 : instancesPerCall;
+    const most = holdsMany ? this.props.instancesPerCall : 1;
     const together = asked.filter(({ alone }) => !alone);
     const calls = Math.ceil(together.length / most);
-    const limits = { count: Math.ceil(together.length / calls), size: bodyBytes - bytesOf(start + end) };
+    const limits = { count: Math.ceil(together.length / calls), size: bodyBytes - frameBytes };
     const apart = asked.filter(({ alone }) => alone).map((one) => [one]);
-    return [...runsOf(together, limits, ({ json }) => bytesOf(json) + 1), ...apart];
+    return [...runsOf(together, limits, ({ input }) => bytesOf(input) + 1), ...apart];
   }
 
   private async call(
@@ -160,13 +131,13 @@ export class ModelEndpoint {
     { beginning, asking }: AskingTime,
   ): Promise<Failure | (Answer | Failure)[]> {
     if (beginning?.signal.aborted) return new Failure("out_of_time", "there was no time left to ask", "shared");
-    const { endpointName, contract } = this.props;
-    const { start, end } = contracts[contract];
+    const { contentType, accept } = this.format;
     const command = new InvokeEndpointCommand({
-      EndpointName: endpointName,
-      ContentType: "application/json",
-      Accept: "application/json",
-      Body: start + call.map(({ json }) => json).join(",") + end,
+      EndpointName: this.props.endpointName,
+      TargetVariant: this.props.variantName,
+      ContentType: contentType,
+      Accept: accept,
+      Body: this.format.bodyOf(call.map(({ input }) => input)),
     });
     const started = performance.now();
     try {
@@ -179,16 +150,15 @@ export class ModelEndpoint {
 
   /** What a response says to each of so many questions. */
   private answersOf(response: unknown, count: number, latency: number): Failure | (Answer | Failure)[] {
-    const { answers, rule } = contracts[this.props.contract];
     const { data } = responseSchema.safeParse(response);
-    const found = answers.safeParse(data?.Body).data;
-    if (data === undefined || found?.length !== count) return unexpected(rule, count === 1 ? "own" : "shared");
-    return found.map((output) => {
-      if (typeof output === "string") return { output, variant: data.InvokedProductionVariant, latency };
-      if (refusalSchema.safeParse(output).success) {
-        return new Failure("refused_by_model", "the model refused the input", "final");
-      }
-      return unexpected('the model must answer an instance with a string or {"error":"…"}', "own");
+    if (data === undefined) return unexpected("the endpoint's answer has no body or no variant", "shared");
+    const { Body, InvokedProductionVariant: variant } = data;
+    const answers = this.format.answersOf(Body, count);
+    if ("unexpected" in answers) return unexpected(answers.unexpected, count === 1 ? "own" : "shared");
+    return answers.map((answer: ModelAnswer) => {
+      if ("output" in answer) return { output: answer.output, variant, latency };
+      if ("refused" in answer) return new Failure("refused_by_model", "the model refused the input", "final");
+      return unexpected(answer.unexpected, "own");
     });
   }
 }

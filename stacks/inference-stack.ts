@@ -1,7 +1,9 @@
+import { S3Object } from "@cdktf/provider-aws/lib/s3-object";
 import { SsmParameter } from "@cdktf/provider-aws/lib/ssm-parameter";
 import { TerraformOutput } from "cdktf";
 import type { Construct } from "constructs";
 import type { Environment, Shared } from "../config";
+import { know } from "../constructs/access";
 import { ReadableStack } from "../constructs/addresses";
 import { Alarms } from "../constructs/alarms";
 import { FeatureStore } from "../constructs/feature-store";
@@ -26,7 +28,8 @@ export class InferenceStack extends ReadableStack {
     const { region } = shared;
     const { logRetentionDays, takeOver } = environment;
 
-    const features = new FeatureStore(this, "features", environment.features);
+    const { contract } = environment.model;
+    const features = new FeatureStore(this, "features", { ...environment.features, features: contract.features });
     const model = new ModelEndpoint(this, "model", { ...environment.model, region, logRetentionDays });
     const network = new Network(this, "network", { ...environment.network, region });
     const warehouse = new Warehouse(this, "warehouse", { ...environment.warehouse, takeOver, network });
@@ -34,13 +37,13 @@ export class InferenceStack extends ReadableStack {
       ...environment.inference,
       bundle: "dist/worker",
       logRetentionDays,
-      uses: [features.read(), model.invoke(), warehouse.write()],
+      uses: [know(contract), features.read(), model.invoke(), warehouse.write()],
     });
     const api = new PredictionApi(this, "api", {
       ...environment.api,
       bundle: "dist/api",
       logRetentionDays,
-      uses: [inference.send(), warehouse.read()],
+      uses: [know(contract), inference.send(), warehouse.read()],
     });
     new Alarms(this, "alarms", {
       name: environment.prefix,
@@ -69,6 +72,13 @@ export class InferenceStack extends ReadableStack {
       redshift_cluster_identifier: warehouse.cluster.clusterIdentifier,
       redshift_database_name: warehouse.databaseName,
     };
+    // Too large for a parameter, which holds 4 KB: a contract may have thousands of features.
+    const contractObject = new S3Object(this, "contract", {
+      bucket: shared.modelBucket,
+      key: `contracts/${environment.prefix}.json`,
+      content: JSON.stringify(contract),
+      contentType: "application/json",
+    });
     // Whoever works with the pipeline finds it here, and needs no right to read Terraform's state, which holds secrets.
     const { recordIdentifier, eventTime } = environment.features;
     new SsmParameter(this, "names", {
@@ -77,6 +87,7 @@ export class InferenceStack extends ReadableStack {
       type: "String",
       insecureValue: JSON.stringify({
         ...names,
+        contract_url: `s3://${contractObject.bucket}/${contractObject.key}`,
         redshift_reader: warehouse.reader,
         record_identifier: recordIdentifier,
         event_time: eventTime,

@@ -1,4 +1,5 @@
-import { type FeatureRow, featureBytes, recordKey } from "../../pipeline/features";
+import { featureBytes } from "../../contract/feature-values";
+import { type FeatureRow, recordKey } from "../../pipeline/features";
 import { parseInputId } from "../../pipeline/requests";
 import { bytesOf } from "../../pipeline/results";
 import type { Pipeline } from "../connection";
@@ -86,7 +87,7 @@ export async function openFeatures(
         faults.push(`${eventTime.name} must be ${time.allowed}, got ${JSON.stringify(since)}`);
       }
     }
-    const features = { id, seq_0, seq_1, ...(optional.length > 0 && since !== undefined && { since }) };
+    const features = { id, values: [seq_0, seq_1], ...(optional.length > 0 && since !== undefined && { since }) };
     return { features, key: key ?? id, source: row, ...(faults.length > 0 && { fault: faults.join("; ") }) };
   };
 

@@ -54,10 +54,11 @@ export async function ingestFeatures(options: IngestOptions): Promise<JobOutcome
   const journal = found ?? (await Journal.begin(journalFile, { source, settings, outputs }));
 
   const client = new SageMakerFeatureStoreRuntimeClient(clientSettings({ requestTimeout: 10_000 }));
-  const { name, recordIdentifier, eventTime } = featureGroup;
+  const { name, features, recordIdentifier, eventTime } = featureGroup;
   const store = new FeatureStore(
     {
       featureGroupName: name,
+      features,
       recordIdentifierName: recordIdentifier.name,
       recordIdentifierType: recordIdentifier.type,
       eventTime,

@@ -39,8 +39,8 @@ export function sourceOf(
 }
 
 async function* allIds(featureGroup: Pipeline["featureGroup"], signal: AbortSignal) {
-  const { name, recordIdentifier } = featureGroup;
-  const store = new FeatureStore({ featureGroupName: name, recordIdentifierType: recordIdentifier.type });
+  const { name, features, recordIdentifier } = featureGroup;
+  const store = new FeatureStore({ featureGroupName: name, features, recordIdentifierType: recordIdentifier.type });
   try {
     for await (const ids of store.list({ signal })) yield* ids;
   } catch (error) {

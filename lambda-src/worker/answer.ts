@@ -1,6 +1,7 @@
+import type { FeatureValues } from "../../contract/feature-values";
 import { reasonOf, type Until } from "../../pipeline/clients";
 import { Failure, type FailureCode } from "../../pipeline/failures";
-import type { FeatureStore, SentencePair } from "../../pipeline/features";
+import type { FeatureStore } from "../../pipeline/features";
 import type { Answer, AskingTime, ModelEndpoint } from "../../pipeline/predictions";
 import {
   bodyOf,
@@ -52,7 +53,7 @@ export type Outcome = Asked &
   (
     | /** Its prediction is saved. */ {
         readonly kind: "answered";
-        readonly pair: SentencePair;
+        readonly values: FeatureValues;
         readonly answer: Answer;
         readonly prediction: Prediction;
       }
@@ -138,24 +139,27 @@ export const answerAll = async (
     time.beginning,
   );
   const unread = outageOf("the feature store", [...inputs.values()].filter(isNot("malformed")));
-  const readable: ((typeof valid)[number] & { pair: SentencePair })[] = [];
+  const readable: ((typeof valid)[number] & { values: FeatureValues })[] = [];
   for (const { asked, request } of valid) {
-    const pair = inputs.get(request.inputId) ?? undone;
-    if (pair instanceof Failure) outcomes.push(failed(asked, pair, unread));
-    else readable.push({ asked, request, pair });
+    const values = inputs.get(request.inputId) ?? undone;
+    if (values instanceof Failure) outcomes.push(failed(asked, values, unread));
+    else readable.push({ asked, request, values });
   }
 
-  const questions = readable.map(({ asked, pair }) => ({ pair, alone: receiveCountOf(asked) >= individualAttempts }));
+  const questions = readable.map(({ asked, values }) => ({
+    values,
+    alone: receiveCountOf(asked) >= individualAttempts,
+  }));
   const answers = unlessAllRefused(await endpoint.ask(questions, time));
   const unasked = outageOf("the endpoint", answers.filter(isNot("out_of_time")));
-  for (const [place, { asked, request, pair }] of readable.entries()) {
+  for (const [place, { asked, request, values }] of readable.entries()) {
     const answer = answers[place] ?? undone;
     if (answer instanceof Failure) outcomes.push(failed(asked, answer, unasked));
     else {
       const { output, variant } = answer;
       const prediction = { ...request, ...model, output, variant, predictedAt: new Date() };
       const fault = unstorable(prediction);
-      outcomes.push(fault ? failed(asked, fault, unasked) : { ...asked, kind: "answered", pair, answer, prediction });
+      outcomes.push(fault ? failed(asked, fault, unasked) : { ...asked, kind: "answered", values, answer, prediction });
     }
   }
 

@@ -2,23 +2,25 @@ import { Logger } from "@aws-lambda-powertools/logger";
 import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
 import type { Context, SQSBatchResponse } from "aws-lambda";
 import * as z from "zod";
+import type { FeatureValues } from "../../contract/feature-values";
+import { featureTypes } from "../../contract/model-contract";
 import { within } from "../../pipeline/clients";
-import { FeatureStore, recordIdentifierTypes } from "../../pipeline/features";
-import { ModelEndpoint, modelContracts } from "../../pipeline/predictions";
+import { FeatureStore } from "../../pipeline/features";
+import { ModelEndpoint } from "../../pipeline/predictions";
 import { Queue } from "../../pipeline/queues";
 import { DeadLetterQueue } from "../../pipeline/requests";
-import { Results } from "../../pipeline/results";
-import { once, readEnvironment } from "../environment";
+import { bytesOf, Results } from "../../pipeline/results";
+import { once, readContract, readEnvironment } from "../environment";
 import { answerAll, type Outcome } from "./answer";
 import { giveBack } from "./give-back";
 
 export const environmentSchema = z.object({
+  LAMBDA_TASK_ROOT: z.string().min(1),
   FEATURE_GROUP_NAME: z.string().min(1),
-  RECORD_IDENTIFIER_TYPE: z.enum(recordIdentifierTypes),
+  RECORD_IDENTIFIER_TYPE: z.enum(featureTypes),
   ENDPOINT_NAME: z.string().min(1),
   MODEL_RELEASE: z.string().min(1),
   ENDPOINT_CONCURRENCY: z.coerce.number().int().min(1),
-  MODEL_CONTRACT: z.enum(modelContracts),
   INSTANCES_PER_CALL: z.coerce.number().int().min(1),
   CLUSTER_ID: z.string().min(1),
   DB_NAME: z.string().min(1),
@@ -50,15 +52,17 @@ const eventSchema = z.object({
 
 const worker = once(() => {
   const environment = readEnvironment(environmentSchema);
+  const contract = readContract(environment.LAMBDA_TASK_ROOT);
   return {
     parts: {
       features: new FeatureStore({
         featureGroupName: environment.FEATURE_GROUP_NAME,
+        features: contract.features,
         recordIdentifierType: environment.RECORD_IDENTIFIER_TYPE,
       }),
       endpoint: new ModelEndpoint({
         endpointName: environment.ENDPOINT_NAME,
-        contract: environment.MODEL_CONTRACT,
+        contract,
         instancesPerCall: environment.INSTANCES_PER_CALL,
         concurrency: environment.ENDPOINT_CONCURRENCY,
       }),
@@ -83,6 +87,8 @@ const reports = once(() => {
   };
 });
 
+const bytesIn = (values: FeatureValues) => values.reduce((sum, value) => sum + bytesOf(value ?? ""), 0);
+
 /** Logs what was not answered, and measures the rest. Never shows a feature's text. */
 const report = (outcomes: readonly Outcome[], { logger, metrics }: ReturnType<typeof reports>) => {
   const now = Date.now();
@@ -92,8 +98,7 @@ const report = (outcomes: readonly Outcome[], { logger, metrics }: ReturnType<ty
     const { kind, requestId, deliveries } = outcome;
     if (kind === "answered") {
       metrics.addMetric("ModelLatency", MetricUnit.Milliseconds, outcome.answer.latency);
-      metrics.addMetric("InputLengthSeq0", MetricUnit.Count, outcome.pair.seq_0.length);
-      metrics.addMetric("InputLengthSeq1", MetricUnit.Count, outcome.pair.seq_1.length);
+      metrics.addMetric("InputBytes", MetricUnit.Bytes, bytesIn(outcome.values));
       metrics.addMetric("RequestAge", MetricUnit.Milliseconds, ageOf(outcome));
     } else {
       const { code, reason } = outcome.failure;

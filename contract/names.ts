@@ -1,0 +1,20 @@
+import * as z from "zod";
+import { featureTypes } from "./model-contract";
+
+/** What a stack writes into its names parameter, and commands read there: where the pipeline is. */
+export const namesSchema = z.object({
+  queue_url: z.string(),
+  dead_letter_queue_url: z.string(),
+  worker_function_name: z.string(),
+  endpoint_name: z.string(),
+  /** The object of S3 that holds the contract with the model. */
+  contract_url: z.string(),
+  feature_group_name: z.string(),
+  record_identifier: z.object({ name: z.string(), type: z.enum(featureTypes) }),
+  event_time: z.object({ name: z.string(), type: z.enum(["String", "Fractional"]) }),
+  redshift_cluster_identifier: z.string(),
+  redshift_database_name: z.string(),
+  redshift_reader: z.string(),
+});
+
+export type Names = z.infer<typeof namesSchema>;
