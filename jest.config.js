@@ -1,16 +1,44 @@
 const { availableParallelism } = require("node:os");
 
+/**
+ * Tests that take long or need more than Node.js: `npm run test:<name>`. `npx jest FILE` runs any one file. In the scripts
+ * a flag follows --selectProjects, which would take a file's path for one more project.
+ */
+const slow = {
+  /** Everything that can go wrong, alone and at random, and the benchmark's counting. */
+  faults: { folders: ["faults", "bench"], minutes: 10 },
+  /** The program as a process, with files of a million rows too. Needs Python 3. */
+  cli: { folders: ["cli", "large"], minutes: 30, setup: "synth-setup" },
+  /** The checks with a real Terraform. Needs Terraform in PATH. */
+  terraform: { folders: ["terraform"], minutes: 3, setup: "synth-setup" },
+  /** Deploying for real, by Terraform on moto. Needs Terraform in PATH, and Python 3. */
+  lifecycle: { folders: ["lifecycle"], minutes: 30, setup: "lifecycle-setup" },
+  /** The model as its container runs it, in the virtual environment that these tests make. Needs Python 3.11. */
+  model: { folders: ["model-server"], minutes: 10 },
+};
+
+const paths = (folders) => folders.map((folder) => `<rootDir>/__tests__/${folder}/`);
+
+/** @param minutes how long a test may take: that is no verdict, and only ends what hangs */
+const project = (displayName, roots, minutes, setup = "global-setup") => ({
+  displayName,
+  testMatch: roots.map((root) => `${root}**/*.test.ts`),
+  globals: { testMinutes: minutes },
+  globalSetup: `<rootDir>/__tests__/setup/${setup}.mjs`,
+  globalTeardown: "<rootDir>/__tests__/setup/global-teardown.mjs",
+  setupFilesAfterEnv: ["<rootDir>/__tests__/setup/timeout.ts", "<rootDir>/__tests__/setup/matchers.ts"],
+  transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2023", parser: { syntax: "typescript" } } }] },
+  modulePathIgnorePatterns: ["<rootDir>/.cli", "<rootDir>/cdktf.out", "<rootDir>/dist", "<rootDir>/.local"],
+});
+
 /** @type {import("jest").Config} */
 module.exports = {
   maxWorkers: 2 * availableParallelism(), // many tests wait for processes and servers of theirs
-  testTimeout: 60_000, // how long a test takes is no verdict: this only ends what hangs
-  testMatch: ["<rootDir>/__tests__/**/*.test.ts"],
-  testPathIgnorePatterns: ["terraform", "lifecycle", "faults", "bench", "cli", "large", "model-server"].map(
-    (slow) => `<rootDir>/__tests__/${slow}/`,
-  ),
-  transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2023", parser: { syntax: "typescript" } } }] },
-  globalSetup: "<rootDir>/__tests__/setup/global-setup.mjs",
-  globalTeardown: "<rootDir>/__tests__/setup/global-teardown.mjs",
-  setupFilesAfterEnv: ["<rootDir>/__tests__/setup/matchers.ts"],
-  modulePathIgnorePatterns: ["<rootDir>/.cli", "<rootDir>/cdktf.out", "<rootDir>/dist", "<rootDir>/.local"],
+  projects: [
+    {
+      ...project("unit", ["<rootDir>/__tests__/"], 1),
+      testPathIgnorePatterns: paths(Object.values(slow).flatMap(({ folders }) => folders)),
+    },
+    ...Object.entries(slow).map(([name, { folders, minutes, setup }]) => project(name, paths(folders), minutes, setup)),
+  ],
 };

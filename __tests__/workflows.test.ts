@@ -16,6 +16,14 @@ const step = z.object({
   with: z.record(z.string(), z.unknown()).default({}),
   env: z.record(z.string(), z.unknown()).default({}),
 });
+const matrix = z
+  .strictObject({
+    environment: z.union([z.string(), z.array(z.string())]),
+    script: z.array(z.string()),
+    node: z.array(z.string()),
+    include: z.array(z.record(z.string(), z.string())),
+  })
+  .partial();
 const workflow = z.object({
   on: z.record(z.string(), z.unknown()),
   permissions: z.unknown(),
@@ -28,7 +36,7 @@ const workflow = z.object({
       environment: z.string().optional(),
       permissions: z.record(z.string(), z.string()),
       "timeout-minutes": z.number(),
-      strategy: z.object({ matrix: z.record(z.string(), z.union([z.string(), z.array(z.string())])) }).optional(),
+      strategy: z.object({ matrix }).optional(),
       steps: z.array(step),
     }),
   ),
@@ -101,10 +109,11 @@ test("the jobs may do these things, and no others", () => {
   });
 });
 
+const { scripts, engines } = z
+  .object({ scripts: z.record(z.string(), z.string()), engines: z.object({ node: z.string() }) })
+  .parse(JSON.parse(readFileSync("package.json", "utf8")));
+
 test("what the workflows run is there", () => {
-  const { scripts } = z
-    .object({ scripts: z.record(z.string(), z.string()) })
-    .parse(JSON.parse(readFileSync("package.json", "utf8")));
   const run = steps.flatMap(({ run = "" }) =>
     [...run.matchAll(/npm run (?:--silent )?([\w:-]+)/g)].map(([, name]) => name),
   );
@@ -112,6 +121,15 @@ test("what the workflows run is there", () => {
   expect(run).toEqual(expect.arrayContaining(["diff", "deploy"]));
   expect(listed).toEqual(expect.arrayContaining(["check", "test"]));
   expect([...run, ...listed].filter((name) => name === undefined || !(name in scripts))).toEqual([]);
+});
+
+test("everything is checked on the Node.js that is asked for, and the tests on the oldest that still runs too", () => {
+  const asked = readFileSync(".nvmrc", "utf8").trim();
+  const oldest = /\d+/.exec(engines.node)?.[0];
+  expect(named("ci.yml").jobs.npm?.strategy?.matrix).toMatchObject({
+    node: [asked],
+    include: [{ script: "test", node: oldest }],
+  });
 });
 
 describe("AWS", () => {

@@ -8,7 +8,7 @@ const run = (command: string, args: readonly string[], cwd = ".") =>
 
 (async () => {
   const pytest = run(await modelPython(), ["-m", "pytest", "--quiet"], "model");
-  const jest = run("npx", ["jest", "--config", "jest.model.config.js", ...process.argv.slice(2)]);
+  const jest = run("npx", ["jest", ...process.argv.slice(2), "--selectProjects", "model"]);
   process.exitCode = pytest || jest;
 })().catch((error: Error) => {
   console.error(error.message);

@@ -1,4 +1,6 @@
-// Starts one PostgreSQL and one SQS for the whole run. Test files take a database and queues of their own from them.
+// Before a project's tests: the functions' bundles as the sources are now, and one PostgreSQL and one SQS for the whole
+// run. Test files take a database and queues of their own from them.
+import { execFileSync } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +9,12 @@ import { currentBundle, makeBundle } from "../../scripts/bundle-cli.mjs";
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 
+/** Runs Node.js. What it says goes to standard error: standard output may be jest's report. */
+export const node = (...args) => execFileSync(process.execPath, args, { stdio: ["ignore", 2, 2] });
+
 export default async () => {
+  if (globalThis.testServices) return; // several projects run, and another one's set-up has done it
+  node("scripts/build.mjs");
   if (currentBundle() === undefined) await makeBundle(); // once, instead of by each of the first processes
   const { startPostgres } = await tsImport("../../local/postgres.ts", import.meta.url);
   const { startSqs } = await tsImport("../../local/sqs.ts", import.meta.url);
