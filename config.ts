@@ -4,7 +4,7 @@ import { type Config, readConfig, type Settings } from "./config/schema";
 
 /**
  * What your team edits. Every field that is left out has its default; `EnvironmentSettings` in config/schema.ts lists
- * them all. Names get the prefix and the environment's name in front: `poc-dev-inference_queue`.
+ * them all, a file each. Names get the prefix and the environment's name in front: `poc-dev-inference_queue`.
  */
 const ours: Settings = {
   project: "ai-deployment-bootcamp",

@@ -72,6 +72,52 @@ export const sound =
 
 export const fault = (path: PropertyKey[], message: string) => ({ code: "custom" as const, path, message });
 
+/** A rule over fields of a section. It waits while one of them has a fault of its own. */
+export type Rule<Value> = {
+  /** Its fields, by their paths. The first is the one at fault; "" is the section. */
+  readonly of: readonly string[];
+} & (
+  | {
+      readonly holds: (value: Value) => boolean;
+      readonly allowed: string | ((value: Value) => string);
+      /** What was given, in words. @default the first field's value */
+      readonly given?: (value: Value) => string;
+      /** Where that is stated, or why it is so. */
+      readonly source?: string | ((value: Value) => string);
+    }
+  /** What is wrong of a list, or in several fields. */
+  | { readonly faults: (value: Value) => readonly ReturnType<typeof fault>[] }
+);
+
+/** A section with its rules, which run when its fields are read. */
+export const ruled = <Schema extends z.ZodType>(section: Schema, rules: readonly Rule<z.output<Schema>>[]): Schema =>
+  rules.reduce(
+    (schema, rule) =>
+      schema.superRefine(
+        (value, context) => {
+          for (const issue of faultsBy(rule, value)) context.addIssue(issue);
+        },
+        { when: sound(...rule.of) },
+      ),
+    section,
+  );
+
+function faultsBy<Value>(rule: Rule<Value>, value: Value) {
+  if ("faults" in rule) return rule.faults(value);
+  if (rule.holds(value)) return [];
+  const path = rule.of[0] ? rule.of[0].split(".") : [];
+  const given = rule.given?.(value) ?? show(valueAt(value, path));
+  const say = (words: string | ((value: Value) => string)) => (typeof words === "function" ? words(value) : words);
+  const source = rule.source === undefined ? "" : ` (${say(rule.source)})`;
+  return [fault(path, `got ${given}; allowed: ${say(rule.allowed)}${source}`)];
+}
+
+/** What lies at a path; undefined where nothing does. */
+export function valueAt(value: unknown, [field, ...rest]: readonly string[]): unknown {
+  if (field === undefined) return value;
+  return typeof value === "object" && value !== null ? valueAt(Reflect.get(value, field), rest) : undefined;
+}
+
 /** The faults of what lies at a path, a line each. */
 export function faultsOf(at: string[], error?: z.ZodError): string[] {
   return (error?.issues ?? []).flatMap((issue) => {

@@ -1,7 +1,9 @@
 import { z } from "zod";
+import { limits } from "../aws/limits";
 import { parsePublicKey } from "../aws/public-key";
-import { ConfigError, fault, faultsOf, refuse } from "./faults";
+import { ConfigError, fault, faultsOf, group, refuse, ruled, text } from "./faults";
 import { readJsonFile, writeJsonFile } from "./json-file";
+import { prefixed, type Surroundings } from "./surroundings";
 
 /** The file with the public keys of all environments, beside config.ts and reviewed like it. */
 export const keyPairsFile = "key-pairs.json";
@@ -17,6 +19,30 @@ export const publicKeySchema = z
     }
   })
   .transform((value) => value.trim());
+
+/** A key pair to import into EC2, or one that is there. */
+export const keyPairSection = (around: Surroundings) =>
+  ruled(
+    group({
+      /** What the imported key is called. @default key-pair */
+      name: prefixed(around, limits.ec2.keyPairName).optional(),
+      /** A public key to import, the line of a .pub file: ED25519, or RSA of 2048 or 4096 bits. */
+      publicKey: publicKeySchema.optional(),
+      /** Instead of a public key: the full name of a key pair that EC2 has already. */
+      existing: text(limits.ec2.keyPairName).optional(),
+    }),
+    [
+      {
+        of: ["", "name", "publicKey", "existing"],
+        holds: ({ name, publicKey, existing }) =>
+          existing === undefined ? publicKey !== undefined : name === undefined && publicKey === undefined,
+        given: (keyPair) => Object.keys(keyPair).join(" and ") || "neither",
+        allowed: "publicKey (and name) to import a key, or existing to use one that EC2 has",
+      },
+    ],
+  ).transform(({ name, publicKey, existing }): { name: string; publicKey?: string } =>
+    existing === undefined ? { name: name ?? `${around.prefix}-key-pair`, publicKey } : { name: existing },
+  );
 
 const keyPairsSchema = z.record(z.string(), publicKeySchema, {
   error: refuse("an object of public keys by the names of environments"),

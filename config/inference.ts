@@ -1,0 +1,72 @@
+import { limits, type Range } from "../aws/limits";
+import { group, ruled, whole } from "./faults";
+import { naming, type Surroundings } from "./surroundings";
+
+const survivedOutage: Range = {
+  min: 0,
+  max: 432_000, // a queue allows a message 1000 deliveries at most
+  unit: "seconds",
+  source: limits.sqs.maxReceiveCount.source,
+};
+
+const timeoutSeconds: Range = {
+  min: 10,
+  max: 20,
+  unit: "seconds",
+  source: "the queue hides a message for six timeouts, and what is returned shall wait 60 to 120 seconds",
+};
+
+const { largestBatchWithoutWindow } = limits.eventSourceMapping;
+
+/** The request queue, the dead-letter queue and the worker that asks the model. */
+export const inferenceSection = (around: Surroundings) => {
+  const named = naming(around);
+  return ruled(
+    group({
+      /** The worker's name. @default bert-paraphrase-tf */
+      functionName: named("bert-paraphrase-tf", limits.lambda.functionName),
+      /** The worker's role. @default BertParaphraseModelLambdaRoleTF */
+      roleName: named("BertParaphraseModelLambdaRoleTF", limits.iam.roleName),
+      /** The request queue's name; that of the dead-letter queue has `-dead-letters` behind it. @default inference_queue */
+      queueName: named("inference_queue", limits.sqs.queueName, "-dead-letters"),
+      /** The worker's memory in MB, from which its share of a processor follows. @default 512, by `npm run bench` */
+      memoryMegabytes: whole(limits.lambda.memoryMegabytes).prefault(512),
+      /** What an invocation of the worker may take, in seconds; the queue hides a message six times as long. @default 20 */
+      timeoutSeconds: whole(timeoutSeconds).prefault(20),
+      /**
+       * Messages that an invocation gets at most. @default 50, by `npm run bench`: a batch is one transaction, and with
+       * the original's 10 the warehouse is slower than the endpoint
+       */
+      batchSize: whole(limits.eventSourceMapping.batchSize).prefault(50),
+      /** How long a batch may be gathered, in seconds. @default 1, the least that AWS takes for so large a batch */
+      batchWindowSeconds: whole(limits.eventSourceMapping.batchWindowSeconds).prefault(1),
+      /** Workers that run at once at most. @default 3, by `npm run bench`: enough to keep one inf1.xlarge busy */
+      maximumConcurrency: whole(limits.eventSourceMapping.maximumConcurrency).prefault(3),
+      /**
+       * The longest outage of endpoint, feature store or warehouse in which no request is given up, in seconds. The
+       * deliveries that the queue allows a message follow from it. @default 43200, twelve hours
+       */
+      survivedOutageSeconds: whole(survivedOutage).prefault(43_200),
+      /** How long the queue keeps a message, in seconds. @default 345600, four days */
+      messageRetentionSeconds: whole(limits.sqs.messageRetentionSeconds).prefault(345_600),
+      /** How long the dead-letter queue keeps a message from its first sending on, in seconds. @default 1209600, 14 days */
+      deadLetterRetentionSeconds: whole(limits.sqs.messageRetentionSeconds).prefault(1_209_600),
+    }),
+    [
+      {
+        of: ["batchWindowSeconds", "batchSize"],
+        holds: ({ batchSize, batchWindowSeconds }) => batchSize <= largestBatchWithoutWindow || batchWindowSeconds >= 1,
+        allowed: ({ batchSize }) =>
+          `1 second or more for a batchSize above ${largestBatchWithoutWindow}, here ${batchSize}`,
+        source: limits.eventSourceMapping.source,
+      },
+      {
+        of: ["deadLetterRetentionSeconds", "messageRetentionSeconds"],
+        holds: ({ messageRetentionSeconds, deadLetterRetentionSeconds }) =>
+          deadLetterRetentionSeconds >= messageRetentionSeconds,
+        allowed: ({ messageRetentionSeconds }) => `messageRetentionSeconds (${messageRetentionSeconds}) or more`,
+        source: `age counts from the first sending, so it would forget too soon: ${limits.sqs.maxReceiveCount.source}`,
+      },
+    ],
+  );
+};

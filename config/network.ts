@@ -1,0 +1,76 @@
+import { z } from "zod";
+import { isInside, overlap, parseCidr } from "../aws/cidr";
+import { isWithin, limits } from "../aws/limits";
+import { fault, got, group, refuse, ruled } from "./faults";
+import { naming, type Surroundings } from "./surroundings";
+
+const { prefixLength, subnetSource } = limits.vpc;
+
+const cidrBlock = (source: string) => {
+  const error = refuse(
+    `an IPv4 block such as "10.0.0.0/16", its first address and ${prefixLength.min} to ${prefixLength.max} bits`,
+    source,
+  );
+  return z.string({ error }).refine((value) => isWithin(parseCidr(value)?.prefixLength ?? 0, prefixLength), { error });
+};
+
+/** The VPC of the warehouse. */
+export const networkSection = (around: Surroundings) => {
+  const named = naming(around);
+  const { region, takeOver } = around;
+  return ruled(
+    group({
+      /** The VPC's name. @default paraphrase-bert-vpc */
+      name: named("paraphrase-bert-vpc", limits.tags.value),
+      /** The VPC's addresses. @default 10.0.0.0/16 */
+      cidrBlock: cidrBlock(prefixLength.source).prefault("10.0.0.0/16"),
+      /** The private subnets, two or more in different zones. @default 10.0.2.0/24 and 10.0.3.0/24 */
+      subnets: z
+        .array(
+          group({
+            /** The subnet's addresses, inside the VPC's. */
+            cidrBlock: cidrBlock(subnetSource),
+            /**
+             * @default the region's zone a for the first subnet, b for the second, and so on; where `takeOver` is set,
+             * the first stays in the zone that AWS chose for it
+             */
+            availabilityZone: z
+              .string({ error: refuse("the name of a zone") })
+              .refine((zone) => region === undefined || [..."abcdef"].some((letter) => zone === region + letter), {
+                error: refuse(`a zone of ${region}, such as "${region}a"`, subnetSource),
+              })
+              .optional(),
+          }),
+          { error: refuse("a list of subnets") },
+        )
+        .min(2, { error: refuse("two subnets or more, each in a zone of its own") })
+        .max(6, { error: refuse("six subnets or fewer, each in a zone of its own") })
+        .transform((subnets) =>
+          subnets.map(({ cidrBlock, availabilityZone }, index) => ({
+            cidrBlock,
+            availabilityZone:
+              availabilityZone ?? (takeOver && index === 0 ? undefined : `${region}${"abcdef".charAt(index)}`),
+          })),
+        )
+        .prefault([{ cidrBlock: "10.0.2.0/24" }, { cidrBlock: "10.0.3.0/24" }]),
+    }),
+    [
+      {
+        of: ["subnets", "cidrBlock"],
+        faults: ({ cidrBlock: vpc, subnets }) =>
+          subnets.flatMap((subnet, index) => {
+            const earlier = subnets.slice(0, index);
+            const shared = earlier.find((other) => overlap(other.cidrBlock, subnet.cidrBlock));
+            const zoneTaken = earlier.some((other) => other.availabilityZone === subnet.availabilityZone);
+            const refused = (field: keyof typeof subnet, allowed: string) =>
+              fault(["subnets", index, field], got(subnet[field], allowed, subnetSource));
+            return [
+              ...(isInside(subnet.cidrBlock, vpc) ? [] : [refused("cidrBlock", `a block inside the VPC's ${vpc}`)]),
+              ...(shared ? [refused("cidrBlock", `a block that shares no address with ${shared.cidrBlock}`)] : []),
+              ...(zoneTaken ? [refused("availabilityZone", "a zone that no other subnet is in")] : []),
+            ];
+          }),
+      },
+    ],
+  );
+};

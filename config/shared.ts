@@ -1,0 +1,118 @@
+import { z } from "zod";
+import { githubProviderArn } from "../aws/deploy-permissions";
+import { describeName, isName, limits, type NameLimit } from "../aws/limits";
+import { fault, got, group, type Rule, refuse, show, text } from "./faults";
+
+export const lowercaseWord: NameLimit = {
+  pattern: /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/,
+  maximumLength: 30,
+  allowed: "lowercase letters, digits and single hyphens, a letter first, no hyphen last",
+  source: "it starts the name of every resource, and Redshift's names are lowercase",
+};
+
+const regionCode: NameLimit = {
+  pattern: /^[a-z]{2}(-[a-z]+)+-\d$/,
+  maximumLength: 30,
+  allowed: 'a region\'s code such as "us-east-1", here or in AWS_REGION',
+  source: "https://docs.aws.amazon.com/general/latest/gr/rande.html",
+};
+
+const profile: NameLimit = {
+  pattern: /^\S([^\]]*\S)?$/,
+  maximumLength: 255,
+  allowed: "the name of a profile in AWS's configuration files",
+  source: "https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-files.html",
+};
+
+const githubRepository: NameLimit = {
+  pattern: /^[A-Za-z0-9]([-_]?[A-Za-z0-9])*(\/[\w.-]+|@\d+\/[\w.-]+@\d+)$/,
+  maximumLength: 200,
+  allowed: '"owner/name", or "owner@id/name@id" where GitHub writes it so in its tokens; no wildcards',
+  source: "https://docs.github.com/en/actions/reference/security/oidc#immutable-subject-claims",
+};
+
+/** Where the model artifacts are, unless the settings say it. */
+export const modelBucketBeside = (stateBucket: string) => `${stateBucket}-models`;
+
+/**
+ * What all environments share.
+ * @param usual the region where the settings name none
+ */
+export const sharedFields = (usual?: string) =>
+  group({
+    /** The tag Project of every resource. */
+    project: text(limits.tags.value),
+    /** The tag Owner of every resource: whom to ask. */
+    owner: text(limits.tags.value),
+    /** Starts every name, before the environment's: `poc` makes `poc-dev-…`. */
+    prefix: text(lowercaseWord),
+    /** Where everything is deployed. @default AWS_REGION, or else AWS_DEFAULT_REGION */
+    region: usual ? text(regionCode).prefault(usual) : text(regionCode),
+    /** The only AWS account that Terraform may deploy to. @default whichever AWS's usual environment leads to */
+    account: text(limits.iam.accountId).optional(),
+    /** The profile in AWS's configuration files. @default AWS's usual environment */
+    profile: text(profile).optional(),
+    /** The S3 bucket of Terraform's state; no other bucket in the world may have its name. */
+    stateBucket: text(limits.s3.bucketName),
+    /** The S3 bucket of the model artifacts. @default the state bucket's name and `-models` */
+    modelBucket: text(limits.s3.bucketName).optional(),
+    /** Lets GitHub's workflows plan and deploy, each in a role of its own; needs `account`. @default they may not */
+    github: group({
+      /** Whose workflows: `owner/name`, or `owner@id/name@id` for a repository with immutable subject claims. */
+      repository: text(githubRepository),
+      /** The account's OIDC provider for GitHub, where it has one: there can be only one. @default one is made */
+      oidcProviderArn: z.string({ error: refuse("an ARN") }).optional(),
+    }).optional(),
+    /** The environment that `offline-inference` works with when it is told none. @default it must be told one */
+    defaultEnvironment: z.string({ error: refuse("the name of an environment") }).optional(),
+    environments: z.record(z.string(), z.unknown(), { error: refuse("an object of environments by their names") }),
+  });
+
+export const sharedRules: readonly Rule<z.output<ReturnType<typeof sharedFields>>>[] = [
+  {
+    of: ["environments"],
+    holds: ({ environments }) => Object.keys(environments).length > 0,
+    allowed: "one environment or more",
+  },
+  {
+    of: ["environments"],
+    faults: ({ environments }) =>
+      Object.keys(environments)
+        .filter((name) => !isName(name, lowercaseWord))
+        .map((name) => fault(["environments", name], got(name, describeName(lowercaseWord), lowercaseWord.source))),
+  },
+  {
+    of: ["defaultEnvironment", "environments"],
+    holds: ({ environments, defaultEnvironment: name }) => name === undefined || Object.hasOwn(environments, name),
+    allowed: ({ environments }) => Object.keys(environments).join(" or "),
+  },
+  {
+    of: ["modelBucket", "stateBucket"],
+    holds: ({ stateBucket, modelBucket }) =>
+      modelBucket !== undefined || isName(modelBucketBeside(stateBucket), limits.s3.bucketName),
+    given: ({ stateBucket }) => show(modelBucketBeside(stateBucket)),
+    allowed: describeName(limits.s3.bucketName),
+    source: limits.s3.bucketName.source,
+  },
+  {
+    of: ["modelBucket", "stateBucket"],
+    holds: ({ stateBucket, modelBucket }) => modelBucket !== stateBucket,
+    allowed: "another bucket than the state's",
+  },
+  {
+    of: ["account", "github"],
+    holds: ({ github, account }) => github === undefined || account !== undefined,
+    allowed: `${describeName(limits.iam.accountId)}, for GitHub's roles are limited to it`,
+  },
+  {
+    of: ["github.oidcProviderArn", "account"],
+    holds: ({ github, account }) =>
+      account === undefined || [undefined, githubProviderArn(account)].includes(github?.oidcProviderArn),
+    allowed: ({ account = "" }) => show(githubProviderArn(account)),
+  },
+  {
+    of: ["profile", "github"],
+    holds: ({ github, profile }) => github === undefined || profile === undefined,
+    allowed: "nothing beside github, whose machines have no profiles: set AWS_PROFILE here",
+  },
+];

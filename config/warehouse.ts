@@ -1,0 +1,56 @@
+import { z } from "zod";
+import { describeRange, isWithin, limits } from "../aws/limits";
+import { group, oneOf, refuse, ruled, text, yesOrNo } from "./faults";
+import { naming, type Surroundings } from "./surroundings";
+
+const { nodeTypes, retiredNodeTypes, numberOfNodes: nodes, ports } = limits.redshift;
+const refusePort = refuse(ports.map(({ min, max }) => `${min} to ${max}`).join(" or "), ports[0].source);
+
+/** The Redshift cluster that keeps the predictions. */
+export const warehouseSection = (around: Surroundings) => {
+  const named = naming(around);
+  const { takeOver } = around;
+  return ruled(
+    group({
+      /** The Redshift cluster's name. @default paraphrase-redshift-cluster */
+      clusterIdentifier: named("paraphrase-redshift-cluster", limits.redshift.clusterIdentifier),
+      /** @default redshift-subnet-group */
+      subnetGroupName: named("redshift-subnet-group", limits.redshift.subnetGroupName),
+      /**
+       * What a node of the cluster is.
+       * @default ra3.large, or dc2.large where `takeOver` is set: the cluster is taken over first, and resized after
+       */
+      nodeType: oneOf(
+        [...nodeTypes, ...(takeOver ? retiredNodeTypes : [])],
+        `AWS retired dc2, ${nodes["ra3.large"].source}`,
+      ).prefault(takeOver ? "dc2.large" : "ra3.large"),
+      /** @default 1 */
+      numberOfNodes: z.int({ error: refuse("a whole number") }).prefault(1),
+      /** The cluster's first database, where the predictions are. @default predictions */
+      databaseName: text(limits.redshift.databaseName).prefault("predictions"),
+      /** The admin's name; AWS makes and keeps the password. @default admin */
+      adminUsername: text(limits.redshift.adminUsername).prefault("admin"),
+      /** @default 5439 */
+      port: z
+        .int({ error: refusePort })
+        .refine((port) => ports.some((range) => isWithin(port, range)), { error: refusePort })
+        .prefault(5439),
+      /** Whether destroying the cluster leaves a snapshot of its data. @default true */
+      finalSnapshot: yesOrNo().prefault(true),
+      /**
+       * Where the cluster may write predictions to, `s3://bucket/prefix`, for `results --unload`. @default nowhere
+       */
+      unloadS3Uri: text(limits.redshift.unloadS3Uri).optional(),
+      /** The role that it writes there with, where `unloadS3Uri` is set. @default WarehouseUnloadRole */
+      unloadRoleName: named("WarehouseUnloadRole", limits.iam.roleName),
+    }),
+    [
+      {
+        of: ["numberOfNodes", "nodeType"],
+        holds: ({ numberOfNodes, nodeType }) => isWithin(numberOfNodes, nodes[nodeType]),
+        allowed: ({ nodeType }) => `${describeRange(nodes[nodeType])} of ${nodeType}`,
+        source: ({ nodeType }) => nodes[nodeType].source,
+      },
+    ],
+  );
+};
