@@ -12,10 +12,12 @@ import { PutRecordCommand, SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/c
 import { GetQueueAttributesCommand, ReceiveMessageCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { connect } from "../../cli/connection";
 import { type LocalAws, startAws } from "../../local/aws";
+import { jsonModel } from "../../local/sagemaker-runtime";
 
 const project = process.cwd();
 const desk = mkdtempSync(join(tmpdir(), "offline-inference-desk-"));
-const model = jest.fn(() => "It's a paraphrase");
+const answer = jest.fn(() => "It's a paraphrase");
+const model = jsonModel(answer);
 let aws: LocalAws;
 
 beforeAll(async () => {
@@ -112,7 +114,7 @@ test("answers a request that is put on the queue, by the deployed bundles alone"
   const answer = () => fetch(`${aws.apiUrl}/predict/asked`);
   while ((await answer()).status === 404);
   expect(await (await answer()).text()).toContain("It's a paraphrase");
-  expect(model).toHaveBeenCalledWith({ seq_0: "one", seq_1: "two" });
+  expect(answer).toHaveBeenCalledWith({ seq_0: "one", seq_1: "two" });
 });
 
 test("a request that can never succeed ends in the dead-letter queue", async () => {
