@@ -2,9 +2,10 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { Command } from "commander";
 import { z } from "zod";
-import { type LocalAws, startAws } from "../local/aws";
+import type { LocalAws } from "../local/aws";
 import { removeLocalEnvironment, writeLocalEnvironment } from "../local/environment-file";
 import { lexicalModel } from "../local/lexical-model";
+import { startPipeline } from "../local/pipeline";
 import type { Model } from "../local/sagemaker-runtime";
 import { serveModel } from "../local/served-model";
 import { DeadLetters } from "../pipeline/dead-letters";
@@ -17,7 +18,6 @@ import { untilInterrupted } from "./interruption";
 import { progressOf } from "./progress";
 import { type Outcome, summaryOf, tableOf } from "./report";
 import { type RequestRow, readRequestsFile } from "./requests-file";
-import { synthesize } from "./synthesize";
 
 /** The environment whose stack is run. */
 const environment = "dev";
@@ -107,10 +107,8 @@ async function start({ artifact, ...options }: StartOptions): Promise<boolean> {
 
 async function run(rows: RequestRow[], model: Model, which: string, { keep, signal }: StartOptions): Promise<boolean> {
   signal.throwIfAborted();
-  talk("Synthesizing the stacks ...");
-  await synthesize([], signal); // this desk reads its names from cdktf.out
   talk("Starting the stand-ins for AWS ...");
-  const aws = await startAws({ stack: `inference-${environment}`, dataDir, model });
+  const aws = await startPipeline({ dataDir, model, environment });
   try {
     signal.throwIfAborted();
     Object.assign(process.env, aws.environment);

@@ -25,7 +25,7 @@ beforeAll(async () => {
   execFileSync(process.execPath, synth, { env: { ...process.env, CDKTF_OUTDIR: join(desk, "cdktf.out") } });
   symlinkSync(join(project, "local"), join(desk, "local"));
   process.chdir(desk);
-  aws = await startAws({ stack: "inference-dev", dataDir: ".local", model });
+  aws = await startAws({ stack: "cdktf.out/stacks/inference-dev", dataDir: ".local", model });
 }, 30_000);
 afterAll(async () => {
   await aws?.stop();
@@ -133,11 +133,15 @@ test("keeps the warehouse and the functions' logs in its folder", () => {
 });
 
 test("a stack that is not synthesized is refused", async () => {
-  await expect(startAws({ stack: "no-such-stack", dataDir: ".other", model })).rejects.toThrow("no-such-stack");
+  await expect(startAws({ stack: "cdktf.out/stacks/no-such-stack", dataDir: ".other", model })).rejects.toThrow(
+    "no-such-stack",
+  );
 });
 
 test("a second run does not take the folder of one that is still running", async () => {
-  await expect(startAws({ stack: "inference-dev", dataDir: ".local", model })).rejects.toThrow(".local is in use");
+  await expect(startAws({ stack: "cdktf.out/stacks/inference-dev", dataDir: ".local", model })).rejects.toThrow(
+    ".local is in use",
+  );
 });
 
 test("is found by the parameter that the stack writes, as a deployed pipeline is", async () => {
