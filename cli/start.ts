@@ -4,7 +4,6 @@ import { Command } from "commander";
 import { z } from "zod";
 import type { LocalAws } from "../local/aws";
 import { removeLocalEnvironment, writeLocalEnvironment } from "../local/environment-file";
-import { lexicalModel } from "../local/lexical-model";
 import { startPipeline } from "../local/pipeline";
 import type { Model } from "../local/sagemaker-runtime";
 import { serveModel } from "../local/served-model";
@@ -12,6 +11,7 @@ import { DeadLetters } from "../pipeline/dead-letters";
 import { FeatureStore } from "../pipeline/features";
 import { RequestQueue } from "../pipeline/requests";
 import { Results } from "../pipeline/results";
+import { lexicalModel } from "../samples/paraphrase/lexical-model";
 import { localDataDir as dataDir } from "./connection";
 import { follow } from "./follow";
 import { untilInterrupted } from "./interruption";
@@ -136,7 +136,7 @@ const options = z.object({ keep: z.boolean().optional(), model: z.string().optio
 async function main() {
   const program = new Command("npm start --")
     .description("Runs the pipeline on this machine, without AWS: one prediction for each row of a CSV file.")
-    .argument("[file]", "CSV file with the columns id, seq_0, seq_1", "samples/requests.csv")
+    .argument("[file]", "CSV file with the columns id, seq_0, seq_1", "samples/paraphrase/requests.csv")
     .option("--model <artifact>", "the archive of a model that answers, or the folder of an unpacked one")
     .option("--keep", "go on running until Ctrl-C, and print what other programs need to use it")
     .addHelpText("after", "\nExits with 0 when every row has its prediction, else with 1, and with 130 after Ctrl-C.")

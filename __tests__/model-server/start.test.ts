@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { create } from "tar";
 import { z } from "zod";
 import { readRequestsFile } from "../../cli/requests-file";
-import { paraphrases } from "../../local/lexical-model";
+import { paraphrases } from "../../samples/paraphrase/lexical-model";
 import type { Model } from "../../local/sagemaker-runtime";
 import { serveModel } from "../../local/served-model";
 import { tinyModel } from "../setup/tiny-model";
@@ -60,7 +60,7 @@ async function ask(model: Model, body: unknown): Promise<unknown> {
 
 /** What the model itself answers to the sample file. */
 async function answersOf(artifact: string) {
-  const rows = await readRequestsFile("samples/requests.csv");
+  const rows = await readRequestsFile("samples/paraphrase/requests.csv");
   const { model, stop } = await serveModel(artifact);
   try {
     const instances = rows.map(({ seq_0, seq_1 }) => ({ seq_0, seq_1 }));
@@ -91,9 +91,9 @@ test("npm start refuses what is no model before it starts anything", async () =>
     stdout: "",
     stderr: "Starting the model of nowhere.tar.gz ...\nThere is no archive or folder nowhere.tar.gz.\n",
   });
-  const { code, stdout, stderr } = await start("--model", "samples/requests.csv");
+  const { code, stdout, stderr } = await start("--model", "samples/paraphrase/requests.csv");
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
-  expect(stderr).toContain("samples/requests.csv could not be unpacked (");
+  expect(stderr).toContain("samples/paraphrase/requests.csv could not be unpacked (");
 });
 
 test("a served model speaks both contracts, and refuses as its container would", async () => {

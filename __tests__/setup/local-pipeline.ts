@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { lexicalModel } from "../../local/lexical-model";
+import { lexicalModel } from "../../samples/paraphrase/lexical-model";
 import { type PipelineOptions, type LocalPipeline as Started, startPipeline } from "../../local/pipeline";
 import type { Model } from "../../local/sagemaker-runtime";
 import { type ProgramOptions, runProgram, startProgram } from "./program";

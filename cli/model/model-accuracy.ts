@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { paraphrases } from "../../local/lexical-model";
 import { type ServedModel, serveModel } from "../../local/served-model";
+import { paraphrases } from "../../samples/paraphrase/lexical-model";
 import { accuracyTable, type Judgement } from "./accuracy";
 import { type LabelledPair, readLabelledPairs } from "./labelled-pairs";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { jsonModel, ModelError } from "./sagemaker-runtime";
+import { jsonModel, ModelError } from "../../local/sagemaker-runtime";
 
 /** The two answers there are, in the wording of the model that this one stands in for. */
 export type Answer = "It's a paraphrase" | "Not a paraphrase";
