@@ -27,7 +27,7 @@ import { startFunction } from "../local/lambda";
 import { type OnTheWay, startPassage } from "../local/passage";
 import { startPostgres } from "../local/postgres";
 import { startRedshiftData } from "../local/redshift-data";
-import { startSageMakerRuntime } from "../local/sagemaker-runtime";
+import { jsonModel, startSageMakerRuntime } from "../local/sagemaker-runtime";
 import { startSqs } from "../local/sqs";
 import { json, type Request, serve } from "../local/stand-in";
 import { FeatureStore } from "../pipeline/features";
@@ -202,10 +202,10 @@ async function onSite<T>(shared: Shared, measure: (site: Site) => Promise<T>): P
     const redshift = stops.with(await startRedshiftData({ postgresUrl: databaseUrl }));
     const calls = new Map<string, number>();
     const count = (operation: string) => calls.set(operation, (calls.get(operation) ?? 0) + 1);
-    const answer = (body: unknown) => {
+    const answer = jsonModel((body) => {
       count("InvokeEndpoint");
       return model.answer(body);
-    };
+    });
     const sageMaker = stops.with(await startSageMakerRuntime({ endpointName, variantName: "first", model: answer }));
     const cloudWatch = stops.with(await serve(() => json({})));
     const pass = async (target: string, onTheWay: OnTheWay) => {

@@ -2,22 +2,22 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { Command } from "commander";
 import { z } from "zod";
-import { type LocalAws, startAws } from "../local/aws";
+import type { LocalAws } from "../local/aws";
 import { removeLocalEnvironment, writeLocalEnvironment } from "../local/environment-file";
-import { lexicalModel } from "../local/lexical-model";
+import { startPipeline } from "../local/pipeline";
 import type { Model } from "../local/sagemaker-runtime";
 import { serveModel } from "../local/served-model";
 import { DeadLetters } from "../pipeline/dead-letters";
 import { FeatureStore } from "../pipeline/features";
 import { RequestQueue } from "../pipeline/requests";
 import { Results } from "../pipeline/results";
+import { lexicalModel } from "../samples/paraphrase/lexical-model";
 import { localDataDir as dataDir } from "./connection";
 import { follow } from "./follow";
 import { untilInterrupted } from "./interruption";
 import { progressOf } from "./progress";
 import { type Outcome, summaryOf, tableOf } from "./report";
 import { type RequestRow, readRequestsFile } from "./requests-file";
-import { synthesize } from "./synthesize";
 
 /** The environment whose stack is run. */
 const environment = "dev";
@@ -107,10 +107,8 @@ async function start({ artifact, ...options }: StartOptions): Promise<boolean> {
 
 async function run(rows: RequestRow[], model: Model, which: string, { keep, signal }: StartOptions): Promise<boolean> {
   signal.throwIfAborted();
-  talk("Synthesizing the stacks ...");
-  await synthesize([], signal); // this desk reads its names from cdktf.out
   talk("Starting the stand-ins for AWS ...");
-  const aws = await startAws({ stack: `inference-${environment}`, dataDir, model });
+  const aws = await startPipeline({ dataDir, model, environment });
   try {
     signal.throwIfAborted();
     Object.assign(process.env, aws.environment);
@@ -138,7 +136,7 @@ const options = z.object({ keep: z.boolean().optional(), model: z.string().optio
 async function main() {
   const program = new Command("npm start --")
     .description("Runs the pipeline on this machine, without AWS: one prediction for each row of a CSV file.")
-    .argument("[file]", "CSV file with the columns id, seq_0, seq_1", "samples/requests.csv")
+    .argument("[file]", "CSV file with the columns id, seq_0, seq_1", "samples/paraphrase/requests.csv")
     .option("--model <artifact>", "the archive of a model that answers, or the folder of an unpacked one")
     .option("--keep", "go on running until Ctrl-C, and print what other programs need to use it")
     .addHelpText("after", "\nExits with 0 when every row has its prediction, else with 1, and with 130 after Ctrl-C.")

@@ -24,7 +24,7 @@ import { type Queue, startSqs } from "./sqs";
 import { readStack, type Stack } from "./terraform";
 
 export interface LocalAwsOptions {
-  /** Name of the synthesized stack to run. */
+  /** Folder of the synthesized stack to run: `cdktf.out/stacks/inference-dev`. */
   readonly stack: string;
   /** Folder for the warehouse's data and the functions' logs. What an earlier run left there is removed. */
   readonly dataDir: string;
@@ -45,7 +45,10 @@ export interface LocalAws {
   readonly environment: Record<string, string>;
   readonly queueUrl: string;
   readonly deadLetterQueueUrl: string;
+  /** @throws where the stack has none */
   readonly featureGroup: FeatureGroup;
+  /** The contract with the model. */
+  readonly contract: ModelContract;
   readonly clusterId: string;
   readonly databaseName: string;
   readonly endpointName: string;
@@ -60,13 +63,12 @@ export interface LocalAws {
  * tables, over stand-ins for AWS on loopback.
  * @throws when the stack is not synthesized, or holds what cannot be run here, or another run has `dataDir`
  */
-export async function startAws({ stack: stackName, dataDir, model }: LocalAwsOptions): Promise<LocalAws> {
-  const stack = readStack(join("cdktf.out", "stacks", stackName));
+export async function startAws({ stack: folder, dataDir, model }: LocalAwsOptions): Promise<LocalAws> {
+  const stack = readStack(folder);
   supplyNames(stack);
-  const databaseDir = join(dataDir, "postgres");
+  const databaseDir = databaseIn(dataDir);
   const logDir = join(dataDir, "logs");
-  if (await isPostgresRunning(databaseDir))
-    throw new Error(`${dataDir} is in use: end the run that it belongs to first`);
+  await mustBeFree(dataDir);
   for (const folder of [databaseDir, logDir]) rmSync(folder, { recursive: true, force: true });
   mkdirSync(logDir, { recursive: true });
 
@@ -74,6 +76,7 @@ export async function startAws({ stack: stackName, dataDir, model }: LocalAwsOpt
   const endpoint = endpointOf(stack);
   const answering = countedModel(endpoint, model);
   const groups = featureGroupsOf(stack);
+  const contract = contractOf(stack);
   const { queues, queue, deadLetterQueue } = queuesOf(stack);
 
   const stops: (() => Promise<void>)[] = [];
@@ -130,7 +133,10 @@ export async function startAws({ stack: stackName, dataDir, model }: LocalAwsOpt
       },
       queueUrl: sqs.queueUrls.get(queue) ?? "",
       deadLetterQueueUrl: sqs.queueUrls.get(deadLetterQueue) ?? "",
-      featureGroup: featureGroupOf(groups, contractOf(stack)),
+      get featureGroup() {
+        return featureGroupOf(groups, contract);
+      },
+      contract,
       clusterId: cluster.cluster_identifier,
       databaseName: cluster.database_name,
       endpointName: endpoint.endpointName,
@@ -141,6 +147,14 @@ export async function startAws({ stack: stackName, dataDir, model }: LocalAwsOpt
     await stop();
     throw error;
   }
+}
+
+const databaseIn = (dataDir: string) => join(dataDir, "postgres");
+
+/** @throws when a run has a folder for its data */
+export async function mustBeFree(dataDir: string): Promise<void> {
+  if (await isPostgresRunning(databaseIn(dataDir)))
+    throw new Error(`${dataDir} is in use: end the run that it belongs to first`);
 }
 
 const clusterAttributes = z.object({
@@ -209,8 +223,21 @@ function supplyNames(stack: Stack) {
   }
 }
 
+/** The endpoint that the functions are told of, which is none of the stack's own. */
+function existingEndpointOf(stack: Stack): EndpointDescription {
+  const variables = z.object({ ENDPOINT_NAME: z.string().optional(), ENDPOINT_VARIANT: z.string().optional() });
+  const functions = stack.all("aws_lambda_function", z.object({ environment: z.object({ variables }).optional() }));
+  for (const { environment } of functions) {
+    const { ENDPOINT_NAME: endpointName, ENDPOINT_VARIANT: variantName = "AllTraffic" } = environment?.variables ?? {};
+    if (endpointName === undefined) continue;
+    return { endpointName, variantName, configurationName: `${endpointName}-configuration`, instanceCount: 1 };
+  }
+  throw new Error(`${stack.directory} has no endpoint, and none of its functions has ENDPOINT_NAME`);
+}
+
 /** The endpoint, and the variant of the one configuration that it serves: there may be an earlier one beside it. */
 function endpointOf(stack: Stack): EndpointDescription {
+  if (stack.all("aws_sagemaker_endpoint", z.object({})).length === 0) return existingEndpointOf(stack);
   const endpoint = stack.only(
     "aws_sagemaker_endpoint",
     z.object({ name: z.string(), endpoint_config_name: z.string() }),

@@ -1,5 +1,5 @@
 import type { LocalFunction } from "./lambda";
-import { type Model, ModelError } from "./sagemaker-runtime";
+import { type Model, type ModelCall, ModelError } from "./sagemaker-runtime";
 
 /** What CloudWatch keeps of a minute: the values that were put in it, added up, and the highest of them. */
 export interface Minute {
@@ -91,10 +91,10 @@ export function countedModel(
   const series = (name: string) => new Series({ namespace: "AWS/SageMaker", name, dimensions });
   const [invocations, clientErrors] = [series("Invocations"), series("Invocation4XXErrors")];
   const serverErrors = series("Invocation5XXErrors");
-  const model = async (body: unknown) => {
+  const model = async (call: ModelCall) => {
     let status = 200;
     try {
-      return await ask(body);
+      return await ask(call);
     } catch (error) {
       status = error instanceof ModelError ? error.status : 500;
       throw error;

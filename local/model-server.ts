@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -12,47 +13,104 @@ import type { StandIn } from "./stand-in";
 const program = resolve("model");
 const ready = z.object({ url: z.url() });
 
+/**
+ * How long SageMaker waits for a container to be ready
+ * (https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html). To load a model takes long.
+ */
+export const longestStartSeconds = 480;
+
+/** What the end of a log is: enough for a Python traceback. */
+const lastLines = 20;
+
+/** The end of what a process has said. */
+class Log {
+  private text = "";
+
+  constructor(private readonly write: (text: string) => void) {}
+
+  readonly hear = (text: string) => {
+    this.text = (this.text + text).slice(-20_000);
+    this.write(text);
+  };
+
+  /** The last lines, after a sentence; "" where nothing was said. */
+  get end(): string {
+    const lines = this.text.trim().split("\n").slice(-lastLines);
+    return lines.join("\n") === "" ? "" : ` Its log ends:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+  }
+}
+
 export interface ModelServerOptions {
   /** The folder of an unpacked archive, with `code/inference.py`. */
   readonly modelDir: string;
   /** Processes that hold the model. @default one for each core */
   readonly workers?: number;
+  /** Gets what the model's code prints. @default standard error does */
+  readonly log?: (text: string) => void;
+  /** Ends the start. @default it ends after {@link longestStartSeconds} */
+  readonly signal?: AbortSignal;
+}
+
+/** A model that is served. */
+export interface ModelServer extends StandIn {
+  /** Comes true, with how its log ends, when it ends without having been stopped. */
+  readonly died: Promise<string>;
+  /** ` Its log ends:` and its last lines; "" where it has said nothing. */
+  logEnd(): string;
 }
 
 /**
- * Serves a model as SageMaker's container would, with the code of its own archive: `POST <url>/invocations`. What that
- * code prints goes to standard error.
- * @throws when the model cannot be loaded, with what the server said
+ * Serves a model as SageMaker's container would, with the code of its own archive: `POST <url>/invocations`.
+ * @throws when the model cannot be loaded, with the last lines of its log
  */
-export async function startModelServer({ modelDir, workers }: ModelServerOptions): Promise<StandIn> {
+export async function startModelServer(options: ModelServerOptions): Promise<ModelServer> {
+  const { modelDir, workers, log: write = (text) => process.stderr.write(text) } = options;
+  const { signal = AbortSignal.timeout(longestStartSeconds * 1000) } = options;
   const args = [join(program, "serve.py"), "--model-dir", modelDir, "--port", "0"];
   if (workers !== undefined) args.push("--workers", String(workers));
-  const server = spawn(await modelPython(), args, {
+  const server = spawn(await pythonFor(modelDir), args, {
     detached: true, // Ctrl-C in a terminal reaches only this process, which stops the server in order
     stdio: ["pipe", "pipe", "pipe"],
   });
   const closed = once(server, "close");
-  let said = "";
-  const hear = (text: string) => {
-    said += text;
+  const log = new Log(write);
+  server.stderr.setEncoding("utf8").on("data", log.hear);
+  server.stdin.on("error", () => {}); // it has ended, and that is told
+  let stopping = false;
+  const stop = async () => {
+    stopping = true;
+    server.stdin.end();
+    await closed;
   };
-  server.stderr.setEncoding("utf8").on("data", hear);
+  const kill = () => {
+    try {
+      if (server.pid !== undefined) process.kill(-server.pid, "SIGKILL"); // its workers too
+    } catch {
+      // it has ended
+    }
+  };
+  signal.addEventListener("abort", kill);
+  const missing = once(server, "error").then(() => {
+    throw new Error(noPython);
+  });
   const [line] = await Promise.race([
+    missing,
     once(createInterface(server.stdout), "line"),
     closed.then(() => {
-      throw new Error(`The model could not be served. ${said.trim()}`);
+      if (signal.aborted && !isTimeout(signal.reason)) throw signal.reason;
+      const silence = signal.aborted ? ` It was not ready after ${longestStartSeconds} seconds.` : "";
+      throw new Error(`The model could not be served.${silence}${log.end}`);
     }),
-  ]);
-  process.stderr.write(said);
-  server.stderr.off("data", hear).pipe(process.stderr, { end: false });
+  ]).finally(() => signal.removeEventListener("abort", kill));
   return {
     url: ready.parse(JSON.parse(String(line))).url,
-    stop: async () => {
-      server.stdin.end();
-      await closed;
-    },
+    died: closed.then(() => (stopping ? new Promise<string>(() => {}) : `The model has ended.${log.end}`)),
+    logEnd: () => log.end,
+    stop,
   };
 }
+
+const isTimeout = (reason: unknown) => reason instanceof Error && reason.name === "TimeoutError";
 
 /**
  * Unpacks a model's archive, a `.tar.gz`, into a new folder.
@@ -68,24 +126,46 @@ export async function unpackArchive(file: string): Promise<string> {
   return folder;
 }
 
+/** What model/requirements.lock is for. */
+const importsOfLock = /^\s*(import|from)\s+(torch|transformers|tokenizers)\b/m;
+
+/**
+ * The Python that runs an archive's code: of a virtual environment with what its `code/requirements.txt` says, or, where
+ * it has none and its code imports PyTorch, with model/requirements.lock. Any other code has Python's own library.
+ */
+async function pythonFor(modelDir: string): Promise<string> {
+  const code = join(modelDir, "code");
+  const requirements = join(code, "requirements.txt");
+  if (existsSync(requirements) && readFileSync(requirements, "utf8").trim() !== "") {
+    return installed("archive", requirements, `Installing what ${requirements} says in .venv (once) ...`);
+  }
+  const files = existsSync(code) ? readdirSync(code).filter((name) => name.endsWith(".py")) : [];
+  const needsLock = files.some((name) => importsOfLock.test(readFileSync(join(code, name), "utf8")));
+  return needsLock ? modelPython() : "python3";
+}
+
 /**
  * The Python of a virtual environment that holds just what model/requirements.lock says, made the first time: PyTorch
  * is large. Says so on standard error.
  * @throws when there is no Python 3 in PATH, or what is needed cannot be installed
  */
-export async function modelPython(): Promise<string> {
-  const talk = "Installing PyTorch and what else the model needs in .venv (once; a minute or more) ...";
-  try {
-    return await pythonWith("model", join(program, "requirements.lock"), talk);
-  } catch (error) {
-    throw notInstalled(error);
-  }
-}
+export const modelPython = () =>
+  installed(
+    "model",
+    join(program, "requirements.lock"),
+    "Installing PyTorch and what else the model needs in .venv (once; a minute or more) ...",
+  );
 
 const failure = z.object({ code: z.unknown(), stderr: z.string().default("") });
 
-function notInstalled(error: unknown): Error {
-  const { code, stderr } = failure.parse(error);
-  if (code === "ENOENT") return new Error("The model needs Python 3.11 or newer as python3 in PATH.");
-  return new Error(`What the model needs (model/requirements.lock) could not be installed. ${stderr.trim()}`);
+async function installed(name: string, requirements: string, talk: string): Promise<string> {
+  try {
+    return await pythonWith(name, requirements, talk);
+  } catch (error) {
+    const { code, stderr } = failure.parse(error);
+    if (code === "ENOENT") throw new Error(noPython);
+    throw new Error(`What the model needs (${requirements}) could not be installed. ${stderr.trim()}`);
+  }
 }
+
+const noPython = "The model needs Python 3.11 or newer as python3 in PATH.";

@@ -1,4 +1,4 @@
-import { AwsError, type Request, type StandIn, serve } from "./stand-in";
+import { AwsError, type StandIn, serve } from "./stand-in";
 
 /** The model's container answered with an error status. */
 export class ModelError extends Error {
@@ -10,8 +10,40 @@ export class ModelError extends Error {
   }
 }
 
-/** Answers the parsed body of an invocation. Throws {@link ModelError} for a status other than 200. */
-export type Model = (body: unknown) => Promise<unknown> | unknown;
+/** An invocation, as the model's container gets it. */
+export interface ModelCall {
+  readonly body: Buffer;
+  readonly contentType: string;
+  /** The content type that is wished for. */
+  readonly accept: string;
+}
+
+/** What the container answers with the status 200. */
+export interface ModelOutput {
+  readonly body: Buffer | string;
+  readonly contentType: string;
+}
+
+/** Answers an invocation, whatever the bytes mean. Throws {@link ModelError} for a status other than 200. */
+export type Model = (call: ModelCall) => Promise<ModelOutput> | ModelOutput;
+
+const json = "application/json";
+
+/** A model that speaks JSON: `answer` takes the parsed body and gives what is written as JSON. */
+export const jsonModel =
+  (answer: (body: unknown) => unknown): Model =>
+  async ({ body, contentType }) => {
+    if (!contentType.startsWith(json)) {
+      throw new ModelError(415, `content type must be ${json}, got ${contentType || "none"}`);
+    }
+    let parsed: unknown;
+    try {
+      parsed = JSON.parse(body.toString());
+    } catch {
+      throw new ModelError(400, "the body is not JSON");
+    }
+    return { body: JSON.stringify(await answer(parsed)), contentType: json };
+  };
 
 export interface SageMakerRuntimeOptions {
   readonly endpointName: string;
@@ -21,41 +53,31 @@ export interface SageMakerRuntimeOptions {
 
 const bodyBytes = 6_291_456;
 
-/** Starts the SageMaker runtime with one endpoint of one variant, whose model speaks JSON. */
+/** Starts the SageMaker runtime with one endpoint of one variant. Bodies and content types pass through unchanged. */
 export function startSageMakerRuntime({ endpointName, variantName, model }: SageMakerRuntimeOptions): Promise<StandIn> {
-  return serve(async (request) => {
-    const [, encodedName] = /^\/endpoints\/([^/]+)\/invocations$/.exec(request.url.pathname) ?? [];
-    if (encodedName === undefined || request.method !== "POST") {
-      throw new AwsError("UnknownOperationException", 404, `no operation at ${request.method} ${request.url.pathname}`);
+  return serve(async ({ url, method, headers, body }) => {
+    const [, encodedName] = /^\/endpoints\/([^/]+)\/invocations$/.exec(url.pathname) ?? [];
+    if (encodedName === undefined || method !== "POST") {
+      throw new AwsError("UnknownOperationException", 404, `no operation at ${method} ${url.pathname}`);
     }
     const name = decodeURIComponent(encodedName);
     if (name !== endpointName) throw new AwsError("ValidationError", 400, `Endpoint ${name} of account not found.`);
-    if (request.body.byteLength > bodyBytes) {
-      throw new AwsError("ValidationError", 413, `Body is ${request.body.byteLength} bytes, at most ${bodyBytes} fit.`);
+    if (body.byteLength > bodyBytes) {
+      throw new AwsError("ValidationError", 413, `Body is ${body.byteLength} bytes, at most ${bodyBytes} fit.`);
     }
-    const answer = await ask(model, request).catch((error) => {
+    const target = headers["x-amzn-sagemaker-target-variant"];
+    if (target !== undefined && target !== variantName) {
+      throw new AwsError("ValidationError", 400, `Variant ${target} of endpoint ${name} not found.`);
+    }
+    try {
+      const { accept = json, "content-type": contentType = "" } = headers;
+      const answer = await model({ body, contentType, accept });
+      const answered = { "content-type": answer.contentType, "x-amzn-invoked-production-variant": variantName };
+      return { status: 200, headers: answered, body: answer.body };
+    } catch (error) {
       throw modelError(error, variantName);
-    });
-    return {
-      status: 200,
-      headers: { "content-type": "application/json", "x-amzn-invoked-production-variant": variantName },
-      body: JSON.stringify(answer),
-    };
+    }
   });
-}
-
-async function ask(model: Model, { body, headers }: Request): Promise<unknown> {
-  const contentType = headers["content-type"] ?? "";
-  if (!contentType.startsWith("application/json")) {
-    throw new ModelError(415, `content type must be application/json, got ${contentType || "none"}`);
-  }
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(body.toString());
-  } catch {
-    throw new ModelError(400, "the body is not JSON");
-  }
-  return model(parsed);
 }
 
 function modelError(error: unknown, variantName: string): AwsError {

@@ -27,6 +27,7 @@ import types
 from pathlib import Path
 from typing import NamedTuple
 
+FUNCTIONS = ("model_fn", "input_fn", "predict_fn", "output_fn")
 BODY_BYTES = 6_291_456  # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html
 
 
@@ -59,6 +60,9 @@ def load(model_dir: Path):
     of_this_kind = (sys.platform, platform.machine()) == ("linux", "x86_64")
     sys.path.insert(0 if of_this_kind else len(sys.path), str(model_dir / "code"))
     code = importlib.import_module("inference")
+    missing = [name for name in FUNCTIONS if not callable(getattr(code, name, None))]
+    if missing:
+        raise SystemExit(f"code/inference.py must have {', '.join(FUNCTIONS)}; it lacks {', '.join(missing)}.")
     return code, code.model_fn(str(model_dir))
 
 
@@ -117,7 +121,10 @@ def answer(code, model, body: bytes, content_type: "str | None", accept: "str | 
         text = body.decode("utf-8") if content_type in ("application/json", "text/csv") else body
         result = code.output_fn(code.predict_fn(code.input_fn(text, content_type), model), accept)
         answered, answered_type = result if isinstance(result, tuple) else (result, accept)
-        return Answer(200, "OK", answered_type, answered.encode("utf-8") if isinstance(answered, str) else answered)
+        answered = answered.encode("utf-8") if isinstance(answered, str) else answered
+        if not isinstance(answered, bytes):
+            raise TypeError(f"output_fn must return text or bytes, got {type(answered).__name__}")
+        return Answer(200, "OK", answered_type, answered)
     except Exception as error:
         refused = error if isinstance(error, ToolkitError) else ToolkitError(500, str(error))
         text = f"{refused.message}\n{traceback.format_exc()}"
@@ -130,6 +137,9 @@ def work(connection, model_dir: Path) -> None:
     offline = Offline()
     try:
         code, model = load(model_dir)
+    except SystemExit as end:
+        connection.send(str(end))
+        return
     except Exception:
         connection.send(offline.fault() or traceback.format_exc())
         return

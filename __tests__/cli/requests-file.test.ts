@@ -24,7 +24,7 @@ const faultsIn = async (content: string | Buffer) => {
 };
 
 test("the sample file holds at least 40 requests", async () => {
-  const rows = await readRequestsFile("samples/requests.csv");
+  const rows = await readRequestsFile("samples/paraphrase/requests.csv");
   expect(rows.length).toBeGreaterThanOrEqual(40);
   expect(rows[0]).toEqual({
     id: "1",

@@ -2,11 +2,12 @@ import { CloudWatchClient, DescribeAlarmsCommand, GetMetricDataCommand } from "@
 import { startCloudWatch } from "../../local/cloudwatch";
 import { operator } from "../../local/credentials";
 import { counted, countedModel, gauge } from "../../local/metrics";
-import { ModelError } from "../../local/sagemaker-runtime";
+import { ModelError, type ModelOutput } from "../../local/sagemaker-runtime";
 import type { StandIn } from "../../local/stand-in";
 
 const invoke = jest.fn(async (_event: unknown): Promise<unknown> => "done");
-const answer = jest.fn((_body: unknown): unknown => "a paraphrase");
+const answer = jest.fn(async (): Promise<ModelOutput> => ({ body: "yes", contentType: "text/plain" }));
+const call = { body: Buffer.from("{}"), contentType: "application/json", accept: "application/json" };
 const worker = counted({ name: "worker", invoke, kill: () => {}, stop: async () => {} });
 const endpoint = countedModel({ endpointName: "paraphrases", variantName: "first" }, answer);
 const age = gauge({ namespace: "AWS/SQS", name: "Age", dimensions: { QueueName: "queue" } }, async () => 42);
@@ -71,12 +72,12 @@ test("counts a function's invocations, errors, and how many were under way at on
 });
 
 test("counts an endpoint's invocations, and those that its model failed", async () => {
-  await endpoint.model({});
+  await endpoint.model(call);
   for (const status of [400, 503]) {
     answer.mockImplementationOnce(() => {
       throw new ModelError(status, "no");
     });
-    await expect(endpoint.model({})).rejects.toThrow("no");
+    await expect(endpoint.model(call)).rejects.toThrow("no");
   }
   expect(await total("AWS/SageMaker", "Invocations", ofEndpoint)).toBe(3);
   expect(await total("AWS/SageMaker", "Invocation4XXErrors", ofEndpoint)).toBe(1);

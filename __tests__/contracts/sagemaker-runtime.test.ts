@@ -1,5 +1,6 @@
 import { InvokeEndpointCommand, SageMakerRuntimeClient } from "@aws-sdk/client-sagemaker-runtime";
-import { ModelError, startSageMakerRuntime } from "../../local/sagemaker-runtime";
+import { operator } from "../../local/credentials";
+import { jsonModel, type ModelCall, ModelError, startSageMakerRuntime } from "../../local/sagemaker-runtime";
 import type { StandIn } from "../../local/stand-in";
 
 let service: StandIn;
@@ -7,7 +8,7 @@ let client: SageMakerRuntimeClient;
 const model = jest.fn();
 
 beforeAll(async () => {
-  service = await startSageMakerRuntime({ endpointName: "paraphrases", variantName: "first", model });
+  service = await startSageMakerRuntime({ endpointName: "paraphrases", variantName: "first", model: jsonModel(model) });
   client = new SageMakerRuntimeClient({
     endpoint: service.url,
     region: "us-east-1",
@@ -33,6 +34,28 @@ test("gives the model the body, and answers with its JSON and the variant that a
     ContentType: "application/json",
     InvokedProductionVariant: "first",
   });
+});
+
+test("bytes and content types pass through unchanged, both ways", async () => {
+  const asked: ModelCall[] = [];
+  const image = Buffer.from([0, 255, 10, 13, 128]);
+  const echo = await startSageMakerRuntime({
+    endpointName: "images",
+    variantName: "first",
+    model: (call) => {
+      asked.push(call);
+      return { body: Buffer.concat([call.body, call.body]), contentType: "image/x-twice" };
+    },
+  });
+  const other = new SageMakerRuntimeClient({ ...operator, endpoint: echo.url, maxAttempts: 1 });
+  const to = { EndpointName: "images", ContentType: "image/png", Accept: "image/*", Body: image };
+  const { Body, ContentType } = await other.send(new InvokeEndpointCommand({ ...to, TargetVariant: "first" }));
+  const second = other.send(new InvokeEndpointCommand({ ...to, TargetVariant: "second" }));
+  await expect(second).rejects.toThrow("Variant second of endpoint images not found.");
+  other.destroy();
+  await echo.stop();
+  expect(asked).toEqual([{ body: image, contentType: "image/png", accept: "image/*" }]);
+  expect([Buffer.from(Body ?? []), ContentType]).toEqual([Buffer.concat([image, image]), "image/x-twice"]);
 });
 
 test("refuses an endpoint that does not exist", async () => {
@@ -67,6 +90,6 @@ test.each([
 test.each([
   ["text that is no JSON", "not JSON", "application/json", 400],
   ["another content type", "{}", "text/csv", 415],
-])("the container refuses %s", async (_, body, ContentType, OriginalStatusCode) => {
+])("a container of JSON refuses %s", async (_, body, ContentType, OriginalStatusCode) => {
   await expect(invoke(body, { ContentType })).rejects.toMatchObject({ name: "ModelError", OriginalStatusCode });
 });

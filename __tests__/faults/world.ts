@@ -7,7 +7,7 @@ import {
 } from "@aws-sdk/client-sqs";
 import { z } from "zod";
 import type { LocalFunction } from "../../local/lambda";
-import { ModelError } from "../../local/sagemaker-runtime";
+import { jsonModel, ModelError } from "../../local/sagemaker-runtime";
 import type { Answer, Request } from "../../local/stand-in";
 import { type Service, startDesk } from "../setup/desk";
 import { sqsClient } from "../setup/queues";
@@ -99,7 +99,7 @@ export interface WorldSettings {
 
 /** The pipeline's worker between its queue and AWS, where every delivery and every call can go wrong. */
 export const startWorld = async (settings: WorldSettings) => {
-  const desk = await startDesk({ model, isolation: settings.isolation });
+  const desk = await startDesk({ model: jsonModel(model), isolation: settings.isolation });
   await desk.rows(createConflict);
   const sqs = sqsClient();
   const { queueUrl, deadLetterQueueUrl } = desk;

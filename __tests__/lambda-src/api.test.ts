@@ -3,6 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import { startApiGateway } from "../../local/api-gateway";
 import type { LocalFunction } from "../../local/lambda";
+import { jsonModel } from "../../local/sagemaker-runtime";
 import { AwsError, json, parseBody, type StandIn } from "../../local/stand-in";
 import { type Desk, delivered, startDesk } from "../setup/desk";
 
@@ -11,7 +12,7 @@ let api: LocalFunction;
 let gateway: StandIn;
 
 beforeAll(async () => {
-  desk = await startDesk({ model: (body) => `of ${z.object({ seq_0: z.string() }).parse(body).seq_0}` });
+  desk = await startDesk({ model: jsonModel((body) => `of ${z.object({ seq_0: z.string() }).parse(body).seq_0}`) });
   api = desk.api();
   gateway = await startApiGateway({
     stageName: "dev",

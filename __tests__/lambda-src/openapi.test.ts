@@ -4,6 +4,7 @@ import { Ajv2020 } from "ajv/dist/2020";
 import addFormats from "ajv-formats";
 import { z } from "zod";
 import type { LocalFunction } from "../../local/lambda";
+import { jsonModel } from "../../local/sagemaker-runtime";
 import { AwsError } from "../../local/stand-in";
 import { type Desk, startDesk } from "../setup/desk";
 import { synthesizedStacks } from "../setup/stacks";
@@ -50,7 +51,7 @@ const faultsOf = (place: string, value: unknown) => {
 let desk: Desk;
 let api: LocalFunction;
 beforeAll(async () => {
-  desk = await startDesk({ model: () => "" });
+  desk = await startDesk({ model: jsonModel(() => "") });
   api = desk.api();
   await desk.rows(
     "INSERT INTO prediction_results SELECT 'r' || n, '7', CASE n WHEN 1 THEN 'job' END, 'yes', 'e', 'v', '1', now(), now() FROM generate_series(1, 3) AS n",

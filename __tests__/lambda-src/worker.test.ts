@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { LocalFunction } from "../../local/lambda";
-import { ModelError } from "../../local/sagemaker-runtime";
+import { jsonModel, ModelError } from "../../local/sagemaker-runtime";
 import { AwsError, json } from "../../local/stand-in";
 import { type Desk, delivered, startDesk } from "../setup/desk";
 
@@ -34,7 +34,7 @@ let desk: Desk;
 let warm: LocalFunction;
 
 beforeAll(async () => {
-  desk = await startDesk({ model });
+  desk = await startDesk({ model: jsonModel(model) });
   warm = desk.worker();
 });
 afterAll(() => desk.stop());

@@ -79,7 +79,7 @@ test("the commands of the README lead from an empty account to results in a file
   const { KeyPairs } = keyPairs.parse(await moto.aws("ec2", "describe-key-pairs"));
   expect(KeyPairs).toEqual([expect.objectContaining({ KeyName: "poc-dev-key-pair", KeyType: "ed25519" })]);
   const rowsIn = async (file: string) => (await readFile(file, "utf8")).trim().split("\n").length - 1;
-  const asked = await rowsIn("samples/requests.csv");
+  const asked = await rowsIn("samples/paraphrase/requests.csv");
   for (const results of ["first.csv", "second.csv"]) expect(await rowsIn(join(checkout.folder, results))).toBe(asked);
 });
 

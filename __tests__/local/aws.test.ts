@@ -12,10 +12,12 @@ import { PutRecordCommand, SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/c
 import { GetQueueAttributesCommand, ReceiveMessageCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { connect } from "../../cli/connection";
 import { type LocalAws, startAws } from "../../local/aws";
+import { jsonModel } from "../../local/sagemaker-runtime";
 
 const project = process.cwd();
 const desk = mkdtempSync(join(tmpdir(), "offline-inference-desk-"));
-const model = jest.fn(() => "It's a paraphrase");
+const answer = jest.fn(() => "It's a paraphrase");
+const model = jsonModel(answer);
 let aws: LocalAws;
 
 beforeAll(async () => {
@@ -23,7 +25,7 @@ beforeAll(async () => {
   execFileSync(process.execPath, synth, { env: { ...process.env, CDKTF_OUTDIR: join(desk, "cdktf.out") } });
   symlinkSync(join(project, "local"), join(desk, "local"));
   process.chdir(desk);
-  aws = await startAws({ stack: "inference-dev", dataDir: ".local", model });
+  aws = await startAws({ stack: "cdktf.out/stacks/inference-dev", dataDir: ".local", model });
 }, 30_000);
 afterAll(async () => {
   await aws?.stop();
@@ -112,7 +114,7 @@ test("answers a request that is put on the queue, by the deployed bundles alone"
   const answer = () => fetch(`${aws.apiUrl}/predict/asked`);
   while ((await answer()).status === 404);
   expect(await (await answer()).text()).toContain("It's a paraphrase");
-  expect(model).toHaveBeenCalledWith({ seq_0: "one", seq_1: "two" });
+  expect(answer).toHaveBeenCalledWith({ seq_0: "one", seq_1: "two" });
 });
 
 test("a request that can never succeed ends in the dead-letter queue", async () => {
@@ -131,11 +133,15 @@ test("keeps the warehouse and the functions' logs in its folder", () => {
 });
 
 test("a stack that is not synthesized is refused", async () => {
-  await expect(startAws({ stack: "no-such-stack", dataDir: ".other", model })).rejects.toThrow("no-such-stack");
+  await expect(startAws({ stack: "cdktf.out/stacks/no-such-stack", dataDir: ".other", model })).rejects.toThrow(
+    "no-such-stack",
+  );
 });
 
 test("a second run does not take the folder of one that is still running", async () => {
-  await expect(startAws({ stack: "inference-dev", dataDir: ".local", model })).rejects.toThrow(".local is in use");
+  await expect(startAws({ stack: "cdktf.out/stacks/inference-dev", dataDir: ".local", model })).rejects.toThrow(
+    ".local is in use",
+  );
 });
 
 test("is found by the parameter that the stack writes, as a deployed pipeline is", async () => {

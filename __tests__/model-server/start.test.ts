@@ -6,7 +6,8 @@ import { promisify } from "node:util";
 import { create } from "tar";
 import { z } from "zod";
 import { readRequestsFile } from "../../cli/requests-file";
-import { paraphrases } from "../../local/lexical-model";
+import { paraphrases } from "../../samples/paraphrase/lexical-model";
+import type { Model } from "../../local/sagemaker-runtime";
 import { serveModel } from "../../local/served-model";
 import { tinyModel } from "../setup/tiny-model";
 
@@ -50,13 +51,20 @@ const node = (...args: string[]) =>
   );
 const start = (...args: string[]) => node("--import", "tsx", "cli/start.ts", ...args);
 
+/** What a model of JSON answers. */
+async function ask(model: Model, body: unknown): Promise<unknown> {
+  const json = "application/json";
+  const answer = await model({ body: Buffer.from(JSON.stringify(body)), contentType: json, accept: json });
+  return JSON.parse(answer.body.toString());
+}
+
 /** What the model itself answers to the sample file. */
 async function answersOf(artifact: string) {
-  const rows = await readRequestsFile("samples/requests.csv");
+  const rows = await readRequestsFile("samples/paraphrase/requests.csv");
   const { model, stop } = await serveModel(artifact);
   try {
     const instances = rows.map(({ seq_0, seq_1 }) => ({ seq_0, seq_1 }));
-    const { predictions } = z.object({ predictions: z.array(z.string()) }).parse(await model({ instances }));
+    const { predictions } = z.object({ predictions: z.array(z.string()) }).parse(await ask(model, { instances }));
     return { rows, predictions };
   } finally {
     await stop();
@@ -83,26 +91,26 @@ test("npm start refuses what is no model before it starts anything", async () =>
     stdout: "",
     stderr: "Starting the model of nowhere.tar.gz ...\nThere is no archive or folder nowhere.tar.gz.\n",
   });
-  const { code, stdout, stderr } = await start("--model", "samples/requests.csv");
+  const { code, stdout, stderr } = await start("--model", "samples/paraphrase/requests.csv");
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
-  expect(stderr).toContain("samples/requests.csv could not be unpacked (");
+  expect(stderr).toContain("samples/paraphrase/requests.csv could not be unpacked (");
 });
 
 test("a served model speaks both contracts, and refuses as its container would", async () => {
   const pair = { seq_0: "The choir sings on Friday.", seq_1: "On Friday the choir sings." };
   const { model, stop } = await serveModel(tiny.folder);
   try {
-    expect(await model(pair)).toBe("It's a paraphrase");
+    expect(await ask(model, pair)).toBe("It's a paraphrase");
     const error = 'an instance must be {"seq_0": "<sentence>", "seq_1": "<sentence>"}';
-    expect(await model({ instances: [pair, {}] })).toEqual({ predictions: ["It's a paraphrase", { error }] });
-    await expect(model({})).rejects.toMatchObject({
+    expect(await ask(model, { instances: [pair, {}] })).toEqual({ predictions: ["It's a paraphrase", { error }] });
+    await expect(ask(model, {})).rejects.toMatchObject({
       status: 400,
       message: expect.stringMatching(/^the body must be /),
     });
   } finally {
     await stop();
   }
-  await expect(model(pair)).rejects.toThrow("fetch failed");
+  await expect(ask(model, pair)).rejects.toThrow("fetch failed");
 });
 
 test("model accuracy measures a model beside the stand-in", async () => {

@@ -1,7 +1,7 @@
 import { SageMakerRuntimeClient } from "@aws-sdk/client-sagemaker-runtime";
 import { z } from "zod";
 import { operator } from "../../local/credentials";
-import { ModelError, startSageMakerRuntime } from "../../local/sagemaker-runtime";
+import { jsonModel, ModelError, startSageMakerRuntime } from "../../local/sagemaker-runtime";
 import { AwsError, type StandIn, serve } from "../../local/stand-in";
 import { Failure } from "../../pipeline/failures";
 import { ModelEndpoint, type ModelEndpointProps } from "../../pipeline/predictions";
@@ -20,7 +20,8 @@ const at = ({ url }: StandIn, props: Partial<ModelEndpointProps> = {}, maxAttemp
 };
 
 const endpointWith = async (model: (body: unknown) => unknown, props: Partial<ModelEndpointProps> = {}) => {
-  const standIn = await startSageMakerRuntime({ endpointName: "paraphrases", variantName: "blue", model });
+  const options = { endpointName: "paraphrases", variantName: "blue", model: jsonModel(model) };
+  const standIn = await startSageMakerRuntime(options);
   started.push(standIn);
   return at(standIn, props);
 };

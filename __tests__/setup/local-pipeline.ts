@@ -1,14 +1,14 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type LocalAws, startAws } from "../../local/aws";
-import { lexicalModel } from "../../local/lexical-model";
+import { lexicalModel } from "../../samples/paraphrase/lexical-model";
+import { type PipelineOptions, type LocalPipeline as Started, startPipeline } from "../../local/pipeline";
 import type { Model } from "../../local/sagemaker-runtime";
 import { type ProgramOptions, runProgram, startProgram } from "./program";
 
 /** A pipeline that runs on this machine, as `npm start -- --keep` has it, and the program that works with it. */
 export interface LocalPipeline {
-  readonly aws: LocalAws;
+  readonly aws: Started;
   /** A folder of this pipeline's own, for files. */
   readonly folder: string;
   /** Starts `offline-inference ...` on it. */
@@ -18,10 +18,14 @@ export interface LocalPipeline {
   stop(): Promise<void>;
 }
 
-/** @param model answers the endpoint's invocations @default the stand-in that compares words */
-export async function startLocalPipeline(model: Model = lexicalModel) {
+/**
+ * @param model answers the endpoint's invocations @default the stand-in that compares words
+ * @param settings of which pipeline @default config.ts's, of the stack that the tests' set-up has synthesized
+ */
+export async function startLocalPipeline(model: Model = lexicalModel, settings?: PipelineOptions["settings"]) {
   const folder = await mkdtemp(join(tmpdir(), "local-pipeline-"));
-  const aws = await startAws({ stack: "inference-dev", dataDir: join(folder, "data"), model });
+  const stack = settings === undefined ? "cdktf.out/stacks/inference-dev" : undefined;
+  const aws = await startPipeline({ dataDir: join(folder, "data"), model, settings, environment: "dev", stack });
   const environment = { ...aws.environment, AWS_PROFILE: undefined, OFFLINE_INFERENCE_ENV: "dev" };
   const on = (options: ProgramOptions = {}) => ({
     ...options,

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { paraphrases } from "../../local/lexical-model";
 import { type ServedModel, serveModel } from "../../local/served-model";
+import { paraphrases } from "../../samples/paraphrase/lexical-model";
 import { accuracyTable, type Judgement } from "./accuracy";
 import { type LabelledPair, readLabelledPairs } from "./labelled-pairs";
 
@@ -36,9 +36,13 @@ async function answersOf({ model }: ServedModel, pairs: readonly LabelledPair[])
   for (let start = 0; start < pairs.length; start += pairsPerCall) {
     const asked = pairs.slice(start, start + pairsPerCall);
     const several = z.object({ predictions: z.array(answer).length(asked.length) });
-    const { predictions } = several.parse(
-      await model({ instances: asked.map(({ seq_0, seq_1 }) => ({ seq_0, seq_1 })) }),
-    );
+    const instances = asked.map(({ seq_0, seq_1 }) => ({ seq_0, seq_1 }));
+    const { body } = await model({
+      body: Buffer.from(JSON.stringify({ instances })),
+      contentType: "application/json",
+      accept: "application/json",
+    });
+    const { predictions } = several.parse(JSON.parse(body.toString()));
     for (const [index, { id }] of asked.entries()) answers.set(id, isYes(answer.parse(predictions[index])));
     console.error(`${answers.size} of ${pairs.length} pairs are answered`);
   }

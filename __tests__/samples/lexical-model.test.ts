@@ -1,4 +1,4 @@
-import { paraphrases } from "../../local/lexical-model";
+import { paraphrases } from "../../samples/paraphrase/lexical-model";
 
 const yes = "It's a paraphrase";
 const no = "Not a paraphrase";

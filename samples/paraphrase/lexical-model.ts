@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ModelError } from "./sagemaker-runtime";
+import { jsonModel, ModelError } from "../../local/sagemaker-runtime";
 
 /** The two answers there are, in the wording of the model that this one stands in for. */
 export type Answer = "It's a paraphrase" | "Not a paraphrase";
@@ -54,7 +54,7 @@ const sentencePair = z.object({ seq_0: z.string(), seq_1: z.string() });
 const severalInstances = z.object({ instances: z.array(z.unknown()) });
 
 /** The stand-in for the model, behind both contracts of the model's own. */
-export function lexicalModel(body: unknown): unknown {
+export const lexicalModel = jsonModel((body) => {
   const several = severalInstances.safeParse(body);
   if (several.success) {
     const answers = several.data.instances.map((instance) => sentencePair.safeParse(instance));
@@ -65,4 +65,4 @@ export function lexicalModel(body: unknown): unknown {
   const pair = sentencePair.safeParse(body);
   if (!pair.success) throw new ModelError(400, z.prettifyError(pair.error));
   return paraphrases(pair.data);
-}
+});

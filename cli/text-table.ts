@@ -1,0 +1,59 @@
+/** What takes two places at a terminal: East Asian wide characters, and emoji. */
+const wide =
+  /\p{Emoji_Presentation}|\u{FE0F}|[\u{1100}-\u{115F}\u{2E80}-\u{303E}\u{3041}-\u{4DBF}\u{4E00}-\u{A4CF}\u{A960}-\u{A97F}\u{AC00}-\u{D7A3}\u{F900}-\u{FAFF}\u{FE30}-\u{FE6F}\u{FF00}-\u{FF60}\u{FFE0}-\u{FFE6}\u{1F300}-\u{1FAFF}\u{20000}-\u{3FFFD}]/u;
+const segmenter = new Intl.Segmenter("en");
+const gap = "  ";
+/** The least places that a column is shown in. */
+const narrowest = 6;
+
+const graphemesOf = (text: string) => [...segmenter.segment(text)].map(({ segment }) => segment);
+const placesOf = (grapheme: string) => (wide.test(grapheme) ? 2 : 1);
+
+/** How many places of a terminal a text takes. */
+export const widthOf = (text: string) => graphemesOf(text).reduce((sum, grapheme) => sum + placesOf(grapheme), 0);
+
+/** A text in so many places, filled up with spaces; what does not fit ends with `…`. What does not print is a space. */
+export function inPlaces(given: string, places: number): string {
+  const line = given.slice(0, 8 * places).replace(/[\p{C}\s]+/gu, " "); // a text may be huge
+  const isCut = given.length > 8 * places || widthOf(line) > places;
+  let text = "";
+  let used = 0;
+  for (const grapheme of graphemesOf(line)) {
+    if (used + placesOf(grapheme) > (isCut ? places - 1 : places)) break;
+    text += grapheme;
+    used += placesOf(grapheme);
+  }
+  if (!isCut) return text + " ".repeat(places - used);
+  return `${text}…${" ".repeat(places - used - 1)}`;
+}
+
+/**
+ * A table that fits a terminal: the widest columns give way first, and where even narrow ones are too many, those in
+ * the middle are left out.
+ * @param width of the terminal, in places
+ * @param last how many columns at the end are never left out
+ */
+export function textTable(head: readonly string[], rows: readonly (readonly string[])[], width: number, last = 1) {
+  const fit = Math.max(last + 2, Math.floor((width + gap.length) / (narrowest + gap.length)));
+  const isShown = (place: number) => head.length <= fit || place < fit - last - 1 || place >= head.length - last;
+  const pick = (cells: readonly string[]) => {
+    const shown = cells.filter((_, place) => isShown(place));
+    return head.length <= fit ? shown : [...shown.slice(0, -last), "…", ...shown.slice(-last)];
+  };
+  const lines = [head, ...rows].map(pick);
+  const widths = (lines[0] ?? []).map((_, place) =>
+    Math.max(...lines.map((line) => Math.min(width, widthOf((line[place] ?? "").slice(0, 8 * width))))),
+  );
+  const room = width - gap.length * (widths.length - 1);
+  while (widths.reduce((sum, one) => sum + one, 0) > room && Math.max(...widths) > 1) {
+    widths[widths.indexOf(Math.max(...widths))] = Math.max(...widths) - 1;
+  }
+  return lines
+    .map((line) =>
+      line
+        .map((cell, place) => inPlaces(cell, widths[place] ?? 0))
+        .join(gap)
+        .trimEnd(),
+    )
+    .join("\n");
+}

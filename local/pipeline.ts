@@ -1,0 +1,59 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { type Environment, loadConfig, type Settings } from "../config";
+import { type LocalAws, mustBeFree, startAws } from "./aws";
+import type { Model } from "./sagemaker-runtime";
+
+export interface PipelineOptions {
+  /** Folder for all that it keeps: the stack, the warehouse's data, the logs. What an earlier run left is removed. */
+  readonly dataDir: string;
+  /** Answers the endpoint's invocations. */
+  readonly model: Model;
+  /** Settings in the place of those of config.ts, with another contract say. @default config.ts's */
+  readonly settings?: Settings;
+  /** Which of their environments it is. @default their `defaultEnvironment`, or else the first of them */
+  readonly environment?: string;
+  /** Folder of a stack of these settings that is synthesized already. @default it is synthesized from them */
+  readonly stack?: string;
+}
+
+/** A pipeline that runs on this machine. */
+export interface LocalPipeline extends LocalAws {
+  /** The environment that it is. */
+  readonly configuration: Environment;
+}
+
+/** The environment of settings that a pipeline is made of. @throws ConfigError, and when there is no such environment */
+export function configurationOf({ settings, environment }: Pick<PipelineOptions, "settings" | "environment"> = {}) {
+  const { shared, environments } = loadConfig(settings);
+  const name = environment ?? shared.defaultEnvironment ?? Object.keys(environments)[0] ?? "";
+  const found = environments[name];
+  if (found === undefined)
+    throw new Error(`There is no environment ${name}, only ${Object.keys(environments).join(", ")}`);
+  return { shared, configuration: found };
+}
+
+/**
+ * Runs the pipeline of an environment on this machine, by the functions' bundles in dist/ as they are deployed.
+ * @throws when the settings are wrong, there are no bundles, or another run has `dataDir`
+ */
+export async function startPipeline({ dataDir, model, stack, ...which }: PipelineOptions): Promise<LocalPipeline> {
+  const { shared, configuration } = configurationOf(which);
+  const aws = await startAws({ stack: stack ?? (await synthesize(shared, configuration, dataDir)), dataDir, model });
+  return Object.assign(aws, { configuration });
+}
+
+type Read = ReturnType<typeof configurationOf>;
+
+/** Writes the environment's stack below a folder, and gives the stack's own. */
+async function synthesize(shared: Read["shared"], configuration: Read["configuration"], dataDir: string) {
+  const [{ App }, { InferenceStack }] = await Promise.all([import("cdktf"), import("../stacks/inference-stack")]);
+  const outdir = join(dataDir, "cdktf.out");
+  await mustBeFree(dataDir);
+  rmSync(outdir, { recursive: true, force: true });
+  mkdirSync(outdir, { recursive: true });
+  const app = new App({ skipValidation: true, outdir });
+  const { node } = new InferenceStack(app, `inference-${configuration.name}`, shared, configuration);
+  app.synth();
+  return join(outdir, "stacks", node.id);
+}
