@@ -67,7 +67,14 @@ const failureOf = (error: unknown, single: boolean, cut: boolean): Failure => {
   return failed(cut ? "the endpoint did not answer in time" : `the endpoint failed: ${reasonOf(error)}`, "shared");
 };
 
-const responseSchema = z.object({ Body: z.instanceof(Uint8Array), InvokedProductionVariant: z.string().min(1) });
+const responseSchema = z.object({
+  /** The SDK has none where the body is empty. */
+  Body: z
+    .instanceof(Uint8Array)
+    .nullish()
+    .transform((body) => body ?? new Uint8Array()),
+  InvokedProductionVariant: z.string().min(1),
+});
 
 const unexpected = (reason: string, kind: "own" | "shared") => new Failure("unexpected_answer", reason, kind);
 
@@ -151,7 +158,7 @@ export class ModelEndpoint {
   /** What a response says to each of so many questions. */
   private answersOf(response: unknown, count: number, latency: number): Failure | (Answer | Failure)[] {
     const { data } = responseSchema.safeParse(response);
-    if (data === undefined) return unexpected("the endpoint's answer has no body or no variant", "shared");
+    if (data === undefined) return unexpected("the endpoint's answer names no variant", "shared");
     const { Body, InvokedProductionVariant: variant } = data;
     const answers = this.format.answersOf(Body, count);
     if ("unexpected" in answers) return unexpected(answers.unexpected, count === 1 ? "own" : "shared");

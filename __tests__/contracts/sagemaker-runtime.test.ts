@@ -8,7 +8,7 @@ let client: SageMakerRuntimeClient;
 const model = jest.fn();
 
 beforeAll(async () => {
-  service = await startSageMakerRuntime({ endpointName: "paraphrases", variantName: "first", model: jsonModel(model) });
+  service = await startSageMakerRuntime({ endpointName: "classifier", variantName: "first", model: jsonModel(model) });
   client = new SageMakerRuntimeClient({
     endpoint: service.url,
     region: "us-east-1",
@@ -22,14 +22,14 @@ afterAll(async () => {
 });
 beforeEach(() => model.mockReset());
 
-const invoke = (Body: string, { EndpointName = "paraphrases", ContentType = "application/json" } = {}) =>
+const invoke = (Body: string, { EndpointName = "classifier", ContentType = "application/json" } = {}) =>
   client.send(new InvokeEndpointCommand({ EndpointName, ContentType, Body }));
 
 test("gives the model the body, and answers with its JSON and the variant that answered", async () => {
-  model.mockResolvedValue("It's a paraphrase");
+  model.mockResolvedValue("good");
   const { Body, ContentType, InvokedProductionVariant } = await invoke('{"seq_0":"a","seq_1":"b"}');
   expect(model).toHaveBeenCalledWith({ seq_0: "a", seq_1: "b" });
-  expect(Body?.transformToString()).toBe('"It\'s a paraphrase"');
+  expect(Body?.transformToString()).toBe('"good"');
   expect({ ContentType, InvokedProductionVariant }).toEqual({
     ContentType: "application/json",
     InvokedProductionVariant: "first",
@@ -67,7 +67,7 @@ test("refuses an endpoint that does not exist", async () => {
 });
 
 test("takes a body of 6,291,456 bytes and no byte more", async () => {
-  model.mockReturnValue("Not a paraphrase");
+  model.mockReturnValue("good");
   const body = (bytes: number) => JSON.stringify("x".repeat(bytes - 2));
   await expect(invoke(body(6_291_456))).resolves.toBeDefined();
   await expect(invoke(body(6_291_457))).rejects.toMatchObject({ name: "ValidationError" });

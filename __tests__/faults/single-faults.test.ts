@@ -5,8 +5,8 @@ let worlds: World[];
 
 beforeAll(async () => {
   worlds = await Promise.all([
-    startWorld({ isolation: "repeatable read", contract: "pair" }),
-    startWorld({ isolation: "serializable", contract: "instances" }),
+    startWorld({ isolation: "repeatable read", request: "json" }),
+    startWorld({ isolation: "serializable", request: "csv" }),
   ]);
 });
 afterAll(() => Promise.all(worlds.map((world) => world.stop())));

@@ -6,9 +6,12 @@ import {
   SendMessageBatchCommand,
 } from "@aws-sdk/client-sqs";
 import { z } from "zod";
+import type { RequestFormat } from "../../contract/model-contract";
 import type { LocalFunction } from "../../local/lambda";
-import { jsonModel, ModelError } from "../../local/sagemaker-runtime";
+import { ModelError } from "../../local/sagemaker-runtime";
 import type { Answer, Request } from "../../local/stand-in";
+import type { FeatureRow } from "../../pipeline/features";
+import { contractIn, modelOf, valuesIn } from "../setup/contract";
 import { type Service, startDesk } from "../setup/desk";
 import { sqsClient } from "../setup/queues";
 import { createConflict, type Fault, hinderingOf, isSilent, operationOf } from "./faults";
@@ -54,20 +57,14 @@ const retentionSeconds = 1_209_600;
 /** More than a schedule takes. */
 const visibilitySeconds = 600;
 
-const pair = z.object({ seq_0: z.string(), seq_1: z.string() });
-const instances = z.object({ instances: z.array(pair) });
 const refusal = "no, thank you";
+const outputOf = (city: string) => `in ${city}`;
 
-const outputOf = ({ seq_0, seq_1 }: z.infer<typeof pair>) => `${seq_0} | ${seq_1}`;
-
-/** Speaks both contracts. Of a call with an input that it refuses, it refuses all. */
-const model = (body: unknown) => {
-  const batch = instances.safeParse(body);
-  const pairs = batch.data?.instances ?? [pair.parse(body)];
-  if (pairs.some(({ seq_1 }) => seq_1 === refusal)) throw new ModelError(400, "cannot read this");
-  const outputs = pairs.map(outputOf);
-  return batch.success ? { predictions: outputs } : outputs[0];
-};
+/** Of a call with an input that it refuses, it refuses all. */
+const model = modelOf((cities) => {
+  if (cities.some((city) => city.startsWith(refusal))) throw new ModelError(400, "cannot read this");
+  return cities.map(outputOf);
+});
 
 const batchResponse = z.object({ batchItemFailures: z.array(z.object({ itemIdentifier: z.string() })) });
 
@@ -93,13 +90,13 @@ const inRuns = <T>(items: readonly T[], count: number): T[][] => {
 export interface WorldSettings {
   /** Of the warehouse's transactions. */
   readonly isolation: "repeatable read" | "serializable";
-  /** With the model. */
-  readonly contract: "pair" | "instances";
+  /** In which the model is asked. */
+  readonly request: RequestFormat;
 }
 
 /** The pipeline's worker between its queue and AWS, where every delivery and every call can go wrong. */
 export const startWorld = async (settings: WorldSettings) => {
-  const desk = await startDesk({ model: jsonModel(model), isolation: settings.isolation });
+  const desk = await startDesk({ model, isolation: settings.isolation });
   await desk.rows(createConflict);
   const sqs = sqsClient();
   const { queueUrl, deadLetterQueueUrl } = desk;
@@ -109,10 +106,10 @@ export const startWorld = async (settings: WorldSettings) => {
       { timeoutSeconds },
       {
         AWS_SESSION_TOKEN: name, // goes with every call, and so says whose it is
-        MODEL_CONTRACT: settings.contract,
         INSTANCES_PER_CALL: "4",
         MESSAGE_RETENTION_SECONDS: String(retentionSeconds),
       },
+      contractIn(settings.request),
     );
   const workersOf = (timeoutSeconds: number) => {
     return { first: workerOf("first", timeoutSeconds), second: workerOf("second", timeoutSeconds) };
@@ -304,11 +301,12 @@ export const startWorld = async (settings: WorldSettings) => {
 
   /** Sends the messages of a schedule, with what they ask for in the feature store, and gives where each must end. */
   const begin = async (prefix: string, messages: readonly Kind[]) => {
-    const records: { id: string; seq_0: string; seq_1: string }[] = [];
-    const inputOf = (name: string, seq_1 = `'; DROP TABLE prediction_results; -- "${name}" 😀`) => {
-      const record = { id: `${prefix}/${name}`, seq_0: `first of ${prefix}/${name}`, seq_1 };
-      records.push(record);
-      return { id: record.id, end: { output: outputOf(record) } };
+    const records: FeatureRow[] = [];
+    const inputOf = (name: string, word = `'; DROP TABLE prediction_results; -- "😀"`) => {
+      const id = `${prefix}/${name}`;
+      const city = `${word} of ${id}`;
+      records.push({ id, values: valuesIn(city) });
+      return { id, end: { output: outputOf(city) } };
     };
     const common = inputOf("common");
     const requests = messages.map((kind, place): { body: unknown; end: End; requestId?: string } => {
@@ -345,7 +343,7 @@ export const startWorld = async (settings: WorldSettings) => {
       await desk.putRecord({
         id: `${prefix}/incomplete-${place}`,
         event_time: new Date().toISOString(),
-        seq_0: "alone",
+        age: "36",
       });
     }
     const ids = await send(requests.map(({ body }) => (typeof body === "string" ? body : JSON.stringify(body))));

@@ -3,8 +3,8 @@ import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import { startApiGateway } from "../../local/api-gateway";
 import type { LocalFunction } from "../../local/lambda";
-import { jsonModel } from "../../local/sagemaker-runtime";
 import { AwsError, json, parseBody, type StandIn } from "../../local/stand-in";
+import { modelOf, valuesIn } from "../setup/contract";
 import { type Desk, delivered, startDesk } from "../setup/desk";
 
 let desk: Desk;
@@ -12,7 +12,7 @@ let api: LocalFunction;
 let gateway: StandIn;
 
 beforeAll(async () => {
-  desk = await startDesk({ model: jsonModel((body) => `of ${z.object({ seq_0: z.string() }).parse(body).seq_0}`) });
+  desk = await startDesk({ model: modelOf((cities) => cities.map((city) => `of ${city}`)) });
   api = desk.api();
   gateway = await startApiGateway({
     stageName: "dev",
@@ -304,8 +304,8 @@ describe("GET /predict/{id}", () => {
   test("answers with the stored predictions of the input alone, newest first", async () => {
     const worker = desk.worker();
     await desk.features.write([
-      { id: "a/b é", seq_0: "mine", seq_1: "x" },
-      { id: "other", seq_0: "not mine", seq_1: "x" },
+      { id: "a/b é", values: valuesIn("mine") },
+      { id: "other", values: valuesIn("not mine") },
     ]);
     const requestedAt = "2026-01-31T12:00:00.123Z";
     for (const requestId of ["first", "second"])
@@ -317,7 +317,7 @@ describe("GET /predict/{id}", () => {
     const prediction = {
       inputId: "a/b é",
       output: "of mine",
-      model: { endpoint: "paraphrases", variant: "first", release: "2026-01" },
+      model: { endpoint: "classifier", variant: "first", release: "2026-01" },
       requestedAt,
       predictedAt: expect.stringMatching(/^\d{4}-.*Z$/),
     };

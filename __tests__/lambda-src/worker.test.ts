@@ -1,45 +1,42 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { LocalFunction } from "../../local/lambda";
-import { jsonModel, ModelError } from "../../local/sagemaker-runtime";
+import { ModelError } from "../../local/sagemaker-runtime";
 import { AwsError, json } from "../../local/stand-in";
+import { contractIn, modelOf, valuesIn } from "../setup/contract";
 import { type Desk, delivered, startDesk } from "../setup/desk";
 
-const pairSchema = z.object({ seq_0: z.string(), seq_1: z.string() });
-const callSchema = z.union([pairSchema, z.object({ instances: z.array(pairSchema) })]);
-const asked: unknown[] = [];
+const calls: string[][] = [];
 
-const model = (body: unknown) => {
-  asked.push(body);
-  const call = callSchema.parse(body);
-  return "instances" in call ? { predictions: call.instances.map(instance) } : answer(call);
-};
+const model = modelOf((cities) => {
+  calls.push(cities);
+  return Promise.all(cities.map(answer));
+});
 
-const instance = (pair: z.infer<typeof pairSchema>) =>
-  pair.seq_1 === "decline" ? { error: `cannot read ${pair.seq_0}` } : answer(pair);
-
-/** Says what it was asked, so that a mix-up of sentences or of rows shows. */
-const answer = ({ seq_0, seq_1 }: z.infer<typeof pairSchema>) => {
-  if (seq_1 === "refuse") throw new ModelError(400, `cannot read ${seq_0}`);
-  if (seq_1 === "hurry") throw new ModelError(503, "all busy");
-  if (seq_1 === "break") throw new ModelError(500, "out of memory");
-  if (seq_1 === "garbage") return { label: 1 };
-  if (seq_1 === "ramble") return "é".repeat(40_000);
-  if (seq_1 === "fill") return "x".repeat(60_000);
-  if (seq_1 === "wait") return new Promise<unknown>(() => {});
-  return `${seq_0} | ${seq_1}`;
+/** Says what it was asked, so that a mix-up of inputs shows. A city's first word says what is to become of it. */
+const answer = (city: string): unknown => {
+  const [word] = city.split(" ");
+  if (word === "refuse") throw new ModelError(400, `cannot read ${city}`);
+  if (word === "hurry") throw new ModelError(503, "all busy");
+  if (word === "break") throw new ModelError(500, "out of memory");
+  if (word === "decline") return { error: `cannot read ${city}` };
+  if (word === "garbage") return undefined;
+  if (word === "ramble") return "é".repeat(40_000);
+  if (word === "fill") return "x".repeat(60_000);
+  if (word === "wait") return new Promise<unknown>(() => {});
+  return `in ${city}`;
 };
 
 let desk: Desk;
 let warm: LocalFunction;
 
 beforeAll(async () => {
-  desk = await startDesk({ model: jsonModel(model) });
+  desk = await startDesk({ model });
   warm = desk.worker();
 });
 afterAll(() => desk.stop());
 beforeEach(() => {
-  asked.length = 0;
+  calls.length = 0;
 });
 afterEach(() => {
   desk.unhinder();
@@ -67,8 +64,8 @@ interface Sent {
 }
 
 /** Writes an input, and gives a message that asks for it. */
-const requested = async (id: string, seq_1 = "second", { sentAt, receiveCount, ...more }: Sent = {}) => {
-  await desk.features.write([{ id, seq_0: `first of ${id}`, seq_1 }]);
+const requested = async (id: string, word = "Lyon", { sentAt, receiveCount, ...more }: Sent = {}) => {
+  await desk.features.write([{ id, values: valuesIn(`${word} of ${id}`) }]);
   return delivered({ id, ...more }, sentAt, receiveCount);
 };
 
@@ -108,13 +105,13 @@ const systemic = (message: string | RegExp) =>
     message: typeof message === "string" ? message : expect.stringMatching(message),
   });
 
-test("asks the model about both sentences", async () => {
-  await deliver([await requested("both")]);
-  expect(asked).toEqual([{ seq_0: "first of both", seq_1: "second" }]);
+test("asks the model about an input's features", async () => {
+  await deliver([await requested("one")]);
+  expect(calls).toEqual([["Lyon of one"]]);
 });
 
 test("stores the answer with its request, its model and its times", async () => {
-  const message = await requested("whole", "second", {
+  const message = await requested("whole", "Lyon", {
     requestId: "request-whole",
     jobId: "job-7",
     sentAt: aWhileAgo,
@@ -126,8 +123,8 @@ test("stores the answer with its request, its model and its times", async () => 
   expect(row).toMatchObject({
     input_id: "whole",
     job_id: "job-7",
-    output: "first of whole | second",
-    endpoint: "paraphrases",
+    output: "in Lyon of whole",
+    endpoint: "classifier",
     variant: "first",
     model_release: "2026-01",
     requested: "2026-01-31 12:00:00.123",
@@ -150,7 +147,7 @@ test("makes one row of a message that is delivered again", async () => {
 });
 
 test("makes one row of two messages with one request id, and two of two requests for one input", async () => {
-  await desk.features.write([{ id: "twice", seq_0: "a", seq_1: "b" }]);
+  await desk.features.write([{ id: "twice", values: valuesIn("Lyon") }]);
   const same = [1, 2].map(() => delivered({ id: "twice", requestId: "same" }));
   expect(await deliver([...same, delivered({ id: "twice" }), delivered({ id: "twice" })])).toEqual([]);
   expect(await outputOf("same")).toHaveLength(1);
@@ -159,7 +156,7 @@ test("makes one row of two messages with one request id, and two of two requests
 
 test("makes one row each of a batch that four functions work on at once", async () => {
   const ids = Array.from({ length: 10 }, (_, place) => `raced-${place}`);
-  await desk.features.write(ids.map((id) => ({ id, seq_0: id, seq_1: "b" })));
+  await desk.features.write(ids.map((id) => ({ id, values: valuesIn(id) })));
   for (let round = 0; round < 5; round++) {
     const messages = ids.map((id) => delivered({ id, jobId: `race-${round}` }));
     const returned = await Promise.all([1, 2, 3, 4].map(() => deliver(messages)));
@@ -179,7 +176,7 @@ test("answers a batch with one read and one write", async () => {
   for (const call of desk.calls) counts.set(call, (counts.get(call) ?? 0) + 1);
   expect(Object.fromEntries(counts)).toEqual({
     "SAGEMAKER_FEATURESTORE_RUNTIME /BatchGetRecord": 1,
-    "SAGEMAKER_RUNTIME /endpoints/paraphrases/invocations": 12,
+    "SAGEMAKER_RUNTIME /endpoints/classifier/invocations": 12,
     "REDSHIFT_DATA RedshiftData.BatchExecuteStatement": 1,
   });
 });
@@ -206,26 +203,26 @@ describe("of what can never be answered", () => {
     },
     {
       what: "an input that the model refuses",
-      seq_1: "refuse",
+      word: "refuse",
       reason: "the model refused the input (400)",
       code: "refused_by_model",
     },
     {
       what: "an output longer than its column",
-      seq_1: "ramble",
+      word: "ramble",
       reason: "output must be at most 65,535 UTF-8 bytes, got 80,000",
       code: "too_large",
     },
   ])(
     "$what goes to the dead-letter queue with its reason, and its neighbours are answered",
-    async ({ body, seq_1, reason, code }) => {
+    async ({ body, word, reason, code }) => {
       const good = await requested("neighbour");
       const bad =
-        seq_1 === undefined
+        word === undefined
           ? delivered(body ?? "", aWhileAgo)
-          : await requested(`bad-${seq_1}`, seq_1, { sentAt: aWhileAgo });
+          : await requested(`bad-${word}`, word, { sentAt: aWhileAgo });
       expect(await deliver([bad, good])).toEqual([]);
-      expect(await outputOf(good.messageId)).toEqual(["first of neighbour | second"]);
+      expect(await outputOf(good.messageId)).toEqual(["in Lyon of neighbour"]);
       expect(await outputOf(bad.messageId)).toEqual([]);
       const [letter] = await desk.take(desk.deadLetterQueueUrl, 1);
       expect(letter?.reason).toMatch(reason);
@@ -241,7 +238,7 @@ describe("of what can never be answered", () => {
     const bad = delivered({ id: "late", jobId: "job-late" }, aWhileAgo);
     await deliver([bad]);
     const [letter] = await desk.take(desk.deadLetterQueueUrl, 1);
-    await desk.features.write([{ id: "late", seq_0: "a", seq_1: "b" }]);
+    await desk.features.write([{ id: "late", values: valuesIn("Lyon") }]);
     expect(await deliver([delivered(letter?.body ?? "")])).toEqual([]);
     const rows = await desk.rows(
       "SELECT request_id, job_id, requested_at::text FROM prediction_results WHERE input_id = 'late'",
@@ -261,8 +258,8 @@ describe("of what can never be answered", () => {
 });
 
 describe("of what may be answered later", () => {
-  test.each(["break", "garbage"])("only what the model fails at goes back to the queue: %s", async (seq_1) => {
-    const [bad, good] = [await requested(`later-${seq_1}`, seq_1), await requested("beside")];
+  test.each(["break", "garbage"])("only what the model fails at goes back to the queue: %s", async (word) => {
+    const [bad, good] = [await requested(`later-${word}`, word), await requested("beside")];
     expect(await deliver([bad, good])).toEqual([bad.messageId]);
     expect(await outputOf(good.messageId)).toHaveLength(1);
   });
@@ -273,7 +270,7 @@ describe("of what may be answered later", () => {
       return forward();
     };
     const messages = await Promise.all(
-      ["throttle me", "b", "throttle me", "b"].map((seq_1, n) => requested(`busy-${n}`, seq_1)),
+      ["throttle me", "b", "throttle me", "b"].map((word, n) => requested(`busy-${n}`, word)),
     );
     const turnedAway = [messages[0]?.messageId, messages[2]?.messageId];
     expect(await deliver(messages)).toEqual(turnedAway);
@@ -335,7 +332,7 @@ describe("of what may be answered later", () => {
     await expect(deliver(messages, worker)).rejects.toEqual(
       systemic("the endpoint answered none of 1 requests: the endpoint did not answer in time"),
     );
-    expect(asked).toHaveLength(1);
+    expect(calls).toHaveLength(1);
     expect([...queue.rested().keys()]).toEqual(messages.map(({ receiptHandle }) => receiptHandle));
   });
 
@@ -423,9 +420,9 @@ describe("of what fails time and again", () => {
   test.each([
     ["break", "endpoint_failed"],
     ["garbage", "unexpected_answer"],
-  ])("the fifth delivery is the last where others are answered: %s", async (seq_1, code) => {
-    const fourth = await requested(`fourth-${seq_1}`, seq_1, { receiveCount: 4 });
-    const fifth = await requested(`fifth-${seq_1}`, seq_1, { receiveCount: 5 });
+  ])("the fifth delivery is the last where others are answered: %s", async (word, code) => {
+    const fourth = await requested(`fourth-${word}`, word, { receiveCount: 4 });
+    const fifth = await requested(`fifth-${word}`, word, { receiveCount: 5 });
     expect(await deliver([fourth, fifth, await requested("beside")])).toEqual([fourth.messageId]);
     const [letter] = await desk.take(desk.deadLetterQueueUrl, 1);
     expect(letter).toMatchObject({ code, body: expect.stringContaining(fifth.messageId) });
@@ -444,7 +441,7 @@ describe("of what fails time and again", () => {
       }));
       return { ...rest, body: JSON.stringify({ Records: Records.filter((one) => !isBad(one)), Errors }) };
     };
-    const bad = await requested("unreadable", "second", { receiveCount: 5 });
+    const bad = await requested("unreadable", "Lyon", { receiveCount: 5 });
     const good = await requested("readable");
     expect(await deliver([bad, good])).toEqual([]);
     expect(await outputOf(good.messageId)).toHaveLength(1);
@@ -471,9 +468,9 @@ describe("while a service fails for all", () => {
     },
     {
       service: "SAGEMAKER_RUNTIME",
-      error: new AwsError("ValidationError", 400, "Endpoint paraphrases not found."),
+      error: new AwsError("ValidationError", 400, "Endpoint classifier not found."),
       fault:
-        "the endpoint answered none of 2 requests: the endpoint failed: ValidationError: Endpoint paraphrases not found.",
+        "the endpoint answered none of 2 requests: the endpoint failed: ValidationError: Endpoint classifier not found.",
     },
     {
       service: "REDSHIFT_DATA",
@@ -489,7 +486,7 @@ describe("while a service fails for all", () => {
       desk.hindrances[service] = () => {
         throw error;
       };
-      const good = [1, 2].map((n) => requested(`waits-${n}`, "second", { receiveCount: 50 }));
+      const good = [1, 2].map((n) => requested(`waits-${n}`, "Lyon", { receiveCount: 50 }));
       const [messages, bad] = [await Promise.all(good), delivered("{oops")];
       await expect(deliver([...messages, bad])).rejects.toEqual(systemic(fault));
       expect([...queue.rested().keys()]).toEqual(messages.map(({ receiptHandle }) => receiptHandle));
@@ -539,59 +536,95 @@ describe("while a service fails for all", () => {
   });
 });
 
-describe("with several instances in a call", () => {
-  let batched: LocalFunction;
-  beforeAll(() => {
-    batched = desk.worker({}, { MODEL_CONTRACT: "instances", INSTANCES_PER_CALL: "8" });
-  });
+describe.each(["instances", "jsonlines", "csv", "inputs"] as const)(
+  "with several inputs in a call of the format %s",
+  (request) => {
+    let batched: LocalFunction;
+    beforeAll(() => {
+      batched = desk.worker({}, { INSTANCES_PER_CALL: "8" }, contractIn(request));
+    });
 
-  test("answers a batch in a few calls, each request with its own answer", async () => {
-    const ids = Array.from({ length: 24 }, (_, n) => `many-${String(n).padStart(2, "0")}`);
-    const messages = await Promise.all(ids.map((id) => requested(id)));
-    expect(await deliver(messages, batched)).toEqual([]);
-    expect(asked).toHaveLength(3);
-    const rows = await desk.rows(
-      "SELECT input_id, request_id, output FROM prediction_results WHERE input_id LIKE 'many-%' ORDER BY input_id",
-    );
-    expect(rows).toEqual(
-      ids.map((id, n) => ({ input_id: id, request_id: messages[n]?.messageId, output: `first of ${id} | second` })),
-    );
-  });
+    test("answers a batch in a few calls, each request with its own answer", async () => {
+      const ids = Array.from({ length: 24 }, (_, n) => `${request}-many-${String(n).padStart(2, "0")}`);
+      const messages = await Promise.all(ids.map((id) => requested(id)));
+      expect(await deliver(messages, batched)).toEqual([]);
+      expect(calls).toHaveLength(3);
+      const rows = await desk.rows(
+        "SELECT input_id, request_id, output FROM prediction_results WHERE input_id LIKE $1 ORDER BY input_id",
+        [`${request}-many-%`],
+      );
+      expect(rows).toEqual(
+        ids.map((id, n) => ({ input_id: id, request_id: messages[n]?.messageId, output: `in Lyon of ${id}` })),
+      );
+    });
 
-  test.each(["refuse", "decline"])("one that the model will not have harms no other: %s", async (seq_1) => {
-    const good = await Promise.all([1, 2, 3].map((n) => requested(`beside-${seq_1}-${n}`)));
-    const bad = await requested(`bad-${seq_1}`, seq_1);
-    expect(await deliver([...good.slice(0, 1), bad, ...good.slice(1)], batched)).toEqual([]);
-    for (const { messageId } of good) expect(await outputOf(messageId)).toHaveLength(1);
-    const [letter] = await desk.take(desk.deadLetterQueueUrl, 1);
-    expect(letter).toMatchObject({ code: "refused_by_model", body: expect.stringContaining(bad.messageId) });
-  });
+    test.each(["refuse", "decline"])("one that the model will not have harms no other: %s", async (word) => {
+      const good = await Promise.all([1, 2, 3].map((n) => requested(`beside-${word}-${n}`)));
+      const bad = await requested(`bad-${word}`, word);
+      expect(await deliver([...good.slice(0, 1), bad, ...good.slice(1)], batched)).toEqual([]);
+      for (const { messageId } of good) expect(await outputOf(messageId)).toHaveLength(1);
+      const [letter] = await desk.take(desk.deadLetterQueueUrl, 1);
+      expect(letter).toMatchObject({ code: "refused_by_model", body: expect.stringContaining(bad.messageId) });
+    });
 
-  test("one that breaks the model is found by asking it alone, and no other is given up with it", async () => {
-    const last = { receiveCount: 5 };
-    const [bad, innocent, young] = [
-      await requested("culprit", "break", last),
-      await requested("innocent", "second", last),
-      await requested("young"),
-    ];
-    expect(await deliver([bad, innocent, young], batched)).toEqual([]);
-    expect(await outputOf(innocent.messageId)).toHaveLength(1);
-    expect(await outputOf(young.messageId)).toHaveLength(1);
-    const [letter] = await desk.take(desk.deadLetterQueueUrl, 1);
-    expect(letter).toMatchObject({ code: "endpoint_failed", body: expect.stringContaining(bad.messageId) });
+    test("one that breaks the model is found by asking it alone, and no other is given up with it", async () => {
+      const last = { receiveCount: 5 };
+      const [bad, innocent, young] = [
+        await requested("culprit", "break", last),
+        await requested("innocent", "Lyon", last),
+        await requested("young"),
+      ];
+      expect(await deliver([bad, innocent, young], batched)).toEqual([]);
+      expect(await outputOf(innocent.messageId)).toHaveLength(1);
+      expect(await outputOf(young.messageId)).toHaveLength(1);
+      const [letter] = await desk.take(desk.deadLetterQueueUrl, 1);
+      expect(letter).toMatchObject({ code: "endpoint_failed", body: expect.stringContaining(bad.messageId) });
+    });
+  },
+);
+
+test("asks with one feature as the whole body where that is agreed on", async () => {
+  const message = await requested("raw");
+  expect(await deliver([message], desk.worker({}, {}, contractIn("raw")))).toEqual([]);
+  expect(await outputOf(message.messageId)).toEqual(["in Lyon of raw"]);
+});
+
+describe("an answer is no prediction", () => {
+  const answered = (body: Buffer | string) => {
+    desk.hindrances.SAGEMAKER_RUNTIME = () => {
+      const headers = { "content-type": "application/json", "x-amzn-invoked-production-variant": "first" };
+      return Promise.resolve({ status: 200, headers, body });
+    };
+  };
+
+  test.each([
+    ["instances", '{"predictions":["a"]}', /got 1: an object with predictions$/],
+    ["inputs", '{"label":"secret"}', /got an object with label$/],
+    ["inputs", '[{"label":"secret","score":1}]', /got 1: a list of 1 object with label, score$/],
+    ["jsonlines", '"a"\n"b"\n"c"', /got 3: text that is no JSON$/],
+    ["csv", "a,1\n", /got 1: text that is no JSON$/],
+    ["csv", Buffer.from([0x61, 0x0a, 0xff]), /the model must answer in UTF-8, got other bytes$/],
+  ] as const)("where it is not one to each, or no text: %s", async (request, body, reason) => {
+    const worker = desk.worker({}, { INSTANCES_PER_CALL: "8" }, contractIn(request));
+    const messages = [await requested(`${request}-1`), await requested(`${request}-2`)];
+    answered(body);
+    watchQueue();
+    await expect(deliver(messages, worker)).rejects.toEqual(systemic(reason));
+    for (const { messageId } of messages) expect(await outputOf(messageId)).toEqual([]);
+    expect(desk.log()).not.toContain("secret");
   });
 });
 
 test("stores quotes, emoji and SQL exactly as they are", async () => {
   const id = `'; DROP TABLE prediction_results; -- "😀" \\ :v0 $1 \u{1F469}\u200D\u{1F680}`;
-  const sentence = `it's "quoted" '; DROP TABLE prediction_results; -- 😀\n\ttwo\\`;
-  await desk.features.write([{ id, seq_0: sentence, seq_1: "é" }]);
+  const city = `it's "quoted" '; DROP TABLE prediction_results; -- 😀\n\ttwo\\`;
+  await desk.features.write([{ id, values: valuesIn(city) }]);
   const message = delivered({ id, jobId: "'\"; --" });
   expect(await deliver([message])).toEqual([]);
   const rows = await desk.rows("SELECT input_id, job_id, output FROM prediction_results WHERE request_id = $1", [
     message.messageId,
   ]);
-  expect(rows).toEqual([{ input_id: id, job_id: "'\"; --", output: `${sentence} | é` }]);
+  expect(rows).toEqual([{ input_id: id, job_id: "'\"; --", output: `in ${city}` }]);
 });
 
 test("stores outputs that together are larger than a statement", async () => {
@@ -616,15 +649,15 @@ test("its database user may neither delete nor change what is stored", async () 
   expect(await outputOf(message.messageId)).toHaveLength(1);
 });
 
-test("logs each failure by its request and message, and no sentence", async () => {
+test("logs each failure by its request and message, and no feature", async () => {
   const worker = desk.worker();
-  const bad = await requested("secret", "refuse", { requestId: "request-secret" });
+  const bad = await requested("a-secret", "refuse", { requestId: "request-7" });
   await deliver([bad], worker);
   await desk.take(desk.deadLetterQueueUrl, 1);
   await worker.stop();
-  expect(desk.log()).toContain('"requestId":"request-secret"');
+  expect(desk.log()).toContain('"requestId":"request-7"');
   expect(desk.log()).toContain(bad.messageId);
-  expect(desk.log()).not.toContain("first of secret");
+  expect(desk.log()).not.toContain("of a-secret");
 });
 
 test("measures latency, lengths, age, predictions and failures by their reason", async () => {
@@ -632,7 +665,7 @@ test("measures latency, lengths, age, predictions and failures by their reason",
   const sentAt = new Date(Date.now() - 60_000);
   const returned = await requested("measured-later", "break", { sentAt });
   await deliver(
-    [await requested("measured", "second", { sentAt }), returned, delivered("{oops"), delivered("{")],
+    [await requested("measured", "Lyon", { sentAt }), returned, delivered("{oops"), delivered("{")],
     worker,
   );
   await desk.take(desk.deadLetterQueueUrl, 2);
@@ -658,8 +691,7 @@ test("measures latency, lengths, age, predictions and failures by their reason",
   expect(batch).toMatchObject({
     ...dimensions("service"),
     ModelLatency: expect.any(Number),
-    InputLengthSeq0: "first of measured".length,
-    InputLengthSeq1: "second".length,
+    InputBytes: "36Lyon of measured".length,
     Predictions: 1,
   });
   expect(batch.RequestAge).toBeGreaterThanOrEqual(60_000);

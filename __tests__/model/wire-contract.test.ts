@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { SageMakerRuntimeClient } from "@aws-sdk/client-sagemaker-runtime";
 import { z } from "zod";
+import { paraphraseContract } from "../../config/paraphrase";
+import type { RequestFormat } from "../../contract/model-contract";
 import { operator } from "../../local/credentials";
 import { type Request, serve } from "../../local/stand-in";
 import { ModelEndpoint } from "../../pipeline/predictions";
@@ -12,10 +14,11 @@ const golden = (name: "predictions" | "instances") =>
     .min(1)
     .parse(JSON.parse(readFileSync(`__tests__/fixtures/golden-${name}.json`, "utf8")));
 const sentencePair = z.object({ seq_0: z.string(), seq_1: z.string() });
+const valuesOf = ({ seq_0, seq_1 }: z.infer<typeof sentencePair>) => [seq_0, seq_1];
 const several = z.object({ instances: z.array(sentencePair) });
 
 /** A worker's client of an endpoint that gives the golden answers, and what that endpoint received. */
-async function endpointOf(contract: "pair" | "instances", answers: ReturnType<typeof golden>) {
+async function endpointOf(request: RequestFormat, answers: ReturnType<typeof golden>) {
   const received: Request[] = [];
   const endpoint = await serve((request) => {
     received.push(request);
@@ -24,6 +27,7 @@ async function endpointOf(contract: "pair" | "instances", answers: ReturnType<ty
     return { status: body === undefined ? 400 : 200, headers, body };
   });
   const client = new SageMakerRuntimeClient({ endpoint: endpoint.url, ...operator });
+  const contract = { ...paraphraseContract, request };
   const props = { endpointName: "paraphrases", contract, instancesPerCall: 25, concurrency: 1 };
   return {
     model: new ModelEndpoint(props, client),
@@ -37,10 +41,10 @@ async function endpointOf(contract: "pair" | "instances", answers: ReturnType<ty
 
 test("the worker sends what the model's code reads, and reads what that answers", async () => {
   const answers = golden("predictions");
-  const { model, received, stop } = await endpointOf("pair", answers);
+  const { model, received, stop } = await endpointOf("json", answers);
   try {
     for (const { request, response } of answers) {
-      const [answer] = await model.ask([{ pair: sentencePair.parse(JSON.parse(request)), alone: false }]);
+      const [answer] = await model.ask([{ values: valuesOf(sentencePair.parse(JSON.parse(request))), alone: false }]);
       expect(answer).toMatchObject({ output: JSON.parse(response), variant: "blue" });
     }
   } finally {
@@ -60,7 +64,7 @@ test("several in a call are sent and read in their order, and a pair that the mo
     for (const { request, response } of answers) {
       const { instances } = several.parse(JSON.parse(request));
       const { predictions } = z.object({ predictions: z.array(z.unknown()) }).parse(JSON.parse(response));
-      const asked = await model.ask(instances.map((pair) => ({ pair, alone: false })));
+      const asked = await model.ask(instances.map((pair) => ({ values: valuesOf(pair), alone: false })));
       expect(asked).toMatchObject(
         predictions.map((output) =>
           typeof output === "string" ? { output, variant: "blue" } : { code: "refused_by_model", kind: "final" },

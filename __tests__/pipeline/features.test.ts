@@ -1,11 +1,13 @@
 import { SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-featurestore-runtime";
 import { z } from "zod";
+import type { FeatureType } from "../../contract/model-contract";
 import { operator } from "../../local/credentials";
 import { startFeatureStore } from "../../local/feature-store";
 import { type Answer, AwsError, json, parseBody, type StandIn, serve } from "../../local/stand-in";
 import { Failure } from "../../pipeline/failures";
-import { FeatureStore, type FeatureStoreProps, type RecordIdentifierType } from "../../pipeline/features";
+import { FeatureStore, type FeatureStoreProps } from "../../pipeline/features";
 import { Patience } from "../../pipeline/flow";
+import { contract } from "../setup/contract";
 
 const started: StandIn[] = [];
 afterEach(async () => {
@@ -16,18 +18,18 @@ const storeAt = async (standIn: Promise<StandIn>, props: Partial<FeatureStorePro
   const { url, stop } = await standIn;
   started.push({ url, stop });
   const client = new SageMakerFeatureStoreRuntimeClient({ ...operator, endpoint: url });
-  return new FeatureStore({ featureGroupName: "sentences", recordIdentifierType: "String", ...props }, client);
+  const usual = { featureGroupName: "customers", features: contract.features, recordIdentifierType: "String" } as const;
+  return new FeatureStore({ ...usual, ...props }, client);
 };
 
-const group = (recordIdentifierType: RecordIdentifierType, eventTime = { name: "event_time", type: "String" }) => ({
-  name: "sentences",
+const group = (recordIdentifierType: FeatureType, eventTime = { name: "event_time", type: "String" }) => ({
+  name: "customers",
   recordIdentifierFeatureName: "id",
   eventTimeFeatureName: eventTime.name,
   features: [
     { name: "id", type: recordIdentifierType },
     ...(eventTime.name === "id" ? [] : [eventTime]),
-    { name: "seq_0", type: "String" },
-    { name: "seq_1", type: "String" },
+    ...contract.features,
   ],
 });
 
@@ -48,22 +50,23 @@ const storeThat = (answer: (ids: string[], call: number) => Answer, asked: strin
   );
 
 const recordOf = (id: string) => ({
-  FeatureGroupName: "sentences",
+  FeatureGroupName: "customers",
   RecordIdentifierValueAsString: id,
   Record: [
-    { FeatureName: "seq_0", ValueAsString: `first of ${id}` },
-    { FeatureName: "seq_1", ValueAsString: `second of ${id}` },
+    { FeatureName: "age", ValueAsString: "36" },
+    { FeatureName: "income", ValueAsString: "1.50" },
+    { FeatureName: "city", ValueAsString: `city of ${id}` },
   ],
 });
-const sentences = (id: string) => ({ seq_0: `first of ${id}`, seq_1: `second of ${id}` });
+const valuesOf = (id: string) => ["36", "1.50", `city of ${id}`];
 const unprocessed = (ids: string[]) =>
-  ids.length > 0 ? [{ FeatureGroupName: "sentences", RecordIdentifiersValueAsString: ids }] : [];
+  ids.length > 0 ? [{ FeatureGroupName: "customers", RecordIdentifiersValueAsString: ids }] : [];
 
-test("writes features and reads both sentences of each input, more than one call holds", async () => {
+test("writes features and reads them of each input, more than one call holds", async () => {
   const store = await storeAt(startFeatureStore({ groups: [group("String")] }));
   const ids = Array.from({ length: 230 }, (_, n) => `id-${n}`);
-  await store.write(ids.map((id) => ({ id, ...sentences(id) })));
-  expect(await store.read(ids)).toEqual(new Map(ids.map((id) => [id, sentences(id)])));
+  await store.write(ids.map((id) => ({ id, values: valuesOf(id) })));
+  expect(await store.read(ids)).toEqual(new Map(ids.map((id) => [id, valuesOf(id)])));
 });
 
 test("asks once for an input that is wanted twice", async () => {
@@ -83,14 +86,32 @@ test("knows an input that the group has not, for good", async () => {
   );
 });
 
-test("knows a record that misses a sentence, for good", async () => {
-  const store = await storeThat(([id = ""]) => {
-    const { Record, ...rest } = recordOf(id);
-    return json({ Records: [{ ...rest, Record: Record.slice(0, 1) }], Errors: [], UnprocessedIdentifiers: [] });
+const recordWith = (values: Record<string, string>) =>
+  storeThat(([id = ""]) => {
+    const Record = Object.entries(values).map(([FeatureName, ValueAsString]) => ({ FeatureName, ValueAsString }));
+    return json({ Records: [{ ...recordOf(id), Record }], Errors: [], UnprocessedIdentifiers: [] });
   });
+
+test.each([
+  [{}, "has no age, city"],
+  [{ age: "36.5", city: "Lyon" }, "has a value of another type as age"],
+  [{ age: "seven", income: "much", city: "" }, "has no city and has a value of another type as age, income"],
+])("knows a record that misses what must be there, or has what may not, for good: %j", async (record, faults) => {
+  const store = await recordWith(record);
   expect((await store.read(["a"])).get("a")).toEqual(
-    new Failure("missing_feature", "the input's record has no seq_1", "final"),
+    new Failure("missing_feature", `the input's record ${faults}`, "final"),
   );
+});
+
+test("reads every number to the digit, and an optional feature that is not there as null", async () => {
+  const store = await recordWith({ age: "9223372036854775807", city: "Lyon" });
+  expect((await store.read(["a"])).get("a")).toEqual(["9223372036854775807", null, "Lyon"]);
+});
+
+test("writes no value for an optional feature that has none", async () => {
+  const store = await storeAt(startFeatureStore({ groups: [group("String")] }));
+  await store.write([{ id: "a", values: ["36", null, "Lyon"] }]);
+  expect((await store.read(["a"])).get("a")).toEqual(["36", null, "Lyon"]);
 });
 
 test.each([
@@ -109,11 +130,11 @@ test.each([
   await store.write(
     [...new Set(good.map(Number))].map((id) => ({
       id: BigInt.asIntN(64, BigInt(Math.trunc(id))) === BigInt(Math.trunc(id)) ? String(id) : "9223372036854775807",
-      ...sentences("n"),
+      values: valuesOf("n"),
     })),
   );
   const found = await store.read([...good, ...bad]);
-  for (const id of good) expect([id, found.get(id)]).toEqual([id, sentences("n")]);
+  for (const id of good) expect([id, found.get(id)]).toEqual([id, valuesOf("n")]);
   for (const id of bad) {
     expect(found.get(id)).toEqual(
       new Failure("malformed", `the feature group's identifiers are ${type}, which this input's id is not`, "final"),
@@ -127,8 +148,8 @@ test("writes to a group whose identifier is its event time", async () => {
     recordIdentifierType: "Fractional",
     eventTime: idItself,
   });
-  await store.write([{ id: "7", ...sentences("7") }]);
-  expect((await store.read(["7"])).get("7")).toEqual(sentences("7"));
+  await store.write([{ id: "7", values: valuesOf("7") }]);
+  expect((await store.read(["7"])).get("7")).toEqual(valuesOf("7"));
 });
 
 test("asks again for what was left unprocessed, and only for that", async () => {
@@ -138,7 +159,7 @@ test("asks again for what was left unprocessed, and only for that", async () => 
     const Records = ids.filter((id) => !left.includes(id)).map(recordOf);
     return json({ Records, Errors: [], UnprocessedIdentifiers: unprocessed(left) });
   }, asked);
-  expect(await store.read(["a", "b"])).toEqual(new Map(["a", "b"].map((id) => [id, sentences(id)])));
+  expect(await store.read(["a", "b"])).toEqual(new Map(["a", "b"].map((id) => [id, valuesOf(id)])));
   expect(asked).toEqual([["a", "b"], ["b"]]);
 });
 
@@ -156,7 +177,7 @@ test("gives up what stays unprocessed for now, not for good", async () => {
 
 test("reads the others when one fails", async () => {
   const error = {
-    FeatureGroupName: "sentences",
+    FeatureGroupName: "customers",
     RecordIdentifierValueAsString: "b",
     ErrorCode: "InternalFailure",
     ErrorMessage: "",
@@ -164,7 +185,7 @@ test("reads the others when one fails", async () => {
   const store = await storeThat(() => json({ Records: [recordOf("a")], Errors: [error], UnprocessedIdentifiers: [] }));
   expect(await store.read(["a", "b"])).toEqual(
     new Map<string, unknown>([
-      ["a", sentences("a")],
+      ["a", valuesOf("a")],
       ["b", new Failure("feature_store_failed", "the feature store failed for this input: InternalFailure", "own")],
     ]),
   );
@@ -190,22 +211,22 @@ test("writes again what was left unprocessed", async () => {
       const left = written.push(ids) === 1 ? Entries.slice(1) : [];
       return json({
         Errors: [],
-        UnprocessedEntries: left.map((entry) => ({ FeatureGroupName: "sentences", ...entry })),
+        UnprocessedEntries: left.map((entry) => ({ FeatureGroupName: "customers", ...entry })),
       });
     }),
   );
   await store.write([
-    { id: "a", ...sentences("a") },
-    { id: "b", ...sentences("b") },
+    { id: "a", values: valuesOf("a") },
+    { id: "b", values: valuesOf("b") },
   ]);
   expect(written).toEqual([["a", "b"], ["b"]]);
 });
 
 test("says which rows were not written, and why", async () => {
   const store = await storeAt(startFeatureStore({ groups: [group("Integral")] }), { recordIdentifierType: "Integral" });
-  const rows = ["1", "one"].map((id) => ({ id, ...sentences(id) }));
+  const rows = ["1", "one"].map((id) => ({ id, values: valuesOf(id) }));
   await expect(store.write(rows)).rejects.toThrow(
-    '1 of 2 rows were not written to sentences: id "one": ValidationError: feature id must be Integral, got one',
+    '1 of 2 rows were not written to customers: id "one": ValidationError: feature id must be Integral, got one',
   );
 });
 
@@ -223,7 +244,7 @@ test("says of each row why the feature store refuses it, and tries again what it
       return json({ Errors: calls === 1 ? [errorOf(0, "ValidationError"), errorOf(2, "InternalFailure")] : [] });
     }),
   );
-  const rows = ["a", "b", "c"].map((id) => ({ id, ...sentences(id) }));
+  const rows = ["a", "b", "c"].map((id) => ({ id, values: valuesOf(id) }));
   expect(await store.writeEach(rows)).toEqual(["ValidationError: so it is", undefined, undefined]);
   expect(calls).toBe(2);
 });
@@ -239,14 +260,14 @@ test.each([
       return json({ UnprocessedEntries: parseBody(request, writeSchema, "ValidationError").Entries });
     }),
   );
-  const rows = [{ id: "a", ...sentences("a") }];
+  const rows = [{ id: "a", values: valuesOf("a") }];
   await expect(store.writeEach(rows, undefined, new Patience(200))).rejects.toThrow(message);
 });
 
 test("lists the identifiers of all records, more than a page holds", async () => {
   const store = await storeAt(startFeatureStore({ groups: [group("String")] }));
   const ids = Array.from({ length: 230 }, (_, n) => `id-${n}`);
-  await store.write(ids.map((id) => ({ id, ...sentences(id) })));
+  await store.write(ids.map((id) => ({ id, values: valuesOf(id) })));
   const listed: string[] = [];
   for await (const page of store.list()) listed.push(...page);
   expect(listed.sort()).toEqual(ids.sort());

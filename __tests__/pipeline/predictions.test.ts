@@ -1,12 +1,13 @@
 import { SageMakerRuntimeClient } from "@aws-sdk/client-sagemaker-runtime";
-import { z } from "zod";
+import type { RequestFormat } from "../../contract/model-contract";
 import { operator } from "../../local/credentials";
 import { jsonModel, ModelError, startSageMakerRuntime } from "../../local/sagemaker-runtime";
 import { AwsError, type StandIn, serve } from "../../local/stand-in";
 import { Failure } from "../../pipeline/failures";
 import { ModelEndpoint, type ModelEndpointProps } from "../../pipeline/predictions";
+import { contract, contractIn, modelOf, valuesIn } from "../setup/contract";
 
-const pair = { seq_0: "It's a dog.", seq_1: "Das ist ein Hund: 🐕" };
+const values = valuesIn('"Köln" 🏙');
 const alone = false;
 const started: StandIn[] = [];
 afterEach(async () => {
@@ -14,30 +15,30 @@ afterEach(async () => {
 });
 
 const at = ({ url }: StandIn, props: Partial<ModelEndpointProps> = {}, maxAttempts = 3) => {
-  const usual = { endpointName: "paraphrases", contract: "pair", instancesPerCall: 16, concurrency: 4 } as const;
+  const usual = { endpointName: "classifier", contract, instancesPerCall: 16, concurrency: 4 };
   const client = new SageMakerRuntimeClient({ ...operator, endpoint: url, maxAttempts });
   return new ModelEndpoint({ ...usual, ...props }, client);
 };
 
 const endpointWith = async (model: (body: unknown) => unknown, props: Partial<ModelEndpointProps> = {}) => {
-  const options = { endpointName: "paraphrases", variantName: "blue", model: jsonModel(model) };
+  const options = { endpointName: "classifier", variantName: "blue", model: jsonModel(model) };
   const standIn = await startSageMakerRuntime(options);
   started.push(standIn);
   return at(standIn, props);
 };
 
-/** Asks about one pair. */
-const ask = async (endpoint: ModelEndpoint) => (await endpoint.ask([{ pair, alone }]))[0];
+/** Asks about one input. */
+const ask = async (endpoint: ModelEndpoint) => (await endpoint.ask([{ values, alone }]))[0];
 
-test("asks about both sentences, and says which variant answered", async () => {
+test("asks about an input, and says which variant answered", async () => {
   const asked: unknown[] = [];
   const endpoint = await endpointWith((body) => {
     asked.push(body);
-    return "It's a paraphrase";
+    return "good";
   });
-  const answer = { output: "It's a paraphrase", variant: "blue", latency: expect.any(Number) };
+  const answer = { output: "good", variant: "blue", latency: expect.any(Number) };
   expect(await ask(endpoint)).toEqual(answer);
-  expect(asked).toEqual([pair]);
+  expect(asked).toEqual([{ age: 36, income: null, city: '"Köln" 🏙' }]);
 });
 
 test("keeps as many calls in flight as it is told, and no more", async () => {
@@ -56,7 +57,7 @@ test("keeps as many calls in flight as it is told, and no more", async () => {
     },
     { concurrency: 3 },
   );
-  await endpoint.ask(Array.from({ length: 12 }, () => ({ pair, alone })));
+  await endpoint.ask(Array.from({ length: 12 }, () => ({ values, alone })));
   expect(most).toBe(3);
 });
 
@@ -69,7 +70,7 @@ test("answers on after one has failed", async () => {
     },
     { concurrency: 1 },
   );
-  const answers = await endpoint.ask([1, 2].map(() => ({ pair, alone })));
+  const answers = await endpoint.ask([1, 2].map(() => ({ values, alone })));
   expect(answers).toMatchObject([{ code: "endpoint_failed" }, { output: "x" }]);
 });
 
@@ -79,7 +80,7 @@ test.each([
   [422, "refused_by_model"],
 ])("knows by a model's %i that it will never have this input", async (status, code) => {
   const endpoint = await endpointWith(() => {
-    throw new ModelError(status, `cannot read ${pair.seq_0}`);
+    throw new ModelError(status, `cannot read ${values[2]}`);
   });
   expect(await ask(endpoint)).toEqual({ code, reason: `the model refused the input (${status})`, kind: "final" });
 });
@@ -110,20 +111,28 @@ test.each([
   expect(await ask(at(standIn, {}, 1))).toEqual({ code: "endpoint_failed", reason, kind: "shared" });
 });
 
-test.each([[{ label: 1 }], [["It's a paraphrase"]], [null], [1]])("does not take %j for an answer", async (answer) => {
-  const endpoint = await endpointWith(() => answer);
-  const reason = "the model must answer with a JSON string";
-  expect(await ask(endpoint)).toEqual({ code: "unexpected_answer", reason, kind: "own" });
-});
-
-test("does not take for an answer what is no JSON", async () => {
+test.each([
+  [
+    "an answer that is no JSON, where JSON is agreed on",
+    "<html>",
+    "the model must answer with JSON, got text that is no JSON",
+  ],
+  ["nothing", "", "the model must answer each input, got nothing"],
+  ["bytes that are no UTF-8", Buffer.from([0x22, 0xff, 0x22]), "the model must answer in UTF-8, got other bytes"],
+])("does not take %s for an answer", async (_, body, reason) => {
   const standIn = await serve(() => ({
     status: 200,
     headers: { "x-amzn-invoked-production-variant": "blue" },
-    body: "<html>",
+    body,
   }));
   started.push(standIn);
-  expect(await ask(at(standIn))).toMatchObject({ code: "unexpected_answer", kind: "own" });
+  const endpoint = at(standIn, { contract: { ...contract, answer: "json" } });
+  expect(await ask(endpoint)).toEqual({ code: "unexpected_answer", reason, kind: "own" });
+});
+
+test("asks one variant where it is told which", async () => {
+  const endpoint = await endpointWith(() => "good", { variantName: "green" });
+  expect(await ask(endpoint)).toMatchObject({ reason: expect.stringContaining("Variant green") });
 });
 
 test("gives up calls under way when it is told to, and begins no more", async () => {
@@ -139,7 +148,7 @@ test("gives up calls under way when it is told to, and begins no more", async ()
   );
   const until = { signal: stop.signal };
   const answers = await endpoint.ask(
-    [1, 2].map(() => ({ pair, alone })),
+    [1, 2].map(() => ({ values, alone })),
     { beginning: until, asking: until },
   );
   expect(answers).toEqual([
@@ -149,25 +158,26 @@ test("gives up calls under way when it is told to, and begins no more", async ()
   expect(calls).toBe(1);
 });
 
-describe("with several instances in a call", () => {
-  const callSchema = z.object({ instances: z.array(z.object({ seq_0: z.string(), seq_1: z.string() })) });
+const many: RequestFormat[] = ["instances", "jsonlines", "csv", "inputs"];
+
+describe.each(many)("with several inputs in a call of the format %s", (request) => {
   const calls: string[][] = [];
   beforeEach(() => {
     calls.length = 0;
   });
 
-  /** An endpoint whose model answers a call's first sentences; they are in `calls`. */
-  const endpointThat = (answer: (sentences: string[]) => unknown, props: Partial<ModelEndpointProps> = {}) =>
-    endpointWith(
-      (body) => {
-        const sentences = callSchema.parse(body).instances.map(({ seq_0 }) => seq_0);
-        calls.push(sentences);
-        return answer(sentences);
-      },
-      { contract: "instances", instancesPerCall: 4, ...props },
-    );
-  const answersTo = (sentences: string[]) => ({ predictions: sentences.map((sentence) => `to ${sentence}`) });
-  const questions = (sentences: string[]) => sentences.map((seq_0) => ({ pair: { seq_0, seq_1: "b" }, alone }));
+  /** An endpoint whose model answers each city of a call; the cities are in `calls`. */
+  const endpointThat = async (answer: (cities: string[]) => unknown[], props: Partial<ModelEndpointProps> = {}) => {
+    const model = modelOf((cities) => {
+      calls.push(cities);
+      return answer(cities);
+    });
+    const standIn = await startSageMakerRuntime({ endpointName: "classifier", variantName: "blue", model });
+    started.push(standIn);
+    return at(standIn, { contract: contractIn(request), instancesPerCall: 4, ...props });
+  };
+  const answersTo = (cities: string[]) => cities.map((city) => `to ${city}`);
+  const questions = (cities: string[]) => cities.map((city) => ({ values: valuesIn(city), alone }));
   const letters = (count: number) => [..."abcdefghijklmnopqrstuvwxyz"].slice(0, count);
   const outputs = (answers: Awaited<ReturnType<ModelEndpoint["ask"]>>) =>
     answers.map((answer) => (answer instanceof Failure ? answer.code : answer.output));
@@ -188,7 +198,7 @@ describe("with several instances in a call", () => {
   });
 
   test("keeps a call within 6 MiB, and gives up what is larger by itself", async () => {
-    const endpoint = await endpointThat((sentences) => ({ predictions: sentences.map(({ length }) => `${length}`) }));
+    const endpoint = await endpointThat((cities) => cities.map(({ length }) => `${length}`));
     const lengths = [3_000_000, 3_000_000, 3_000_000, 6_291_456];
     const answers = await endpoint.ask(questions(lengths.map((length) => "x".repeat(length))));
     expect(outputs(answers)).toEqual(["3000000", "3000000", "3000000", "too_large"]);
@@ -197,9 +207,9 @@ describe("with several instances in a call", () => {
 
   test("asks a refused call again in halves until the culprit stands alone", async () => {
     const endpoint = await endpointThat(
-      (sentences) => {
-        if (sentences.includes("c")) throw new ModelError(400, "cannot read c");
-        return answersTo(sentences);
+      (cities) => {
+        if (cities.includes("c")) throw new ModelError(400, "cannot read c");
+        return answersTo(cities);
       },
       { instancesPerCall: 8 },
     );
@@ -215,9 +225,9 @@ describe("with several instances in a call", () => {
   });
 
   test("asks again in smaller calls what the model finds too large", async () => {
-    const endpoint = await endpointThat((sentences) => {
-      if (sentences.length > 2) throw new ModelError(413, "too large");
-      return answersTo(sentences);
+    const endpoint = await endpointThat((cities) => {
+      if (cities.length > 2) throw new ModelError(413, "too large");
+      return answersTo(cities);
     });
     expect(outputs(await endpoint.ask(questions(letters(4))))).toEqual(letters(4).map((letter) => `to ${letter}`));
   });
@@ -236,24 +246,23 @@ describe("with several instances in a call", () => {
     },
   );
 
-  test("tells a refusal, an answer and nonsense in one call apart", async () => {
-    const endpoint = await endpointThat(() => ({ predictions: ["yes", { error: "cannot read b" }, 7, null] }));
+  test("tells a refusal and answers of any kind in one call apart", async () => {
+    const endpoint = await endpointThat(() => ["yes", { error: "cannot read b" }, 7, null]);
     expect(await endpoint.ask(questions(letters(4)))).toEqual([
       { output: "yes", variant: "blue", latency: expect.any(Number) },
       { code: "refused_by_model", reason: "the model refused the input", kind: "final" },
-      expect.objectContaining({ code: "unexpected_answer", kind: "own" }),
-      expect.objectContaining({ code: "unexpected_answer", kind: "own" }),
+      { output: "7", variant: "blue", latency: expect.any(Number) },
+      { output: "null", variant: "blue", latency: expect.any(Number) },
     ]);
   });
 
-  test.each([[{ predictions: ["one"] }], [{ predictions: ["one", "two", "three"] }], [["one", "two"]], ["one"]])(
+  test.each([[["one"]], [["one", "two", "three"]]])(
     "takes nothing from an answer that is not one to each: %j",
     async (answer) => {
       const endpoint = await endpointThat(() => answer);
-      expect(await endpoint.ask(questions(letters(2)))).toMatchObject([
-        { code: "unexpected_answer", kind: "shared" },
-        { code: "unexpected_answer", kind: "shared" },
-      ]);
+      const reason = expect.stringMatching(new RegExp(`with 2 for 2 inputs, got ${answer.length}: `));
+      const failure = { code: "unexpected_answer", kind: "shared", reason };
+      expect(await endpoint.ask(questions(letters(2)))).toEqual([failure, failure]);
     },
   );
 });

@@ -11,7 +11,7 @@ const prediction = (requestId: string, jobId?: string): Prediction => ({
   inputId: "7",
   jobId,
   output: "",
-  endpoint: "paraphrases",
+  endpoint: "classifier",
   variant: "first",
   modelRelease: "2026-01",
   requestedAt: new Date(0),

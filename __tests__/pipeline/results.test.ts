@@ -23,8 +23,8 @@ const prediction = (more: Partial<Prediction> = {}): Prediction => ({
   requestId: "request-1",
   inputId: "7",
   jobId: "job-1",
-  output: "It's a paraphrase",
-  endpoint: "paraphrases",
+  output: "good",
+  endpoint: "classifier",
   variant: "blue",
   modelRelease: "2026-01",
   requestedAt: new Date("2026-01-31T12:00:00.120Z"),
@@ -153,7 +153,7 @@ describe.each(["repeatable read", "serializable"] as const)("in a warehouse whos
   test("the first answer to a request stays", async () => {
     await results.save([prediction({ requestId: "once", inputId: "once" })]);
     await results.save([prediction({ requestId: "once", inputId: "once", output: "another" })]);
-    expect((await results.ofInput("once")).map(({ output }) => output)).toEqual(["It's a paraphrase"]);
+    expect((await results.ofInput("once")).map(({ output }) => output)).toEqual(["good"]);
   });
 
   test("a job has all of its predictions, however many pages they take", async () => {

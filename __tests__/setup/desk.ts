@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DescribeStatementCommand, ExecuteStatementCommand, RedshiftDataClient } from "@aws-sdk/client-redshift-data";
@@ -14,6 +13,7 @@ import {
   databaseUserOf,
   grantPredictions,
 } from "../../constructs/prediction-schema";
+import { contractFile, type ModelContract } from "../../contract/model-contract";
 import { operator } from "../../local/credentials";
 import { startFeatureStore } from "../../local/feature-store";
 import { type FunctionOptions, startFunction } from "../../local/lambda";
@@ -22,6 +22,7 @@ import { type RedshiftDataOptions, startRedshiftData } from "../../local/redshif
 import { type Model, startSageMakerRuntime } from "../../local/sagemaker-runtime";
 import type { StandIn } from "../../local/stand-in";
 import { FeatureStore } from "../../pipeline/features";
+import { contract as usualContract } from "./contract";
 import { createDatabase } from "./database";
 import { createQueue, sqsClient, sqsUrl } from "./queues";
 
@@ -30,19 +31,20 @@ export type Service = (typeof services)[number];
 
 /** AWS on this desk for one test file: a database, queues and stand-ins of its own, each of which can be hindered. */
 export const startDesk = async ({ model, isolation }: { model: Model } & Pick<RedshiftDataOptions, "isolation">) => {
+  const { features: modelFeatures } = usualContract;
   const postgresUrl = await createDatabase();
   const database = new Client(postgresUrl);
   await database.connect();
 
   const redshift = await startRedshiftData({ postgresUrl, isolation });
   const group = {
-    name: "sentences",
+    name: "customers",
     recordIdentifierFeatureName: "id",
     eventTimeFeatureName: "event_time",
-    features: ["id", "event_time", "seq_0", "seq_1"].map((name) => ({ name, type: "String" })),
+    features: [...["id", "event_time"].map((name) => ({ name, type: "String" })), ...modelFeatures],
   };
   const featureStore = await startFeatureStore({ groups: [group] });
-  const endpoint = await startSageMakerRuntime({ endpointName: "paraphrases", variantName: "first", model });
+  const endpoint = await startSageMakerRuntime({ endpointName: "classifier", variantName: "first", model });
   const targets: Record<Service, string> = {
     REDSHIFT_DATA: redshift.url,
     SAGEMAKER_FEATURESTORE_RUNTIME: featureStore.url,
@@ -93,13 +95,25 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
   }
 
   const records = new SageMakerFeatureStoreRuntimeClient({ ...operator, endpoint: featureStore.url });
-  const features = new FeatureStore({ featureGroupName: group.name, recordIdentifierType: "String" }, records);
-  const logFile = join(await mkdtemp(join(tmpdir(), "desk-")), "log");
+  const features = new FeatureStore(
+    { featureGroupName: group.name, features: modelFeatures, recordIdentifierType: "String" },
+    records,
+  );
+  const folder = mkdtempSync(join(tmpdir(), "desk-"));
+  const logFile = join(folder, "log");
+  /** The folder of a function's code, with the contract that its archive would have. */
+  const codeWith = (contract: ModelContract) => {
+    const code = mkdtempSync(join(folder, "code-"));
+    writeFileSync(join(code, contractFile), JSON.stringify(contract));
+    return code;
+  };
+
   const functions: { stop(): Promise<void> }[] = [];
   const start = (
     name: "worker" | "api",
     environment: Record<string, string>,
     options: Partial<FunctionOptions> = {},
+    contract = usualContract,
   ) => {
     const started = startFunction({
       name,
@@ -113,6 +127,7 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
         AWS_SECRET_ACCESS_KEY: "secret",
         CLUSTER_ID: "warehouse",
         DB_NAME: "predictions",
+        LAMBDA_TASK_ROOT: codeWith(contract),
         ...endpoints,
         ...environment,
       },
@@ -143,17 +158,20 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
           Record: Object.entries(values).map(([FeatureName, ValueAsString]) => ({ FeatureName, ValueAsString })),
         }),
       ),
-    /** A worker that returns messages without delay. `environment` goes above the usual. */
-    worker: (options: Partial<FunctionOptions> = {}, environment: Record<string, string> = {}) =>
+    /** A worker that returns messages without delay. `environment` goes above the usual, as does `contract`. */
+    worker: (
+      options: Partial<FunctionOptions> = {},
+      environment: Record<string, string> = {},
+      contract?: ModelContract,
+    ) =>
       start(
         "worker",
         {
           FEATURE_GROUP_NAME: group.name,
           RECORD_IDENTIFIER_TYPE: "String",
-          ENDPOINT_NAME: "paraphrases",
+          ENDPOINT_NAME: "classifier",
           MODEL_RELEASE: "2026-01",
           ENDPOINT_CONCURRENCY: "4",
-          MODEL_CONTRACT: "pair",
           INSTANCES_PER_CALL: "1",
           DEAD_LETTER_QUEUE_URL: deadLetterQueueUrl,
           QUEUE_URL: queueUrl,
@@ -163,6 +181,7 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
           ...environment,
         },
         options,
+        contract,
       ),
     api: (options: Partial<FunctionOptions> = {}) => start("api", { QUEUE_URL: queueUrl }, options),
     /** Rows of the warehouse. */

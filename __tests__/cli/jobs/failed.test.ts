@@ -25,7 +25,7 @@ beforeAll(async () => {
     ...operator,
     useQueueUrlAsEndpoint: false,
   });
-  const rows = Array.from({ length: 40 }, (_, n) => ({ id: String(n), seq_0: "A cat sat.", seq_1: "A cat sat." }));
+  const rows = Array.from({ length: 40 }, (_, n) => ({ id: String(n), values: ["A cat sat.", "A cat sat."] }));
   await new FeatureStore(pipeline.aws.featureGroup).write(rows);
 });
 afterAll(async () => {
