@@ -10,7 +10,7 @@ const golden = (name: "predictions" | "instances") =>
   z
     .array(z.object({ request: z.string(), response: z.string() }))
     .min(1)
-    .parse(JSON.parse(readFileSync(`__tests__/fixtures/golden-${name}.json`, "utf8")));
+    .parse(JSON.parse(readFileSync(`model/golden/${name}.json`, "utf8")));
 const sentencePair = z.object({ seq_0: z.string(), seq_1: z.string() });
 const several = z.object({ instances: z.array(sentencePair) });
 

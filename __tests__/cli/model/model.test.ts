@@ -53,7 +53,7 @@ const model = (...args: string[]) => start(args).ended;
 /** Puts a model's folder into the checkout. */
 async function writeModel(name: string) {
   await mkdir(join(desk, name));
-  await writeFile(join(desk, name, "paraphrase_bert.pt"), "weights");
+  await writeFile(join(desk, name, "model.pt"), "weights");
   for (const file of ["config.json", "tokenizer.json", "tokenizer_config.json"]) {
     await writeFile(join(desk, name, file), "{}");
   }
@@ -69,7 +69,7 @@ test("packages the same archive of the same files, and fetches what goes with it
     stderr: "Fetching the packages of model/requirements.txt ...\n",
   });
   await chmod(join(desk, "same", "config.json"), 0o600);
-  await utimes(join(desk, "same", "paraphrase_bert.pt"), 1, 1);
+  await utimes(join(desk, "same", "model.pt"), 1, 1);
   expect(await model("package", "same", "--output", "again.tar.gz")).toMatchObject({ status: 0, stderr: "" });
   expect(file.equals(await readFile(join(desk, "again.tar.gz")))).toBe(true);
   expect(await readFile(join(desk, "python-calls"), "utf8")).toBe("called\n");
@@ -83,7 +83,7 @@ test("packages nothing of a folder that lacks something, and names all of it", a
     status: 1,
     stdout: "",
     stderr: `lacking cannot be packaged:
-  paraphrase_bert.pt is missing: model/trace.py makes it
+  model.pt is missing: model/trace.py makes it
   tokenizer.json is empty
   tokenizer_config.json is missing
 `,
