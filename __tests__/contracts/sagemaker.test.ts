@@ -9,8 +9,8 @@ let client: SageMakerClient;
 
 beforeAll(async () => {
   sageMaker = await startSageMaker({
-    endpointName: "paraphrases",
-    configurationName: "paraphrases-7f3a",
+    endpointName: "classifier",
+    configurationName: "classifier-7f3a",
     variantName: "first",
     instanceCount: 2,
   });
@@ -22,10 +22,10 @@ afterAll(async () => {
 });
 
 test("DescribeEndpoint says what the endpoint serves, with how many instances, since when", async () => {
-  const endpoint = await client.send(new DescribeEndpointCommand({ EndpointName: "paraphrases" }));
+  const endpoint = await client.send(new DescribeEndpointCommand({ EndpointName: "classifier" }));
   expect(endpoint).toMatchObject({
-    EndpointName: "paraphrases",
-    EndpointConfigName: "paraphrases-7f3a",
+    EndpointName: "classifier",
+    EndpointConfigName: "classifier-7f3a",
     EndpointStatus: "InService",
     ProductionVariants: [{ VariantName: "first", CurrentInstanceCount: 2, DesiredInstanceCount: 2 }],
   });

@@ -167,13 +167,13 @@ test("a model goes from its Hugging Face folder to a plan with it in one command
 });
 
 test("wrong answers are told, and such an archive is not released unless told otherwise", async () => {
-  const golden = [{ request: '{"seq_0": "one", "seq_1": 2}', response: '"It\'s a paraphrase"' }];
+  const golden = [{ request: '{"one": 2}', response: '"yes"' }];
   await writeFile(join(checkout.folder, "tiny", "golden.json"), JSON.stringify(golden));
   await checkout.cli("model", "package", "tiny", "--output", "wrong.tar.gz");
   const verified = await checkout.cli("model", "verify", "wrong.tar.gz");
   expect(verified.status).toBe(1);
   expect(verified.stdout).toMatch(
-    /^0 of 1 answers of wrong\.tar\.gz are the golden ones\.\n {2}\{"seq_0": "one", "seq_1": 2\}\n {4}expected "It's a paraphrase"\n {4}got {6}HTTP 400 /,
+    /^0 of 1 answers of wrong\.tar\.gz are the golden ones\.\n {2}\{"one": 2\}\n {4}expected "yes"\n {4}got {6}HTTP 400 /,
   );
   await checkout.cli("model", "upload", "wrong.tar.gz", "--env", "dev");
   const before = await releasesOfDev();

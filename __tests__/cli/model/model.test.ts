@@ -7,6 +7,7 @@ import { join, resolve } from "node:path";
 import { endpointOf } from "../../../cli/deployment/endpoint";
 import type { EnvironmentReleases, Release } from "../../../config/releases";
 import { json, type StandIn, serve } from "../../../local/stand-in";
+import { dev } from "../../setup/dev";
 import { synthesizedStacks } from "../../setup/stacks";
 
 const linked = ["node_modules", "package.json", "cdktf.json", "main.ts", "cli", "scripts", "lambda-src", "model"];
@@ -145,7 +146,7 @@ describe("a release that is waited for", () => {
     onLook = () => {};
     sagemaker = await serve(() => {
       onLook();
-      return json({ EndpointName: "poc-dev-paraphrase-bert-en-endpoint", LastModifiedTime: 1, ...endpoint });
+      return json({ EndpointName: dev.model.endpointName, LastModifiedTime: 1, ...endpoint });
     });
     await writeFile(join(desk, "releases.json"), JSON.stringify({ dev: before }));
   });
@@ -163,7 +164,7 @@ describe("a release that is waited for", () => {
       status: 0,
       stdout: "The release before is the one of dev again in releases.json.\n",
     });
-    expect(stderr).toMatch(`\npoc-dev-paraphrase-bert-en-endpoint serves ${EndpointConfigName}.\n`);
+    expect(stderr).toMatch(`\n${dev.model.endpointName} serves ${EndpointConfigName}.\n`);
     expect(await written()).toEqual({ dev: after });
   });
 
