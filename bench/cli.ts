@@ -7,6 +7,7 @@ import { PutRecordCommand, SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/c
 import { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import Table from "cli-table3";
 import { operator } from "../local/credentials";
+import { contract } from "./contract";
 import { type CountingProcess, type MeasuredRun, runMeasured, startCountingProcess, writeFeatures } from "./feeding";
 
 /** About what a call to either service takes within a region, in milliseconds. */
@@ -50,10 +51,12 @@ async function measureIngest({ url }: CountingProcess, folder: string): Promise<
   const singleRowsPerSecond = await rateOfSingleCalls("PutRecord", (row) =>
     client.send(
       new PutRecordCommand({
-        FeatureGroupName: "sentences",
-        Record: Object.entries({ id: String(row), event_time: "2026-01-01T00:00:00Z", seq_0: "a", seq_1: "b" }).map(
-          ([FeatureName, ValueAsString]) => ({ FeatureName, ValueAsString }),
-        ),
+        FeatureGroupName: "features",
+        Record: [
+          { FeatureName: "id", ValueAsString: String(row) },
+          { FeatureName: "event_time", ValueAsString: "2026-01-01T00:00:00Z" },
+          ...contract.features.map(({ name }) => ({ FeatureName: name, ValueAsString: "a" })),
+        ],
       }),
     ),
   );

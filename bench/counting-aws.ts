@@ -1,14 +1,19 @@
 import { createHash } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
+import { contractFile, type ModelContract } from "../contract/model-contract";
+import type { Names } from "../contract/names";
 import { operator } from "../local/credentials";
 import { type Answer, AwsError, json, parseBody, type Request, type StandIn, serve } from "../local/stand-in";
+import { contract as usualContract } from "./contract";
 import { jittered } from "./latencies";
 
 /** Calls that put records into the feature store or requests on the queue. */
 export type Operation = "BatchWriteRecord" | "PutRecord" | "SendMessageBatch" | "SendMessage";
 
 export interface CountingAwsOptions {
+  /** What the pipeline and its model agree on. @default two features, first and second, both String */
+  readonly contract?: ModelContract;
   /** The record identifier of the feature group. @default id, a String */
   readonly recordIdentifier?: { readonly name: string; readonly type: "String" | "Integral" | "Fractional" };
   /** @default event_time, a String */
@@ -38,11 +43,12 @@ const queueName = "requests";
 
 /**
  * Starts what the commands that feed a pipeline need of AWS, as one server that does little but count, so that they are
- * what is measured: SSM with the pipeline's names, the feature store's writing, and a queue's sending.
+ * what is measured: SSM with the pipeline's names, S3 with its contract, the feature store's writing, and a queue's sending.
  * @param keepsBodies whether bodies are kept too @default true
  */
 export async function startCountingAws(options: CountingAwsOptions = {}, keepsBodies = true): Promise<CountingAws> {
   const {
+    contract = usualContract,
     recordIdentifier = { name: "id", type: "String" },
     eventTime = { name: "event_time", type: "String" },
     milliseconds = 0,
@@ -109,6 +115,7 @@ export async function startCountingAws(options: CountingAwsOptions = {}, keepsBo
   const server: StandIn = await serve(async (request) => {
     const name = nameOf(request);
     if (name === "GetParameter") return json({ Parameter: { Name: "names", Value: JSON.stringify(names()) } });
+    if (name === "contract") return json(contract);
     if (name === "counts") return json({ records: countsOf(records), requests: countsOf(requests) });
     if (name === undefined) throw new AwsError("UnknownOperationException", 404, `no operation at ${request.url}`);
     const call = (calls.get(name) ?? 0) + 1;
@@ -119,12 +126,13 @@ export async function startCountingAws(options: CountingAwsOptions = {}, keepsBo
     await after?.(name, call);
     return answer;
   });
-  const names = () => ({
+  const names = (): Names => ({
     queue_url: `${server.url}/000000000000/${queueName}`,
     dead_letter_queue_url: `${server.url}/000000000000/dead-letters`,
     worker_function_name: "worker",
     endpoint_name: "endpoint",
-    feature_group_name: "sentences",
+    contract_url: `s3://models/${contractFile}`,
+    feature_group_name: "features",
     record_identifier: recordIdentifier,
     event_time: eventTime,
     redshift_cluster_identifier: "warehouse",
@@ -162,10 +170,11 @@ const messageSchema = z.looseObject({ id: z.string(), requestId: z.string().opti
 
 const md5Of = (text: string) => createHash("md5").update(text).digest("hex");
 
-function nameOf({ method, url, headers }: Request): Operation | "GetParameter" | "counts" | undefined {
+function nameOf({ method, url, headers }: Request): Operation | "GetParameter" | "contract" | "counts" | undefined {
   const [, target = ""] = String(headers["x-amz-target"] ?? "").split(".");
   if (target === "GetParameter" || target === "SendMessageBatch" || target === "SendMessage") return target;
   if (url.pathname === "/counts") return "counts";
+  if (method === "GET" && url.pathname === `/models/${contractFile}`) return "contract";
   if (method === "POST" && url.pathname === "/BatchWriteRecord") return "BatchWriteRecord";
   if (method === "PUT" && url.pathname.startsWith("/FeatureGroup/")) return "PutRecord";
   return undefined;

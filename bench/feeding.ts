@@ -6,12 +6,13 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 import { runProgram } from "../__tests__/setup/program";
+import { contract } from "./contract";
 import { countsSchema, environmentOf } from "./counting-aws";
 
 /** Writes a CSV file of features, with ids from 1 to `rows`. */
 export async function writeFeatures(file: string, rows: number): Promise<void> {
   const lines = function* () {
-    yield "id,seq_0,seq_1\n";
+    yield `id,${contract.features.map(({ name }) => name)}\n`;
     for (let row = 1; row <= rows; row++) {
       yield `${row},Heavy rain is expected in valley ${row} on Sunday.,"On Sunday, valley ${row} expects heavy rain."\n`;
     }

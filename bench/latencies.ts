@@ -1,7 +1,7 @@
 /** How long AWS takes, in milliseconds, as the benchmark has it. Each time is varied by up to a fifth either way. */
 export interface Latencies {
-  /** InvokeEndpoint: a pair of sentences on a NeuronCore. A call has a core to itself, or waits for one. */
-  readonly pairOnCore: number;
+  /** InvokeEndpoint: an input on a NeuronCore, as a pair of sentences takes it. A call has a core to itself, or waits for one. */
+  readonly inputOnCore: number;
   readonly BatchGetRecord: number;
   readonly GetRecord: number;
   /** Any call of the Data API, before what its statement takes. */
@@ -14,7 +14,7 @@ export interface Latencies {
 
 /** About what each takes within a region. */
 export const awsLatencies: Latencies = {
-  pairOnCore: 40,
+  inputOnCore: 40,
   BatchGetRecord: 10,
   GetRecord: 5,
   dataApiCall: 30,

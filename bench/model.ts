@@ -4,10 +4,10 @@ import { availableParallelism } from "node:os";
 import Table from "cli-table3";
 import { Command } from "commander";
 import { z } from "zod";
-import { readLabelledPairs } from "../cli/model/labelled-pairs";
 import { demoArchive, makeDemoModel } from "../cli/model/model-demo";
 import { unpackArchive } from "../local/model-server";
-import { measureServing, type Pair, type Serving, unlikeAnswers, type Way } from "./serving";
+import { labelledPairs, readLabelledPairs } from "../samples";
+import { type Input, measureServing, type Serving, unlikeAnswers, type Way } from "./serving";
 
 /** What pads to 512 tokens is slow: a fifth of the pairs says how slow. */
 const oneOf = 5;
@@ -21,23 +21,23 @@ interface Asked extends Way {
 const original: Asked = {
   name: "the original's",
   code: "original",
-  contract: "pair",
-  pairsPerCall: 1,
+  request: "json",
+  inputsPerCall: 1,
   batch: 1,
   padsAll: true,
 };
 const ours = { name: "inference.py", code: "archive" } as const;
-const pair = { contract: "pair", pairsPerCall: 1 } as const;
-const instances = { contract: "instances" } as const;
+const pair = { request: "json", inputsPerCall: 1 } as const;
+const instances = { request: "instances" } as const;
 const ways: Asked[] = [
   { ...original, name: "the same, a tokenizer made a call", code: "original, tokenizer a call" },
   { ...ours, ...pair, batch: 1, padsAll: true },
-  { ...ours, ...instances, pairsPerCall: 8, batch: 8, padsAll: true },
+  { ...ours, ...instances, inputsPerCall: 8, batch: 8, padsAll: true },
   { ...ours, ...pair, batch: 1, padsAll: false },
-  { ...ours, ...instances, pairsPerCall: 8, batch: 1, padsAll: false },
-  { ...ours, ...instances, pairsPerCall: 8, batch: 8, padsAll: false },
-  { ...ours, ...instances, pairsPerCall: 32, batch: 8, padsAll: false },
-  { ...ours, ...instances, pairsPerCall: 32, batch: 32, padsAll: false },
+  { ...ours, ...instances, inputsPerCall: 8, batch: 1, padsAll: false },
+  { ...ours, ...instances, inputsPerCall: 8, batch: 8, padsAll: false },
+  { ...ours, ...instances, inputsPerCall: 32, batch: 8, padsAll: false },
+  { ...ours, ...instances, inputsPerCall: 32, batch: 32, padsAll: false },
 ];
 
 interface Measured extends Asked {
@@ -52,11 +52,11 @@ async function main(named?: string): Promise<boolean> {
   if (named === undefined && !existsSync(demoArchive)) await makeDemoModel();
   const archive = named ?? demoArchive;
   const workers = availableParallelism();
-  const pairs: Pair[] = await readLabelledPairs("samples/labelled-pairs.csv");
+  const pairs: Input[] = await readLabelledPairs();
   const some = pairs.filter((_, place) => place % oneOf === 0);
   const modelDir = await unpackArchive(archive);
   try {
-    const measure = async (way: Asked, asked: readonly Pair[], times: number): Promise<Measured> => {
+    const measure = async (way: Asked, asked: readonly Input[], times: number): Promise<Measured> => {
       talk(`measuring ${way.name}, ${wordsOf(way)}, over ${times === 1 ? "" : `${times} times `}${asked.length} pairs`);
       return { ...way, serving: await measureServing(modelDir, way, asked, { workers, passes: times }) };
     };
@@ -80,11 +80,11 @@ async function main(named?: string): Promise<boolean> {
   }
 }
 
-const wordsOf = ({ contract, pairsPerCall, batch, padsAll }: Way) =>
-  `${contract === "pair" ? "one pair a call" : `${pairsPerCall} instances a call`}, ` +
+const wordsOf = ({ request, inputsPerCall, batch, padsAll }: Way) =>
+  `${request === "json" ? "one pair a call" : `${inputsPerCall} instances a call`}, ` +
   (padsAll ? `always [${batch}, 512]` : `at most [${batch}, 512]`);
 
-function speedTable({ serving: { pairsPerSecond } }: Measured, measured: readonly Measured[]): string {
+function speedTable({ serving: { inputsPerSecond } }: Measured, measured: readonly Measured[]): string {
   const table = new Table({
     head: [
       "code",
@@ -100,13 +100,13 @@ function speedTable({ serving: { pairsPerSecond } }: Measured, measured: readonl
     colAligns: ["left", "right", "left", "right", "right", "right", "right", "right"],
   });
   const milliseconds = (time: number) => `${Math.round(time).toLocaleString("en")} ms`;
-  for (const { name, contract, pairsPerCall, batch, padsAll, serving } of measured) {
+  for (const { name, request, inputsPerCall, batch, padsAll, serving } of measured) {
     table.push([
       name,
-      contract === "pair" ? "a pair" : pairsPerCall,
+      request === "json" ? "a pair" : inputsPerCall,
       padsAll ? `[${batch}, 512]` : `up to ${batch}, as long as the longest`,
-      serving.pairsPerSecond.toFixed(2),
-      (serving.pairsPerSecond / pairsPerSecond).toFixed(1),
+      serving.inputsPerSecond.toFixed(2),
+      (serving.inputsPerSecond / inputsPerSecond).toFixed(1),
       milliseconds(serving.latency.p50),
       milliseconds(serving.latency.p99),
       serving.calls,
@@ -120,7 +120,7 @@ const program = new Command("npm run bench:model --")
   .option("--model <archive>", `the archive of a model (default: ${demoArchive}, which is made where there is none)`)
   .addHelpText(
     "after",
-    "\nExits with 0 when all ways gave the same answers to the pairs of samples/labelled-pairs.csv, else with 1.",
+    `\nExits with 0 when all ways gave the same answers to the pairs of ${labelledPairs}, else with 1.`,
   )
   .parse();
 main(z.object({ model: z.string().optional() }).parse(program.opts()).model).then(

@@ -20,6 +20,8 @@ export interface OriginalOptions {
     readonly redshiftData: string;
   };
   readonly featureGroupName: string;
+  /** The names of the two features. */
+  readonly featureNames: readonly string[];
   readonly endpointName: string;
   readonly clusterId: string;
   readonly databaseName: string;
@@ -39,7 +41,8 @@ const insert = "INSERT INTO prediction_results (id, input_id, output) VALUES (:i
  * after the other, 19 calls each. What it computes is right here, since only its speed is compared.
  */
 export const originalHandler = (options: OriginalOptions) => {
-  const { region, credentials, endpoints, featureGroupName, endpointName, clusterId, databaseName } = options;
+  const { region, credentials, endpoints, featureGroupName, featureNames, endpointName, clusterId, databaseName } =
+    options;
   const featureStore = new SageMakerFeatureStoreRuntimeClient({
     region,
     credentials,
@@ -75,22 +78,24 @@ export const originalHandler = (options: OriginalOptions) => {
       new GetRecordCommand({
         FeatureGroupName: featureGroupName,
         RecordIdentifierValueAsString: id,
-        FeatureNames: ["seq_0", "seq_1"],
+        FeatureNames: [...featureNames],
       }),
     );
-    const [seq_0 = "", seq_1 = ""] = record.map(({ ValueAsString }) => ValueAsString);
+    const values = record.map(({ FeatureName = "", ValueAsString = "" }): [string, string] => [
+      FeatureName,
+      ValueAsString,
+    ]);
     const started = performance.now();
     const { Body } = await sageMaker.send(
       new InvokeEndpointCommand({
         EndpointName: endpointName,
         ContentType: "application/json",
-        Body: JSON.stringify({ seq_0, seq_1 }),
+        Body: JSON.stringify(Object.fromEntries(values)),
       }),
     );
     const latency = (performance.now() - started) / 1000;
     await putMetric("ModelLatency", latency);
-    await putMetric("InputLengthSeq0", seq_0.length);
-    await putMetric("InputLengthSeq1", seq_1.length);
+    for (const [place, [, value]] of values.entries()) await putMetric(`InputLengthSeq${place}`, value.length);
     const output = z.string().parse(JSON.parse(Body?.transformToString() ?? ""));
 
     await resultOf(await run("dev", `SELECT 1 FROM pg_database WHERE datname = '${databaseName}'`, 2_000));

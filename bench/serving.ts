@@ -4,18 +4,17 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
+import { tracedModel } from "../cli/model/model-archive";
 import { modelPython, startModelServer } from "../local/model-server";
 import { limiter, runsOf } from "../pipeline/flow";
 
 const run = promisify(execFile);
 const programs = resolve("bench", "model");
-const tracedModel = "paraphrase_bert.pt";
 
-/** A pair of sentences with a name of its own. */
-export interface Pair {
+/** What a model is asked about, with a name of its own. */
+export interface Input {
   readonly id: string;
-  readonly seq_0: string;
-  readonly seq_1: string;
+  readonly features: Readonly<Record<string, string>>;
 }
 
 /** A way of asking a model. */
@@ -25,22 +24,22 @@ export interface Way {
    * tokenizer made anew for each call.
    */
   readonly code: "archive" | "original" | "original, tokenizer a call";
-  readonly contract: "pair" | "instances";
-  /** 1 for the contract "pair". */
-  readonly pairsPerCall: number;
-  /** Pairs that the model is given at a time, at most. */
+  readonly request: "json" | "instances";
+  /** 1 for the request "json". */
+  readonly inputsPerCall: number;
+  /** Inputs that the model is given at a time, at most. */
   readonly batch: number;
-  /** Whether every pair is padded to the length that the model was traced at, as one that was compiled must have it. */
+  /** Whether every input is padded to the length that the model was traced at, as one that was compiled must have it. */
   readonly padsAll: boolean;
 }
 
 /** What came of asking. */
 export interface Serving {
-  /** By a pair's id. */
+  /** By an input's id. */
   readonly answers: ReadonlyMap<string, string>;
   readonly calls: number;
   /** The median of the passes. */
-  readonly pairsPerSecond: number;
+  readonly inputsPerSecond: number;
   /** How long a call took, in milliseconds. */
   readonly latency: { readonly p50: number; readonly p99: number };
 }
@@ -48,28 +47,28 @@ export interface Serving {
 interface MeasureOptions {
   /** Processes with the model, and calls under way at a time. */
   readonly workers: number;
-  /** How many times all pairs are asked about. */
+  /** How many times all inputs are asked about. */
   readonly passes: number;
 }
 
 /**
- * Asks a served model about pairs, as many calls at a time as it has workers. Each worker is warm when it is measured.
+ * Asks a served model about inputs, as many calls at a time as it has workers. Each worker is warm when it is measured.
  * @param modelDir the folder of an unpacked archive
- * @throws when a call is not answered, or a pass has another answer to a pair than the one before
+ * @throws when a call is not answered, or a pass has another answer to an input than the one before
  */
 export async function measureServing(
   modelDir: string,
   way: Way,
-  pairs: readonly Pair[],
+  inputs: readonly Input[],
   { workers, passes }: MeasureOptions,
 ): Promise<Serving> {
   const served = await archiveFor(modelDir, way);
   try {
     const server = await startModelServer({ modelDir: served, workers });
     try {
-      const ask = asking(server.url, way.contract);
-      const calls = runsOf(pairs, { count: way.pairsPerCall });
-      const pass = (asked: Pair[][]) => {
+      const ask = asking(server.url, way.request);
+      const calls = runsOf(inputs, { count: way.inputsPerCall });
+      const pass = (asked: Input[][]) => {
         const oneOfSome = limiter(workers);
         return Promise.all(asked.map((call) => oneOfSome(() => ask(call))));
       };
@@ -80,18 +79,18 @@ export async function measureServing(
       for (let count = 0; count < passes; count++) {
         const begun = performance.now();
         const answered = await pass(calls);
-        speeds.push((pairs.length * 1000) / (performance.now() - begun));
+        speeds.push((inputs.length * 1000) / (performance.now() - begun));
         for (const { milliseconds, given } of answered) {
           latencies.push(milliseconds);
           for (const [id, answer] of given) {
             const before = answers.get(id) ?? answer;
-            if (before !== answer) throw new Error(`The pair ${id} got "${before}", and then "${answer}".`);
+            if (before !== answer) throw new Error(`The input ${id} got "${before}", and then "${answer}".`);
             answers.set(id, answer);
           }
         }
       }
       const latency = { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) };
-      return { answers, calls: latencies.length, pairsPerSecond: quantile(speeds, 0.5), latency };
+      return { answers, calls: latencies.length, inputsPerSecond: quantile(speeds, 0.5), latency };
     } finally {
       await server.stop();
     }
@@ -100,7 +99,7 @@ export async function measureServing(
   }
 }
 
-/** What ways answered other than the first of them that was asked about the pair, as lines. */
+/** What ways answered other than the first of them that was asked about the input, as lines. */
 export function unlikeAnswers(servings: readonly (Pick<Serving, "answers"> & { readonly way: string })[]): string[] {
   const first = new Map<string, { way: string; answer: string }>();
   const unlike: string[] = [];
@@ -152,30 +151,30 @@ const saidBy = (error: unknown) => failure.safeParse(error).data?.stderr.trim().
 
 interface Answered {
   readonly milliseconds: number;
-  /** The pairs' ids with their answers. */
+  /** The inputs' ids with their answers. */
   readonly given: [string, string][];
 }
 
 const answer = z.string();
 
-/** Asks by one of the contracts. */
-function asking(url: string, contract: Way["contract"]) {
-  return async (pairs: readonly Pair[]): Promise<Answered> => {
-    const sentences = pairs.map(({ seq_0, seq_1 }) => ({ seq_0, seq_1 }));
+/** Asks by one of the formats. */
+function asking(url: string, request: Way["request"]) {
+  return async (inputs: readonly Input[]): Promise<Answered> => {
+    const instances = inputs.map(({ features }) => features);
     const begun = performance.now();
     const response = await fetch(`${url}/invocations`, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify(contract === "pair" ? sentences[0] : { instances: sentences }),
+      body: JSON.stringify(request === "json" ? instances[0] : { instances }),
     });
     const text = await response.text();
     const milliseconds = performance.now() - begun;
     if (!response.ok) throw new Error(`The model answered ${response.status}. ${text.split("\n")[0]}`);
     const body: unknown = JSON.parse(text);
     const answers =
-      contract === "pair"
+      request === "json"
         ? [answer.parse(body)]
-        : z.object({ predictions: z.array(answer).length(pairs.length) }).parse(body).predictions;
-    return { milliseconds, given: pairs.map(({ id }, place) => [id, answers[place] ?? ""]) };
+        : z.object({ predictions: z.array(answer).length(inputs.length) }).parse(body).predictions;
+    return { milliseconds, given: inputs.map(({ id }, place) => [id, answers[place] ?? ""]) };
   };
 }

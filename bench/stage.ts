@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -7,7 +7,6 @@ import { SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-fe
 import { CreateQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { Client, escapeIdentifier } from "pg";
 import { z } from "zod";
-import { paraphraseContract } from "../config/paraphrase";
 import {
   createGrant,
   createResults,
@@ -32,19 +31,21 @@ import { startSqs } from "../local/sqs";
 import { json, type Request, serve } from "../local/stand-in";
 import { FeatureStore } from "../pipeline/features";
 import { RequestQueue } from "../pipeline/requests";
+import { contract } from "./contract";
 import { MeteredModel, type Work } from "./endpoint";
 import { jittered, type Latencies } from "./latencies";
 import { originalHandler } from "./original";
 
 /** How the worker is deployed, for one measurement. */
 export interface WorkerSettings {
-  readonly contract: "pair" | "instances";
+  /** The format of a call. */
+  readonly request: "json" | "instances";
   readonly batchSize: number;
   /** Functions at work at the same time. */
   readonly functions: number;
   /** Calls to the endpoint in flight, per function. */
   readonly endpointConcurrency: number;
-  /** With the contract "instances": pairs in a call at most. */
+  /** With the request "instances": inputs in a call at most. */
   readonly instancesPerCall: number;
   /** Of the heap, which the functions' processes are held to. */
   readonly heapMegabytes: number;
@@ -83,12 +84,12 @@ export interface Stage {
 }
 
 const group = {
-  name: "sentences",
+  name: "features",
   recordIdentifierFeatureName: "id",
   eventTimeFeatureName: "event_time",
-  features: ["id", "event_time", "seq_0", "seq_1"].map((name) => ({ name, type: "String" })),
+  features: [{ name: "id", type: "String" }, { name: "event_time", type: "String" }, ...contract.features],
 };
-const endpointName = "paraphrases";
+const endpointName = "endpoint";
 const clusterId = "warehouse";
 const role = "worker";
 const retentionSeconds = 4 * 24 * 3600;
@@ -139,7 +140,7 @@ class Stops {
 async function fill(featureStoreUrl: string, inputs: number) {
   const client = new SageMakerFeatureStoreRuntimeClient({ ...operator, endpoint: featureStoreUrl });
   const store = new FeatureStore(
-    { featureGroupName: group.name, features: paraphraseContract.features, recordIdentifierType: "String" },
+    { featureGroupName: group.name, features: contract.features, recordIdentifierType: "String" },
     client,
   );
   await store.write(
@@ -198,7 +199,7 @@ async function onSite<T>(shared: Shared, measure: (site: Site) => Promise<T>): P
       return z.string().parse(QueueUrl);
     };
 
-    const model = new MeteredModel(latencies.pairOnCore);
+    const model = new MeteredModel(latencies.inputOnCore);
     const redshift = stops.with(await startRedshiftData({ postgresUrl: databaseUrl }));
     const calls = new Map<string, number>();
     const count = (operation: string) => calls.set(operation, (calls.get(operation) ?? 0) + 1);
@@ -294,8 +295,9 @@ async function measureWorker(site: Site, settings: WorkerSettings, requests: num
     await database.query(sql);
   }
   const logFile = join(folder, `${name}.log`);
-  const contract = { ...paraphraseContract, request: settings.contract === "pair" ? "json" : "instances" };
-  writeFileSync(join(folder, contractFile), JSON.stringify(contract));
+  const code = join(folder, name);
+  mkdirSync(code);
+  writeFileSync(join(code, contractFile), JSON.stringify({ ...contract, request: settings.request }));
   const worker = startFunction({
     name: "worker",
     bundle: "dist/worker/index.cjs",
@@ -314,7 +316,7 @@ async function measureWorker(site: Site, settings: WorkerSettings, requests: num
       RECORD_IDENTIFIER_TYPE: "String",
       ENDPOINT_NAME: endpointName,
       MODEL_RELEASE: "2026-01",
-      LAMBDA_TASK_ROOT: folder,
+      LAMBDA_TASK_ROOT: code,
       ENDPOINT_CONCURRENCY: String(settings.endpointConcurrency),
       INSTANCES_PER_CALL: String(settings.instancesPerCall),
       CLUSTER_ID: clusterId,
@@ -355,7 +357,11 @@ async function measureOriginal(site: Site, requests: number): Promise<Measuremen
   await database.query(addStoredAt);
   const { region, credentials } = operator;
   const settings = { region, credentials, endpoints, endpointName, clusterId, databaseName: name };
-  const handler = originalHandler({ ...settings, featureGroupName: group.name });
+  const handler = originalHandler({
+    ...settings,
+    featureGroupName: group.name,
+    featureNames: contract.features.map(({ name }) => name),
+  });
   const mapping = { batchSize: 10, maximumConcurrency: 1, reportsBatchItemFailures: false };
   return drain(site, { ...mapping, function: { invoke: handler } }, requests);
 }

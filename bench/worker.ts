@@ -3,11 +3,11 @@ import { type BundleMeasurement, measureBundle } from "./bundle";
 import { awsLatencies } from "./latencies";
 import { type Measurement, startStage, type WorkerMeasurement, type WorkerSettings } from "./stage";
 
-/** What the worker is measured with: contracts, each at growing batch sizes. */
+/** What the worker is measured with: formats of a call, each at growing batch sizes. */
 const heldAlike = { functions: 3, instancesPerCall: 25, heapMegabytes: 128 };
 const workers: WorkerSettings[] = [10, 50, 100].flatMap((batchSize) => [
-  { contract: "pair", batchSize, endpointConcurrency: 8, ...heldAlike },
-  { contract: "instances", batchSize, endpointConcurrency: 4, ...heldAlike },
+  { request: "json", batchSize, endpointConcurrency: 8, ...heldAlike },
+  { request: "instances", batchSize, endpointConcurrency: 4, ...heldAlike },
 ]);
 const workerRequests = 800;
 const originalRequests = 10;
@@ -54,7 +54,7 @@ async function measureWorkers(measure: (settings: WorkerSettings) => Promise<Wor
 }
 
 function report(original: Measurement, measured: Measured[], bundle: BundleMeasurement): string[] {
-  const chosen = (["pair", "instances"] as const).flatMap((contract) => recommended(measured, contract) ?? []);
+  const chosen = (["json", "instances"] as const).flatMap((request) => recommended(measured, request) ?? []);
   return [
     speedTable(original, measured),
     `The queue holds ${workerRequests} requests from the start (${originalRequests} for the original), so most of the ` +
@@ -67,7 +67,7 @@ function report(original: Measurement, measured: Measured[], bundle: BundleMeasu
   ];
 }
 
-const nameOf = ({ contract, batchSize }: WorkerSettings) => `${contract}, batches of ${batchSize}`;
+const nameOf = ({ request, batchSize }: WorkerSettings) => `${request}, batches of ${batchSize}`;
 const kilobytes = (bytes: number) => `${(bytes / 1024).toFixed(0)} KB`;
 const megabytes = (bytes: number) => `${(bytes / 1024 ** 2).toFixed(0)} MB`;
 const percent = (part: number) => `${(part * 100).toFixed(1)} %`;
@@ -82,7 +82,7 @@ const timesOriginal = (original: Measurement, { functions, measurement }: Measur
 
 function speedTable(original: Measurement, measured: Measured[]): string {
   const table = plainTable([
-    "contract",
+    "request",
     "batch",
     "functions",
     "endpoint busy,\nfull queue",
@@ -96,7 +96,7 @@ function speedTable(original: Measurement, measured: Measured[]): string {
   ]);
   const row = (measurement: Measurement, times: number) => [
     percent(measurement.fullQueue.utilisation),
-    measurement.fullQueue.pairsPerSecond.toFixed(2),
+    measurement.fullQueue.inputsPerSecond.toFixed(2),
     measurement.predictionsPerSecond.toFixed(2),
     times.toFixed(0),
     callsEach(measurement).toFixed(2),
@@ -105,16 +105,16 @@ function speedTable(original: Measurement, measured: Measured[]): string {
   ];
   table.push(["the original", 10, 1, ...row(original, 1), ""]);
   for (const one of measured) {
-    const { contract, batchSize, functions, measurement } = one;
+    const { request, batchSize, functions, measurement } = one;
     const times = timesOriginal(original, one);
-    table.push([contract, batchSize, functions, ...row(measurement, times), megabytes(measurement.heap)]);
+    table.push([request, batchSize, functions, ...row(measurement, times), megabytes(measurement.heap)]);
   }
   return table.toString();
 }
 
 function callsTable(original: Measurement, measured: Measured[]): string {
   const measurements = [original, ...measured.map(({ measurement }) => measurement)];
-  const names = measured.map(({ contract, batchSize }) => `${contract},\n${batchSize}`);
+  const names = measured.map(({ request, batchSize }) => `${request},\n${batchSize}`);
   const table = plainTable(["AWS calls per prediction", "the\noriginal", ...names]);
   for (const operation of new Set(measurements.flatMap(({ calls }) => [...calls.keys()]))) {
     const counts = measurements.map(({ calls, predictions }) => (calls.get(operation) ?? 0) / predictions);
@@ -124,23 +124,23 @@ function callsTable(original: Measurement, measured: Measured[]): string {
 }
 
 /** The smallest batch that keeps the endpoint as busy as the best one does, but for two points. */
-function recommended(measured: Measured[], contract: WorkerSettings["contract"]): Measured | undefined {
-  const candidates = measured.filter((one) => one.contract === contract);
+function recommended(measured: Measured[], request: WorkerSettings["request"]): Measured | undefined {
+  const candidates = measured.filter((one) => one.request === request);
   const utilisationOf = ({ measurement }: Measured) => measurement.fullQueue.utilisation;
   const best = Math.max(...candidates.map(utilisationOf));
   return candidates.find((one) => utilisationOf(one) >= best - 0.02);
 }
 
 function recommendation(one: Measured): string {
-  const { contract, batchSize, functions, endpointConcurrency, instancesPerCall, measurement } = one;
+  const { request, batchSize, functions, endpointConcurrency, instancesPerCall, measurement } = one;
   const { resident, cpuPerPrediction, predictionsPerSecond } = measurement;
   const processor = (predictionsPerSecond / functions) * (cpuPerPrediction / 1000);
-  // Twice what was used, for longer sentences and a slower processor than this one.
+  // Twice what was used, for longer texts and a slower processor than this one.
   const memory = 2 * Math.max(resident / 1024 ** 2, processor * megabytesPerProcessor);
   return (
-    `Recommended for the contract "${contract}": batches of ${batchSize} with a window of ${windowSeconds} s, ` +
+    `Recommended for the request "${request}": batches of ${batchSize} with a window of ${windowSeconds} s, ` +
     `${functions} functions at most, ${endpointConcurrency} calls in flight from each` +
-    `${contract === "instances" ? ` of ${instancesPerCall} pairs at most` : ""}, ${Math.ceil(memory / 128) * 128} MB ` +
+    `${request === "instances" ? ` of ${instancesPerCall} inputs at most` : ""}, ${Math.ceil(memory / 128) * 128} MB ` +
     `(a function's process used ${megabytes(resident)}, and ${percent(processor)} of a processor).`
   );
 }
@@ -155,7 +155,7 @@ function targetsTable(
   const target = (name: string, shown: string, wanted: string, met: boolean) =>
     table.push([name, shown, wanted, met ? "yes" : "no"]);
   for (const one of chosen) {
-    const most = one.contract === "pair" ? 1.1 : 0.1;
+    const most = one.request === "json" ? 1.1 : 0.1;
     const calls = callsEach(one.measurement);
     const { utilisation } = one.measurement.fullQueue;
     const times = timesOriginal(original, one);

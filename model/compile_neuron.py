@@ -10,7 +10,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-MODEL = "paraphrase_bert.pt"
+MODEL = "model.pt"
 SHAPE = "shape.json"  # within the model's file, for inference.py
 
 

@@ -98,7 +98,7 @@ def write(folder: Path, pairs: List[dict], out: Path) -> dict:
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(folder / name, out / name)
     golden = trace.golden_pairs()
-    trace.write(model, out / "tokenizer.json", out / "paraphrase_bert.pt", 1, 512, golden)
+    trace.write(model, out / "tokenizer.json", out / "model.pt", 1, 512, golden)
     answers = [inference.ANSWERS[cosine > model.threshold] for cosine in cosines(golden)]
     requests = [each["request"] for each in json.loads(trace.GOLDEN.read_text(encoding="utf-8"))]
     (out / "golden.json").write_text(

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, List, NamedTuple
 
-MODELS = ("model_neuron.pt", "paraphrase_bert.pt")  # what Neo makes of an archive's model, and the model itself
+MODELS = ("model_neuron.pt", "model.pt")  # what Neo makes of an archive's model, and the model itself
 SHAPE = "shape.json"  # within the model's file: the shape that it was traced with
 MAX_INSTANCES = 1000  # the most that the worker can be told to send
 LONG = 8_000  # characters, from which on a sentence is shortened before it is tokenized with the other

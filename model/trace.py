@@ -1,6 +1,6 @@
 """Traces a Hugging Face classifier of sentence pairs, a folder made by save_pretrained, to TorchScript.
 
-`trace.py DIR` writes DIR/paraphrase_bert.pt, once the traced model gives what the model itself gives. The newest
+`trace.py DIR` writes DIR/model.pt, once the traced model gives what the model itself gives. The newest
 PyTorch that traces is not the newest that serves: what a version writes, only it and later ones are sure to read.
 """
 
@@ -16,7 +16,7 @@ from typing import Any, Callable, List, NamedTuple
 sys.path.insert(0, str(Path(__file__).parent))
 import inference  # noqa: E402
 
-GOLDEN = Path(__file__).parent.parent / "__tests__" / "fixtures" / "golden-predictions.json"
+GOLDEN = Path(__file__).parent / "golden" / "predictions.json"
 TOLERANCE = 1e-4  # of a logit
 
 
@@ -80,7 +80,7 @@ def write(
 
     shape = inference.Shape(batch, length, takes_others)
     with tempfile.TemporaryDirectory(dir=file.parent) as trial:
-        written = Path(trial) / "paraphrase_bert.pt"
+        written = Path(trial) / "model.pt"
         torch.jit.save(traced, str(written), _extra_files={inference.SHAPE: json.dumps(shape._asdict())})
         (Path(trial) / "tokenizer.json").write_bytes(tokenizer_file.read_bytes())
         answers = inference.predict_fn({"instances": pairs}, inference.model_fn(trial))["predictions"]
@@ -145,13 +145,13 @@ def _positive(text: str) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Traces a classifier of sentence pairs to TorchScript, and checks it.")
     parser.add_argument("folder", type=Path, help="made by save_pretrained of a model and of its tokenizer")
-    parser.add_argument("--out", type=Path, help="the file to write (default: paraphrase_bert.pt in the folder)")
+    parser.add_argument("--out", type=Path, help="the file to write (default: model.pt in the folder)")
     parser.add_argument("--batch", type=_positive, default=1, help="pairs of a call of the model (default: 1)")
     parser.add_argument("--length", type=_positive, default=512, help="tokens of a pair (default: 512)")
     parser.add_argument("--eager-attention", action="store_true", help="of operators that PyTorch 1 has, as Inf1 needs it")
     arguments = parser.parse_args()
     model = pair_classifier(arguments.folder, arguments.length, arguments.eager_attention)
-    file = arguments.out or arguments.folder / "paraphrase_bert.pt"
+    file = arguments.out or arguments.folder / "model.pt"
     tokenizer = arguments.folder / "tokenizer.json"
     try:
         traced = write(model, tokenizer, file, arguments.batch, arguments.length, golden_pairs())

@@ -34,9 +34,9 @@ test("says one length where a name has just one", () => {
 
 test.each([
   ["sqs.queueName", limits.sqs.queueName, ["inference_queue", "A-1"], ["a.fifo", "a b"]],
-  ["lambda.functionName", limits.lambda.functionName, ["bert-paraphrase_tf"], ["a.b", "a/b"]],
+  ["lambda.functionName", limits.lambda.functionName, ["bert-worker_tf"], ["a.b", "a/b"]],
   ["sagemaker.modelName", limits.sagemaker.modelName, ["a", "a--b"], ["-a", "a-", "a_b"]],
-  ["sagemaker.variantName", limits.sagemaker.variantName, ["paraphrase-bert-en-conf"], ["a.b"]],
+  ["sagemaker.variantName", limits.sagemaker.variantName, ["bert-en-conf"], ["a.b"]],
   ["featureStore.groupName", limits.featureStore.groupName, ["a_-b"], ["_a", "a_"]],
   ["redshift.clusterIdentifier", limits.redshift.clusterIdentifier, ["a-1"], ["1a", "a--b", "a-", "A"]],
   ["redshift.subnetGroupName", limits.redshift.subnetGroupName, ["defaults", "a-1"], ["default", "A"]],

@@ -39,7 +39,7 @@ test.each([
   ["pytorch-inference:1.9.0-cpu-py38-ubuntu20.04", "cpu"],
   ["pytorch-inference:2.6.0-gpu-py312-cu124-ubuntu22.04-sagemaker", "gpu"],
   ["pytorch-inference-arm64:2.6.0-cpu-py312-ubuntu22.04-sagemaker", "arm64"],
-  ["our-own/paraphrase:7", undefined],
+  ["our-own/model:7", undefined],
 ])("%s is of family %s", (image, family) => {
   expect(imageFamilyOf(`763104351884.dkr.ecr.us-east-1.amazonaws.com/${image}`)).toBe(family);
 });

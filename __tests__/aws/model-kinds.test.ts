@@ -9,7 +9,7 @@ const images = {
   torchNeuronx: image("pytorch-inference-neuronx:2.9.0-neuronx-py312-sdk2.31.1-ubuntu24.04"),
   neoForCpu: image("sagemaker-neo-pytorch:1.9-cpu-py3"),
   gpu: image("pytorch-inference:2.6.0-gpu-py312-cu124-ubuntu22.04-sagemaker"),
-  ours: image("our-own/paraphrase:7"),
+  ours: image("our-own/model:7"),
 };
 
 test.each<[ModelKind, (keyof typeof images)[]]>([

@@ -10,22 +10,22 @@ import {
 import { startFeatureStore } from "../../local/feature-store";
 import type { StandIn } from "../../local/stand-in";
 
-const sentences = [
-  { name: "seq_0", type: "String" },
-  { name: "seq_1", type: "String" },
+const features = [
+  { name: "title", type: "String" },
+  { name: "text", type: "String" },
 ];
 const group = {
-  name: "sentence-pairs",
+  name: "documents",
   recordIdentifierFeatureName: "id",
   eventTimeFeatureName: "event_time",
-  features: [{ name: "id", type: "String" }, { name: "event_time", type: "String" }, ...sentences],
+  features: [{ name: "id", type: "String" }, { name: "event_time", type: "String" }, ...features],
 };
 /** As the original made it: numbers for ids, and the id for the event time too. */
 const original = {
   name: "original",
   recordIdentifierFeatureName: "id",
   eventTimeFeatureName: "id",
-  features: [{ name: "id", type: "Fractional" }, ...sentences],
+  features: [{ name: "id", type: "Fractional" }, ...features],
 };
 
 let service: StandIn;
@@ -47,8 +47,8 @@ afterEach(async () => {
 
 const values = (features: Record<string, string>): FeatureValue[] =>
   Object.entries(features).map(([FeatureName, ValueAsString]) => ({ FeatureName, ValueAsString }));
-const pair = (id: string, event_time = "2026-01-01T00:00:00Z") =>
-  values({ id, event_time, seq_0: `${id}, first`, seq_1: `${id}, second` });
+const record = (id: string, event_time = "2026-01-01T00:00:00Z") =>
+  values({ id, event_time, title: `${id}, first`, text: `${id}, second` });
 const put = (Record: FeatureValue[], FeatureGroupName = group.name) =>
   client.send(new PutRecordCommand({ FeatureGroupName, Record }));
 const get = (id: string, FeatureNames?: string[]) =>
@@ -67,9 +67,9 @@ const numbered = (count: number) => Array.from({ length: count }, (_, index) => 
 
 describe("reading one record", () => {
   test("gives the features that were asked for, or all", async () => {
-    await put(pair("a"));
-    expect((await get("a")).Record).toEqual(pair("a"));
-    expect((await get("a", ["seq_1"])).Record).toEqual(values({ seq_1: "a, second" }));
+    await put(record("a"));
+    expect((await get("a")).Record).toEqual(record("a"));
+    expect((await get("a", ["text"])).Record).toEqual(values({ text: "a, second" }));
   });
 
   test("gives nothing for a record that is not there, and no error", async () => {
@@ -84,13 +84,13 @@ describe("reading one record", () => {
 
 describe("reading many records", () => {
   test("gives those that are there and leaves out those that are not", async () => {
-    await write([pair("a"), pair("b")]);
-    const { Records, Errors, UnprocessedIdentifiers } = await getAll(["a", "missing", "b"], group.name, ["seq_0"]);
+    await write([record("a"), record("b")]);
+    const { Records, Errors, UnprocessedIdentifiers } = await getAll(["a", "missing", "b"], group.name, ["title"]);
     expect(
       Records?.map(({ RecordIdentifierValueAsString, Record }) => [RecordIdentifierValueAsString, Record]),
     ).toEqual([
-      ["a", values({ seq_0: "a, first" })],
-      ["b", values({ seq_0: "b, first" })],
+      ["a", values({ title: "a, first" })],
+      ["b", values({ title: "b, first" })],
     ]);
     expect([Errors, UnprocessedIdentifiers]).toEqual([[], []]);
   });
@@ -114,7 +114,7 @@ describe("reading many records", () => {
   });
 
   test("knows a number by any of its spellings", async () => {
-    await put(values({ id: "7", seq_0: "first", seq_1: "second" }), original.name);
+    await put(values({ id: "7", title: "first", text: "second" }), original.name);
     const { Records } = await getAll(["7.0"], original.name);
     expect(Records).toMatchObject([{ RecordIdentifierValueAsString: "7.0" }]);
   });
@@ -122,22 +122,22 @@ describe("reading many records", () => {
 
 describe("writing", () => {
   test("replaces a record by a newer one, and never by an older", async () => {
-    await put(pair("a", "2026-01-02T00:00:00Z"));
-    await put(values({ id: "a", event_time: "2026-01-01T00:00:00Z", seq_0: "older" }));
-    expect((await get("a")).Record).toEqual(pair("a", "2026-01-02T00:00:00Z"));
-    const newer = values({ id: "a", event_time: "2026-01-02T00:00:00.001Z", seq_0: "newer" });
+    await put(record("a", "2026-01-02T00:00:00Z"));
+    await put(values({ id: "a", event_time: "2026-01-01T00:00:00Z", title: "older" }));
+    expect((await get("a")).Record).toEqual(record("a", "2026-01-02T00:00:00Z"));
+    const newer = values({ id: "a", event_time: "2026-01-02T00:00:00.001Z", title: "newer" });
     await put(newer);
     expect((await get("a")).Record).toEqual(newer);
   });
 
   test("takes 25 entries and no more", async () => {
-    expect(await write(numbered(25).map((id) => pair(id)))).toMatchObject({ Errors: [], UnprocessedEntries: [] });
-    await expect(write(numbered(26).map((id) => pair(id)))).rejects.toMatchObject({ name: "ValidationError" });
+    expect(await write(numbered(25).map((id) => record(id)))).toMatchObject({ Errors: [], UnprocessedEntries: [] });
+    await expect(write(numbered(26).map((id) => record(id)))).rejects.toMatchObject({ name: "ValidationError" });
   });
 
   test("reports the entries that are wrong, and writes the others", async () => {
     const wrong = values({ id: "b", event_time: "2026-01-01T00:00:00Z", seq_2: "third" });
-    const { Errors } = await write([pair("a"), wrong, pair("c")]);
+    const { Errors } = await write([record("a"), wrong, record("c")]);
     expect(Errors).toMatchObject([{ Entry: { Record: wrong }, ErrorCode: "ValidationError" }]);
     expect((await getAll(["a", "b", "c"])).Records).toHaveLength(2);
   });
@@ -146,9 +146,9 @@ describe("writing", () => {
     ["a feature that the group has not", values({ id: "a", event_time: "2026-01-01T00:00:00Z", seq_2: "x" }), "seq_2"],
     ["no identifier", values({ event_time: "2026-01-01T00:00:00Z" }), "must have feature id"],
     ["no event time", values({ id: "a" }), "must have feature event_time"],
-    ["an event time in another form", pair("a", "2026-01-01"), "event_time"],
-    ["a feature twice", [...pair("a"), ...values({ seq_0: "again" })], "seq_0 is given twice"],
-    ["a value over 358,400 bytes", [...pair("a").slice(0, 3), ...values({ seq_1: "x".repeat(358_401) })], "358400"],
+    ["an event time in another form", record("a", "2026-01-01"), "event_time"],
+    ["a feature twice", [...record("a"), ...values({ title: "again" })], "title is given twice"],
+    ["a value over 358,400 bytes", [...record("a").slice(0, 3), ...values({ text: "x".repeat(358_401) })], "358400"],
   ])("refuses a record with %s", async (_, record, message) => {
     await expect(put(record)).rejects.toMatchObject({
       name: "ValidationError",
@@ -162,7 +162,7 @@ describe("writing", () => {
 });
 
 test("lists the identifiers of a group, page by page", async () => {
-  await write([pair("a"), pair("b"), pair("c")]);
+  await write([record("a"), record("b"), record("c")]);
   const list = (NextToken?: string) =>
     client.send(new ListRecordsCommand({ FeatureGroupName: group.name, MaxResults: 2, NextToken }));
   const first = await list();

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { statusReport } from "../../cli/status/status-report";
 import { modelPython } from "../../local/model-server";
 import { Checkout } from "../setup/checkout";
+import { dev } from "../setup/dev";
 import { allows, iamActionOf } from "../setup/iam-actions";
 import { type LocalPipeline, startLocalPipeline } from "../setup/local-pipeline";
 import { type Moto, startMoto } from "../setup/moto";
@@ -100,8 +101,8 @@ describe("status of what is deployed", () => {
       metrics: { oldestRequestSeconds: null, worker: { invocations: 0, errors: 0 }, endpoint: { invocations: 0 } },
       endpoint: {
         status: "InService",
-        configuration: expect.stringMatching(/^poc-dev-paraphrase-bert-en-conf-/),
-        variants: [{ name: "paraphrase-bert-en-conf", instances: 1, wanted: 1 }],
+        configuration: expect.stringContaining(dev.model.endpointConfigurationName),
+        variants: [{ name: dev.model.variantName, instances: 1, wanted: 1 }],
       },
       worker: { state: "Active", lastUpdate: "Successful", modelRelease: expect.stringMatching(/^[0-9a-f]{8}$/) },
       warehouse: { status: "available", availability: "Available", nodeType: "ra3.large", nodes: 1 },
@@ -114,7 +115,7 @@ describe("status of what is deployed", () => {
   test("names the alarms that ring and says why, and counts what CloudWatch has", async () => {
     const why = ["--state-value", "ALARM", "--state-reason", "Threshold Crossed: 1 datapoint was 3"];
     await moto.aws("cloudwatch", "set-alarm-state", "--alarm-name", "poc-dev-worker-fails", ...why);
-    const dimensions = "FunctionName=poc-dev-bert-paraphrase-tf";
+    const dimensions = `FunctionName=${dev.inference.functionName}`;
     const put = ["cloudwatch", "put-metric-data", "--namespace", "AWS/Lambda", "--dimensions", dimensions];
     await moto.aws(...put, "--metric-name", "Errors", "--value", "3");
     await moto.aws(...put, "--metric-name", "Errors", "--value", "2");
@@ -135,7 +136,7 @@ describe("status of what is deployed", () => {
         part: "worker",
         mark: "warning",
         text: "The worker failed 5 times in 15 min.",
-        mend: "aws logs tail /aws/lambda/poc-dev-bert-paraphrase-tf --since 15m",
+        mend: `aws logs tail /aws/lambda/${dev.inference.functionName} --since 15m`,
       },
     ]);
   });

@@ -79,7 +79,7 @@ const traced = {
 async function archiveOf(name: string, parts: Record<string, string> = {}) {
   const folder = join(checkout.folder, name);
   await mkdir(folder);
-  const file = join(folder, "paraphrase_bert.pt");
+  const file = join(folder, "model.pt");
   const program =
     "import json, sys, zipfile\n" +
     "with zipfile.ZipFile(sys.argv[1], 'w') as zip:\n" +
@@ -156,7 +156,7 @@ test("what a target cannot run is refused before any job, with all reasons", asy
   expect(neo.stderr.split("\n")).toEqual([
     "modern.tar.gz cannot be compiled by neo:",
     "  its format of TorchScript is 10, and PyTorch 1.9 reads 6 at most: trace it with an older PyTorch",
-    "  it calls scaled_dot_product_attention, which PyTorch 1.9 does not have: delete paraphrase_bert.pt and trace it again by model/trace.py --eager-attention",
+    "  it calls scaled_dot_product_attention, which PyTorch 1.9 does not have: delete model.pt and trace it again by model/trace.py --eager-attention",
     "  its parameters are Half; allowed: Float, which is float32",
     "  its shape is [8,128]; allowed: [1,512], with which inference.py asks what Neo has made",
     "",
@@ -222,11 +222,11 @@ test("Neo compiles what the original compiled, its failure is told, and the next
     "code/inference.py",
     "code/requirements.txt",
     "config.json",
-    "paraphrase_bert.pt",
+    "model.pt",
     "tokenizer.json",
     "tokenizer_config.json",
   ]);
-  expect(files.get("paraphrase_bert.pt")).toBe("compiled by Neo");
+  expect(files.get("model.pt")).toBe("compiled by Neo");
   expect(files.get("config.json")).toBe('{"name":"neo"}');
 });
 
@@ -234,7 +234,7 @@ test("torch-neuron compiles inside the image that serves, and what is compiled i
   const archive = await archiveOf("neuron");
   statesOf = async (asked) => {
     const [{ S3Output }] = neuronOutput.parse(asked).ProcessingOutputConfig.Outputs;
-    await put(`${S3Output.S3Uri}/paraphrase_bert.pt`, "compiled by torch-neuron");
+    await put(`${S3Output.S3Uri}/model.pt`, "compiled by torch-neuron");
     return [{ ProcessingJobStatus: "InProgress" }, { ProcessingJobStatus: "Completed" }];
   };
   const first = await compile(archive);
@@ -251,7 +251,7 @@ test("torch-neuron compiles inside the image that serves, and what is compiled i
     },
     NetworkConfig: { EnableNetworkIsolation: true },
   });
-  expect((await unpacked(first.stdout.trim())).get("paraphrase_bert.pt")).toBe("compiled by torch-neuron");
+  expect((await unpacked(first.stdout.trim())).get("model.pt")).toBe("compiled by torch-neuron");
 
   jobs.clear();
   const again = await compile(archive);

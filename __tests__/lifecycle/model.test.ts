@@ -22,7 +22,7 @@ let sha256: string;
 async function writeModel(name: string, size: number) {
   const folder = join(checkout.folder, name);
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, "paraphrase_bert.pt"), Buffer.alloc(size, "weights"));
+  await writeFile(join(folder, "model.pt"), Buffer.alloc(size, "weights"));
   for (const file of ["config.json", "tokenizer.json", "tokenizer_config.json"]) {
     await writeFile(join(folder, file), `{"of": "${name}"}`);
   }
@@ -54,7 +54,7 @@ test("a folder that lacks something is not packaged, and all that it lacks is to
   expect(stderr.split("\n").map((line) => line.replace(/JSON: .*/, "JSON"))).toEqual([
     `${folder} cannot be packaged:`,
     "  config.json is no JSON",
-    "  paraphrase_bert.pt is missing: model/trace.py makes it",
+    "  model.pt is missing: model/trace.py makes it",
     "  tokenizer.json is empty",
     "  tokenizer_config.json is missing",
     "",
@@ -65,7 +65,7 @@ test("the archive of the same model is the same, whenever and by whomever its fi
   const folder = await writeModel("model-folder", 40_000_000);
   const first = await checkout.cli("model", "package", "model-folder");
   expect(first).toMatchObject({ status: 0, stdout: expect.stringMatching(/^[0-9a-f]{64} {2}model\.tar\.gz\n$/) });
-  for (const file of ["config.json", "paraphrase_bert.pt"]) {
+  for (const file of ["config.json", "model.pt"]) {
     await chmod(join(folder, file), 0o755);
     await utimes(join(folder, file), 1, 1);
   }
@@ -81,7 +81,7 @@ test("the archive of the same model is the same, whenever and by whomever its fi
   );
   expect(names.filter((name) => !code.includes(name))).toEqual([
     "config.json",
-    "paraphrase_bert.pt",
+    "model.pt",
     "tokenizer.json",
     "tokenizer_config.json",
   ]);
@@ -157,7 +157,7 @@ test("a model goes from its Hugging Face folder to a plan with it in one command
   const again = await checkout.cli("model", "ship", "tiny", "--env", "dev");
   expect(again).toMatchObject({ status: 0, stdout: first.stdout });
   for (const skipped of [
-    "tiny/paraphrase_bert.pt is there already.",
+    "tiny/model.pt is there already.",
     "model.tar.gz has been verified already.",
     "model.tar.gz is in the bucket already.",
   ]) {
@@ -167,13 +167,13 @@ test("a model goes from its Hugging Face folder to a plan with it in one command
 });
 
 test("wrong answers are told, and such an archive is not released unless told otherwise", async () => {
-  const golden = [{ request: '{"seq_0": "one", "seq_1": 2}', response: '"It\'s a paraphrase"' }];
+  const golden = [{ request: '{"one": 2}', response: '"yes"' }];
   await writeFile(join(checkout.folder, "tiny", "golden.json"), JSON.stringify(golden));
   await checkout.cli("model", "package", "tiny", "--output", "wrong.tar.gz");
   const verified = await checkout.cli("model", "verify", "wrong.tar.gz");
   expect(verified.status).toBe(1);
   expect(verified.stdout).toMatch(
-    /^0 of 1 answers of wrong\.tar\.gz are the golden ones\.\n {2}\{"seq_0": "one", "seq_1": 2\}\n {4}expected "It's a paraphrase"\n {4}got {6}HTTP 400 /,
+    /^0 of 1 answers of wrong\.tar\.gz are the golden ones\.\n {2}\{"one": 2\}\n {4}expected "yes"\n {4}got {6}HTTP 400 /,
   );
   await checkout.cli("model", "upload", "wrong.tar.gz", "--env", "dev");
   const before = await releasesOfDev();

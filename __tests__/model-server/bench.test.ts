@@ -4,24 +4,24 @@ import { measureServing, unlikeAnswers, type Way } from "../../bench/serving";
 import { tinyModel } from "../setup/tiny-model";
 
 const ways: Record<string, Way> = {
-  original: { code: "original", contract: "pair", pairsPerCall: 1, batch: 1, padsAll: true },
+  original: { code: "original", request: "json", inputsPerCall: 1, batch: 1, padsAll: true },
   "original, tokenizer a call": {
     code: "original, tokenizer a call",
-    contract: "pair",
-    pairsPerCall: 1,
+    request: "json",
+    inputsPerCall: 1,
     batch: 1,
     padsAll: true,
   },
-  pair: { code: "archive", contract: "pair", pairsPerCall: 1, batch: 1, padsAll: false },
-  instances: { code: "archive", contract: "instances", pairsPerCall: 4, batch: 2, padsAll: false },
+  json: { code: "archive", request: "json", inputsPerCall: 1, batch: 1, padsAll: false },
+  instances: { code: "archive", request: "instances", inputsPerCall: 4, batch: 2, padsAll: false },
 };
 
-/** The pairs that the tiny model knows. */
-const goldenPairs = () => {
+/** What the tiny model knows. */
+const goldenInputs = () => {
   const requests = z.array(z.object({ request: z.string() }));
-  const golden = requests.parse(JSON.parse(readFileSync("__tests__/fixtures/golden-predictions.json", "utf8")));
-  const sentences = z.object({ seq_0: z.string(), seq_1: z.string() });
-  return golden.map(({ request }, place) => ({ id: `golden-${place}`, ...sentences.parse(JSON.parse(request)) }));
+  const golden = requests.parse(JSON.parse(readFileSync("model/golden/predictions.json", "utf8")));
+  const features = z.record(z.string(), z.string());
+  return golden.map(({ request }, place) => ({ id: `golden-${place}`, features: features.parse(JSON.parse(request)) }));
 };
 
 let model: Awaited<ReturnType<typeof tinyModel>>;
@@ -31,20 +31,20 @@ beforeAll(async () => {
 afterAll(() => model?.remove());
 
 test("every way of asking a model gives the same answers, and its calls are counted", async () => {
-  const pairs = goldenPairs();
+  const inputs = goldenInputs();
   const servings = [];
   for (const [way, asked] of Object.entries(ways)) {
-    servings.push({ way, ...(await measureServing(model.folder, asked, pairs, { workers: 1, passes: 2 })) });
+    servings.push({ way, ...(await measureServing(model.folder, asked, inputs, { workers: 1, passes: 2 })) });
   }
   expect(servings.map(({ way, calls }) => [way, calls])).toEqual([
     ["original", 12],
     ["original, tokenizer a call", 12],
-    ["pair", 12],
+    ["json", 12],
     ["instances", 4],
   ]);
-  for (const { answers, pairsPerSecond, latency } of servings) {
-    expect([...answers.keys()].sort()).toEqual(pairs.map(({ id }) => id).sort());
-    expect(pairsPerSecond).toBeGreaterThan(0);
+  for (const { answers, inputsPerSecond, latency } of servings) {
+    expect([...answers.keys()].sort()).toEqual(inputs.map(({ id }) => id).sort());
+    expect(inputsPerSecond).toBeGreaterThan(0);
     expect(latency.p99).toBeGreaterThanOrEqual(latency.p50);
   }
   expect(new Set(servings[0]?.answers.values()).size).toBe(2); // or all would be the same anyway

@@ -12,7 +12,7 @@ const golden = <Schema extends z.ZodType>(name: string, schema: Schema) =>
   z
     .array(schema)
     .min(1)
-    .parse(JSON.parse(readFileSync(`__tests__/fixtures/golden-${name}.json`, "utf8")));
+    .parse(JSON.parse(readFileSync(`model/golden/${name}.json`, "utf8")));
 const answered = z.object({ request: z.string(), response: z.string() });
 const refused = z.object({ contentType: z.string(), request: z.string(), status: z.number(), message: z.string() });
 

@@ -18,7 +18,7 @@ let code: string;
 beforeAll(async () => {
   tiny = await tinyModel();
   desk = await mkdtemp(join(tmpdir(), "desk-"));
-  for (const name of ["node_modules", "package.json", "cli", "model", ".venv", "__tests__"]) {
+  for (const name of ["node_modules", "package.json", "cli", "model", ".venv"]) {
     await symlink(resolve(name), join(desk, name));
   }
   await cp(tiny.folder, join(desk, "model-folder"), { recursive: true });

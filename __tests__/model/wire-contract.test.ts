@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { SageMakerRuntimeClient } from "@aws-sdk/client-sagemaker-runtime";
 import { z } from "zod";
 import { paraphraseContract } from "../../config/paraphrase";
-import type { RequestFormat } from "../../contract/model-contract";
+import type { ModelContract } from "../../contract/model-contract";
 import { operator } from "../../local/credentials";
 import { type Request, serve } from "../../local/stand-in";
 import { ModelEndpoint } from "../../pipeline/predictions";
@@ -12,13 +12,18 @@ const golden = (name: "predictions" | "instances") =>
   z
     .array(z.object({ request: z.string(), response: z.string() }))
     .min(1)
-    .parse(JSON.parse(readFileSync(`__tests__/fixtures/golden-${name}.json`, "utf8")));
-const sentencePair = z.object({ seq_0: z.string(), seq_1: z.string() });
-const valuesOf = ({ seq_0, seq_1 }: z.infer<typeof sentencePair>) => [seq_0, seq_1];
-const several = z.object({ instances: z.array(sentencePair) });
+    .parse(JSON.parse(readFileSync(`model/golden/${name}.json`, "utf8")));
+const input = z.record(z.string(), z.string());
+const several = z.object({ instances: z.array(input) });
+
+/** A question about an input, in the contract's order whatever the golden request's is. */
+const questionOf = (features: z.infer<typeof input>) => ({
+  values: paraphraseContract.features.map(({ name }) => features[name] ?? null),
+  alone: false,
+});
 
 /** A worker's client of an endpoint that gives the golden answers, and what that endpoint received. */
-async function endpointOf(request: RequestFormat, answers: ReturnType<typeof golden>) {
+async function endpointOf(request: ModelContract["request"], answers: ReturnType<typeof golden>) {
   const received: Request[] = [];
   const endpoint = await serve((request) => {
     received.push(request);
@@ -28,7 +33,7 @@ async function endpointOf(request: RequestFormat, answers: ReturnType<typeof gol
   });
   const client = new SageMakerRuntimeClient({ endpoint: endpoint.url, ...operator });
   const contract = { ...paraphraseContract, request };
-  const props = { endpointName: "paraphrases", contract, instancesPerCall: 25, concurrency: 1 };
+  const props = { endpointName: "endpoint", contract, instancesPerCall: 25, concurrency: 1 };
   return {
     model: new ModelEndpoint(props, client),
     received,
@@ -44,14 +49,14 @@ test("the worker sends what the model's code reads, and reads what that answers"
   const { model, received, stop } = await endpointOf("json", answers);
   try {
     for (const { request, response } of answers) {
-      const [answer] = await model.ask([{ values: valuesOf(sentencePair.parse(JSON.parse(request))), alone: false }]);
+      const [answer] = await model.ask([questionOf(input.parse(JSON.parse(request)))]);
       expect(answer).toMatchObject({ output: JSON.parse(response), variant: "blue" });
     }
   } finally {
     await stop();
   }
   for (const { method, url, headers } of received) {
-    expect([method, url.pathname]).toEqual(["POST", "/endpoints/paraphrases/invocations"]);
+    expect([method, url.pathname]).toEqual(["POST", "/endpoints/endpoint/invocations"]);
     expect(headers["content-type"]).toBe("application/json");
   }
   expect(received).toHaveLength(answers.length);
@@ -64,7 +69,7 @@ test("several in a call are sent and read in their order, and a pair that the mo
     for (const { request, response } of answers) {
       const { instances } = several.parse(JSON.parse(request));
       const { predictions } = z.object({ predictions: z.array(z.unknown()) }).parse(JSON.parse(response));
-      const asked = await model.ask(instances.map((pair) => ({ values: valuesOf(pair), alone: false })));
+      const asked = await model.ask(instances.map(questionOf));
       expect(asked).toMatchObject(
         predictions.map((output) =>
           typeof output === "string" ? { output, variant: "blue" } : { code: "refused_by_model", kind: "final" },

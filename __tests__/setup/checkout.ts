@@ -4,10 +4,8 @@ import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 
-/** What a clone does not have, and what no command reads, but for one file. */
+/** What a clone does not have, and what no command reads. */
 const left = [".git", ".local", ".venv", "__tests__", "cdktf.out", "coverage", "dist", "node_modules"];
-
-const golden = "__tests__/fixtures/golden-predictions.json";
 
 /** How a command ended, and how long it took. */
 export interface Outcome {
@@ -29,7 +27,6 @@ export class Checkout {
     const folder = await mkdtemp(join(tmpdir(), "checkout-"));
     const filter = (path: string) => !left.includes(relative(resolve(), path));
     await cp(resolve(), folder, { recursive: true, filter });
-    await cp(golden, join(folder, golden)); // of all tests the only thing that a command reads
     await symlink(resolve("node_modules"), join(folder, "node_modules"));
     await mkdir(resolve(".venv"), { recursive: true });
     await symlink(resolve(".venv"), join(folder, ".venv")); // PyTorch is large

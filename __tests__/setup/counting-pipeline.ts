@@ -55,4 +55,4 @@ export function countingPipelines() {
 
 /** A CSV file of features, with rows from 1 to `count`. */
 export const featureRows = (count: number) =>
-  `id,seq_0,seq_1\n${Array.from({ length: count }, (_, row) => `${row + 1},first of ${row + 1},second\n`).join("")}`;
+  `id,first,second\n${Array.from({ length: count }, (_, row) => `${row + 1},first of ${row + 1},second\n`).join("")}`;

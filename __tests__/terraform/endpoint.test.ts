@@ -24,7 +24,7 @@ describe("a deployment of an endpoint", () => {
       aws: [{ region: "us-east-1", skip_requesting_account_id: true, skip_credentials_validation: true }],
     };
     await checkout.write(
-      { aws_sagemaker_endpoint: { model_endpoint: { name: "paraphrase", endpoint_config_name } } },
+      { aws_sagemaker_endpoint: { model_endpoint: { name: "classifier", endpoint_config_name } } },
       { provider },
     );
     const above = {
@@ -38,7 +38,7 @@ describe("a deployment of an endpoint", () => {
     takesBack = false;
     expect(await deploy("first")).toMatchObject({
       status: 0,
-      stderr: expect.stringMatching(/Apply complete! .*[\s\S]*\nparaphrase serves first\.\n$/),
+      stderr: expect.stringMatching(/Apply complete! .*[\s\S]*\nclassifier serves first\.\n$/),
     });
   });
 
@@ -47,7 +47,7 @@ describe("a deployment of an endpoint", () => {
     const { status, stderr } = await deploy("second");
     expect(status).toBe(1);
     expect(stderr).toContain("Apply complete! Resources: 0 added, 1 changed, 0 destroyed.");
-    expect(stderr).toContain(`paraphrase does not serve second: it is InService with first.
+    expect(stderr).toContain(`classifier does not serve second: it is InService with first.
 SageMaker says: The alarm was raised.
 The release before is kept on AWS. The way back is \`offline-inference model release --env <environment> --rollback\` and to deploy that.
 `);
@@ -64,7 +64,7 @@ The release before is kept on AWS. The way back is \`offline-inference model rel
 function sageMaker(takesBack: () => boolean): Promise<StandIn> {
   const asked = z.object({ EndpointName: z.string(), EndpointConfigName: z.string().optional() }).partial();
   let endpoint: { EndpointConfigName?: string; EndpointStatus: string; FailureReason?: string } | undefined;
-  const arn = { EndpointArn: "arn:aws:sagemaker:us-east-1:123456789012:endpoint/paraphrase" };
+  const arn = { EndpointArn: "arn:aws:sagemaker:us-east-1:123456789012:endpoint/classifier" };
   return serve(({ headers, body }) => {
     const { EndpointConfigName } = asked.parse(JSON.parse(body.toString() || "{}"));
     switch (headers["x-amz-target"]) {
@@ -78,7 +78,7 @@ function sageMaker(takesBack: () => boolean): Promise<StandIn> {
         return json(arn);
       case "SageMaker.DescribeEndpoint":
         if (endpoint === undefined) throw new AwsError("ValidationException", 400, "Could not find endpoint");
-        return json({ EndpointName: "paraphrase", ...arn, ...endpoint, CreationTime: 1, LastModifiedTime: 1 });
+        return json({ EndpointName: "classifier", ...arn, ...endpoint, CreationTime: 1, LastModifiedTime: 1 });
       case "SageMaker.ListTags":
         return json({ Tags: [] });
       default:

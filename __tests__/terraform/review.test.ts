@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { z } from "zod";
 import { lossRules, statefulTypes, statelessTypes } from "../../aws/stateful-types";
 import { reviewJson } from "../../cli/deployment/review";
+import { dev } from "../setup/dev";
 import { atTerminal, Checkout } from "./checkout";
 
 jest.setTimeout(300_000);
@@ -255,15 +256,15 @@ describe("inference-dev", () => {
     type: "aws_redshift_cluster",
     name,
     attributes: {
-      id: "poc-dev-paraphrase-redshift-cluster",
-      arn: "arn:aws:redshift:us-east-1:123456789012:cluster:poc-dev-paraphrase-redshift-cluster",
-      cluster_identifier: "poc-dev-paraphrase-redshift-cluster",
+      id: dev.warehouse.clusterIdentifier,
+      arn: `arn:aws:redshift:us-east-1:123456789012:cluster:${dev.warehouse.clusterIdentifier}`,
+      cluster_identifier: dev.warehouse.clusterIdentifier,
       cluster_type: "single-node",
       node_type: "ra3.large",
       number_of_nodes: 1,
       database_name: "predictions",
       master_username: "admin",
-      cluster_subnet_group_name: "poc-dev-redshift-subnet-group",
+      cluster_subnet_group_name: dev.warehouse.subnetGroupName,
       skip_final_snapshot: true,
       ...attributes,
     },

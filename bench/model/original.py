@@ -16,7 +16,7 @@ def make_tokenizer(model_dir):
 
 
 def model_fn(model_dir):
-    return torch.jit.load(f"{model_dir}/paraphrase_bert.pt"), make_tokenizer(model_dir)
+    return torch.jit.load(f"{model_dir}/model.pt"), make_tokenizer(model_dir)
 
 
 def input_fn(body, content_type):

@@ -6,7 +6,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { create, list } from "tar";
 
 /** The model as TorchScript, which `inference.py` loads. */
-export const tracedModel = "paraphrase_bert.pt";
+export const tracedModel = "model.pt";
 
 /** What a folder of a model gives to its archive. */
 export const modelFiles: readonly string[] = ["config.json", tracedModel, "tokenizer.json", "tokenizer_config.json"];

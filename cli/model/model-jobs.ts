@@ -7,6 +7,7 @@ import {
 } from "@aws-sdk/client-sagemaker";
 import { imageFor } from "../../aws/model-images";
 import { awsError, isNotFound, namingActions } from "../aws-error";
+import { tracedModel } from "./model-archive";
 import { type RecipeName, recipes, usualShape } from "./model-recipes";
 
 /** How a job does. */
@@ -105,7 +106,7 @@ export function compilationJobs(
             ended: ["Completed", "Failed", "Stopped"].includes(status),
             succeeded: status === "Completed",
             reason: [job?.FailureReason, job?.ExitMessage].filter(Boolean).join("; "),
-            url: `${outputOf(attempt)}/paraphrase_bert.pt`,
+            url: `${outputOf(attempt)}/${tracedModel}`,
           };
     },
     start: async (attempt) => {

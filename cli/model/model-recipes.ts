@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { familyOf, type InstanceFamily } from "../../aws/instance-types";
 import type { ModelKind } from "../../aws/model-kinds";
+import { tracedModel } from "./model-archive";
 
 /** How a traced model becomes one that a family of instances runs. */
 export interface Recipe {
@@ -46,7 +47,7 @@ export function recipeFor(instanceType: string, asked?: string): RecipeName | un
 export const tracedModelSchema = z.object({
   /** The version of TorchScript's file format. */
   format: z.number(),
-  /** Pairs and tokens of a call, and whether it takes others too. @default what is traced by other programs says none */
+  /** Inputs and tokens of a call, and whether it takes others too. @default what is traced by other programs says none */
   shape: z.object({ batch: z.number(), length: z.number() }).nullable(),
   /** What its parameters are made of, as PyTorch calls it. */
   types: z.array(z.string()),
@@ -78,7 +79,7 @@ export function faultsFor(name: RecipeName, { format, shape, types, operators }:
   const unknown = isPytorch1(name) ? operators.filter((each) => ofPytorch2.includes(each)) : [];
   if (unknown.length > 0) {
     faults.push(
-      `it calls ${unknown.join(", ")}, which PyTorch ${pytorch} does not have: delete paraphrase_bert.pt and trace it again by model/trace.py --eager-attention`,
+      `it calls ${unknown.join(", ")}, which PyTorch ${pytorch} does not have: delete ${tracedModel} and trace it again by model/trace.py --eager-attention`,
     );
   }
   const halves = types.filter((type) => ["Half", "BFloat16", "Double"].includes(type));

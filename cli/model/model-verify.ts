@@ -8,7 +8,7 @@ import { checkArchive, digestOf, goldenFile, mustBeFile } from "./model-archive"
 import { noteVerification } from "./verified-models";
 
 /** The project's own, where a model comes with none. */
-const usualGolden = join("__tests__", "fixtures", "golden-predictions.json");
+const usualGolden = join("model", "golden", "predictions.json");
 
 const json = z.string().transform((text, context): unknown => {
   try {

@@ -11,7 +11,7 @@ const recipeOption = () =>
 const packageCommand = () =>
   new Command("package")
     .description("Writes the archive that SageMaker starts a model from, out of a folder with the traced model.")
-    .argument("<folder>", "holds paraphrase_bert.pt, config.json, tokenizer.json and tokenizer_config.json")
+    .argument("<folder>", "holds model.pt, config.json, tokenizer.json and tokenizer_config.json")
     .option("--output <file>", "where the archive goes", "model.tar.gz")
     .addHelpText(
       "after",
@@ -22,7 +22,7 @@ const packageCommand = () =>
       "after",
       examples(
         "offline-inference model package traced",
-        "offline-inference model package traced --output paraphrases.tar.gz",
+        "offline-inference model package traced --output artifact/model.tar.gz",
       ),
     )
     .action(async (folder: string, { output }: { output: string }) => {
@@ -60,15 +60,15 @@ const accuracyCommand = () =>
     .option("--model <archive>", "an archive of a model, or the folder of an unpacked one")
     .addHelpText(
       "after",
-      "\nPrints a table. The pairs are those of samples/labelled-pairs.csv with an even number: by the others the demo\n" +
-        "model's threshold was chosen.",
+      "\nPrints a table. The pairs are those of the samples with an even number: by the others the demo model's threshold\n" +
+        "was chosen.",
     )
     .addHelpText(
       "after",
       examples("offline-inference model accuracy", "offline-inference model accuracy --model artifact/demo.tar.gz"),
     )
     .action(async ({ model }: { model?: string }) => {
-      const { measureAccuracy } = await import("./model-accuracy");
+      const { measureAccuracy } = await import("../../samples");
       console.log(await measureAccuracy(model));
     });
 
@@ -182,7 +182,7 @@ const shipCommand = () =>
       "after",
       "\nWhat is done already is skipped: after an interruption, run it again. Prints what `diff` prints, and exits as it does.",
     )
-    .addHelpText("after", examples("offline-inference model ship paraphrase-bert --env dev"))
+    .addHelpText("after", examples("offline-inference model ship artifact --env dev"))
     .action(async (folder: string, { env, recipe }: { env?: string; recipe?: string }) => {
       const { modelEnvironment } = await import("./model-environment");
       const { shipModel } = await import("./model-ship");
@@ -195,7 +195,7 @@ export const modelCommand = () =>
     .addHelpText(
       "after",
       examples(
-        "offline-inference model ship paraphrase-bert --env dev",
+        "offline-inference model ship artifact --env dev",
         "offline-inference model release --env dev --rollback",
       ),
     )

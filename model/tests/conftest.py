@@ -14,11 +14,11 @@ import inference
 import serve
 import trace
 
-FIXTURES = Path(__file__).parent.parent.parent / "__tests__" / "fixtures"
+GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 def golden(name):
-    return json.loads((FIXTURES / f"golden-{name}.json").read_text(encoding="utf-8"))
+    return json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
 
 
 class OneShape(torch.nn.Module):
@@ -62,7 +62,7 @@ def archive(folder, tmp_path_factory):
         classifier = trace.pair_classifier(folder, 512)
         pairs = trace.golden_pairs()
         trace.write(
-            classifier, folder / "tokenizer.json", made / "paraphrase_bert.pt", batch, 512, pairs, compiler=compiler
+            classifier, folder / "tokenizer.json", made / "model.pt", batch, 512, pairs, compiler=compiler
         )
         return made
 

@@ -11,7 +11,7 @@ import demo
 import inference
 import trace
 
-LABELLED = Path(__file__).parent.parent.parent / "samples" / "labelled-pairs.csv"
+LABELLED = Path(__file__).parent.parent.parent / "samples" / "paraphrase" / "labelled-pairs.csv"
 PAIRS = trace.golden_pairs()
 
 
@@ -59,7 +59,7 @@ def test_writes_what_an_archive_needs_and_the_answers_that_it_gives(folder, tmp_
     labelled = [{**pair, "label": str(place % 2)} for place, pair in enumerate(PAIRS)]
     out = tmp_path / "demo"
     demo.write(folder, labelled, out)
-    files = ["config.json", "golden.json", "paraphrase_bert.pt", "tokenizer.json", "tokenizer_config.json"]
+    files = ["config.json", "golden.json", "model.pt", "tokenizer.json", "tokenizer_config.json"]
     assert sorted(file.name for file in out.iterdir()) == files
     loaded = inference.model_fn(str(out))
     assert loaded.shape == (1, 512, True)

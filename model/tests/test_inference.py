@@ -106,7 +106,7 @@ def test_pads_no_further_than_the_longest_of_a_batch_where_the_model_takes_any_s
 
 def test_takes_a_model_that_says_no_shape_for_one_of_1_x_512(archives, tmp_path):
     source = archives["batched"]
-    torch.jit.save(torch.jit.load(source / "paraphrase_bert.pt"), tmp_path / "paraphrase_bert.pt")
+    torch.jit.save(torch.jit.load(source / "model.pt"), tmp_path / "model.pt")
     shutil.copy(source / "tokenizer.json", tmp_path)
     loaded, calls = asked_of(inference.model_fn(str(tmp_path)))
     ask(json.dumps({"instances": [PAIR, PAIR]}), loaded)
@@ -194,14 +194,14 @@ def test_accepts_a_charset():
 
 
 def test_prefers_what_neo_made_of_the_model(archives, tmp_path):
-    shutil.copy(archives["batched"] / "paraphrase_bert.pt", tmp_path / "model_neuron.pt")
-    shutil.copy(archives["one"] / "paraphrase_bert.pt", tmp_path)
+    shutil.copy(archives["batched"] / "model.pt", tmp_path / "model_neuron.pt")
+    shutil.copy(archives["one"] / "model.pt", tmp_path)
     shutil.copy(archives["one"] / "tokenizer.json", tmp_path)
     assert inference.model_fn(str(tmp_path)).shape.batch == 4
 
 
 def test_says_which_file_is_missing(tmp_path):
-    with pytest.raises(FileNotFoundError, match="must be named model_neuron.pt or paraphrase_bert.pt"):
+    with pytest.raises(FileNotFoundError, match="must be named model_neuron.pt or model.pt"):
         inference.model_fn(str(tmp_path))
 
 

@@ -38,18 +38,18 @@ def test_writes_it_into_the_folder_where_no_other_place_is_named(folder, monkeyp
     run(monkeypatch, folder)
     assert json.loads(capsys.readouterr().out)["length"] == 512
     assert inference.model_fn(str(folder)).shape == (1, 512, True)
-    (folder / "paraphrase_bert.pt").unlink()
+    (folder / "model.pt").unlink()
 
 
 def test_says_of_a_compiled_model_that_it_takes_no_other_shape(folder, tmp_path):
-    file = tmp_path / "paraphrase_bert.pt"
+    file = tmp_path / "model.pt"
     model = trace.pair_classifier(folder, 512)
     written = trace.write(model, folder / "tokenizer.json", file, 3, 128, trace.golden_pairs(), compiler=compiled)
     assert written.shape == (3, 128, False)
 
 
 def test_writes_nothing_when_the_traced_model_answers_otherwise(folder, tmp_path):
-    file = tmp_path / "paraphrase_bert.pt"
+    file = tmp_path / "model.pt"
     file.write_text("the one before")
     with pytest.raises(trace.Differs, match="logits differ by 1, at most 0.0001 may be"):
         trace.write(Clock(), folder / "tokenizer.json", file, 1, 64, trace.golden_pairs())

@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-GOLDEN = Path(__file__).parent.parent.parent / "__tests__" / "fixtures" / "golden-predictions.json"
+GOLDEN = Path(__file__).parent.parent / "golden" / "predictions.json"
 CLASSES = ("Not a paraphrase", "It's a paraphrase")
 
 

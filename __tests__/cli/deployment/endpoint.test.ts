@@ -3,11 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { endpointOf, endpointServes, endpointWillServe } from "../../../cli/deployment/endpoint";
 import { AwsError, json, type StandIn, serve } from "../../../local/stand-in";
+import { dev } from "../../setup/dev";
 import { synthesizedStacks } from "../../setup/stacks";
 
-const endpoint = { endpointName: "paraphrase", configurationName: "new", region: "us-east-1" };
+const endpoint = { endpointName: "classifier", configurationName: "new", region: "us-east-1" };
 const status = (EndpointStatus: string, EndpointConfigName: string, more: object = {}) =>
-  json({ EndpointName: "paraphrase", EndpointStatus, EndpointConfigName, ...more });
+  json({ EndpointName: "classifier", EndpointStatus, EndpointConfigName, ...more });
 
 const environment = process.env;
 let sagemaker: StandIn;
@@ -19,7 +20,7 @@ async function answering(...answers: ReturnType<typeof json>[]) {
   sagemaker = await serve(({ headers, body }) => {
     asked.push(`${headers["x-amz-target"]} ${body}`);
     const answer = answers.length > 1 ? answers.shift() : answers[0];
-    if (answer === undefined) throw new AwsError("ValidationException", 400, 'Could not find endpoint "paraphrase".');
+    if (answer === undefined) throw new AwsError("ValidationException", 400, 'Could not find endpoint "classifier".');
     return answer;
   });
   process.env.AWS_ENDPOINT_URL_SAGEMAKER = sagemaker.url;
@@ -41,16 +42,16 @@ const look = () => endpointServes(endpoint, { intervalSeconds: 0.01 });
 test("an endpoint that is updated is waited for, until it serves the new configuration", async () => {
   await answering(status("Updating", "old"), status("Updating", "old"), status("InService", "new"));
   await look();
-  expect(asked).toEqual(Array(3).fill('SageMaker.DescribeEndpoint {"EndpointName":"paraphrase"}'));
-  expect(said.mock.calls).toEqual([["paraphrase is Updating ..."]]); // once, and not at every look
+  expect(asked).toEqual(Array(3).fill('SageMaker.DescribeEndpoint {"EndpointName":"classifier"}'));
+  expect(said.mock.calls).toEqual([["classifier is Updating ..."]]); // once, and not at every look
 });
 
 test("an update that SageMaker takes back is a failure, with why and with the way back", async () => {
-  const why = { FailureReason: "The alarm paraphrase-rollback was raised." };
+  const why = { FailureReason: "The alarm classifier-rollback was raised." };
   await answering(status("Updating", "old"), status("RollingBack", "old"), status("InService", "old", why));
   await expect(look()).rejects.toThrow(
-    "paraphrase does not serve new: it is InService with old.\n" +
-      "SageMaker says: The alarm paraphrase-rollback was raised.\n" +
+    "classifier does not serve new: it is InService with old.\n" +
+      "SageMaker says: The alarm classifier-rollback was raised.\n" +
       "The release before is kept on AWS. The way back is `offline-inference model release --env <environment> --rollback` and to deploy that.",
   );
   expect(asked).toHaveLength(3);
@@ -60,7 +61,7 @@ test.each(["Failed", "OutOfService", "UpdateRollbackFailed", "Deleting"])(
   "an endpoint that is %s is a failure, whatever its configuration",
   async (state) => {
     await answering(status(state, "new"));
-    await expect(look()).rejects.toThrow(`paraphrase does not serve new: it is ${state} with new.`);
+    await expect(look()).rejects.toThrow(`classifier does not serve new: it is ${state} with new.`);
     expect(asked).toHaveLength(1);
   },
 );
@@ -68,7 +69,7 @@ test.each(["Failed", "OutOfService", "UpdateRollbackFailed", "Deleting"])(
 test("an endpoint that cannot be looked at is a failure, with what AWS says", async () => {
   await answering();
   await expect(look()).rejects.toThrow(
-    'Cannot look at the endpoint paraphrase: ValidationException, Could not find endpoint "paraphrase"',
+    'Cannot look at the endpoint classifier: ValidationException, Could not find endpoint "classifier"',
   );
 });
 
@@ -84,13 +85,13 @@ test("the waiting ends at once when the process is told to end", async () => {
 describe("before a deployment", () => {
   const look = () => endpointWillServe(endpoint, { intervalSeconds: 0.01 });
   const at = (LastModifiedTime: number) => ({ LastModifiedTime });
-  const absent = json({ __type: "ValidationException", Message: 'Could not find endpoint "paraphrase".' }, 400);
+  const absent = json({ __type: "ValidationException", Message: 'Could not find endpoint "classifier".' }, 400);
 
   test("an endpoint that serves another configuration is waited for until one is deployed", async () => {
     const old = status("InService", "old", at(1));
     await answering(old, old, old, status("Updating", "old", at(2)), status("InService", "new", at(3)));
     await look();
-    expect(said.mock.calls).toEqual([["paraphrase is InService with old. Waiting for new to be deployed ..."]]);
+    expect(said.mock.calls).toEqual([["classifier is InService with old. Waiting for new to be deployed ..."]]);
     expect(asked).toHaveLength(5);
   });
 
@@ -98,8 +99,8 @@ describe("before a deployment", () => {
     await answering(absent, absent, status("Creating", "new"), status("Creating", "new"), status("InService", "new"));
     await look();
     expect(said.mock.calls).toEqual([
-      ["There is no paraphrase. Waiting for new to be deployed ..."],
-      ["paraphrase is Creating ..."],
+      ["There is no classifier. Waiting for new to be deployed ..."],
+      ["classifier is Creating ..."],
     ]);
   });
 
@@ -114,18 +115,18 @@ describe("before a deployment", () => {
   });
 
   test("what SageMaker takes back is a failure with the way back, even where no look fell into the update", async () => {
-    const why = { FailureReason: "The alarm paraphrase-rollback was raised." };
+    const why = { FailureReason: "The alarm classifier-rollback was raised." };
     const old = status("InService", "old", at(1));
     await answering(old, old, status("InService", "old", { ...at(2), ...why }));
     await expect(look()).rejects.toThrow(
-      /^paraphrase does not serve new: it is InService with old\.\nSageMaker says: The alarm .*\nThe release before /,
+      /^classifier does not serve new: it is InService with old\.\nSageMaker says: The alarm .*\nThe release before /,
     );
   });
 
   test("what failed before is waited for to be mended, and what fails after is a failure", async () => {
     await answering(status("Failed", "old", at(1)), status("Failed", "old", at(1)), status("Failed", "new", at(2)));
-    await expect(look()).rejects.toThrow("paraphrase does not serve new: it is Failed with new.");
-    expect(said.mock.calls).toEqual([["paraphrase is Failed with old. Waiting for new to be deployed ..."]]);
+    await expect(look()).rejects.toThrow("classifier does not serve new: it is Failed with new.");
+    expect(said.mock.calls).toEqual([["classifier is Failed with old. Waiting for new to be deployed ..."]]);
   });
 
   test("the waiting ends at once when the process is told to end", async () => {
@@ -145,8 +146,8 @@ test("what is to be served is the current release's configuration, by its name o
     verified: true,
   });
   const folder = mkdtempSync(join(tmpdir(), "stack-"));
-  const servedIn = (dev: Parameters<typeof synthesizedStacks>[0]) => {
-    writeFileSync(join(folder, "cdk.tf.json"), synthesizedStacks(dev)["inference-dev"] ?? "");
+  const servedIn = (releases: Parameters<typeof synthesizedStacks>[0]) => {
+    writeFileSync(join(folder, "cdk.tf.json"), synthesizedStacks(releases)["inference-dev"] ?? "");
     return endpointOf(folder);
   };
   const [a, b] = [release("a"), release("b")];
@@ -155,8 +156,8 @@ test("what is to be served is the current release's configuration, by its name o
   const back = servedIn({ dev: { current: a, previous: b } });
   rmSync(folder, { recursive: true });
   expect(before).toEqual({
-    endpointName: "poc-dev-paraphrase-bert-en-endpoint",
-    configurationName: expect.stringMatching(/^poc-dev-paraphrase-bert-en-conf-tf-[0-9a-f]{8}$/),
+    endpointName: dev.model.endpointName,
+    configurationName: expect.stringMatching(new RegExp(`^${dev.model.endpointConfigurationName}-[0-9a-f]{8}$`)),
     region: "us-east-1",
     profile: undefined,
   });

@@ -7,6 +7,7 @@ import { join, resolve } from "node:path";
 import { endpointOf } from "../../../cli/deployment/endpoint";
 import type { EnvironmentReleases, Release } from "../../../config/releases";
 import { json, type StandIn, serve } from "../../../local/stand-in";
+import { dev } from "../../setup/dev";
 import { synthesizedStacks } from "../../setup/stacks";
 
 const linked = ["node_modules", "package.json", "cdktf.json", "main.ts", "cli", "scripts", "lambda-src", "model"];
@@ -53,7 +54,7 @@ const model = (...args: string[]) => start(args).ended;
 /** Puts a model's folder into the checkout. */
 async function writeModel(name: string) {
   await mkdir(join(desk, name));
-  await writeFile(join(desk, name, "paraphrase_bert.pt"), "weights");
+  await writeFile(join(desk, name, "model.pt"), "weights");
   for (const file of ["config.json", "tokenizer.json", "tokenizer_config.json"]) {
     await writeFile(join(desk, name, file), "{}");
   }
@@ -69,7 +70,7 @@ test("packages the same archive of the same files, and fetches what goes with it
     stderr: "Fetching the packages of model/requirements.txt ...\n",
   });
   await chmod(join(desk, "same", "config.json"), 0o600);
-  await utimes(join(desk, "same", "paraphrase_bert.pt"), 1, 1);
+  await utimes(join(desk, "same", "model.pt"), 1, 1);
   expect(await model("package", "same", "--output", "again.tar.gz")).toMatchObject({ status: 0, stderr: "" });
   expect(file.equals(await readFile(join(desk, "again.tar.gz")))).toBe(true);
   expect(await readFile(join(desk, "python-calls"), "utf8")).toBe("called\n");
@@ -83,7 +84,7 @@ test("packages nothing of a folder that lacks something, and names all of it", a
     status: 1,
     stdout: "",
     stderr: `lacking cannot be packaged:
-  paraphrase_bert.pt is missing: model/trace.py makes it
+  model.pt is missing: model/trace.py makes it
   tokenizer.json is empty
   tokenizer_config.json is missing
 `,
@@ -145,7 +146,7 @@ describe("a release that is waited for", () => {
     onLook = () => {};
     sagemaker = await serve(() => {
       onLook();
-      return json({ EndpointName: "poc-dev-paraphrase-bert-en-endpoint", LastModifiedTime: 1, ...endpoint });
+      return json({ EndpointName: dev.model.endpointName, LastModifiedTime: 1, ...endpoint });
     });
     await writeFile(join(desk, "releases.json"), JSON.stringify({ dev: before }));
   });
@@ -163,7 +164,7 @@ describe("a release that is waited for", () => {
       status: 0,
       stdout: "The release before is the one of dev again in releases.json.\n",
     });
-    expect(stderr).toMatch(`\npoc-dev-paraphrase-bert-en-endpoint serves ${EndpointConfigName}.\n`);
+    expect(stderr).toMatch(`\n${dev.model.endpointName} serves ${EndpointConfigName}.\n`);
     expect(await written()).toEqual({ dev: after });
   });
 

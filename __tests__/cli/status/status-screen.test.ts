@@ -1,21 +1,24 @@
 import { stripVTControlCharacters } from "node:util";
-import { environmentOf } from "../../../cli/connection";
 import { reportOf, type Surroundings } from "../../../cli/status/status-attention";
 import type { Readings } from "../../../cli/status/status-report";
 import { lineOf, screenOf } from "../../../cli/status/status-screen";
 import { loadConfig } from "../../../config";
+import { dev } from "../../setup/dev";
 
 const surroundings: Surroundings = {
   local: false,
   connection: {
-    ...environmentOf(loadConfig(), "dev"),
+    shared: loadConfig().shared,
+    environment: dev,
     pipeline: {
       queueUrl: "https://sqs.us-east-1.amazonaws.com/000000000000/requests",
       deadLetterQueueUrl: "https://sqs.us-east-1.amazonaws.com/000000000000/requests-dead-letters",
       workerFunctionName: "worker",
-      endpointName: "paraphrases",
+      endpointName: "classifier",
+      contract: dev.model.contract,
       featureGroup: {
-        name: "sentences",
+        name: "features",
+        features: dev.model.contract.features,
         recordIdentifier: { name: "id", type: "String" },
         eventTime: { name: "event_time", type: "String" },
       },
@@ -42,7 +45,7 @@ const busy: Readings = {
   },
   endpoint: {
     status: "InService",
-    configuration: "paraphrases-7f3a",
+    configuration: "classifier-7f3a",
     failure: null,
     modifiedAt: before(3 * 86_400),
     variants: [{ name: "first", instances: 2, wanted: 2 }],
@@ -67,7 +70,7 @@ test("shows a pipeline at work", () => {
     "                 oldest 3 min, empty in about 20 min",
     "  ✔ dead letters 0",
     "  ✔ endpoint     InService, 2 instances; in 15 min: 3,000 calls, 0 failed",
-    "                 serves paraphrases-7f3a",
+    "                 serves classifier-7f3a",
     "  ✔ worker       Active; in 15 min: 300 runs, 0 failed, 0 throttled, 4 at once",
     "                 for model release 7f3a",
     "  ✔ warehouse    available, 2 × ra3.large",
@@ -180,7 +183,7 @@ test.each<[string, Partial<Readings>, unknown[]]>([
   [
     "a model that fails",
     { metrics: metrics({ endpoint: { invocations: 9, serverErrors: 2 } }) },
-    [["endpoint", "warning", "aws logs tail /aws/sagemaker/Endpoints/paraphrases --since 15m"]],
+    [["endpoint", "warning", "aws logs tail /aws/sagemaker/Endpoints/classifier --since 15m"]],
   ],
   [
     "an idle worker",

@@ -6,6 +6,7 @@ import { operator } from "../../../local/credentials";
 import { AwsError, type StandIn, serve } from "../../../local/stand-in";
 import { FeatureStore } from "../../../pipeline/features";
 import { RequestQueue } from "../../../pipeline/requests";
+import { dev } from "../../setup/dev";
 import { type LocalPipeline, startLocalPipeline } from "../../setup/local-pipeline";
 import { atTerminal, type Ended } from "../../setup/program";
 
@@ -19,8 +20,8 @@ beforeAll(async () => {
   Object.assign(process.env, environment);
   sqs = new SQSClient({ ...operator, endpoint: environment.AWS_ENDPOINT_URL_SQS, useQueueUrlAsEndpoint: false });
   await new FeatureStore(featureGroup).write([
-    { id: "1", seq_0: "One and the same.", seq_1: "One and the same." },
-    { id: "2", seq_0: "One.", seq_1: "Other." },
+    { id: "1", values: ["One and the same.", "One and the same."] },
+    { id: "2", values: ["One.", "Other."] },
   ]);
   const { accepted } = await new RequestQueue(queueUrl).send([{ id: "1" }, { id: "2" }, { id: "nobody" }]);
   expect(accepted).toHaveLength(3);
@@ -71,9 +72,9 @@ test("says as data how everything is, with what asks for a person", async () => 
     },
     endpoint: {
       status: "InService",
-      configuration: expect.stringMatching(/^poc-dev-paraphrase-bert-en-conf-/),
+      configuration: expect.stringContaining(dev.model.endpointConfigurationName),
       failure: null,
-      variants: [{ name: "paraphrase-bert-en-conf", instances: 1, wanted: 1 }],
+      variants: [{ name: dev.model.variantName, instances: 1, wanted: 1 }],
     },
     worker: { state: "Active", lastUpdate: "Successful", modelRelease: expect.stringMatching(/^[0-9a-f]{8}$/) },
     warehouse: { status: "available", availability: "Available", nodeType: "ra3.large", nodes: 1 },
@@ -142,7 +143,7 @@ test("says in its place what may not be read or does not answer, and hides nothi
   expect(report).toMatchObject({
     metrics: { error: "Cannot read the metrics: you have no permission for cloudwatch:GetMetricData." },
     alarms: { error: "Cannot read the alarms: you have no permission for cloudwatch:DescribeAlarms." },
-    worker: { error: "Cannot look at the function poc-dev-bert-paraphrase-tf: no answer in 10 s." },
+    worker: { error: `Cannot look at the function ${dev.inference.functionName}: no answer in 10 s.` },
     endpoint: { error: expect.stringMatching(/^Cannot look at the endpoint .*ECONNREFUSED/) },
     queue: { waiting: 0 },
     deadLetters: { waiting: 1 },

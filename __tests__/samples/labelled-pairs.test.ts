@@ -6,12 +6,12 @@ import {
   kindsOfParaphrase,
   type LabelledPair,
   readLabelledPairs,
-} from "../../../cli/model/labelled-pairs";
+} from "../../samples/paraphrase/labelled-pairs";
 
 describe("the project's own pairs", () => {
   let pairs: LabelledPair[];
   beforeAll(async () => {
-    pairs = await readLabelledPairs("samples/labelled-pairs.csv");
+    pairs = await readLabelledPairs();
   });
   const ofKind = (kind: string) => pairs.filter((pair) => pair.kind === kind);
 
@@ -33,12 +33,14 @@ describe("the project's own pairs", () => {
   });
 
   test("hold no sentence twice", () => {
-    const sentences = pairs.flatMap(({ seq_0, seq_1 }) => [seq_0, seq_1]).map((text) => text.toLowerCase());
+    const sentences = pairs
+      .flatMap(({ features }) => [features.seq_0, features.seq_1])
+      .map((text) => text.toLowerCase());
     expect(sentences.filter((text, index) => sentences.indexOf(text) !== index)).toEqual([]);
   });
 
   test("are short and long", () => {
-    const words = pairs.map(({ seq_0 }) => seq_0.split(" ").length);
+    const words = pairs.map(({ features }) => features.seq_0.split(" ").length);
     expect(Math.min(...words)).toBeLessThanOrEqual(4);
     expect(Math.max(...words)).toBeGreaterThanOrEqual(18);
   });

@@ -1,10 +1,9 @@
 import { z } from "zod";
 import { type ServedModel, serveModel } from "../../local/served-model";
-import { paraphrases } from "../../samples/paraphrase/lexical-model";
+import { paraphrases } from "./lexical-model";
 import { accuracyTable, type Judgement } from "./accuracy";
 import { type LabelledPair, readLabelledPairs } from "./labelled-pairs";
 
-const labelledPairs = "samples/labelled-pairs.csv";
 const pairsPerCall = 25;
 
 const answer = z.enum(["It's a paraphrase", "Not a paraphrase"]);
@@ -17,8 +16,8 @@ const isYes = (given: z.infer<typeof answer>) => given === "It's a paraphrase";
  * @throws when the model cannot be served, or has no answer for a pair
  */
 export async function measureAccuracy(artifact?: string): Promise<string> {
-  const pairs = (await readLabelledPairs(labelledPairs)).filter(({ choosing }) => !choosing);
-  const standIn = new Map(pairs.map((pair) => [pair.id, isYes(paraphrases(pair))]));
+  const pairs = (await readLabelledPairs()).filter(({ choosing }) => !choosing);
+  const standIn = new Map(pairs.map(({ id, features }) => [id, isYes(paraphrases(features))]));
   const judgements: Judgement[] = [{ model: "stand-in", answers: standIn }];
   if (artifact !== undefined) {
     const served = await serveModel(artifact);
@@ -36,7 +35,7 @@ async function answersOf({ model }: ServedModel, pairs: readonly LabelledPair[])
   for (let start = 0; start < pairs.length; start += pairsPerCall) {
     const asked = pairs.slice(start, start + pairsPerCall);
     const several = z.object({ predictions: z.array(answer).length(asked.length) });
-    const instances = asked.map(({ seq_0, seq_1 }) => ({ seq_0, seq_1 }));
+    const instances = asked.map(({ features }) => features);
     const { body } = await model({
       body: Buffer.from(JSON.stringify({ instances })),
       contentType: "application/json",
