@@ -7,12 +7,15 @@ import { DescribeStatementCommand, ExecuteStatementCommand, RedshiftDataClient }
 import { PutRecordCommand, SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-featurestore-runtime";
 import { DeleteMessageCommand, ReceiveMessageCommand } from "@aws-sdk/client-sqs";
 import { Client } from "pg";
+import { paraphraseContract } from "../../config/paraphrase";
 import {
   createGrant,
+  createMakeValues,
   createResults,
   createWriteLock,
   databaseUserOf,
   grantPredictions,
+  makeValues,
 } from "../../constructs/prediction-schema";
 import { operator } from "../../local/credentials";
 import { startFeatureStore } from "../../local/feature-store";
@@ -83,6 +86,8 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
   };
   for (const sql of [
     createResults,
+    createMakeValues(paraphraseContract),
+    makeValues,
     createWriteLock,
     createGrant,
     grantPredictions(databaseUserOf(roles.worker), true),
