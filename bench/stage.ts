@@ -9,10 +9,12 @@ import { Client, escapeIdentifier } from "pg";
 import { z } from "zod";
 import {
   createGrant,
+  createMakeValues,
   createResults,
   createWriteLock,
   databaseUserOf,
   grantPredictions,
+  makeValues,
 } from "../constructs/prediction-schema";
 import { contractFile } from "../contract/model-contract";
 import { accountId, operator } from "../local/credentials";
@@ -26,6 +28,7 @@ import { startFunction } from "../local/lambda";
 import { type OnTheWay, startPassage } from "../local/passage";
 import { startPostgres } from "../local/postgres";
 import { startRedshiftData } from "../local/redshift-data";
+import { toPostgres } from "../local/redshift-sql";
 import { jsonModel, startSageMakerRuntime } from "../local/sagemaker-runtime";
 import { startSqs } from "../local/sqs";
 import { json, type Request, serve } from "../local/stand-in";
@@ -291,7 +294,16 @@ async function measureWorker(site: Site, settings: WorkerSettings, requests: num
   const { latencies, folder, name, database, endpoints, queueUrl, deadLetterQueueUrl } = site;
   const grant = grantPredictions(databaseUserOf(role), true);
   await database.query(`DO $$ BEGIN CREATE USER "IAMR:${role}"; EXCEPTION WHEN duplicate_object THEN NULL; END $$`);
-  for (const sql of [createResults, createWriteLock, createGrant, grant, addStoredAt, slowInserts(latencies)]) {
+  const values = [toPostgres(createMakeValues(paraphraseContract)), makeValues];
+  for (const sql of [
+    createResults,
+    ...values,
+    createWriteLock,
+    createGrant,
+    grant,
+    addStoredAt,
+    slowInserts(latencies),
+  ]) {
     await database.query(sql);
   }
   const logFile = join(folder, `${name}.log`);

@@ -1,19 +1,16 @@
+import type { ModelContract } from "../contract/model-contract";
+import { columnDefinitions, columnNames } from "../contract/prediction-table";
+import { identifier, textExpression } from "../contract/sql-text";
+
 /**
  * What is made in the warehouse's database at deploy. Each statement may run again at any time, and is valid for
- * Redshift and for PostgreSQL alike but for `PASSWORD DISABLE`, which PostgreSQL does not know.
+ * Redshift and for PostgreSQL alike but for `PASSWORD DISABLE`, `TRY_CAST` and `NO SCHEMA BINDING`, which PostgreSQL does
+ * not know.
  */
 
 /** The predictions, one row a request. Redshift enforces no key, so the writer is the one that keeps requests apart. */
 export const createResults = `CREATE TABLE IF NOT EXISTS prediction_results (
-  request_id VARCHAR(128) NOT NULL,
-  input_id VARCHAR(1024) NOT NULL,
-  job_id VARCHAR(128),
-  output VARCHAR(65535) NOT NULL,
-  endpoint VARCHAR(63) NOT NULL,
-  variant VARCHAR(63) NOT NULL,
-  model_release VARCHAR(64) NOT NULL,
-  requested_at TIMESTAMP NOT NULL,
-  predicted_at TIMESTAMP NOT NULL
+${columnDefinitions}
 )`;
 
 /**
@@ -46,13 +43,130 @@ export const takeOverResults = "CALL take_over_results()";
 /** Always empty. Writers lock it and so wait for each other; readers of the results never wait. */
 export const createWriteLock = "CREATE TABLE IF NOT EXISTS prediction_results_lock (writer INT)";
 
+/** What of a contract says how outputs are read. */
+export type AnswerContract = Pick<ModelContract, "request" | "answer" | "outputs">;
+
+const blank = " \t\r\n";
+const number = "^[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?$";
+const csvField = ',("[^"]*(""[^"]*)*"|[^,]*)';
+
+/** How the text of an output is found in an answer. No pattern has a backslash or a colon: see {@link textExpression}. */
+interface Reading {
+  /** What is made of the column `output` once a row. */
+  readonly answer: string;
+  /** What is found in `answer` for an output. */
+  field(name: string, place: number): string;
+  /** The text of what is found. */
+  text(field: string): string;
+}
+
+/**
+ * A field of CSV by its place. A comma before the line makes no field empty, since REGEXP_SUBSTR gives an empty text for
+ * no match (https://docs.aws.amazon.com/redshift/latest/dg/REGEXP_SUBSTR.html).
+ */
+const byPlace: Reading = {
+  answer: "CASE WHEN OCTET_LENGTH(output) < 65535 THEN ',' || output END",
+  field: (_, place) => `NULLIF(REGEXP_SUBSTR(answer, '${csvField}', 1, ${place + 1}), '')`,
+  text: (field) =>
+    `CASE WHEN ${field} LIKE ',"%"' THEN REPLACE(SUBSTRING(${field}, 3, LENGTH(${field}) - 3), '""', '"') ELSE SUBSTRING(${field}, 2) END`,
+};
+
+/**
+ * A field of a JSON object, or of the object that a list begins with. Of JSON null, of no such field and of no JSON it
+ * is NULL (https://docs.aws.amazon.com/redshift/latest/dg/JSON_EXTRACT_PATH_TEXT.html).
+ */
+const byName: Reading = {
+  answer: `CASE WHEN output ~ '^[{]' THEN output WHEN output ~ '^[[][${blank}]*[{]' THEN JSON_EXTRACT_ARRAY_ELEMENT_TEXT(output, 0, TRUE) END`,
+  field: (name) => `JSON_EXTRACT_PATH_TEXT(answer, ${textExpression(name)}, TRUE)`,
+  text: (field) => field,
+};
+
+/** The same, but a JSON value that is neither object nor list is the only output itself. */
+const byNameOrWhole: Reading = {
+  ...byName,
+  field: (name, place) =>
+    [
+      `CASE WHEN output ~ '^"' AND OCTET_LENGTH(output) < 65534 THEN JSON_EXTRACT_ARRAY_ELEMENT_TEXT('[' || output || ']', 0, TRUE)`,
+      "WHEN output ~ '^(true|false|-?[0-9][-+.0-9eE]*)$' THEN output",
+      `ELSE ${byName.field(name, place)} END`,
+    ].join(" "),
+};
+
+/** An answer that is a text is the only output itself. */
+const whole: Reading = { answer: "output", field: () => "answer", text: (field) => field };
+
+function readingOf({ request, answer, outputs }: AnswerContract): Reading {
+  if (answer === "text" && request === "csv") return byPlace;
+  if (outputs.length > 1) return byName;
+  return answer === "text" ? whole : byNameOrWhole;
+}
+
+/**
+ * The predictions with a typed column for each output of the contract. What is none of that type is NULL: TRY_CAST gives
+ * it for what is out of range, and would fail for a text that is empty or blank
+ * (https://docs.aws.amazon.com/redshift/latest/dg/r_TRY_CAST.html).
+ *
+ * The view is bound to no table, so that it stands in no change's way
+ * (https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_VIEW.html).
+ */
+export function createView(contract: AnswerContract): string {
+  const { answer, field, text } = readingOf(contract);
+  const fields = contract.outputs.map(({ name }, place) => `, ${field(name, place)} AS field_${place}`);
+  const values = contract.outputs.map(({ name, type }, place) => {
+    const found = text(`field_${place}`);
+    const trimmed = `BTRIM(${found}, '${blank}')`;
+    const value =
+      type === "text"
+        ? `CAST(${found} AS VARCHAR(65535))`
+        : `TRY_CAST(CASE WHEN ${trimmed} ~ '${number}' THEN ${trimmed} END AS DOUBLE PRECISION)`;
+    return `,\n  ${value} AS ${identifier(name)}`;
+  });
+  return `CREATE VIEW prediction_values AS SELECT ${columnNames}${values.join("")}
+FROM (SELECT *${fields.join("")} FROM (SELECT *, ${answer} AS answer FROM public.prediction_results) AS answers) AS fields
+WITH NO SCHEMA BINDING`;
+}
+
+/**
+ * Makes the view anew, for whom it was there or who reads the table: OR REPLACE changes no columns
+ * (https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_VIEW.html). A CALL is one transaction. Where somebody's own
+ * view stands on this one, DROP VIEW refuses (https://docs.aws.amazon.com/redshift/latest/dg/r_DROP_VIEW.html) and all
+ * stays as it was: CASCADE would take that view away without a word.
+ */
+export const createMakeValues = (
+  contract: AnswerContract,
+) => `CREATE OR REPLACE PROCEDURE make_prediction_values() AS $$
+DECLARE
+  reader RECORD;
+  readers VARCHAR(65535) := '';
+BEGIN
+  FOR reader IN
+    SELECT DISTINCT usename
+    FROM pg_user, (
+      SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename = 'prediction_results'
+      UNION ALL
+      SELECT viewname AS name FROM pg_views WHERE schemaname = 'public' AND viewname = 'prediction_values'
+    ) AS readable
+    WHERE NOT usesuper AND has_table_privilege(usename, 'public.' || name, 'SELECT')
+  LOOP
+    readers := readers || ', ' || quote_ident(reader.usename);
+  END LOOP;
+  DROP VIEW IF EXISTS prediction_values;
+  ${createView(contract)};
+  IF readers <> '' THEN
+    EXECUTE 'GRANT SELECT ON prediction_values TO ' || SUBSTRING(readers, 3);
+  END IF;
+END;
+$$ LANGUAGE plpgsql`;
+
+export const makeValues = "CALL make_prediction_values()";
+
 /** Makes the database user of an IAM role where there is none, and grants it just what it needs. */
 export const createGrant = `CREATE OR REPLACE PROCEDURE grant_predictions(user_name VARCHAR(128), may_write BOOLEAN) AS $$
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM pg_user WHERE usename = user_name) THEN
     EXECUTE 'CREATE USER ' || quote_ident(user_name) || ' WITH PASSWORD DISABLE';
   END IF;
-  EXECUTE 'GRANT SELECT ON prediction_results TO ' || quote_ident(user_name);
+  EXECUTE 'GRANT SELECT ON prediction_results, prediction_values TO ' || quote_ident(user_name);
   IF may_write THEN
     EXECUTE 'GRANT INSERT ON prediction_results TO ' || quote_ident(user_name);
     EXECUTE 'GRANT UPDATE ON prediction_results_lock TO ' || quote_ident(user_name);

@@ -10,12 +10,15 @@ import { Construct } from "constructs";
 import { type Access, policyDocument, trustPolicy } from "./access";
 import type { Network } from "./network";
 import {
+  type AnswerContract,
   createGrant,
+  createMakeValues,
   createResults,
   createTakeOver,
   createWriteLock,
   databaseUserOf,
   grantPredictions,
+  makeValues,
   readerUser,
   takeOverResults,
 } from "./prediction-schema";
@@ -42,6 +45,8 @@ export interface WarehouseProps {
   /** Name of the role that it does so with, where there is one. */
   readonly unloadRoleName: string;
   readonly network: Network;
+  /** What answers are: its outputs are the typed columns of the view `prediction_values`. */
+  readonly contract: AnswerContract;
 }
 
 /** The Redshift cluster where predictions are kept, private and encrypted, with its table and its users made at deploy. */
@@ -55,7 +60,7 @@ export class Warehouse extends Construct {
 
   constructor(scope: Construct, id: string, props: WarehouseProps) {
     super(scope, id);
-    const { clusterIdentifier, numberOfNodes, network, databaseName, takeOver } = props;
+    const { clusterIdentifier, numberOfNodes, network, databaseName, takeOver, contract } = props;
     this.databaseName = databaseName;
 
     const subnetGroup = new RedshiftSubnetGroup(this, "subnet_group", {
@@ -107,8 +112,11 @@ export class Warehouse extends Construct {
     const takenOver = takeOver
       ? [this.run("take_over_results", takeOverResults, [this.run("create_take_over", createTakeOver)])]
       : [];
+    const results = this.run("create_results", createResults, takenOver);
+    const createValues = createMakeValues(contract);
     this.schema = [
-      this.run("create_results", createResults, takenOver),
+      results,
+      this.run("make_values", makeValues, [results, this.run("create_make_values", createValues)], createValues),
       this.run("create_write_lock", createWriteLock),
       this.run("create_grant", createGrant),
     ];
@@ -175,9 +183,10 @@ export class Warehouse extends Construct {
    * deploys the admin's name (`redshift:GetClusterCredentials`); the admin's secret would not do, since nobody knows its
    * ARN while the deployment that lets AWS keep the password is planned. AWS forgets statements after a day and the
    * provider would then plan to run them anew, so whatever else changes is ignored.
+   * @param because what it runs again for when it is another
    */
-  private run(id: string, sql: string, after: ITerraformDependable[] = []): ITerraformDependable {
-    const text = new DataResource(this, `${id}_sql`, { input: { sql } });
+  private run(id: string, sql: string, after: ITerraformDependable[] = [], because = sql): ITerraformDependable {
+    const text = new DataResource(this, `${id}_sql`, { input: { sql: because } });
     const triggers = [
       `terraform_data.${text.friendlyUniqueId}`,
       `aws_redshift_cluster.${this.cluster.friendlyUniqueId}.cluster_namespace_arn`,

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { escapeIdentifier, Pool, type PoolClient, type QueryArrayConfig, type QueryArrayResult } from "pg";
 import { z } from "zod";
+import { redshiftFunctions } from "./redshift-functions";
 import { type BoundStatement, bindParameters, toPostgres } from "./redshift-sql";
 import { AwsError, accessKeyOf, json, parseBody, type Request, type StandIn, serve } from "./stand-in";
 
@@ -64,6 +65,10 @@ const invalid = (message: string) => new AwsError("ValidationException", 400, me
  */
 export async function startRedshiftData(options: RedshiftDataOptions): Promise<StandIn> {
   const service = new RedshiftData(options);
+  await service.prepare().catch(async (error) => {
+    await service.end();
+    throw error;
+  });
   const server = await serve((request) => service.answer(request));
   return {
     url: server.url,
@@ -128,6 +133,12 @@ class RedshiftData {
       pool.on("error", () => {});
       pool.on("connect", (client) => client.on("error", () => {}));
     }
+  }
+
+  /** Makes the functions of Redshift's in the database. The lock keeps apart who does so at once. */
+  async prepare() {
+    const sql = ["BEGIN", "SELECT pg_advisory_xact_lock(1)", ...redshiftFunctions, "COMMIT"].join(";\n");
+    await this.admin.query({ text: sql });
   }
 
   async end() {

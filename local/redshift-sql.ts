@@ -2,7 +2,10 @@ import { AwsError } from "./stand-in";
 
 /** What Redshift's SQL has and PostgreSQL's has not, of all that this project sends. Everything else goes on unchanged. */
 export function toPostgres(sql: string): string {
-  const statement = sql.replaceAll(" WITH PASSWORD DISABLE", "");
+  const statement = sql
+    .replaceAll(" WITH PASSWORD DISABLE", "")
+    .replaceAll("WITH NO SCHEMA BINDING", "")
+    .replaceAll(/\bTRY_CAST\(((?:(?!\bTRY_CAST\b).)+?) AS DOUBLE PRECISION\)/gs, "try_cast_double($1)");
   if (!/^\s*CREATE\s+TABLE\b/i.test(statement)) return statement;
   // A VARCHAR's length is in bytes at Redshift, in characters at PostgreSQL.
   return statement.replace(

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { SQSClient } from "@aws-sdk/client-sqs";
 import * as z from "zod";
+import { predictionColumns } from "../contract/prediction-table";
 import type { Until } from "./clients";
 import type { FailureCode } from "./failures";
 import type { Patience } from "./flow";
 import { Queue } from "./queues";
-import { bytesOf, columnBytes } from "./results";
+import { bytesOf } from "./results";
 
 /** A request for one prediction, as a client makes it. */
 export interface NewRequest {
@@ -48,9 +49,9 @@ const identifier = (maxBytes: number) =>
     .refine((text) => !/\0|\p{Surrogate}/u.test(text));
 
 const allowed = {
-  id: idRule(columnBytes.input_id),
-  requestId: idRule(columnBytes.request_id),
-  jobId: idRule(columnBytes.job_id),
+  id: idRule(predictionColumns.inputId.maxBytes),
+  requestId: idRule(predictionColumns.requestId.maxBytes),
+  jobId: idRule(predictionColumns.jobId.maxBytes),
   requestedAt: "an ISO 8601 time from 1970 to 9999, such as 2026-01-31T12:00:00Z",
 };
 
@@ -58,13 +59,13 @@ function idRule(maxBytes: number) {
   return `Unicode text of 1 to ${maxBytes.toLocaleString("en")} UTF-8 bytes, without NUL and without a space at its end`;
 }
 
-const inputIdSchema = identifier(columnBytes.input_id);
-export const requestIdSchema = identifier(columnBytes.request_id);
+const inputIdSchema = identifier(predictionColumns.inputId.maxBytes);
+export const requestIdSchema = identifier(predictionColumns.requestId.maxBytes);
 
 const newRequest = {
   id: inputIdSchema,
   requestId: requestIdSchema.optional(),
-  jobId: identifier(columnBytes.job_id).optional(),
+  jobId: identifier(predictionColumns.jobId.maxBytes).optional(),
 };
 
 const newRequestSchema = z.strictObject(newRequest);

@@ -7,34 +7,31 @@ import {
   type SqlParameter,
 } from "@aws-sdk/client-redshift-data";
 import * as z from "zod";
+import type { Output } from "../contract/model-contract";
+import {
+  cellsOf,
+  columnNames,
+  inUtc,
+  nothing,
+  type OutputValue,
+  type Prediction,
+  predictionRow,
+  type ReadPrediction,
+  roomyOutputBytes,
+  selectPredictions,
+  shownColumns,
+  sourceOf,
+  textField,
+  timeField,
+  timestamp,
+  valueField,
+} from "../contract/prediction-table";
+import { identifier, textExpression } from "../contract/sql-text";
 import { clientSettings, type Until, within } from "./clients";
 import { Failure } from "./failures";
 import { backOff, runsOf } from "./flow";
 
-/** An answered request, as the warehouse keeps it. */
-export interface Prediction {
-  readonly requestId: string;
-  readonly inputId: string;
-  readonly jobId?: string;
-  readonly output: string;
-  /** The endpoint, its production variant, and the release of the artifact that answered. */
-  readonly endpoint: string;
-  readonly variant: string;
-  readonly modelRelease: string;
-  readonly requestedAt: Date;
-  readonly predictedAt: Date;
-}
-
-/** The most that each column of text in `prediction_results` holds, in UTF-8 bytes. */
-export const columnBytes = {
-  request_id: 128,
-  input_id: 1_024,
-  job_id: 128,
-  output: 65_535,
-  endpoint: 63,
-  variant: 63,
-  model_release: 64,
-};
+export type { Prediction } from "../contract/prediction-table";
 
 /** The Data API hands out no row above this. */
 const rowBytes = 65_536;
@@ -51,37 +48,11 @@ const attempts = 5;
 /** A text's length in UTF-8 bytes, which is how AWS counts. */
 export const bytesOf = (text: string): number => Buffer.byteLength(text, "utf8");
 
-/** A time in UTC, as Redshift and PostgreSQL read it. */
-const timestamp = (date: Date) => date.toISOString().replace("T", " ").replace("Z", "");
-
-/** The row of a prediction: each column with its type and its value; undefined is NULL. */
-const rowOf = (
-  prediction: Prediction,
-): { name: string; type: string; value: string | undefined; maxBytes: number }[] => {
-  const text = (name: keyof typeof columnBytes, value: string | undefined) => {
-    return { name, type: `VARCHAR(${columnBytes[name]})`, value, maxBytes: columnBytes[name] };
-  };
-  const time = (name: string, date: Date) => {
-    return { name, type: "TIMESTAMP", value: timestamp(date), maxBytes: 23 };
-  };
-  return [
-    text("request_id", prediction.requestId),
-    text("input_id", prediction.inputId),
-    text("job_id", prediction.jobId),
-    text("output", prediction.output),
-    text("endpoint", prediction.endpoint),
-    text("variant", prediction.variant),
-    text("model_release", prediction.modelRelease),
-    time("requested_at", prediction.requestedAt),
-    time("predicted_at", prediction.predictedAt),
-  ];
-};
-
-const sizeOf = (prediction: Prediction) => rowOf(prediction).reduce((sum, { value = "" }) => sum + bytesOf(value), 0);
+const sizeOf = (prediction: Prediction) => cellsOf(prediction).reduce((sum, { value = "" }) => sum + bytesOf(value), 0);
 
 /** Why the warehouse can never keep a prediction exactly as it is; undefined where it can. */
 export const unstorable = (prediction: Prediction): Failure | undefined => {
-  for (const { name, value = "", maxBytes } of rowOf(prediction)) {
+  for (const { name, value = "", maxBytes } of cellsOf(prediction)) {
     const fault = tooLong(name, bytesOf(value), maxBytes);
     if (fault) return fault;
     if (/\0|\p{Surrogate}/u.test(value)) {
@@ -115,7 +86,7 @@ const batchOf = (statements: readonly (readonly Prediction[])[]): Batch => {
     return `:${name}`;
   };
   const select = (prediction: Prediction) =>
-    `SELECT ${rowOf(prediction)
+    `SELECT ${cellsOf(prediction)
       .map(({ name, type, value }) => `CAST(${expression(value)} AS ${type}) AS ${name}`)
       .join(", ")}`;
   const insert = (predictions: readonly Prediction[]) =>
@@ -127,9 +98,6 @@ const batchOf = (statements: readonly (readonly Prediction[])[]): Batch => {
     Parameters: [...names].map(([value, name]) => ({ name, value })),
   };
 };
-
-const columnNames =
-  "request_id, input_id, job_id, output, endpoint, variant, model_release, requested_at, predicted_at";
 
 /**
  * The transactions that write these predictions: one, unless they are too large for it. Of several with one request
@@ -194,29 +162,6 @@ export const isBusy = (error: unknown): boolean => {
   return busy.has(name) || isConflict(error) || /^E[A-Z]+$/.test(code ?? "") || ($metadata?.httpStatusCode ?? 0) >= 500;
 };
 
-const textField = z.object({ stringValue: z.string() }).transform(({ stringValue }) => stringValue);
-const timeField = textField.transform((text) => new Date(`${text.replace(" ", "T")}Z`)).pipe(z.date());
-
-const nothing = z.object({ isNull: z.literal(true) }).transform(() => undefined);
-
-const predictionRow = z
-  .tuple([
-    textField,
-    textField,
-    z.union([textField, nothing]),
-    textField,
-    textField,
-    textField,
-    textField,
-    timeField,
-    timeField,
-  ])
-  .transform(
-    ([requestId, inputId, jobId, output, endpoint, variant, modelRelease, requestedAt, predictedAt]): Prediction => {
-      return { requestId, inputId, jobId, output, endpoint, variant, modelRelease, requestedAt, predictedAt };
-    },
-  );
-
 const number = z.object({ longValue: z.number() }).transform(({ longValue }) => longValue);
 
 const countRow = z.tuple([number]).transform(([count]) => count);
@@ -229,10 +174,6 @@ const figuresRow = z
 const jobRow = z
   .tuple([textField, number, timeField, timeField])
   .transform(([jobId, predictions, first, last]): Job => ({ jobId, predictions, first, last }));
-
-const inUtc = (column: string) => `TO_CHAR(${column}, 'YYYY-MM-DD HH24:MI:SS.MS')`;
-
-const selectPredictions = `SELECT request_id, input_id, job_id, output, endpoint, variant, model_release, ${inUtc("requested_at")}, ${inUtc("predicted_at")} FROM prediction_results`;
 
 const afterTime = "CAST(:after_time AS TIMESTAMP)";
 
@@ -249,6 +190,8 @@ export interface ResultsProps {
    * @default the one of the caller's own IAM role
    */
   readonly databaseUser?: string;
+  /** What the contract says of the answers: a selection has these values too. @default nothing */
+  readonly outputs?: readonly Output[];
 }
 
 /** Which of an input's predictions are asked for. */
@@ -321,16 +264,6 @@ const parametersOf = (selection: Selection) => {
   return { where, values };
 };
 
-/**
- * A text as an expression of SQL, for where no parameter can stand. A quote, a backslash (which Redshift may take to
- * escape something) and a colon (which the Data API may take to begin a parameter) are not in any literal of it.
- */
-export const textExpression = (text: string): string =>
-  `(${text
-    .split(/(['\\:])/)
-    .map((part) => (/^['\\:]$/.test(part) ? `CHR(${part.charCodeAt(0)})` : `'${part}'`))
-    .join(" || ")})`;
-
 /** How UNLOAD writes. */
 export interface Unloading {
   /** What the files' names begin with: `s3://bucket/prefix/`. */
@@ -345,14 +278,19 @@ const unloadable = /^s3:\/\/[a-z\d][a-z\d.-]{1,61}[a-z\d]\/[\w!.*()/=+@-]*$/;
  * already stays: then the statement fails.
  * @throws when no object can be named so
  */
-export const unloadStatement = (selection: Selection, { to, format }: Unloading): string => {
+export const unloadStatement = (
+  selection: Selection,
+  { to, format }: Unloading,
+  outputs: readonly Output[] = [],
+): string => {
   if (!unloadable.test(to)) {
     throw new Error(
       `${JSON.stringify(to)} must be s3://<bucket>/<prefix>, the prefix of letters, digits and !-_.*()/=+@`,
     );
   }
   const where = conditionOf(selection, (_, value) => textExpression(value));
-  const sql = `SELECT input_id AS id, output, predicted_at, job_id, request_id, endpoint, variant, model_release, requested_at FROM prediction_results${where}`;
+  const columns = shownColumns(outputs).map(({ sql }) => sql);
+  const sql = `SELECT ${columns.join(", ")} FROM ${sourceOf(outputs)}${where}`;
   return `UNLOAD ('${sql.replaceAll("'", "''")}') TO '${to}' IAM_ROLE default FORMAT ${format === "csv" ? "CSV HEADER" : "PARQUET"}`;
 };
 
@@ -388,7 +326,7 @@ export class Results {
     until = aMinute(),
   ): Promise<Prediction[]> {
     const sql = [
-      `${selectPredictions} WHERE input_id = :id`,
+      `${selectPredictions([])} WHERE input_id = :id`,
       ...(requestId === undefined ? [] : ["AND request_id = :request_id"]),
       ...(after === undefined
         ? []
@@ -419,11 +357,34 @@ export class Results {
    * The predictions of a selection as they come from the Data API, a page at a time, oldest first. Where it names more
    * inputs or requests than a statement takes, that holds for each 500 of them.
    */
-  async *select(selection: Selection, until: Until): AsyncGenerator<Prediction[], void, undefined> {
+  async *select(selection: Selection, until: Until): AsyncGenerator<ReadPrediction[], void, undefined> {
     for (const part of statementsOf(selection)) {
       const { where, values } = parametersOf(part);
-      yield* this.pages(predictionRow, `${selectPredictions}${where} ORDER BY predicted_at, request_id`, values, until);
+      const sql = `${selectPredictions(this.outputs)}${where} ORDER BY predicted_at, request_id`;
+      for await (const page of this.pages(predictionRow, sql, values, until)) yield this.withLargeTexts(page, until);
     }
+  }
+
+  /** The same predictions with the texts that had no room beside the outputs that they stand in. */
+  private async withLargeTexts(page: ReadPrediction[], until: Until): Promise<ReadPrediction[]> {
+    const texts = this.outputs.filter(({ type }) => type === "text").map(({ name }) => name);
+    const large = page.filter(({ output }) => bytesOf(output) > roomyOutputBytes);
+    if (texts.length === 0 || large.length === 0) return page;
+    const found = new Map<OutputValue, OutputValue[]>();
+    for (const part of statementsOf({ requestIds: large.map(({ requestId }) => requestId) })) {
+      const { where, values } = parametersOf(part);
+      const sql = `SELECT ${["request_id", ...texts.map(identifier)].join(", ")} FROM prediction_values${where}`;
+      for (const [requestId, ...row] of await this.read(z.array(valueField), sql, values, until))
+        found.set(requestId, row);
+    }
+    return page.map((prediction) => {
+      const own = found.get(prediction.requestId);
+      if (own === undefined) return prediction;
+      const values = this.outputs.map(({ name, type }, place) =>
+        type === "text" ? own[texts.indexOf(name)] : prediction.values?.[place],
+      );
+      return { ...prediction, values };
+    });
   }
 
   /** Just the ids of the requests, in no order. */
@@ -478,10 +439,14 @@ export class Results {
    * @throws also where the selection takes more than a statement has room for
    */
   async unload(selection: Selection, how: Unloading, until: Until): Promise<void> {
-    const Sql = unloadStatement(selection, how);
+    const Sql = unloadStatement(selection, how, this.outputs);
     if (bytesOf(Sql) > statementBytes) throw new Error("These are too many ids for UNLOAD. Name a job or a time.");
     const command = new ExecuteStatementCommand({ ...this.database, Sql });
     await this.finish(await this.client.send(command, { abortSignal: until.signal }), until);
+  }
+
+  private get outputs() {
+    return this.props.outputs ?? [];
   }
 
   private get database() {

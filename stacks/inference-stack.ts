@@ -32,7 +32,7 @@ export class InferenceStack extends ReadableStack {
     const features = new FeatureStore(this, "features", { ...environment.features, features: contract.features });
     const model = new ModelEndpoint(this, "model", { ...environment.model, region, logRetentionDays });
     const network = new Network(this, "network", { ...environment.network, region });
-    const warehouse = new Warehouse(this, "warehouse", { ...environment.warehouse, takeOver, network });
+    const warehouse = new Warehouse(this, "warehouse", { ...environment.warehouse, contract, takeOver, network });
     const inference = new QueueWorker(this, "inference", {
       ...environment.inference,
       bundle: "dist/worker",

@@ -5,6 +5,7 @@ import { SecurityGroup } from "@cdktf/provider-aws/lib/security-group";
 import { Network } from "../../constructs/network";
 import { NodeFunction } from "../../constructs/node-function";
 import { Warehouse, type WarehouseProps } from "../../constructs/warehouse";
+import { typedContract as contract } from "../setup/contract";
 import { inventoryOf, onlyResource, resourcesOf, roleStatementsOf, synth } from "../setup/synth";
 
 const warehouse = (props: Partial<WarehouseProps> = {}, then: (warehouse: Warehouse) => unknown = () => {}) =>
@@ -31,6 +32,7 @@ const warehouse = (props: Partial<WarehouseProps> = {}, then: (warehouse: Wareho
         takeOver: false,
         unloadRoleName: "team-unload",
         network,
+        contract,
         ...props,
       }),
     );
@@ -146,6 +148,24 @@ test("takes over the original's results before its own table is made", () => {
   expect(statementsOf(warehouse()).map(({ sql }) => sql)).not.toContain("CALL take_over_results()");
 });
 
+test("makes the view of typed outputs anew when they are others, after the table and before anybody may read it", () => {
+  const made = (outputs: typeof contract.outputs) => {
+    const text = resourcesOf(warehouse({ contract: { ...contract, outputs } })).find(
+      ({ address }) => address === "terraform_data.warehouse_make_values_sql",
+    );
+    return JSON.stringify(text?.attributes);
+  };
+  expect(made(contract.outputs)).toContain("TRY_CAST");
+  expect(made(contract.outputs)).not.toBe(made(contract.outputs.slice(1)));
+  expect(warehouse()).toHaveResourceWithProperties(RedshiftdataStatement, {
+    sql: "CALL make_prediction_values()",
+    depends_on: [
+      "aws_redshiftdata_statement.warehouse_create_results",
+      "aws_redshiftdata_statement.warehouse_create_make_values",
+    ],
+  });
+});
+
 test("runs a statement again when its text or the cluster is another, and for no other reason", () => {
   for (const { lifecycle } of statementsOf(
     warehouse(
@@ -173,6 +193,7 @@ test.each([
     sql: `CALL grant_predictions('IAMR:${id}-role', ${mayWrite})`,
     depends_on: [
       "aws_redshiftdata_statement.warehouse_create_results",
+      "aws_redshiftdata_statement.warehouse_make_values",
       "aws_redshiftdata_statement.warehouse_create_write_lock",
       "aws_redshiftdata_statement.warehouse_create_grant",
     ],

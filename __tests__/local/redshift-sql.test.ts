@@ -40,6 +40,12 @@ test("makes users without Redshift's way to say that they have no password", () 
   expect(toPostgres("EXECUTE 'CREATE USER u WITH PASSWORD DISABLE'")).toBe("EXECUTE 'CREATE USER u'");
 });
 
+test("binds a view that Redshift binds to nothing, and casts by a function where TRY_CAST would", () => {
+  expect(
+    toPostgres("CREATE VIEW v AS SELECT TRY_CAST((a) AS DOUBLE PRECISION) FROM public.t WITH NO SCHEMA BINDING"),
+  ).toBe("CREATE VIEW v AS SELECT try_cast_double((a)) FROM public.t ");
+});
+
 test.each(["SELECT CAST(a AS VARCHAR(10))", "LOCK t", "INSERT INTO t SELECT 'VARCHAR(3)'"])(
   "leaves %s as it is",
   (sql) => {

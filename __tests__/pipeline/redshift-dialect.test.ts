@@ -1,7 +1,15 @@
 import { RedshiftDataClient } from "@aws-sdk/client-redshift-data";
 import { Parser } from "node-sql-parser/build/redshift";
-import { createResults, createWriteLock, grantPredictions } from "../../constructs/prediction-schema";
+import {
+  createMakeValues,
+  createResults,
+  createView,
+  createWriteLock,
+  grantPredictions,
+  makeValues,
+} from "../../constructs/prediction-schema";
 import { batchesOf, type Prediction, Results, type Selection, unloadStatement } from "../../pipeline/results";
+import { typedContract as contract } from "../setup/contract";
 
 /** Whether Redshift's grammar knows a statement; PostgreSQL, which the stand-in runs, knows more. */
 const parse = (sql: string) => new Parser().parse(sql, { database: "Redshift" });
@@ -40,8 +48,26 @@ async function statementsOf(read: (results: Results) => Promise<unknown>): Promi
 test.each([
   ["the table", createResults],
   ["the lock", createWriteLock],
+  ["the view", makeValues],
   ["a grant", grantPredictions("IAMR:worker-role", true)],
 ])("what makes %s at deploy is Redshift's", (_, sql) => {
+  expect(() => parse(sql)).not.toThrow();
+});
+
+test.each([
+  ["JSON", contract],
+  ["JSON of one", { ...contract, outputs: contract.outputs.slice(0, 1) }],
+  ["CSV", { ...contract, answer: "text" } as const],
+  ["no output", { ...contract, outputs: [] }],
+])("the view of %s is Redshift's, but for the words that the parser does not know", (_, contract) => {
+  const sql = createView(contract);
+  expect(() => parse(sql.replace("\nWITH NO SCHEMA BINDING", "").replaceAll("TRY_CAST(", "CAST("))).not.toThrow();
+  expect(sql).not.toMatch(/[\\:]/); // which Redshift or the Data API may take for more than they are
+  for (const [, table] of sql.matchAll(/FROM (\w\S*)/g)) expect(table).toMatch(/^public\./); // or it has no binding
+});
+
+test("what reads who may read the view is Redshift's", () => {
+  const [, sql = ""] = /FOR reader IN\n(.*)\n {2}LOOP/s.exec(createMakeValues(contract)) ?? [];
   expect(() => parse(sql)).not.toThrow();
 });
 

@@ -15,6 +15,17 @@ export const contract: ModelContract = {
   outputs: [],
 };
 
+/** The same with answers that are typed columns of the warehouse. */
+export const typedContract: ModelContract = {
+  ...contract,
+  request: "csv",
+  answer: "json",
+  outputs: [
+    { name: "label", type: "text" },
+    { name: "score", type: "number" },
+  ],
+};
+
 /** The values of an input of that contract. */
 export const valuesIn = (city: string): FeatureValues => ["36", null, city];
 

@@ -6,12 +6,15 @@ import { DescribeStatementCommand, ExecuteStatementCommand, RedshiftDataClient }
 import { PutRecordCommand, SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-featurestore-runtime";
 import { DeleteMessageCommand, ReceiveMessageCommand } from "@aws-sdk/client-sqs";
 import { Client } from "pg";
+import { paraphraseContract } from "../../config/paraphrase";
 import {
   createGrant,
+  createMakeValues,
   createResults,
   createWriteLock,
   databaseUserOf,
   grantPredictions,
+  makeValues,
 } from "../../constructs/prediction-schema";
 import { contractFile, type ModelContract } from "../../contract/model-contract";
 import { operator } from "../../local/credentials";
@@ -85,6 +88,8 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
   };
   for (const sql of [
     createResults,
+    createMakeValues(paraphraseContract),
+    makeValues,
     createWriteLock,
     createGrant,
     grantPredictions(databaseUserOf(roles.worker), true),

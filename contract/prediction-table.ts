@@ -1,0 +1,158 @@
+import * as z from "zod";
+import type { Output } from "./model-contract";
+import { identifier } from "./sql-text";
+
+const predictionSchema = z.object({
+  requestId: z.string(),
+  inputId: z.string(),
+  jobId: z.string().optional(),
+  output: z.string(),
+  /** The endpoint, its production variant, and the release of the artifact that answered. */
+  endpoint: z.string(),
+  variant: z.string(),
+  modelRelease: z.string(),
+  requestedAt: z.date(),
+  predictedAt: z.date(),
+});
+
+/** An answered request, as the warehouse keeps it. */
+export type Prediction = Readonly<z.infer<typeof predictionSchema>>;
+
+/** A column of `prediction_results`. */
+interface Column {
+  readonly name: string;
+  /** A time is a TIMESTAMP in UTC. A text is a VARCHAR, which Redshift counts in UTF-8 bytes. */
+  readonly type: "text" | "time";
+  /** The most that a value takes in a statement, in UTF-8 bytes. */
+  readonly maxBytes: number;
+  readonly optional?: boolean;
+}
+
+/** The columns of the table by what they hold of a prediction, in their order. */
+export const predictionColumns = {
+  requestId: { name: "request_id", type: "text", maxBytes: 128 },
+  inputId: { name: "input_id", type: "text", maxBytes: 1_024 },
+  jobId: { name: "job_id", type: "text", maxBytes: 128, optional: true },
+  output: { name: "output", type: "text", maxBytes: 65_535 },
+  endpoint: { name: "endpoint", type: "text", maxBytes: 63 },
+  variant: { name: "variant", type: "text", maxBytes: 63 },
+  modelRelease: { name: "model_release", type: "text", maxBytes: 64 },
+  requestedAt: { name: "requested_at", type: "time", maxBytes: 23 },
+  predictedAt: { name: "predicted_at", type: "time", maxBytes: 23 },
+} as const satisfies Record<keyof Prediction, Column>;
+
+const properties = predictionSchema.keyof().options;
+const columns: readonly Column[] = properties.map((property) => predictionColumns[property]);
+
+const sqlType = ({ type, maxBytes }: Column) => (type === "time" ? "TIMESTAMP" : `VARCHAR(${maxBytes})`);
+
+/** The names of the columns, as an INSERT and a SELECT list them. */
+export const columnNames = columns.map(({ name }) => name).join(", ");
+
+/** The columns as CREATE TABLE defines them. */
+export const columnDefinitions = columns
+  .map((column) => `  ${column.name} ${sqlType(column)}${column.optional ? "" : " NOT NULL"}`)
+  .join(",\n");
+
+/** A time in UTC, as Redshift and PostgreSQL read it. */
+export const timestamp = (date: Date) => date.toISOString().replace("T", " ").replace("Z", "");
+
+/** A time of the warehouse as the Data API hands it out in {@link timeField}. */
+export const inUtc = (expression: string) => `TO_CHAR(${expression}, 'YYYY-MM-DD HH24:MI:SS.MS')`;
+
+/** The cells of a prediction's row: each with its column, its SQL type and its value. */
+export const cellsOf = (prediction: Prediction) =>
+  properties.map((property) => {
+    const { name, maxBytes }: Column = predictionColumns[property];
+    const value = prediction[property];
+    const text = value instanceof Date ? timestamp(value) : value;
+    return { name, type: sqlType(predictionColumns[property]), maxBytes, value: text };
+  });
+
+/** What an output of the contract is in a row of `prediction_values`; undefined is NULL. */
+export type OutputValue = string | number | undefined;
+
+const readSchema = predictionSchema.extend({
+  values: z.array(z.union([z.string(), z.number(), z.undefined()])).optional(),
+});
+
+/** A prediction as it is read: with the values of the contract's outputs in their order, where it has any. */
+export type ReadPrediction = Readonly<z.infer<typeof readSchema>>;
+
+export const textField = z.object({ stringValue: z.string() }).transform(({ stringValue }) => stringValue);
+const timeOf = (text: string) => new Date(`${text.replace(" ", "T")}Z`);
+export const timeField = textField.transform(timeOf).pipe(z.date());
+export const nothing = z.object({ isNull: z.literal(true) }).transform(() => undefined);
+const doubleField = z.object({ doubleValue: z.number() }).transform(({ doubleValue }) => doubleValue);
+/** A value of an output. */
+export const valueField = z.union([textField, doubleField, nothing]);
+
+const readCell = ({ type }: Column, value: OutputValue) =>
+  type === "time" && typeof value === "string" ? timeOf(value) : value;
+
+/** A row that {@link selectPredictions} reads. */
+export const predictionRow = z
+  .array(valueField)
+  .transform((row) => ({
+    ...Object.fromEntries(
+      properties.map((property, place) => [property, readCell(predictionColumns[property], row[place])]),
+    ),
+    ...(row.length > properties.length && { values: row.slice(properties.length) }),
+  }))
+  .pipe(readSchema);
+
+/**
+ * The most UTF-8 bytes of an output that leave room for as many again in a row of the Data API, which has 64 KB. Above,
+ * the texts that stand in it are read by a query of their own.
+ */
+export const roomyOutputBytes = 30_000;
+
+/** Where predictions are read with the values of these outputs. */
+export const sourceOf = (outputs: readonly Output[]) =>
+  outputs.length === 0 ? "prediction_results" : "prediction_values";
+
+/** The query of predictions, with the values of these outputs. */
+export const selectPredictions = (outputs: readonly Output[]): string => {
+  const own = columns.map(({ name, type }) => (type === "time" ? inUtc(name) : name));
+  const values = outputs.map(({ name, type }) =>
+    type === "text"
+      ? `CASE WHEN OCTET_LENGTH(output) <= ${roomyOutputBytes} THEN ${identifier(name)} END`
+      : identifier(name),
+  );
+  return `SELECT ${[...own, ...values].join(", ")} FROM ${sourceOf(outputs)}`;
+};
+
+/** A column as results show it, in files and in what Redshift unloads. */
+export interface ShownColumn {
+  readonly name: string;
+  readonly type: "text" | "time" | "number";
+  /** How it stands in the list of a SELECT. */
+  readonly sql: string;
+  /** Its value of a prediction. */
+  of(prediction: ReadPrediction): OutputValue | Date;
+}
+
+/** The columns of results in their order: the input first, then what was said of it. */
+export const shownColumns = (outputs: readonly Output[]): ShownColumn[] => {
+  const own = (property: keyof Prediction, as?: string): ShownColumn => {
+    const { name, type } = predictionColumns[property];
+    return { name: as ?? name, type, sql: as ? `${name} AS ${as}` : name, of: (prediction) => prediction[property] };
+  };
+  return [
+    own("inputId", "id"),
+    own("output"),
+    ...outputs.map(({ name, type }, place) => ({
+      name,
+      type,
+      sql: identifier(name),
+      of: ({ values }: ReadPrediction) => values?.[place],
+    })),
+    own("predictedAt"),
+    own("jobId"),
+    own("requestId"),
+    own("endpoint"),
+    own("variant"),
+    own("modelRelease"),
+    own("requestedAt"),
+  ];
+};

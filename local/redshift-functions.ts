@@ -1,0 +1,68 @@
+/**
+ * The functions of Redshift's that this project uses and PostgreSQL has not, or has otherwise. They do what Redshift's
+ * documentation says:
+ * https://docs.aws.amazon.com/redshift/latest/dg/JSON_EXTRACT_PATH_TEXT.html,
+ * https://docs.aws.amazon.com/redshift/latest/dg/JSON_EXTRACT_ARRAY_ELEMENT_TEXT.html,
+ * https://docs.aws.amazon.com/redshift/latest/dg/r_TRY_CAST.html.
+ */
+
+/** The most path elements of JSON_EXTRACT_PATH_TEXT. */
+const depths = [1, 2, 3, 4, 5];
+
+/**
+ * What is found in a JSON text by a path. What PostgreSQL cannot read is no JSON, whyever it cannot. A list has no place before its
+ * first.
+ */
+const jsonAt = `CREATE OR REPLACE FUNCTION redshift_json_at(value TEXT, path TEXT[], is_list BOOLEAN, null_if_invalid BOOLEAN)
+RETURNS TEXT AS $$
+BEGIN
+  IF octet_length(value) > 65535 THEN
+    RAISE EXCEPTION 'the JSON is larger than 64 KB';
+  END IF;
+  IF array_position(path, NULL) IS NOT NULL OR is_list AND path[1] LIKE '-%' THEN
+    RETURN NULL;
+  END IF;
+  BEGIN
+    IF is_list AND json_typeof(value::JSON) <> 'array' THEN
+      RAISE EXCEPTION 'no list';
+    END IF;
+    RETURN value::JSON #>> path;
+  EXCEPTION WHEN OTHERS THEN
+    IF null_if_invalid THEN
+      RETURN NULL;
+    END IF;
+    RAISE EXCEPTION 'JSON parsing error';
+  END;
+END
+$$ LANGUAGE plpgsql IMMUTABLE`;
+
+/** A function of a JSON text, with and without its argument `null_if_invalid`. */
+const ofJson = (name: string, types: readonly string[], body: (nullIfInvalid: string) => string) =>
+  [["BOOLEAN"], []].map((last) => {
+    const parameters = ["TEXT", ...types, ...last].join(", ");
+    const nullIfInvalid = last.length > 0 ? `$${types.length + 2}` : "FALSE";
+    return `CREATE OR REPLACE FUNCTION ${name}(${parameters}) RETURNS TEXT AS $$ SELECT ${body(nullIfInvalid)} $$ LANGUAGE sql IMMUTABLE`;
+  });
+
+/** The statements that make them, which may run again. */
+export const redshiftFunctions: readonly string[] = [
+  jsonAt,
+  ...depths.flatMap((depth) => {
+    const path = Array.from({ length: depth }, (_, place) => `$${place + 2}`).join(", ");
+    const types = Array.from({ length: depth }, () => "TEXT");
+    return ofJson("json_extract_path_text", types, (last) => `redshift_json_at($1, ARRAY[${path}], FALSE, ${last})`);
+  }),
+  ...ofJson(
+    "json_extract_array_element_text",
+    ["INT"],
+    (last) => `redshift_json_at($1, ARRAY[$2::TEXT], TRUE, ${last})`,
+  ),
+  `CREATE OR REPLACE FUNCTION try_cast_double(value TEXT) RETURNS DOUBLE PRECISION AS $$
+BEGIN
+  IF btrim(value) = '' THEN
+    RAISE EXCEPTION 'TRY_CAST takes no blank text';
+  END IF;
+  RETURN CASE WHEN pg_input_is_valid(value, 'double precision') THEN value::DOUBLE PRECISION END;
+END
+$$ LANGUAGE plpgsql IMMUTABLE`,
+];
