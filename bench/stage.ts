@@ -294,7 +294,7 @@ async function measureWorker(site: Site, settings: WorkerSettings, requests: num
   const { latencies, folder, name, database, endpoints, queueUrl, deadLetterQueueUrl } = site;
   const grant = grantPredictions(databaseUserOf(role), true);
   await database.query(`DO $$ BEGIN CREATE USER "IAMR:${role}"; EXCEPTION WHEN duplicate_object THEN NULL; END $$`);
-  const values = [toPostgres(createMakeValues(paraphraseContract)), makeValues];
+  const values = [toPostgres(createMakeValues(contract)), makeValues];
   for (const sql of [
     createResults,
     ...values,
