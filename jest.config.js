@@ -5,12 +5,12 @@ const { availableParallelism } = require("node:os");
  * a flag follows --selectProjects, which would take a file's path for one more project.
  */
 const slow = {
-  /** Everything that can go wrong, alone and at random, and the benchmark's counting. */
-  faults: { folders: ["faults", "bench"], minutes: 10 },
+  /** Everything that can go wrong, alone and at random; the benchmark's counting; a test file alone in a clone. */
+  faults: { folders: ["faults", "bench", "clone"], minutes: 10 },
   /** The program as a process, with files of a million rows too. Needs Python 3. */
   cli: { folders: ["cli", "large"], minutes: 30, setup: "synth-setup" },
   /** The checks with a real Terraform. Needs Terraform in PATH. */
-  terraform: { folders: ["terraform"], minutes: 3, setup: "synth-setup" },
+  terraform: { folders: ["terraform"], minutes: 10, setup: "synth-setup" },
   /** Deploying for real, by Terraform on moto. Needs Terraform in PATH, and Python 3. */
   lifecycle: { folders: ["lifecycle"], minutes: 30, setup: "lifecycle-setup" },
   /** The model as its container runs it, in the virtual environment that these tests make. Needs Python 3.11. */
@@ -36,7 +36,7 @@ module.exports = {
   maxWorkers: 2 * availableParallelism(), // many tests wait for processes and servers of theirs
   projects: [
     {
-      ...project("unit", ["<rootDir>/__tests__/"], 1),
+      ...project("unit", ["<rootDir>/__tests__/"], 5),
       testPathIgnorePatterns: paths(Object.values(slow).flatMap(({ folders }) => folders)),
     },
     ...Object.entries(slow).map(([name, { folders, minutes, setup }]) => project(name, paths(folders), minutes, setup)),

@@ -6,8 +6,6 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 
-jest.setTimeout(60_000);
-
 /** A checkout of its own, since a run has .local/ and cdktf.out/ for itself. */
 let desk: string;
 beforeAll(async () => {

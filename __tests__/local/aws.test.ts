@@ -26,7 +26,7 @@ beforeAll(async () => {
   symlinkSync(join(project, "local"), join(desk, "local"));
   process.chdir(desk);
   aws = await startAws({ stack: "cdktf.out/stacks/inference-dev", dataDir: ".local", model });
-}, 30_000);
+});
 afterAll(async () => {
   await aws?.stop();
   process.chdir(project);

@@ -3,8 +3,6 @@ import { AwsError, json, type StandIn, serve } from "../../local/stand-in";
 import { Checkout } from "./checkout";
 import { environment } from "./terraform";
 
-jest.setTimeout(300_000);
-
 describe("a deployment of an endpoint", () => {
   let checkout: Checkout;
   let sagemaker: StandIn;

@@ -11,8 +11,6 @@ import { reviewJson } from "../../cli/deployment/review";
 import { dev } from "../setup/dev";
 import { atTerminal, Checkout } from "./checkout";
 
-jest.setTimeout(300_000);
-
 const passphrase = { OFFLINE_INFERENCE_PLAN_KEY: "a passphrase for these tests" };
 const thing = (input: unknown, more: Record<string, unknown> = {}) => ({ input, ...more });
 
