@@ -9,13 +9,13 @@ import { csvLine } from "./csv";
 /** A column of what a command prints. */
 export interface OutputColumn {
   readonly name: string;
-  readonly type: "text" | "time";
+  readonly type: "text" | "time" | "number";
   /** How wide it is in a table, which has only columns that say so. @default it is in files alone */
   readonly width?: number;
 }
 
 /** A row by the names of its columns. What has no value is left out. */
-export type OutputRow = Readonly<Record<string, string | Date | undefined>>;
+export type OutputRow = Readonly<Record<string, string | number | Date | undefined>>;
 
 /** What rows can be written as. */
 export const outputFormats = ["table", "csv", "json", "ndjson", "parquet"] as const;
@@ -32,7 +32,7 @@ export interface OutputOptions {
 type Pages = AsyncIterable<readonly OutputRow[]>;
 type Write = (pages: Pages, columns: readonly OutputColumn[]) => AsyncGenerator<string>;
 
-const textOf = (value: OutputRow[string]) => (value instanceof Date ? value.toISOString() : (value ?? ""));
+const textOf = (value: OutputRow[string]) => (value instanceof Date ? value.toISOString() : String(value ?? ""));
 const jsonOf = (row: OutputRow, columns: readonly OutputColumn[]) =>
   JSON.stringify(Object.fromEntries(columns.map(({ name }) => [name, row[name] ?? null])));
 
@@ -88,12 +88,14 @@ async function* rowsOf(pages: Pages): AsyncGenerator<OutputRow> {
   for await (const page of pages) yield* page;
 }
 
+const parquetTypes = { text: "STRING", time: "TIMESTAMP", number: "DOUBLE" } as const;
+
 async function writeParquet(pages: Pages, columns: readonly OutputColumn[], path: string): Promise<void> {
   const { fileWriter, parquetWriteRows } = await import("hyparquet-writer");
   await parquetWriteRows({
     writer: fileWriter(path),
     rows: rowsOf(pages),
-    columns: columns.map(({ name, type }) => ({ name, type: type === "time" ? "TIMESTAMP" : "STRING" })),
+    columns: columns.map(({ name, type }) => ({ name, type: parquetTypes[type] })),
     rowGroupSize: 10_000,
   });
 }

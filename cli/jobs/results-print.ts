@@ -1,12 +1,14 @@
+import type { Output } from "../../contract/model-contract";
+import { type ReadPrediction, shownColumns } from "../../contract/prediction-table";
 import { DeadLetters, type LyingLetter } from "../../pipeline/dead-letters";
-import type { Prediction, Results, Selection } from "../../pipeline/results";
+import type { Results, Selection } from "../../pipeline/results";
 import { awsError } from "../aws-error";
 import type { Pipeline } from "../connection";
 import { whole } from "../numbers";
 import { progressOf } from "../progress";
 import { InvalidCsv } from "./csv";
 import { type FailureGroup, FailureGroups, Following, type Standing } from "./following";
-import { cellOf, type OutputColumn, type OutputFormat, type OutputRow, writeRows } from "./output";
+import { cellOf, type OutputFormat, writeRows } from "./output";
 import type { RequestSet } from "./request-set";
 import { resultsOf } from "./warehouse";
 
@@ -17,44 +19,37 @@ export interface ResultsOutput {
   readonly output?: string;
 }
 
-const columns: readonly OutputColumn[] = [
-  { name: "id", type: "text", width: 16 },
-  { name: "output", type: "text", width: 28 },
-  { name: "predicted_at", type: "time", width: 26 },
-  { name: "job_id", type: "text", width: 24 },
-  { name: "request_id", type: "text" },
-  { name: "endpoint", type: "text" },
-  { name: "variant", type: "text" },
-  { name: "model_release", type: "text" },
-  { name: "requested_at", type: "time" },
-];
+const widths: Record<string, number> = { id: 16, output: 28, predicted_at: 26, job_id: 24 };
 
-const rowOf = (prediction: Prediction): OutputRow => ({
-  id: prediction.inputId,
-  output: prediction.output,
-  predicted_at: prediction.predictedAt,
-  job_id: prediction.jobId,
-  request_id: prediction.requestId,
-  endpoint: prediction.endpoint,
-  variant: prediction.variant,
-  model_release: prediction.modelRelease,
-  requested_at: prediction.requestedAt,
-});
+/** The columns of results. A table has the first outputs of the contract, as many as it has room for. */
+const columnsOf = (outputs: readonly Output[]) => {
+  const inTable = outputs.slice(0, 3).map(({ name }) => name);
+  return shownColumns(outputs).map((column) => ({
+    ...column,
+    width: widths[column.name] ?? (inTable.includes(column.name) ? 16 : undefined),
+  }));
+};
 
 /** What AWS refuses, for people; an interruption and what our own files have wrong stay as they are. */
 export const cannot = (doing: string, signal: AbortSignal) => (error: unknown) => {
   throw signal.aborted || error instanceof InvalidCsv ? error : awsError(doing, error);
 };
 
-type Pages = AsyncIterable<readonly Prediction[]>;
+type Pages = AsyncIterable<readonly ReadPrediction[]>;
 
 /** Writes predictions as they come, and says how many. */
-async function print(pages: Pages, { format, output }: ResultsOutput, signal: AbortSignal): Promise<number> {
+async function print(
+  pages: Pages,
+  { contract }: Pipeline,
+  { format, output }: ResultsOutput,
+  signal: AbortSignal,
+): Promise<number> {
+  const columns = columnsOf(contract.outputs);
   let count = 0;
   async function* rows() {
     for await (const page of pages) {
       count += page.length;
-      yield page.map(rowOf);
+      yield page.map((prediction) => Object.fromEntries(columns.map(({ name, of }) => [name, of(prediction)])));
     }
   }
   await writeRows(rows(), { format, columns, output }).catch(cannot("write the results", signal));
@@ -94,7 +89,7 @@ export async function printResults(
       yield page;
     }
   }
-  await print(pages(), how, signal);
+  await print(pages(), pipeline, how, signal);
   const { jobId } = selection;
   if (without.size === 0 && jobId === undefined) return true;
 
@@ -215,7 +210,7 @@ export async function printReceipt(
     ? follow(following, `offline-inference results --receipt ${receipt} --watch`)
     : following.look(true);
   const standing = await looking.catch(cannot(doing, signal));
-  await print(resultsAmong(following.asked, results, since, signal), how, signal);
+  await print(resultsAmong(following.asked, results, since, signal), pipeline, how, signal);
   console.error(`${inWords(standing)}.`);
   if (standing.failed > 0) {
     sayWhy(standing.reasons);

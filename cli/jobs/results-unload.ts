@@ -32,7 +32,7 @@ export async function unloadResults(
     to: asFolder(to ?? `${asFolder(unloadS3Uri ?? "")}${folder}`),
     format: csv ? "csv" : "parquet",
   };
-  unloadStatement(selection, how); // says what is wrong with it before anything is asked
+  unloadStatement(selection, how, pipeline.contract.outputs); // says what is wrong with it before anything is asked
   const results = resultsOf(pipeline);
   const count = await results.count(selection, { signal }).catch(cannot("count the results", signal));
   console.error(`Redshift writes ${whole(count)} result${count === 1 ? "" : "s"} to ${how.to} ...`);

@@ -1,0 +1,103 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { ExecuteStatementCommand, RedshiftDataClient } from "@aws-sdk/client-redshift-data";
+import { ListBucketsCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { parse } from "csv-parse/sync";
+import { createMakeValues, makeValues } from "../../../constructs/prediction-schema";
+import { operator } from "../../../local/credentials";
+import { Results } from "../../../pipeline/results";
+import { contract } from "../../setup/contract";
+import { type LocalPipeline, startLocalPipeline } from "../../setup/local-pipeline";
+
+let pipeline: LocalPipeline;
+beforeAll(async () => {
+  pipeline = await startLocalPipeline();
+  Object.assign(process.env, pipeline.aws.environment);
+  await deploy();
+  const { clusterId, databaseName } = pipeline.aws;
+  const outputs = {
+    whole: '{"label":"yes, \\"no\\"\\n😀","score":1e-7}',
+    none: "no JSON",
+    numberless: '{"label":"","score":"abc"}',
+    large: JSON.stringify({ score: 0.5, label: "x".repeat(60_000) }),
+  };
+  await new Results({ clusterId, databaseName }).save(
+    Object.entries(outputs).map(([inputId, output], second) => ({
+      requestId: inputId,
+      inputId,
+      jobId: "typed",
+      output,
+      endpoint: "e",
+      variant: "v",
+      modelRelease: "r",
+      requestedAt: new Date(0),
+      predictedAt: new Date(second * 1_000),
+    })),
+  );
+});
+afterAll(() => pipeline.stop());
+
+/** What a deployment does where the contract has become this one. */
+async function deploy() {
+  const s3 = new S3Client({});
+  const { Buckets = [] } = await s3.send(new ListBucketsCommand({}));
+  for (const { Name: Bucket } of Buckets) {
+    const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket, Prefix: "contracts/" }));
+    for (const { Key } of Contents) {
+      await s3.send(new PutObjectCommand({ Bucket, Key, Body: JSON.stringify(contract) }));
+    }
+  }
+  s3.destroy();
+  const { clusterId: ClusterIdentifier, databaseName: Database } = pipeline.aws;
+  const warehouse = new RedshiftDataClient(operator);
+  for (const Sql of [createMakeValues(contract), makeValues]) {
+    const command = new ExecuteStatementCommand({ ClusterIdentifier, Database, Sql, WaitTimeSeconds: 30 });
+    expect(await warehouse.send(command)).toMatchObject({ Status: "FINISHED" });
+  }
+  warehouse.destroy();
+}
+
+const results = async (...args: string[]) => {
+  const { status, stdout, stderr } = await pipeline.run("results", "--job", "typed", ...args);
+  expect({ status, stderr }).toMatchObject({ status: 0, stderr: expect.stringMatching(/^4 results/) });
+  return stdout;
+};
+const label = 'yes, "no"\n😀';
+const typed = [
+  { id: "whole", label, score: 1e-7 },
+  { id: "none", label: null, score: null },
+  { id: "numberless", label: "", score: null },
+  { id: "large", label: "x".repeat(60_000), score: 0.5 },
+];
+
+test("CSV has the outputs of the contract beside the output, even those that no row of the Data API has room for", async () => {
+  const rows: Record<string, string>[] = parse(await results("--format", "csv"), { columns: true });
+  expect(Object.keys(rows[0] ?? {}).slice(0, 5)).toEqual(["id", "output", "label", "score", "predicted_at"]);
+  expect(rows.map(({ id, label, score }) => ({ id, label, score }))).toEqual(
+    typed.map(({ id, label, score }) => ({ id, label: label ?? "", score: String(score ?? "") })),
+  );
+});
+
+test("NDJSON and JSON have numbers as numbers, and null", async () => {
+  const lines = (await results("--format", "ndjson")).trimEnd().split("\n");
+  const expected = typed.map((row) => expect.objectContaining(row));
+  expect(lines.map((line) => JSON.parse(line))).toEqual(expected);
+  expect(JSON.parse(await results("--format", "json"))).toEqual(expected);
+});
+
+test("Parquet has doubles and texts, and what has no value has none", async () => {
+  const file = join(pipeline.folder, "typed.parquet");
+  await results("--format", "parquet", "--output", file);
+  const { stdout } = await promisify(execFile)(process.execPath, ["__tests__/setup/parquet.mjs", file], {
+    maxBuffer: 10_000_000,
+  });
+  const rows: Record<string, unknown>[] = JSON.parse(stdout);
+  expect(rows.map(({ id, label = null, score = null }) => ({ id, label, score }))).toEqual(typed);
+});
+
+test("a table shows them", async () => {
+  const table = await results();
+  expect(table).toMatch(/│ id +│ output +│ label +│ score +│ predicted_at +│ job_id +│/);
+  expect(table).toMatch(/│ whole +│ .* │ yes, "no" 😀 +│ 1e-7 +│/);
+});
