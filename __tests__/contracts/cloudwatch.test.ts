@@ -9,7 +9,7 @@ const invoke = jest.fn(async (_event: unknown): Promise<unknown> => "done");
 const answer = jest.fn(async (): Promise<ModelOutput> => ({ body: "yes", contentType: "text/plain" }));
 const call = { body: Buffer.from("{}"), contentType: "application/json", accept: "application/json" };
 const worker = counted({ name: "worker", invoke, kill: () => {}, stop: async () => {} });
-const endpoint = countedModel({ endpointName: "paraphrases", variantName: "first" }, answer);
+const endpoint = countedModel({ endpointName: "classifier", variantName: "first" }, answer);
 const age = gauge({ namespace: "AWS/SQS", name: "Age", dimensions: { QueueName: "queue" } }, async () => 42);
 
 let cloudWatch: StandIn;
@@ -49,7 +49,7 @@ const total = async (...asked: Parameters<typeof metric>) =>
   (await metric(...asked))?.Values?.reduce((sum, value) => sum + value, 0);
 
 const ofWorker = { FunctionName: "worker" };
-const ofEndpoint = { VariantName: "first", EndpointName: "paraphrases" };
+const ofEndpoint = { VariantName: "first", EndpointName: "classifier" };
 
 test("has no values of what has not happened yet", async () => {
   expect(await metric("AWS/Lambda", "Invocations", ofWorker)).toMatchObject({ StatusCode: "Complete", Values: [] });

@@ -7,6 +7,7 @@ import {
   PutRecordCommand,
   SageMakerFeatureStoreRuntimeClient,
 } from "@aws-sdk/client-sagemaker-featurestore-runtime";
+import { operator } from "../../local/credentials";
 import { startFeatureStore } from "../../local/feature-store";
 import type { StandIn } from "../../local/stand-in";
 
@@ -33,12 +34,7 @@ let client: SageMakerFeatureStoreRuntimeClient;
 
 beforeEach(async () => {
   service = await startFeatureStore({ groups: [group, original] });
-  client = new SageMakerFeatureStoreRuntimeClient({
-    endpoint: service.url,
-    region: "us-east-1",
-    credentials: { accessKeyId: "operator", secretAccessKey: "operator" },
-    maxAttempts: 1,
-  });
+  client = new SageMakerFeatureStoreRuntimeClient({ ...operator, endpoint: service.url, maxAttempts: 1 });
 });
 afterEach(async () => {
   client.destroy();

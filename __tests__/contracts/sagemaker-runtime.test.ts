@@ -9,12 +9,7 @@ const model = jest.fn();
 
 beforeAll(async () => {
   service = await startSageMakerRuntime({ endpointName: "classifier", variantName: "first", model: jsonModel(model) });
-  client = new SageMakerRuntimeClient({
-    endpoint: service.url,
-    region: "us-east-1",
-    credentials: { accessKeyId: "operator", secretAccessKey: "operator" },
-    maxAttempts: 1,
-  });
+  client = new SageMakerRuntimeClient({ ...operator, endpoint: service.url, maxAttempts: 1 });
 });
 afterAll(async () => {
   client.destroy();
@@ -27,8 +22,8 @@ const invoke = (Body: string, { EndpointName = "classifier", ContentType = "appl
 
 test("gives the model the body, and answers with its JSON and the variant that answered", async () => {
   model.mockResolvedValue("good");
-  const { Body, ContentType, InvokedProductionVariant } = await invoke('{"seq_0":"a","seq_1":"b"}');
-  expect(model).toHaveBeenCalledWith({ seq_0: "a", seq_1: "b" });
+  const { Body, ContentType, InvokedProductionVariant } = await invoke('{"title":"a","text":"b"}');
+  expect(model).toHaveBeenCalledWith({ title: "a", text: "b" });
   expect(Body?.transformToString()).toBe('"good"');
   expect({ ContentType, InvokedProductionVariant }).toEqual({
     ContentType: "application/json",
@@ -74,7 +69,7 @@ test("takes a body of 6,291,456 bytes and no byte more", async () => {
 });
 
 test.each([
-  ["refuses an input", new ModelError(400, "seq_1 is missing"), 400, "seq_1 is missing"],
+  ["refuses an input", new ModelError(400, "text is missing"), 400, "text is missing"],
   ["is overloaded", new ModelError(503, "busy"), 503, "busy"],
   ["breaks", new Error("out of memory"), 500, "Error: out of memory"],
 ])("tells what the model said when it %s", async (_, error, OriginalStatusCode, OriginalMessage) => {

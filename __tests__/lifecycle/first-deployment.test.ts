@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { z } from "zod";
 import { statusReport } from "../../cli/status/status-report";
 import { modelPython } from "../../local/model-server";
+import { sampleRows } from "../../samples";
 import { Checkout } from "../setup/checkout";
 import { dev } from "../setup/dev";
 import { allows, iamActionOf } from "../setup/iam-actions";
@@ -80,7 +81,7 @@ test("the commands of the README lead from an empty account to results in a file
   const { KeyPairs } = keyPairs.parse(await moto.aws("ec2", "describe-key-pairs"));
   expect(KeyPairs).toEqual([expect.objectContaining({ KeyName: "poc-dev-key-pair", KeyType: "ed25519" })]);
   const rowsIn = async (file: string) => (await readFile(file, "utf8")).trim().split("\n").length - 1;
-  const asked = await rowsIn("samples/paraphrase/requests.csv");
+  const asked = await rowsIn(sampleRows);
   for (const results of ["first.csv", "second.csv"]) expect(await rowsIn(join(checkout.folder, results))).toBe(asked);
 });
 

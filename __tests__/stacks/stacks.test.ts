@@ -2,13 +2,15 @@ import { z } from "zod";
 import { loadConfig } from "../../config";
 import * as api from "../../lambda-src/api";
 import * as worker from "../../lambda-src/worker";
+import { dev } from "../setup/dev";
 import { stateStackWithGitHub, synthesizedStacks } from "../setup/stacks";
 import { resourcesOf } from "../setup/synth";
 
 const stacks = synthesizedStacks();
-const dev = resourcesOf(stacks["inference-dev"] ?? "{}");
+const resources = resourcesOf(stacks["inference-dev"] ?? "{}");
+const { api: predictionApi, features, inference, model, network, warehouse } = dev;
 const attributeOf = (address: string, attribute: string) =>
-  dev.find((resource) => resource.address === address)?.attributes[attribute];
+  resources.find((resource) => resource.address === address)?.attributes[attribute];
 
 const backend = z.object({
   terraform: z.object({ backend: z.object({ s3: z.record(z.string(), z.unknown()) }), required_version: z.string() }),
@@ -31,21 +33,21 @@ test.each([
 });
 
 test.each([
-  ["aws_sqs_queue.inference_queue", "name", "poc-dev-inference_queue"],
-  ["aws_lambda_function.inference_worker_function", "function_name", "poc-dev-bert-paraphrase-tf"],
-  ["aws_sagemaker_endpoint.model_endpoint", "name", "poc-dev-paraphrase-bert-en-endpoint"],
-  ["aws_sagemaker_feature_group.features_group", "feature_group_name", "poc-dev-paraphrase-feature-group"],
-  ["aws_redshift_cluster.warehouse_cluster", "cluster_identifier", "poc-dev-paraphrase-redshift-cluster"],
+  ["aws_sqs_queue.inference_queue", "name", inference.queueName],
+  ["aws_lambda_function.inference_worker_function", "function_name", inference.functionName],
+  ["aws_sagemaker_endpoint.model_endpoint", "name", model.endpointName],
+  ["aws_sagemaker_feature_group.features_group", "feature_group_name", features.groupName],
+  ["aws_redshift_cluster.warehouse_cluster", "cluster_identifier", warehouse.clusterIdentifier],
   ["aws_redshift_cluster.warehouse_cluster", "master_username", "admin"],
-  ["aws_redshift_subnet_group.warehouse_subnet_group", "name", "poc-dev-redshift-subnet-group"],
-  ["aws_api_gateway_rest_api.api_rest_api", "name", "poc-dev-paraphrase-bert-rest-api"],
+  ["aws_redshift_subnet_group.warehouse_subnet_group", "name", warehouse.subnetGroupName],
+  ["aws_api_gateway_rest_api.api_rest_api", "name", predictionApi.name],
   ["aws_api_gateway_stage.api_stage", "stage_name", "dev"],
   ["aws_vpc.network_vpc", "cidr_block", "10.0.0.0/16"],
-  ["aws_vpc.network_vpc", "tags", { Name: "poc-dev-paraphrase-bert-vpc" }],
+  ["aws_vpc.network_vpc", "tags", { Name: network.name }],
   ["aws_subnet.network_private_subnet_1", "cidr_block", "10.0.2.0/24"],
-  ["aws_iam_role.model_execution_role", "name", "poc-dev-SagemakerModelExecutionRole"],
-  ["aws_iam_role.inference_worker_role", "name", "poc-dev-BertParaphraseModelLambdaRoleTF"],
-])("in dev, %s keeps the original's %s", (address, attribute, value) => {
+  ["aws_iam_role.model_execution_role", "name", model.executionRoleName],
+  ["aws_iam_role.inference_worker_role", "name", inference.roleName],
+])("in dev, %s has the configuration's %s", (address, attribute, value) => {
   expect(attributeOf(address, attribute)).toEqual(value);
 });
 
@@ -55,7 +57,7 @@ test("the artifact of the model comes from the bucket that the state stack makes
   );
   const [container] = z
     .array(z.object({ model_data_url: z.string() }))
-    .parse(attributeOf(dev.find(({ type }) => type === "aws_sagemaker_model")?.address ?? "", "container"));
+    .parse(attributeOf(resources.find(({ type }) => type === "aws_sagemaker_model")?.address ?? "", "container"));
   expect(buckets).toContain(container?.model_data_url.split("/")[2]);
 });
 

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { type ServedModel, serveModel } from "../../local/served-model";
-import { paraphrases } from "./lexical-model";
 import { accuracyTable, type Judgement } from "./accuracy";
 import { type LabelledPair, readLabelledPairs } from "./labelled-pairs";
+import { paraphrases } from "./lexical-model";
 
 const pairsPerCall = 25;
 
