@@ -78,7 +78,7 @@ describe("defaults", () => {
       eventTime: { name: "event_time", type: "String" },
     });
     expect(model.artifact.bucket).toBe("our-terraform-state-models");
-    expect(model).toMatchObject({ contract: "pair", instancesPerCall: 25, concurrency: 8 });
+    expect(model).toMatchObject({ instancesPerCall: 25, concurrency: 8 });
     expect(inference).toMatchObject({
       memoryMegabytes: 512,
       timeoutSeconds: 20,
