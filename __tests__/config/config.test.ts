@@ -48,25 +48,6 @@ const ed25519 = () => {
 };
 
 describe("defaults", () => {
-  test("are the original's names in dev", () => {
-    const { prefix, network, features, model, inference, warehouse, api } = dev();
-
-    expect(prefix).toBe("poc-dev");
-    expect(network.name).toBe("poc-dev-paraphrase-bert-vpc");
-    expect(features.groupName).toBe("poc-dev-paraphrase-feature-group");
-    expect(model.modelName).toBe("poc-dev-paraphrase-bert-en-tf");
-    expect(model.endpointConfigurationName).toBe("poc-dev-paraphrase-bert-en-conf-tf");
-    expect(model.endpointName).toBe("poc-dev-paraphrase-bert-en-endpoint");
-    expect(model.variantName).toBe("paraphrase-bert-en-conf");
-    expect(model.executionRoleName).toBe("poc-dev-SagemakerModelExecutionRole");
-    expect(inference.functionName).toBe("poc-dev-bert-paraphrase-tf");
-    expect(inference.roleName).toBe("poc-dev-BertParaphraseModelLambdaRoleTF");
-    expect(inference.queueName).toBe("poc-dev-inference_queue");
-    expect(warehouse.clusterIdentifier).toBe("poc-dev-paraphrase-redshift-cluster");
-    expect(warehouse.subnetGroupName).toBe("poc-dev-redshift-subnet-group");
-    expect(api.name).toBe("poc-dev-paraphrase-bert-rest-api");
-  });
-
   test("are the original's settings where it had good ones", () => {
     const { network, features, model, warehouse, api } = dev();
 
@@ -80,7 +61,6 @@ describe("defaults", () => {
     expect(warehouse.adminUsername).toBe("admin");
     expect(warehouse.port).toBe(5439);
     expect(warehouse.numberOfNodes).toBe(1);
-    expect(api.description).toBe("API for paraphrase-bert-en");
     expect(api.stageName).toBe("dev");
   });
 
@@ -98,7 +78,7 @@ describe("defaults", () => {
       eventTime: { name: "event_time", type: "String" },
     });
     expect(model.artifact.bucket).toBe("our-terraform-state-models");
-    expect(model).toMatchObject({ contract: "pair", instancesPerCall: 25, concurrency: 8 });
+    expect(model).toMatchObject({ instancesPerCall: 25, concurrency: 8 });
     expect(inference).toMatchObject({
       memoryMegabytes: 512,
       timeoutSeconds: 20,
@@ -563,7 +543,7 @@ describe("the model's image", () => {
     ["sagemaker-neo-pytorch:1.9-inf-py3", "inf1", ["inf1"]],
     ["pytorch-inference-neuronx:2.8.0-neuronx-py311-sdk2.26.1-ubuntu22.04", "inf2", ["inf2"]],
     ["pytorch-inference:2.6.0-gpu-py312-cu124-ubuntu22.04-sagemaker", "gpu", []],
-    ["our-own/paraphrase:7", "unknown", ["inf1", "inf2", "cpu"]],
+    ["our-own/model:7", "unknown", ["inf1", "inf2", "cpu"]],
   ])("%s (%s) is accepted for %j alone", (image, _, families) => {
     const uri = `763104351884.dkr.ecr.us-east-1.amazonaws.com/${image}`;
     const accepted = [...instanceTypes].flatMap(([instanceType, family]) =>
@@ -992,18 +972,18 @@ describe("a released model", () => {
 
 describe("captured requests", () => {
   test("go to a prefix in S3, a share of them", () => {
-    const dataCapture = { s3Uri: "s3://samples/paraphrase", samplingPercentage: 5 };
+    const dataCapture = { s3Uri: "s3://samples/captured", samplingPercentage: 5 };
     expect(dev({ model: { dataCapture } }).model.dataCapture).toEqual(dataCapture);
     expect(dev().model.dataCapture).toBeUndefined();
   });
 
   test.each([
     ["s3Uri", "s3://samples", "s3://<bucket>/<prefix>, no slash last"],
-    ["s3Uri", "s3://samples/paraphrase/", "s3://<bucket>/<prefix>, no slash last"],
+    ["s3Uri", "s3://samples/captured/", "s3://<bucket>/<prefix>, no slash last"],
     ["samplingPercentage", 0, "1 to 100 percent"],
     ["samplingPercentage", 101, "1 to 100 percent"],
   ])("are refused with %s %j", (field, value, allowed) => {
-    const others = { model: { dataCapture: { s3Uri: "s3://samples/paraphrase", samplingPercentage: 5 } } };
+    const others = { model: { dataCapture: { s3Uri: "s3://samples/captured", samplingPercentage: 5 } } };
     expect(faultsWith(`model.dataCapture.${field}`, value, others)).toEqual([
       expect.stringMatching(new RegExp(`^environments\\.dev\\.model\\.dataCapture\\.${field}: .*${allowed}`)),
     ]);
