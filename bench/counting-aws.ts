@@ -14,6 +14,8 @@ export type Operation = "BatchWriteRecord" | "PutRecord" | "SendMessageBatch" | 
 export interface CountingAwsOptions {
   /** What the pipeline and its model agree on. @default two features, first and second, both String */
   readonly contract?: ModelContract;
+  /** Whether there is a feature group. @default true */
+  readonly hasFeatureGroup?: boolean;
   /** The record identifier of the feature group. @default id, a String */
   readonly recordIdentifier?: { readonly name: string; readonly type: "String" | "Integral" | "Fractional" };
   /** @default event_time, a String */
@@ -49,6 +51,7 @@ const queueName = "requests";
 export async function startCountingAws(options: CountingAwsOptions = {}, keepsBodies = true): Promise<CountingAws> {
   const {
     contract = usualContract,
+    hasFeatureGroup = true,
     recordIdentifier = { name: "id", type: "String" },
     eventTime = { name: "event_time", type: "String" },
     milliseconds = 0,
@@ -132,9 +135,11 @@ export async function startCountingAws(options: CountingAwsOptions = {}, keepsBo
     worker_function_name: "worker",
     endpoint_name: "endpoint",
     contract_url: `s3://models/${contractFile}`,
-    feature_group_name: "features",
-    record_identifier: recordIdentifier,
-    event_time: eventTime,
+    ...(hasFeatureGroup && {
+      feature_group_name: "features",
+      record_identifier: recordIdentifier,
+      event_time: eventTime,
+    }),
     redshift_cluster_identifier: "warehouse",
     redshift_database_name: "predictions",
     redshift_reader: "reader",

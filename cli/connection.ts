@@ -1,11 +1,20 @@
 import type { SSMClientConfig } from "@aws-sdk/client-ssm";
 import { z } from "zod";
 import { type Config, type Environment, loadConfig, type Shared } from "../config";
-import { type ModelContract, modelContractSchema } from "../contract/model-contract";
+import { type FeatureType, type ModelContract, modelContractSchema } from "../contract/model-contract";
 import { type Names, namesSchema } from "../contract/names";
 import { readLocalEnvironment } from "../local/environment-file";
 import { awsError, namingActions } from "./aws-error";
 import type { ConnectionOptions } from "./options";
+
+/** A feature group, and what a record of it holds beside the contract's features. */
+export interface FeatureGroup {
+  readonly name: string;
+  /** The features of an input, in the contract's order. */
+  readonly features: ModelContract["features"];
+  readonly recordIdentifier: { readonly name: string; readonly type: FeatureType };
+  readonly eventTime: { readonly name: string; readonly type: "String" | "Fractional" };
+}
 
 /** Where a deployed pipeline is. */
 export interface Pipeline {
@@ -15,13 +24,8 @@ export interface Pipeline {
   readonly endpointName: string;
   /** What the pipeline and its model agree on. */
   readonly contract: ModelContract;
-  readonly featureGroup: {
-    readonly name: string;
-    /** The features of an input, in the contract's order. */
-    readonly features: ModelContract["features"];
-    readonly recordIdentifier: { readonly name: string; readonly type: "String" | "Integral" | "Fractional" };
-    readonly eventTime: { readonly name: string; readonly type: "String" | "Fractional" };
-  };
+  /** @default every message carries its features */
+  readonly featureGroup?: FeatureGroup;
   readonly warehouse: {
     readonly clusterId: string;
     readonly databaseName: string;
@@ -52,18 +56,29 @@ async function readContract(url: string): Promise<ModelContract> {
   }
 }
 
+function featureGroupIn(names: Names, { features }: ModelContract): FeatureGroup | undefined {
+  const { feature_group_name: name, record_identifier: recordIdentifier, event_time: eventTime } = names;
+  return name && recordIdentifier && eventTime ? { name, features, recordIdentifier, eventTime } : undefined;
+}
+
+/**
+ * The feature group of a pipeline, for a command that cannot do without.
+ * @throws when every message carries its features there
+ */
+export function featureGroupOf({ featureGroup }: Pipeline): FeatureGroup {
+  if (featureGroup !== undefined) return featureGroup;
+  throw new Error(
+    "The pipeline has no feature group, by `features: false` in config.ts: each request carries its features.",
+  );
+}
+
 const pipelineOf = (names: Names, contract: ModelContract): Pipeline => ({
   queueUrl: names.queue_url,
   deadLetterQueueUrl: names.dead_letter_queue_url,
   workerFunctionName: names.worker_function_name,
   endpointName: names.endpoint_name,
   contract,
-  featureGroup: {
-    name: names.feature_group_name,
-    features: contract.features,
-    recordIdentifier: names.record_identifier,
-    eventTime: names.event_time,
-  },
+  featureGroup: featureGroupIn(names, contract),
   warehouse: {
     clusterId: names.redshift_cluster_identifier,
     databaseName: names.redshift_database_name,

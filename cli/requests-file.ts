@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { CsvError, parse } from "csv-parse/sync";
-import { syntaxReasons, unreadable } from "./jobs/csv";
+import { unreadable } from "./jobs/csv";
 
 /** One row of a request file: an input's id and the two sentences to compare. */
 export interface RequestRow {
@@ -22,6 +22,15 @@ type Fault = { reason: string; offset: number; firstOffset?: number };
 const columns: readonly string[] = ["id", "seq_0", "seq_1"] satisfies (keyof RequestRow)[];
 const allowed = columns.join(", ");
 const faultsShown = 20;
+
+/** What is wrong where a file stops to be CSV, by csv-parse's code. */
+const syntaxReasons: Record<string, string> = {
+  CSV_QUOTE_NOT_CLOSED: "the quote that opens here is never closed",
+  CSV_INVALID_CLOSING_QUOTE:
+    'the quoted field that starts here goes on after its closing quote; write " inside it as ""',
+  INVALID_OPENING_QUOTE:
+    'the field that starts here has a quote after other text or a space; put the whole field in quotes, and write " in it as ""',
+};
 
 /**
  * Reads a CSV file of requests: UTF-8, a header of `id`, `seq_0` and `seq_1` in any order, no empty value, no id twice.

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { ConfigError } from "./faults";
+import { holdFile } from "./file-lock";
 
 /** What a file beside config.ts says, unchecked: nothing where there is no file. @throws ConfigError when it is no JSON */
 export function readJsonFile(file: string): unknown {
@@ -16,4 +17,18 @@ export function writeJsonFile(file: string, content: unknown): void {
   const partial = `${file}.${process.pid}.partial`;
   writeFileSync(partial, `${JSON.stringify(content, null, 2)}\n`);
   renameSync(partial, file);
+}
+
+/**
+ * Changes such a file, of which no other process writes anything meanwhile.
+ * @param change reads what the file says, and writes what it is to say
+ * @throws when another process works at it, and what the change throws
+ */
+export function changeJsonFile(file: string, change: () => void): void {
+  const release = holdFile(file);
+  try {
+    change();
+  } finally {
+    release();
+  }
 }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { limits } from "../aws/limits";
 import { parsePublicKey } from "../aws/public-key";
 import { ConfigError, fault, faultsOf, group, refuse, ruled, text } from "./faults";
-import { readJsonFile, writeJsonFile } from "./json-file";
+import { changeJsonFile, readJsonFile, writeJsonFile } from "./json-file";
 import { prefixed, type Surroundings } from "./surroundings";
 
 /** The file with the public keys of all environments, beside config.ts and reviewed like it. */
@@ -73,6 +73,6 @@ export function readKeyPairs(file = keyPairsFile): KeyPairs {
   return checked.keyPairs;
 }
 
-/** Writes the public keys, in one step. */
-export const writeKeyPairs = (keyPairs: KeyPairs, file = keyPairsFile) =>
-  writeJsonFile(file, keyPairsSchema.parse(keyPairs));
+/** Changes the public keys, which no other process changes meanwhile. @throws ConfigError with every fault of the file */
+export const changeKeyPairs = (change: (keyPairs: KeyPairs) => KeyPairs, file = keyPairsFile) =>
+  changeJsonFile(file, () => writeJsonFile(file, keyPairsSchema.parse(change(readKeyPairs(file)))));

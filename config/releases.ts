@@ -4,7 +4,7 @@ import { instanceTypes, knownInstanceTypes } from "../aws/instance-types";
 import { limits, type NameLimit } from "../aws/limits";
 import { modelKinds } from "../aws/model-kinds";
 import { ConfigError, fault, faultsOf, group, oneOf, refuse, text, yesOrNo } from "./faults";
-import { readJsonFile, writeJsonFile } from "./json-file";
+import { changeJsonFile, readJsonFile, writeJsonFile } from "./json-file";
 
 /** The file with the releases of all environments, beside config.ts and reviewed like it. */
 export const releasesFile = "releases.json";
@@ -110,6 +110,10 @@ export function readReleases(file = releasesFile): Releases {
 /** Writes the releases, in one step: a reader finds the old file or the new one. */
 export const writeReleases = (releases: Releases, file = releasesFile) =>
   writeJsonFile(file, releasesSchema.parse(releases));
+
+/** Changes the releases, which no other process changes meanwhile. @throws ConfigError with every fault of the file */
+export const changeReleases = (change: (releases: Releases) => Releases, file = releasesFile) =>
+  changeJsonFile(file, () => writeReleases(change(readReleases(file)), file));
 
 /**
  * The releases of an environment after a new one: what was current is the one before, and what was before is gone. The

@@ -9,9 +9,10 @@ export const namesSchema = z.object({
   endpoint_name: z.string(),
   /** The object of S3 that holds the contract with the model. */
   contract_url: z.string(),
-  feature_group_name: z.string(),
-  record_identifier: z.object({ name: z.string(), type: z.enum(featureTypes) }),
-  event_time: z.object({ name: z.string(), type: z.enum(["String", "Fractional"]) }),
+  /** The feature group and its two features beside the contract's. @default every message carries its features */
+  feature_group_name: z.string().optional(),
+  record_identifier: z.object({ name: z.string(), type: z.enum(featureTypes) }).optional(),
+  event_time: z.object({ name: z.string(), type: z.enum(["String", "Fractional"]) }).optional(),
   redshift_cluster_identifier: z.string(),
   redshift_database_name: z.string(),
   redshift_reader: z.string(),

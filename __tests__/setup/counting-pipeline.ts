@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CountingAws, type CountingAwsOptions, startCountingAws } from "../../bench/counting-aws";
+import { contract } from "./contract";
 import { type ProgramOptions, runProgram, startProgram } from "./program";
 
 /** The program, in a folder of its own, on a stand-in that counts what it is sent. */
@@ -19,7 +20,7 @@ export interface CountingPipeline {
 
 async function startCountingPipeline(options?: CountingAwsOptions): Promise<CountingPipeline> {
   const folder = await mkdtemp(join(tmpdir(), "counting-"));
-  const aws = await startCountingAws(options);
+  const aws = await startCountingAws({ contract, ...options });
   const environment = { ...aws.environment, AWS_PROFILE: undefined };
   const path = (name: string) => join(folder, name);
   return {
@@ -53,6 +54,6 @@ export function countingPipelines() {
   };
 }
 
-/** A CSV file of features, with rows from 1 to `count`. */
+/** A CSV file of inputs, with rows from 1 to `count`. */
 export const featureRows = (count: number) =>
-  `id,first,second\n${Array.from({ length: count }, (_, row) => `${row + 1},first of ${row + 1},second\n`).join("")}`;
+  `id,age,income,city\n${Array.from({ length: count }, (_, row) => `${row + 1},36,1.5,city of ${row + 1}\n`).join("")}`;

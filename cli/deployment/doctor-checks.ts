@@ -268,7 +268,7 @@ async function pipeline(connection: Promise<Connection>): Promise<Finding> {
       `queue          ${queueUrl}`,
       `worker         ${workerFunctionName}`,
       `endpoint       ${endpointName}`,
-      `feature group  ${featureGroup.name}`,
+      `feature group  ${featureGroup?.name ?? "none: each request carries its features"}`,
       `warehouse      ${warehouse.clusterId}, database ${warehouse.databaseName}`,
     ],
   };

@@ -17,7 +17,7 @@ import { describeName, isName, type NameLimit } from "../../aws/limits";
 import { parsePublicKey } from "../../aws/public-key";
 import type { Environment } from "../../config";
 import { got } from "../../config/faults";
-import { keyPairsFile, readKeyPairs, writeKeyPairs } from "../../config/key-pairs";
+import { changeKeyPairs, keyPairsFile, readKeyPairs } from "../../config/key-pairs";
 import { targetOf } from "../connection";
 import { messageOf } from "../findings";
 
@@ -154,6 +154,9 @@ function refuseAnother({ name, keyPair }: Environment) {
 }
 
 function giveKeyPair({ name }: Environment, publicKey: string) {
-  writeKeyPairs({ ...readKeyPairs(), [name]: publicKey });
+  changeKeyPairs((keyPairs) => {
+    if (name in keyPairs) throw new Error(`${name} has got another key pair in ${keyPairsFile} meanwhile.`);
+    return { ...keyPairs, [name]: publicKey };
+  });
   console.error(`The public key is that of ${name} in ${keyPairsFile}, to be reviewed and committed like code.`);
 }

@@ -7,7 +7,7 @@ import { awsError } from "../aws-error";
 import type { Pipeline } from "../connection";
 import { whole } from "../numbers";
 import { progressOf } from "../progress";
-import { cellOf, type OutputColumn, type OutputFormat, writeRows } from "./output";
+import { cellOf, type OutputColumn, type OutputOptions, writeRows } from "./output";
 
 const letters = (count: number) => `${whole(count)} dead letter${count === 1 ? "" : "s"}`;
 
@@ -146,7 +146,7 @@ const columns: readonly OutputColumn[] = [
  */
 export async function exportFailed(
   pipeline: Pipeline,
-  { format, output }: { format: OutputFormat; output?: string },
+  { output, ...how }: Omit<OutputOptions, "columns">,
   signal: AbortSignal,
 ): Promise<void> {
   const deadLetters = new DeadLetters(pipeline.deadLetterQueueUrl);
@@ -174,7 +174,7 @@ export async function exportFailed(
       await looking;
     }
   }
-  await writeRows(pages(), { format, columns, output }).catch(cannot("export the dead letters", signal));
+  await writeRows(pages(), { ...how, columns, output }).catch(cannot("export the dead letters", signal));
   if (walked === undefined) return;
   console.error(`${letters(walked.seen)}${output === undefined ? "" : ` in ${output}`}. They stay in their queue.`);
   for (const line of unseenOf(walked)) console.error(line);

@@ -1,6 +1,7 @@
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { examples } from "../help";
 import { type ConnectionOptions, withConnectionOptions } from "../options";
+import { formatOption, type OutputChoice, outputPlan, safeOption } from "./output-options";
 
 // `failed` takes the options of a connection wherever they stand, before the name of a command below it or after it.
 
@@ -35,13 +36,12 @@ const exportCommand = () =>
   withConnectionOptions(new Command("export"))
     .description("Writes the dead letters, a row each: id, request_id, job_id, code, reason, requested_at and body.")
     .argument("[file]", "where they go, else to standard output")
-    .addOption(
-      new Option("--format <format>", "without it, as the file's name ends, else csv").choices(["csv", "ndjson"]),
-    )
+    .addOption(formatOption(["csv", "json", "ndjson", "parquet"], "csv"))
+    .addOption(safeOption())
     .addHelpText(
       "after",
       `
-They stay in their queue. The CSV can be given to \`requests publish --csv\`.`,
+They stay in their queue. The CSV can be given to \`requests publish --csv\`, but not with --safe, which changes ids.`,
     )
     .addHelpText(
       "after",
@@ -51,14 +51,17 @@ They stay in their queue. The CSV can be given to \`requests publish --csv\`.`,
       ),
     )
     .action(async (output: string | undefined, _, command: Command) => {
-      const { format, ...options } = command.optsWithGlobals<ConnectionOptions & { format?: "csv" | "ndjson" }>();
+      const { format, safe, ...options } = command.optsWithGlobals<ConnectionOptions & OutputChoice>();
+      const how = outputPlan({ format, output, safe }, "csv");
+      const { whileHolding } = await import("../../config/file-lock");
       const { connect } = await import("../connection");
       const { exportFailed } = await import("./failed-letters");
       const { untilInterrupted } = await import("../interruption");
       const { pipeline } = await connect(options);
-      const byName = output !== undefined && /\.(ndjson|jsonl)$/i.test(output) ? "ndjson" : "csv";
-      const how = { format: format ?? byName, output };
-      await untilInterrupted((signal) => exportFailed(pipeline, how, signal));
+      await untilInterrupted((signal) => {
+        const write = () => exportFailed(pipeline, how, signal);
+        return output === undefined ? write() : whileHolding(output, write);
+      });
     });
 
 export const failedCommand = () =>

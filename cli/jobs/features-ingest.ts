@@ -1,57 +1,71 @@
 import { resolve } from "node:path";
 import { SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-featurestore-runtime";
+import { whileHolding } from "../../config/file-lock";
 import { clientSettings } from "../../pipeline/clients";
-import { type FeatureRow, FeatureStore } from "../../pipeline/features";
+import { type FeatureRow, FeatureStore, recordKey } from "../../pipeline/features";
 import { awsError } from "../aws-error";
 import type { Pipeline } from "../connection";
 import { whole } from "../numbers";
-import { progressOf } from "../progress";
-import { DuplicateSearch, type Rows } from "./duplicates";
-import { type FeatureFile, openFeatures } from "./feature-rows";
+import { nameOf } from "./csv";
+import { checkInputs, type Inputs, reasonOf, tellPassedOver } from "./feature-rows";
 import { Journal, journalOf } from "./journal";
 import { beforeAnything, type JobOutcome, type JobRow, workThrough } from "./long-job";
 
 /** Where refused rows of a file are kept. */
-export const rejectsOf = (file: string) => `${file}.rejects.csv`;
+export const rejectsOf = (path: string) => `${nameOf(path)}.rejects.csv`;
 
 export interface IngestOptions {
-  readonly file: string;
-  readonly featureGroup: Pipeline["featureGroup"];
-  /** What columns are called that are not called as their features, by feature. @default all are */
-  readonly columns?: ReadonlyMap<string, string>;
-  /** Where refused rows are kept. What is there is replaced. @default the file's name with .rejects.csv */
-  readonly rejectsFile?: string;
+  /** A file whose rules have a feature group. */
+  readonly inputs: Inputs;
+  readonly featureGroup: NonNullable<Pipeline["featureGroup"]>;
+  /** Where refused rows are kept. What is there is replaced. */
+  readonly rejectsFile: string;
   /** Goes on with what did not come to its end. @default begins, and refuses where something can be gone on with */
   readonly resume?: boolean;
   readonly signal: AbortSignal;
 }
 
+/** How writing a file's rows went. */
+export interface IngestOutcome extends JobOutcome {
+  /** What is told of the file, and is no fault. */
+  readonly notes: readonly string[];
+}
+
 /**
- * Writes the rows of a CSV file to the feature store. The file is read twice, row by row: nothing is written before all
- * of it is known to be CSV and the rows are found that come again.
- * @throws when the file or the feature store cannot be used, and when it is interrupted
+ * Writes the rows of a file to the feature store. The file is read twice, row by row: nothing is written before all of
+ * it is known to be CSV. Of the rows of one id the last one stays.
+ * @throws when the file or the feature store cannot be used, when another process writes the same rejects, and when it
+ * is interrupted
  */
-export async function ingestFeatures(options: IngestOptions): Promise<JobOutcome> {
-  const { file, featureGroup, columns = new Map(), resume = false, signal } = options;
-  const { rejectsFile = rejectsOf(file) } = options;
+export function ingestFeatures(options: IngestOptions): Promise<IngestOutcome> {
+  const { inputs, rejectsFile } = options;
+  if (resolve(rejectsFile) === inputs.file.identity.file) {
+    throw new Error(`${inputs.file.name} cannot be both read and written: name another --rejects`);
+  }
+  return whileHolding(journalOf(rejectsFile), () => ingest(options));
+}
+
+async function ingest({ inputs, featureGroup, rejectsFile, resume = false, signal }: IngestOptions) {
+  const { file, rules } = inputs;
   const journalFile = journalOf(rejectsFile);
-  const source = resolve(file);
-  if (resolve(rejectsFile) === source)
-    throw new Error(`${file} cannot be both read and written: name another --rejects`);
-  const settings = { "feature group": featureGroup.name, columns: JSON.stringify([...columns].sort()) };
+  const settings = {
+    "feature group": featureGroup.name,
+    columns: JSON.stringify([...rules.columns].sort()),
+    delimiter: file.delimiter,
+  };
   const found = await Journal.find(journalFile);
   if (found === undefined && resume) throw new Error(`There is nothing to resume: ${journalFile} does not exist`);
   if (found !== undefined && !resume) {
     throw new Error(
-      `${file} did not come to its end: ${whole(found.done.rows)} of its rows are through. Go on with --resume, or delete ${journalFile} to begin again`,
+      `${file.name} did not come to its end: ${whole(found.done.rows)} of its rows are through. Go on with --resume, or delete ${journalFile} to begin again`,
     );
   }
-  await found?.resume(source, settings);
+  await found?.resume(file.identity, settings);
 
-  const open = () => openFeatures(file, featureGroup, columns);
-  const { rows, again, rejectsHeader } = await beforeAnything(look(await open(), signal), signal);
-  const outputs = [{ file: rejectsFile, header: rejectsHeader }];
-  const journal = found ?? (await Journal.begin(journalFile, { source, settings, outputs }));
+  tellPassedOver(inputs);
+  const { rows, notes } = await beforeAnything(checkInputs(inputs, signal), signal);
+  const outputs = [{ file: rejectsFile, header: inputs.rejectsHeader }];
+  const journal = found ?? (await Journal.begin(journalFile, { source: file.identity, settings, outputs }));
 
   const client = new SageMakerFeatureStoreRuntimeClient(clientSettings({ requestTimeout: 10_000 }));
   const { name, features, recordIdentifier, eventTime } = featureGroup;
@@ -66,56 +80,59 @@ export async function ingestFeatures(options: IngestOptions): Promise<JobOutcome
     client,
   );
   try {
-    return await workThrough<FeatureRow>({
+    const outcome = await workThrough<FeatureRow>({
       journal,
       what: "rows",
       total: rows,
-      rows: rowsToWrite(await open(), again),
+      rows: rowsToWrite(inputs),
       rejectsFile,
-      work: (features, until) =>
-        store.writeEach(features, { signal: until }).catch((error: unknown) => {
+      work: (items, until) =>
+        writeInOrder(store, items, recordIdentifier.type, until).catch((error: unknown) => {
           throw awsError(`write to the feature group ${name}`, error);
         }),
-      resumeBy: "the same command with --resume",
+      resumeBy: file.isPipe ? "the same input and command with --resume" : "the same command with --resume",
       signal,
     });
+    return { ...outcome, notes };
   } finally {
     client.destroy();
   }
 }
 
-/** Reads a file of features through once: how many rows it has, and which of them are an earlier one's record again. */
-async function look({ rows, rejectsHeader }: FeatureFile, signal: AbortSignal) {
-  const search = new DuplicateSearch();
-  const progress = progressOf("rows checked");
-  try {
-    let number = 0;
-    for await (const { key, fault } of rows) {
-      if (fault === undefined) search.add(number, key);
-      number++;
-      if (number % 1_000 !== 0) continue;
-      progress.update(number);
-      signal.throwIfAborted();
-    }
-    return { rows: number, again: search.find(number), rejectsHeader };
-  } finally {
-    progress.stop();
-    search.stop();
+/** Writes rows as {@link FeatureStore.writeEach} does, but those of one record one after the other: the last one stays. */
+async function writeInOrder(
+  store: FeatureStore,
+  rows: readonly FeatureRow[],
+  type: Parameters<typeof recordKey>[1],
+  signal: AbortSignal,
+): Promise<(string | undefined)[]> {
+  const times = new Map<string, number>();
+  const rounds: number[][] = [];
+  for (const [place, { id }] of rows.entries()) {
+    const key = recordKey(id, type) ?? id;
+    const round = times.get(key) ?? 0;
+    times.set(key, round + 1);
+    const places = rounds[round] ?? [];
+    places.push(place);
+    rounds[round] = places;
   }
+  const reasons: (string | undefined)[] = rows.map(() => undefined);
+  for (const places of rounds) {
+    const round = places.flatMap((place) => rows[place] ?? []);
+    const said = await store.writeEach(round, { signal });
+    for (const [at, place] of places.entries()) reasons[place] = said[at];
+  }
+  return reasons;
 }
 
-async function* rowsToWrite(
-  { rows, rejectLine }: FeatureFile,
-  again: Rows,
-): AsyncGenerator<JobRow<FeatureRow>, void, undefined> {
-  let number = 0;
-  for await (const { features, source, fault } of rows) {
-    const reason = fault ?? (again.has(number) ? "an earlier row is the same record" : undefined);
+async function* rowsToWrite(inputs: Inputs): AsyncGenerator<JobRow<FeatureRow>, void, undefined> {
+  for await (const row of inputs.rows()) {
+    const { features, source } = row;
+    const reason = reasonOf(row);
     yield {
       ...(reason === undefined ? { item: features } : { fault: reason }),
-      characters: source.values.reduce((sum, value) => sum + value.length, 0),
-      rejectLine: (why) => rejectLine(source, why),
+      characters: source.text.length,
+      rejectLine: (why) => inputs.rejectLine(source, why),
     };
-    number++;
   }
 }

@@ -3,6 +3,7 @@ import { examples } from "../help";
 import { type ConnectionOptions, withConnectionOptions } from "../options";
 
 interface IngestOptions extends ConnectionOptions {
+  readonly delimiter?: string;
   readonly column: ReadonlyMap<string, string>;
   readonly rejects?: string;
   readonly resume?: true;
@@ -16,22 +17,38 @@ const addColumn = (given: string, columns: ReadonlyMap<string, string>): Readonl
 
 /** Says what columns are called; may be repeated. */
 export const columnOption = () =>
-  new Option(
-    "--column <feature=column>",
-    "the column that a feature is in, where it has another name; columns of no feature are passed over then",
-  )
+  new Option("--column <feature=column>", "the column that a feature is in, where it has another name")
     .default(new Map<string, string>(), "as the features")
     .argParser(addColumn);
+
+const readDelimiter = (given: string): string => {
+  const named: Record<string, string> = { tab: "\t", "\\t": "\t" };
+  const delimiter = named[given] ?? given;
+  if (!/^[^"\r\n]$/.test(delimiter)) throw new InvalidArgumentError("Write one character, or tab.");
+  return delimiter;
+};
+
+/** Says what is between two values of a row. */
+export const delimiterOption = () =>
+  new Option(
+    "--delimiter <character>",
+    "what is between two values of a row (default: the header says it: , ; tab or |)",
+  ).argParser(readDelimiter);
+
+/** What every command that reads inputs says of their file. */
+export const aboutInputs = `
+The file is CSV in UTF-8, and - stands for standard input. Its header names the columns in any order: the id, and each
+feature of the contract, of which optional ones may be missing. An empty field is a missing value. Other columns are
+passed over.
+`;
 
 const ingestCommand = () =>
   withConnectionOptions(
     new Command("ingest")
       .description("Writes the rows of a CSV file to the feature store.")
-      .argument(
-        "<csv>",
-        "UTF-8, with a header: the record's identifier, seq_0, seq_1, and the event time if it has one",
-      )
+      .argument("<csv>", "a file with a header, or - for standard input")
       .addOption(columnOption())
+      .addOption(delimiterOption())
       .option(
         "--rejects <file>",
         "where refused rows are kept, in place of what is there (default: the CSV file's name with .rejects.csv)",
@@ -40,31 +57,46 @@ const ingestCommand = () =>
   )
     .addHelpText(
       "after",
-      "\nA row is refused where its id is none, a sentence is empty or too long, or an earlier row is the same record. It is\n" +
-        "kept with its line and the reason; put right, that file can be ingested as it is. What is throttled is tried again.\n" +
-        "After Ctrl-C, or a failure, --resume goes on where it ended.\n" +
-        "\nExit codes: 0 all rows are written, 1 it failed, 2 some rows were refused, 130 it was interrupted.",
+      `${aboutInputs}
+A row is refused where its id is none, or a feature has no value that it may have. It is kept with its line and the
+reason; put right, that file can be ingested as it is. Of the rows of one id the last one stays, as in Feature Store;
+how many ids come again is told, of up to 1,500,000. What is throttled is tried again. After Ctrl-C, or a failure,
+--resume goes on where it ended.
+
+Exit codes: 0 all rows are written, 1 it failed, 2 some rows were refused, 130 it was interrupted.`,
     )
     .addHelpText(
       "after",
       examples(
         "offline-inference features ingest requests.csv --env dev",
-        "offline-inference features ingest pairs.csv --column seq_0=premise --column seq_1=hypothesis",
+        "offline-inference features ingest people.csv --column age=years --column income=salary",
+        "gunzip -c people.csv.gz | offline-inference features ingest -",
         "offline-inference features ingest requests.csv --env dev --resume",
       ),
     )
-    .action(async (file: string, { column, rejects, resume, ...connection }: IngestOptions) => {
+    .action(async (path: string, { column, delimiter, rejects, resume, ...connection }: IngestOptions) => {
       const { connect } = await import("../connection");
       const { untilInterrupted } = await import("../interruption");
-      const { ingestFeatures } = await import("./features-ingest");
+      const { withCsv } = await import("./csv");
+      const { openInputs } = await import("./feature-rows");
+      const { ingestFeatures, rejectsOf } = await import("./features-ingest");
       const { whole } = await import("../numbers");
-      const { featureGroup } = (await connect(connection)).pipeline;
+      const { contract, featureGroup } = (await connect(connection)).pipeline;
+      if (featureGroup === undefined) {
+        throw new Error(
+          "This environment has no feature group (`features: false` in config.ts): requests carry their features. Ask for predictions of a file: offline-inference run --csv FILE",
+        );
+      }
       const outcome = await untilInterrupted((signal) =>
-        ingestFeatures({ file, featureGroup, columns: column, rejectsFile: rejects, resume, signal }),
+        withCsv(path, { delimiter, signal }, async (file) => {
+          const inputs = await openInputs(file, { contract, featureGroup, columns: column });
+          return ingestFeatures({ inputs, featureGroup, rejectsFile: rejects ?? rejectsOf(path), resume, signal });
+        }),
       );
       if (outcome === undefined) return;
-      const { rows, accepted, rejected, rejectsFile } = outcome;
+      const { rows, accepted, rejected, rejectsFile, notes } = outcome;
       console.error(`${whole(accepted)} of ${whole(rows)} rows are written to ${featureGroup.name}.`);
+      for (const note of notes) console.error(note);
       if (rejectsFile === undefined) return;
       console.error(`${whole(rejected)} are not; ${rejectsFile} says why.`);
       process.exitCode = 2;

@@ -1,5 +1,6 @@
 import { type FileHandle, open, readFile, rename, rm, stat, truncate } from "node:fs/promises";
 import { z } from "zod";
+import type { CsvIdentity } from "./csv";
 
 /** How far a job is. */
 export interface Counts {
@@ -10,7 +11,7 @@ export interface Counts {
 }
 
 const contentSchema = z.object({
-  source: z.object({ file: z.string(), bytes: z.number(), modified: z.number() }),
+  source: z.object({ file: z.string(), bytes: z.number(), version: z.string() }),
   settings: z.record(z.string(), z.string()),
   outputs: z.array(z.object({ file: z.string(), header: z.string(), bytes: z.number() })),
   counts: z.object({ rows: z.number(), accepted: z.number(), rejected: z.number() }),
@@ -19,7 +20,7 @@ type Content = z.infer<typeof contentSchema>;
 
 export interface BegunJob {
   /** The file whose rows are worked through, in their order. */
-  readonly source: string;
+  readonly source: CsvIdentity;
   /** What the job is begun with, and must be gone on with. */
   readonly settings: Readonly<Record<string, string>>;
   /** The files that it writes, each with the header that it gets with its first line. What is there is replaced. */
@@ -49,7 +50,7 @@ export class Journal {
   static async begin(file: string, { source, settings, outputs }: BegunJob): Promise<Journal> {
     for (const output of outputs) await rm(output.file, { force: true });
     const journal = new Journal(file, {
-      source: await identityOf(source),
+      source,
       settings: { ...settings },
       outputs: outputs.map((output) => ({ ...output, bytes: 0 })),
       counts: { rows: 0, accepted: 0, rejected: 0 },
@@ -87,17 +88,16 @@ export class Journal {
    * @throws when the job was begun with another source or other settings, when the source is no longer what it was, or
    * an output has lost something
    */
-  async resume(source: string, settings: Readonly<Record<string, string>>): Promise<void> {
-    const { file, bytes, modified } = this.content.source;
-    const now: Record<string, string> = { file: source, ...settings };
+  async resume(source: CsvIdentity, settings: Readonly<Record<string, string>>): Promise<void> {
+    const { file, bytes, version } = this.content.source;
+    const now: Record<string, string> = { file: source.file, ...settings };
     const begun: Record<string, string> = { file, ...this.settings };
     const others = Object.keys(now).filter((name) => begun[name] !== now[name]);
     if (others.length > 0) {
       const differences = others.map((name) => `${name} ${begun[name]}, not ${now[name]}`).join("; ");
       throw new Error(`It was begun with ${differences}. To begin again, delete ${this.file}`);
     }
-    const identity = await identityOf(file);
-    if (identity.bytes !== bytes || identity.modified !== modified) {
+    if (source.bytes !== bytes || source.version !== version) {
       throw new Error(
         `${file} has changed since ${this.counts.rows.toLocaleString("en")} of its rows were worked through. To begin again, delete ${this.file}`,
       );
@@ -152,11 +152,6 @@ const jsonText = z.string().transform((text, context): unknown => {
     return z.NEVER;
   }
 });
-
-async function identityOf(file: string) {
-  const { size, mtimeMs } = await stat(file);
-  return { file, bytes: size, modified: mtimeMs };
-}
 
 /** A file that is made with its first line. */
 class Output {

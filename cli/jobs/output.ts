@@ -24,17 +24,25 @@ export type OutputFormat = (typeof outputFormats)[number];
 
 export interface OutputOptions {
   readonly format: OutputFormat;
+  /** Whether CSV is written without live formulas. @default false */
+  readonly safe?: boolean;
   readonly columns: readonly OutputColumn[];
   /** The file. It has its name once it is whole. @default standard output */
   readonly output?: string;
 }
 
 type Pages = AsyncIterable<readonly OutputRow[]>;
-type Write = (pages: Pages, columns: readonly OutputColumn[]) => AsyncGenerator<string>;
+type Write = (pages: Pages, columns: readonly OutputColumn[], safe: boolean) => AsyncGenerator<string>;
 
 const textOf = (value: OutputRow[string]) => (value instanceof Date ? value.toISOString() : String(value ?? ""));
 const jsonOf = (row: OutputRow, columns: readonly OutputColumn[]) =>
   JSON.stringify(Object.fromEntries(columns.map(({ name }) => [name, row[name] ?? null])));
+
+/** What a spreadsheet takes for a formula (https://owasp.org/www-community/attacks/CSV_Injection); a number is none. */
+const isFormula = (text: string) => /^[=+\-@\t\r\n]/.test(text) && !/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text);
+
+/** A text that a spreadsheet shows, and never runs. */
+const safeText = (text: string) => (isFormula(text) ? `'${text}` : text);
 
 /** A cell in one line: what does not print becomes a space. */
 export const cellOf = (text: string) => text.replace(/[\p{C}\s]+/gu, " ");
@@ -65,9 +73,10 @@ const writers: Record<Exclude<OutputFormat, "parquet">, Write> = {
     }
     yield draw(before ?? [], drawn === 0, true);
   },
-  async *csv(pages, columns) {
+  async *csv(pages, columns, safe) {
+    const cell = (row: OutputRow, name: string) => (safe ? safeText(textOf(row[name])) : textOf(row[name]));
     yield csvLine(columns.map(({ name }) => name));
-    for await (const page of pages) yield lines(page, (row) => csvLine(columns.map(({ name }) => textOf(row[name]))));
+    for await (const page of pages) yield lines(page, (row) => csvLine(columns.map(({ name }) => cell(row, name))));
   },
   async *json(pages, columns) {
     let start = "[\n";
@@ -104,10 +113,10 @@ async function writeParquet(pages: Pages, columns: readonly OutputColumn[], path
  * Writes rows as they come, a page at a time. A file is written beside its place and put there once it is whole.
  * @throws when it is Parquet for standard output, or the rows end with an error; then there is no file
  */
-export async function writeRows(pages: Pages, { format, columns, output }: OutputOptions): Promise<void> {
+export async function writeRows(pages: Pages, { format, safe = false, columns, output }: OutputOptions): Promise<void> {
   if (output === undefined) {
     if (format === "parquet") throw new Error("Parquet is no text: name a file for it by --output");
-    for await (const text of writers[format](pages, columns)) {
+    for await (const text of writers[format](pages, columns, safe)) {
       if (!process.stdout.write(text)) await once(process.stdout, "drain");
     }
     return;
@@ -115,7 +124,7 @@ export async function writeRows(pages: Pages, { format, columns, output }: Outpu
   const partial = `${output}.${process.pid}.part`;
   try {
     if (format === "parquet") await writeParquet(pages, columns, partial);
-    else await pipeline(Readable.from(writers[format](pages, columns)), createWriteStream(partial));
+    else await pipeline(Readable.from(writers[format](pages, columns, safe)), createWriteStream(partial));
     const file = await open(partial);
     await file.sync();
     await file.close();

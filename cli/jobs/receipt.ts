@@ -33,7 +33,7 @@ export const receiptLine = ({ id, requestId, jobId }: ReceiptEntry) => csvLine([
 export async function* readReceipt(path: string): AsyncGenerator<ReceiptEntry, void, undefined> {
   const rows = readCsv(path);
   const header = (await rows.next()).value ?? undefined;
-  const valueIn = columnsOf(path, header, { required: columns });
+  const { valueIn } = columnsOf(path, header, { required: columns });
   for await (const row of rows) {
     const [id, requestId, jobId] = columns.map((column) => valueIn(row, column));
     if (!id || !requestId || !jobId) {

@@ -2,9 +2,11 @@ import { randomUUID } from "node:crypto";
 import { createWriteStream, existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { pipeline } from "node:stream/promises";
+import { z } from "zod";
+import { whileHolding } from "../../config/file-lock";
 import { FeatureStore, patienceMilliseconds } from "../../pipeline/features";
 import { Patience } from "../../pipeline/flow";
 import { faultOf, type NewRequest, RequestQueue } from "../../pipeline/requests";
@@ -12,25 +14,31 @@ import { awsError } from "../aws-error";
 import type { Pipeline } from "../connection";
 import { whole } from "../numbers";
 import { progressOf } from "../progress";
-import { columnsOf, csvLine, InvalidCsv, readCsv } from "./csv";
+import { type CsvFile, type CsvRow, columnsOf, csvLine, InvalidCsv, placeOf, trimmed, withCsv } from "./csv";
+import { type InputRow, type InputRules, Notes, openInputs, reasonOf, tellPassedOver } from "./feature-rows";
 import { Journal, journalOf } from "./journal";
 import { beforeAnything, type JobOutcome, type JobRow, workThrough } from "./long-job";
 import { fileNameOf, receiptFolder, receiptHeader, receiptLine } from "./receipt";
+import { Seen } from "./seen";
 
 /** Whom requests are for: the rows of a CSV file, or ids as they come. */
-export type RequestSource = { readonly csv: string } | { readonly ids: AsyncIterable<string> | Iterable<string> };
+export type RequestSource = { readonly csv: CsvFile } | { readonly ids: AsyncIterable<string> | Iterable<string> };
 
 /**
- * What a command line names: ids, a file, standard input or all records of the feature store.
- * @throws when one of the ids can be none, with all that are
+ * What a command line names besides a file: ids, standard input or all records of the feature store.
+ * @throws when one of the ids can be none, with all that are, and when there is no feature store that knows them
  */
 export function sourceOf(
   ids: readonly string[],
-  { csv, all }: { readonly csv?: string; readonly all?: true },
-  featureGroup: Pipeline["featureGroup"],
+  all: boolean,
+  featureGroup: Pipeline["featureGroup"] | undefined,
   signal: AbortSignal,
 ): RequestSource {
-  if (csv !== undefined) return { csv };
+  if (featureGroup === undefined) {
+    throw new Error(
+      "This environment has no feature group (`features: false` in config.ts): requests carry their features, so name a file of them by --csv.",
+    );
+  }
   if (all) return { ids: allIds(featureGroup, signal) };
   if (ids[0] === "-") return { ids: linesOf(process.stdin) };
   const faults = ids.flatMap((id) => faultOf({ id }) ?? []);
@@ -38,7 +46,7 @@ export function sourceOf(
   return { ids };
 }
 
-async function* allIds(featureGroup: Pipeline["featureGroup"], signal: AbortSignal) {
+async function* allIds(featureGroup: NonNullable<Pipeline["featureGroup"]>, signal: AbortSignal) {
   const { name, features, recordIdentifier } = featureGroup;
   const store = new FeatureStore({ featureGroupName: name, features, recordIdentifierType: recordIdentifier.type });
   try {
@@ -54,6 +62,8 @@ async function* linesOf(input: NodeJS.ReadableStream) {
 
 export interface PublishOptions {
   readonly source: RequestSource;
+  /** What the source is read by. */
+  readonly rules: InputRules;
   readonly queueUrl: string;
   /** The job of all requests that the source names none for. @default a name made of the time */
   readonly job?: string;
@@ -65,6 +75,8 @@ export interface PublishOptions {
 export interface PublishOutcome extends JobOutcome {
   readonly job: string;
   readonly receiptFile: string;
+  /** What is told of the source, and is no fault. */
+  readonly notes: readonly string[];
 }
 
 /** Who says what the source does not. Request n of a run is `<run>.<n>`, whenever it is sent. */
@@ -80,75 +92,97 @@ const faultsShown = 20;
  * @throws when the source or the queue cannot be used, and when it is interrupted
  */
 export async function publishRequests(options: PublishOptions): Promise<PublishOutcome> {
-  const { source, queueUrl, signal } = options;
+  const { source, rules, queueUrl, signal } = options;
   const naming = namingOf(options.job);
   const receiptFile = options.receiptFile ?? join(receiptFolder, `${fileNameOf(naming.job)}-${naming.run}.csv`);
   await mkdir(dirname(receiptFile), { recursive: true });
-  if ("csv" in source) await mustNotBeUnfinished(source.csv, dirname(receiptFile));
-  const there = [receiptFile, rejectsFileOf(receiptFile)].find(existsSync);
-  if (there !== undefined) throw new Error(`${there} is there already: a receipt is never written over`);
-  try {
-    return await onFile(source, idsFileOf(receiptFile), signal, async (file) => {
-      const { rows } = await beforeAnything(look(file, naming, signal), signal);
-      const journal = await Journal.begin(journalOf(receiptFile), {
-        source: resolve(file),
-        settings: { ...naming, queue: queueUrl },
-        outputs: [
-          { file: receiptFile, header: receiptHeader },
-          { file: rejectsFileOf(receiptFile), header: rejectsHeader },
-        ],
+  return whileHolding(journalOf(receiptFile), async () => {
+    if ("csv" in source) await mustNotBeUnfinished(source.csv, dirname(receiptFile));
+    const there = [receiptFile, rejectsFileOf(receiptFile)].find(existsSync);
+    if (there !== undefined) throw new Error(`${there} is there already: a receipt is never written over`);
+    try {
+      return await onFile(source, idsFileOf(receiptFile), signal, async (file) => {
+        const requests = await openRequests(file, naming, rules);
+        requests.tellPassedOver();
+        const { rows, notes } = await beforeAnything(look(requests, signal), signal);
+        const journal = await Journal.begin(journalOf(receiptFile), {
+          source: file.identity,
+          settings: {
+            ...naming,
+            queue: queueUrl,
+            columns: JSON.stringify([...rules.columns]),
+            delimiter: file.delimiter,
+          },
+          outputs: [
+            { file: receiptFile, header: receiptHeader },
+            { file: rejectsFileOf(receiptFile), header: requests.rejectsHeader },
+          ],
+        });
+        return { ...(await send(journal, requests, receiptFile, rows, signal)), notes };
       });
-      return send(journal, receiptFile, rows, signal);
-    });
-  } finally {
-    const isUnfinished = existsSync(journalOf(receiptFile));
-    if (!isUnfinished) await rm(idsFileOf(receiptFile), { force: true });
-  }
+    } finally {
+      const isUnfinished = existsSync(journalOf(receiptFile));
+      if (!isUnfinished) await rm(idsFileOf(receiptFile), { force: true });
+    }
+  });
 }
 
 /**
  * Goes on with what did not come to its end. Requests that may be on the queue already go there again under the same
  * request ids: they are the same requests.
  */
-export async function resumePublishing(
+export function resumePublishing(
   receiptFile: string,
-  queueUrl: string,
+  { queueUrl, contract, featureGroup }: Pick<Pipeline, "queueUrl" | "contract" | "featureGroup">,
   signal: AbortSignal,
 ): Promise<PublishOutcome> {
-  const journal = await Journal.find(journalOf(receiptFile));
-  if (journal === undefined) {
-    throw new Error(`There is nothing to resume: ${journalOf(receiptFile)} does not exist`);
-  }
-  await journal.resume(journal.source, { queue: queueUrl });
-  const { rows } = await beforeAnything(look(journal.source, namingIn(journal), signal), signal);
-  const outcome = await send(journal, receiptFile, rows, signal);
-  await rm(idsFileOf(receiptFile), { force: true });
-  return outcome;
+  return whileHolding(journalOf(receiptFile), async () => {
+    const journal = await Journal.find(journalOf(receiptFile));
+    if (journal === undefined) {
+      throw new Error(`There is nothing to resume: ${journalOf(receiptFile)} does not exist`);
+    }
+    const { delimiter } = journal.settings;
+    const columns = new Map(columnsSchema.parse(JSON.parse(journal.settings.columns ?? "[]")));
+    const outcome = await withCsv(journal.source, { delimiter, signal }, async (file) => {
+      await journal.resume(file.identity, { queue: queueUrl });
+      const requests = await openRequests(file, namingIn(journal), { contract, featureGroup, columns });
+      const { rows, notes } = await beforeAnything(look(requests, signal), signal);
+      return { ...(await send(journal, requests, receiptFile, rows, signal)), notes };
+    });
+    await rm(idsFileOf(receiptFile), { force: true });
+    return outcome;
+  });
 }
+
+const columnsSchema = z.array(z.tuple([z.string(), z.string()]));
 
 /** What {@link publishRequests} would do. */
 export interface DryRun {
   readonly rows: number;
   readonly refused: number;
-  /** Why the first of them would be refused, with their lines. */
+  /** Why the first of them would be refused, with their places. */
   readonly faults: readonly string[];
+  readonly notes: readonly string[];
 }
 
 /** Looks at requests as {@link publishRequests} does, and sends none. */
 export async function dryRun({
   source,
+  rules,
   job,
   signal,
-}: Pick<PublishOptions, "source" | "job" | "signal">): Promise<DryRun> {
+}: Pick<PublishOptions, "source" | "rules" | "job" | "signal">): Promise<DryRun> {
   const naming = namingOf(job);
   const folder = await mkdtemp(join(tmpdir(), "requests-"));
   try {
-    const { rows, refused, faults } = await onFile(source, join(folder, "ids.csv"), signal, (file) =>
-      look(file, naming, signal),
-    );
-    const where = (fault: Look["faults"][number]) =>
-      "csv" in source ? `${source.csv}:${fault.line}` : `input ${fault.number}`;
-    return { rows, refused, faults: faults.map((fault) => `${where(fault)}: ${fault.reason}`) };
+    return await onFile(source, join(folder, "ids.csv"), signal, async (file) => {
+      const requests = await openRequests(file, naming, rules);
+      requests.tellPassedOver();
+      const { rows, refused, faults, notes } = await look(requests, signal);
+      const where = ({ number, place }: Look["faults"][number]) =>
+        "csv" in source ? `${source.csv.name}:${place}` : `input ${number}`;
+      return { rows, refused, notes, faults: faults.map((fault) => `${where(fault)}: ${fault.reason}`) };
+    });
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -171,14 +205,19 @@ const baseOf = (receiptFile: string) => receiptFile.replace(/\.csv$/, "");
 const rejectsFileOf = (receiptFile: string) => `${baseOf(receiptFile)}.rejects.csv`;
 const idsFileOf = (receiptFile: string) => `${baseOf(receiptFile)}.ids.csv`;
 
-/** Works with a source as a file. Ids that come otherwise are first put into one. */
+/** Works with a source as a file that stays. What comes by a pipe, and ids, are first put into one. */
 async function onFile<Result>(
   source: RequestSource,
   idsFile: string,
   signal: AbortSignal,
-  work: (file: string) => Promise<Result>,
+  work: (file: CsvFile) => Promise<Result>,
 ): Promise<Result> {
-  if ("csv" in source) return work(source.csv);
+  if ("csv" in source) {
+    const { csv } = source;
+    if (!csv.isPipe) return work(csv);
+    await csv.copyTo(idsFile);
+    return withCsv(idsFile, { delimiter: csv.delimiter }, work);
+  }
   const progress = progressOf("ids read");
   let ids = 0;
   const lines = async function* () {
@@ -194,18 +233,18 @@ async function onFile<Result>(
     progress.stop();
   }
   if (ids === 0) throw new Error("There is no id to send a request for.");
-  return work(idsFile);
+  return withCsv(idsFile, {}, work);
 }
 
 /** @throws when an earlier run of the same file can be gone on with */
-async function mustNotBeUnfinished(csv: string, folder: string): Promise<void> {
+async function mustNotBeUnfinished(csv: CsvFile, folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (!name.endsWith(journalOf(".csv"))) continue;
     const file = join(folder, name);
     const journal = await Journal.find(file);
-    if (journal?.source !== resolve(csv)) continue;
+    if (journal?.source !== csv.identity.file) continue;
     throw new Error(
-      `${csv} did not come to its end: ${whole(journal.done.rows)} of its rows are through. Go on with --resume ${file.replace(/\.journal$/, "")}, or delete ${file} to begin again`,
+      `${csv.name} did not come to its end: ${whole(journal.done.rows)} of its rows are through. Go on with --resume ${file.replace(/\.journal$/, "")}, or delete ${file} to begin again`,
     );
   }
 }
@@ -213,72 +252,153 @@ async function mustNotBeUnfinished(csv: string, folder: string): Promise<void> {
 interface Look {
   readonly rows: number;
   readonly refused: number;
-  readonly faults: readonly { readonly number: number; readonly line: number; readonly reason: string }[];
+  readonly faults: readonly { readonly number: number; readonly place: string; readonly reason: string }[];
+  readonly notes: readonly string[];
 }
 
 /** Reads all requests once: how many there are, and what is wrong with them. */
-async function look(file: string, naming: Naming, signal: AbortSignal): Promise<Look> {
+async function look({ file, rules, requests }: Requests, signal: AbortSignal): Promise<Look> {
   const progress = progressOf("rows checked");
   const faults: Look["faults"][number][] = [];
+  const notes = rules.featureGroup === undefined ? new Notes(rules) : undefined;
   let [rows, refused] = [0, 0];
   try {
-    for await (const { number, line, fault } of requestsIn(file, naming)) {
+    for await (const { number, source, input, fault } of requests()) {
       rows++;
       if (rows % 1_000 === 0) {
         progress.update(rows);
         signal.throwIfAborted();
       }
-      if (fault === undefined) continue;
+      if (fault === undefined) {
+        if (input !== undefined) notes?.look(input);
+        continue;
+      }
       refused++;
-      if (faults.length < faultsShown) faults.push({ number, line, reason: fault });
+      if (faults.length < faultsShown)
+        faults.push({ number, place: placeOf(source, fault.value), reason: fault.reason });
     }
   } finally {
     progress.stop();
   }
-  if (rows === 0) throw new InvalidCsv(`${file}: no row follows the header`);
-  return { rows, refused, faults };
+  if (rows === 0) throw new InvalidCsv(`${file.name}: no row follows the header`);
+  return { rows, refused, faults, notes: notes?.lines() ?? [] };
 }
 
 interface NumberedRequest {
   /** Its place in the source, from 1. */
   readonly number: number;
-  readonly line: number;
+  readonly source: CsvRow;
+  /** The row as an input, where the request carries its features. */
+  readonly input?: InputRow;
   readonly request: NewRequest & { readonly requestId: string; readonly jobId: string };
-  readonly fault?: string;
+  /** All that is wrong with it, and where the first of that is. */
+  readonly fault?: { readonly value: number; readonly reason: string };
 }
 
-async function* requestsIn(file: string, { job, run }: Naming): AsyncGenerator<NumberedRequest, void, undefined> {
-  const rows = readCsv(file);
-  const header = (await rows.next()).value ?? undefined;
-  const valueIn = columnsOf(file, header, { required: ["id"], optional: ["request_id", "job_id"] });
-  let number = 0;
-  for await (const row of rows) {
-    number++;
-    const request = {
-      id: valueIn(row, "id") ?? "",
-      requestId: valueIn(row, "request_id") || `${run}.${number}`,
-      jobId: valueIn(row, "job_id") || job,
+/** A file of requests, whose header is right. */
+interface Requests {
+  readonly file: CsvFile;
+  readonly rules: InputRules;
+  requests(): AsyncGenerator<NumberedRequest, void, undefined>;
+  tellPassedOver(): void;
+  readonly rejectsHeader: string;
+  rejectLine(request: NumberedRequest, reason: string): string;
+}
+
+/** Opens a file of requests: of ids, or of whole inputs where there is no feature store. @throws as {@link openInputs} */
+async function openRequests(file: CsvFile, naming: Naming, rules: InputRules): Promise<Requests> {
+  const also = ["request_id", "job_id"] as const;
+  if (rules.featureGroup === undefined) {
+    const inputs = await openInputs(file, { ...rules, also });
+    return {
+      file,
+      rules,
+      requests: () => numbered(inputs.rows(), naming, (row) => [...also.map((column) => inputs.alsoIn(row, column))]),
+      tellPassedOver: () => tellPassedOver(inputs),
+      rejectsHeader: inputs.rejectsHeader,
+      rejectLine: ({ source }, reason) => inputs.rejectLine(source, reason),
     };
+  }
+  const { name } = rules.featureGroup.recordIdentifier;
+  const isThere = (column: string) => file.header?.values.some((value) => trimmed(value) === column) ?? false;
+  const id = rules.columns.get(name) ?? (!isThere("id") && isThere(name) ? name : "id");
+  const found = columnsOf(file.name, file.header, { required: [id], optional: also });
+  const rows = async function* (): AsyncGenerator<InputRow> {
+    for await (const source of file.rows()) {
+      const given = found.valueIn(source, id) ?? "";
+      yield { features: { id: given, values: [] }, key: given, faults: [], source };
+    }
+  };
+  return {
+    file,
+    rules,
+    requests: () => numbered(rows(), naming, (row) => [...also.map((column) => found.valueIn(row, column))], false),
+    tellPassedOver: () => tellPassedOver({ file, passedOver: found.others.filter((column) => !ours.includes(column)) }),
+    rejectsHeader: csvLine(["id", ...also, "row", "reason"]),
+    rejectLine: ({ request: { id: input, requestId, jobId }, number }, reason) =>
+      csvLine([input, requestId, jobId, String(number), reason]),
+  };
+}
+
+/** Columns of files that this program wrote itself. */
+const ours = ["number", "row", "reason", "code", "requested_at", "body"];
+
+/** Makes a request of each row. One whose request id stands for another request already is refused. */
+async function* numbered(
+  rows: AsyncIterable<InputRow>,
+  { job, run }: Naming,
+  namesIn: (row: CsvRow) => readonly (string | undefined)[],
+  carriesFeatures = true,
+): AsyncGenerator<NumberedRequest, void, undefined> {
+  let seen: Seen | undefined;
+  let number = 0;
+  for await (const input of rows) {
+    number++;
+    const { features, source } = input;
+    const [named, jobId] = namesIn(source);
+    const { id, values } = features;
+    const request = { id, requestId: named || `${run}.${number}`, jobId: jobId || job };
+    const faults = [...input.faults];
     const fault = faultOf(request);
-    yield { number, line: row.line, request, ...(fault !== undefined && { fault }) };
+    if (fault !== undefined && !faults.some(({ reason }) => fault.includes(reason)))
+      faults.push({ value: 0, reason: fault });
+    if (named && faults.length === 0) {
+      seen ??= new Seen();
+      const earlier = seen.add(named, JSON.stringify([id, request.jobId, values]), source.line);
+      if (earlier?.isSame === false) {
+        const reason = `request_id ${JSON.stringify(named)} stands for another request in line ${earlier.line}: another input or job`;
+        faults.push({ value: 0, reason });
+      }
+    }
+    yield {
+      number,
+      source,
+      ...(carriesFeatures && { input }),
+      request: { ...request, ...(carriesFeatures && { features: values }) },
+      ...(faults[0] && { fault: { value: faults[0].value, reason: reasonOf({ faults }) ?? "" } }),
+    };
   }
 }
 
-const rejectsHeader = csvLine(["id", "request_id", "job_id", "row", "reason"]);
-
-async function* rowsToSend(file: string, naming: Naming): AsyncGenerator<JobRow<NumberedRequest["request"]>> {
-  for await (const { number, request, fault } of requestsIn(file, naming)) {
-    const { id, requestId, jobId } = request;
+async function* rowsToSend({ requests, rejectLine }: Requests): AsyncGenerator<JobRow<NumberedRequest["request"]>> {
+  for await (const row of requests()) {
+    const { request, source, fault } = row;
     yield {
-      ...(fault === undefined ? { item: request } : { fault }),
-      characters: id.length,
-      rejectLine: (reason) => csvLine([id, requestId, jobId, String(number), reason]),
+      ...(fault === undefined ? { item: request } : { fault: fault.reason }),
+      characters: source.text.length,
+      rejectLine: (reason) => rejectLine(row, reason),
     };
   }
 }
 
 /** Sends what is left of a journal's source. */
-async function send(journal: Journal, receiptFile: string, rows: number, signal: AbortSignal): Promise<PublishOutcome> {
+async function send(
+  journal: Journal,
+  source: Requests,
+  receiptFile: string,
+  rows: number,
+  signal: AbortSignal,
+): Promise<Omit<PublishOutcome, "notes">> {
   const { queue: queueUrl = "" } = journal.settings;
   const naming = namingIn(journal);
   const queue = new RequestQueue(queueUrl);
@@ -286,7 +406,7 @@ async function send(journal: Journal, receiptFile: string, rows: number, signal:
     journal,
     what: "requests",
     total: rows,
-    rows: rowsToSend(journal.source, naming),
+    rows: rowsToSend(source),
     rejectsFile: rejectsFileOf(receiptFile),
     work: async (requests, until) => {
       const patience = new Patience(patienceMilliseconds);

@@ -15,6 +15,8 @@ import { resultsOf } from "./warehouse";
 /** How results are written. */
 export interface ResultsOutput {
   readonly format: OutputFormat;
+  /** Whether CSV is written without live formulas. @default false */
+  readonly safe?: boolean;
   /** The file. @default standard output */
   readonly output?: string;
 }
@@ -41,7 +43,7 @@ type Pages = AsyncIterable<readonly ReadPrediction[]>;
 async function print(
   pages: Pages,
   { contract }: Pipeline,
-  { format, output }: ResultsOutput,
+  { format, safe, output }: ResultsOutput,
   signal: AbortSignal,
 ): Promise<number> {
   const columns = columnsOf(contract.outputs);
@@ -52,7 +54,7 @@ async function print(
       yield page.map((prediction) => Object.fromEntries(columns.map(({ name, of }) => [name, of(prediction)])));
     }
   }
-  await writeRows(rows(), { format, columns, output }).catch(cannot("write the results", signal));
+  await writeRows(rows(), { format, safe, columns, output }).catch(cannot("write the results", signal));
   const where = output === undefined ? "" : ` in ${output}`;
   console.error(
     count === 0 ? `There is no result${where}.` : `${whole(count)} result${count === 1 ? "" : "s"}${where}.`,

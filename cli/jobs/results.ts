@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { examples } from "../help";
 import { type ConnectionOptions, withConnectionOptions } from "../options";
 import type { OutputFormat } from "./output";
+import { formatOption, outputPlan, safeOption } from "./output-options";
 import { parseSince } from "./since";
 
 interface ResultsOptions extends ConnectionOptions {
@@ -9,8 +10,9 @@ interface ResultsOptions extends ConnectionOptions {
   readonly receipt?: string;
   readonly since?: Date;
   readonly watch?: boolean;
-  readonly format: OutputFormat;
+  readonly format?: OutputFormat;
   readonly output?: string;
+  readonly safe?: true;
   readonly unload?: string | true;
 }
 
@@ -42,12 +44,9 @@ export const resultsCommand = () =>
     .option("--receipt <file>", "those of the requests that a receipt of `requests publish` names")
     .option("--since <time>", "only those made since then: 30s, 15m, 2h, 7d ago, or 2026-01-31T12:00:00Z", parseSince)
     .option("--watch", "waits until every request of the receipt is done or has failed")
-    .addOption(
-      new Option("--format <format>", "how they are written")
-        .choices(["table", "csv", "json", "ndjson", "parquet"])
-        .default("table"),
-    )
+    .addOption(formatOption(["table", "csv", "json", "ndjson", "parquet"], "table"))
     .option("--output <file>", "where they go: a file that is there only once it is whole")
+    .addOption(safeOption())
     .addOption(
       new Option(
         "--unload [s3-uri]",
@@ -77,6 +76,8 @@ failed, or not every request of the receipt is done; with 130 after Ctrl-C, whic
     )
     .action(async (ids: string[], options: ResultsOptions) => {
       check(ids, options);
+      const how = outputPlan(options, "table");
+      const { whileHolding } = await import("../../config/file-lock");
       const { connect } = await import("../connection");
       const { untilInterrupted } = await import("../interruption");
       const { printReceipt, printResults } = await import("./results-print");
@@ -86,14 +87,16 @@ failed, or not every request of the receipt is done; with 130 after Ctrl-C, whic
       if (options.unload !== undefined) {
         const { unloadResults } = await import("./results-unload");
         const { unloadS3Uri } = environment.warehouse;
-        const how = { to: options.unload === true ? undefined : options.unload, unloadS3Uri, csv: format === "csv" };
-        await untilInterrupted((signal) => unloadResults(pipeline, selection, how, signal));
+        const where = { to: options.unload === true ? undefined : options.unload, unloadS3Uri, csv: format === "csv" };
+        await untilInterrupted((signal) => unloadResults(pipeline, selection, where, signal));
         return;
       }
-      const isWhole = await untilInterrupted((signal) =>
-        receipt === undefined
-          ? printResults(pipeline, selection, { format, output }, signal)
-          : printReceipt(pipeline, { receipt, since, watch, format, output }, signal),
-      );
+      const isWhole = await untilInterrupted((signal) => {
+        const print = () =>
+          receipt === undefined
+            ? printResults(pipeline, selection, how, signal)
+            : printReceipt(pipeline, { receipt, since, watch, ...how }, signal);
+        return output === undefined ? print() : whileHolding(output, print);
+      });
       if (isWhole === false) process.exitCode = 2;
     });

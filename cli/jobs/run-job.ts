@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import type { Pipeline } from "../connection";
 import { whole } from "../numbers";
-import { columnsOf, readCsv } from "./csv";
-import { openFeatures } from "./feature-rows";
-import { ingestFeatures, rejectsOf } from "./features-ingest";
+import { type CsvFile, columnsOf, nameOf, readCsv } from "./csv";
+import { type Inputs, openInputs } from "./feature-rows";
+import { type IngestOutcome, ingestFeatures, rejectsOf } from "./features-ingest";
 import { journalOf } from "./journal";
 import type { OutputFormat } from "./output";
 import { receiptOf } from "./receipt";
@@ -12,14 +12,17 @@ import { printReceipt } from "./results-print";
 
 export interface RunOptions {
   readonly pipeline: Pipeline;
-  /** The CSV file of the inputs. */
-  readonly file: string;
+  /** The CSV file of the inputs, and as what it was named. */
+  readonly file: CsvFile;
+  readonly path: string;
   /** What columns are called that are not called as their features, by feature. */
   readonly columns: ReadonlyMap<string, string>;
   /** @default a new name, made of the time */
   readonly job?: string;
   readonly format: OutputFormat;
   readonly output: string;
+  /** Whether CSV is written without live formulas. */
+  readonly safe: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -30,52 +33,68 @@ export interface RunOptions {
  * @throws at the first step that fails, and when it is interrupted
  */
 export async function runJob({ job = newJobName(), ...options }: RunOptions): Promise<boolean> {
-  const { pipeline, format, output, signal } = options;
+  const { pipeline, format, output, safe, signal } = options;
   const receipt = receiptOf(job);
   console.error(`The job is ${job}. After an interruption, give the same command with --job ${job}`);
   const isSent = await send(job, receipt, options);
   signal.throwIfAborted();
-  const isAnswered = await printReceipt(pipeline, { receipt, watch: true, format, output }, signal);
+  const isAnswered = await printReceipt(pipeline, { receipt, watch: true, format, output, safe }, signal);
   return isSent && isAnswered;
 }
 
-/** Puts a request on the queue for each row that is written to the feature store, and says whether those are all. */
+/** Puts a request on the queue for each row that is right, and says whether those are all. */
 async function send(job: string, receipt: string, options: RunOptions): Promise<boolean> {
-  const { pipeline, file, columns, signal } = options;
-  const { queueUrl, featureGroup } = pipeline;
-  const rejectsFile = rejectsOf(file);
+  const { pipeline, file, path, columns, signal } = options;
+  const { queueUrl, contract, featureGroup } = pipeline;
+  const rejectsFile = rejectsOf(path);
+  const areRowsRefused = () => featureGroup !== undefined && existsSync(rejectsFile);
   if (existsSync(journalOf(receipt))) {
-    const { rejected } = await resumePublishing(receipt, queueUrl, signal);
-    return rejected === 0 && !existsSync(rejectsFile);
+    const { rejected } = await resumePublishing(receipt, pipeline, signal);
+    return rejected === 0 && !areRowsRefused();
   }
   if (existsSync(receipt)) {
     console.error(`${receipt} says what has been asked for already.`);
-    return !existsSync(rejectsFile);
+    return !areRowsRefused();
   }
+  const rules = { contract, featureGroup, columns };
+  const publish = { rules, queueUrl, job, receiptFile: receipt, signal };
+  if (featureGroup === undefined) {
+    const sent = await publishRequests({ ...publish, source: { csv: file } });
+    tellOutcome("sent", sent);
+    if (sent.accepted === 0) throw new Error(`There is nothing to follow: no row of ${nameOf(path)} could be sent.`);
+    return sent.rejected === 0;
+  }
+  const inputs = await openInputs(file, rules);
   const resume = existsSync(journalOf(rejectsFile));
-  const written = await ingestFeatures({ file, featureGroup, columns, resume, signal });
-  console.error(`${whole(written.accepted)} of ${whole(written.rows)} rows are written to ${featureGroup.name}.`);
-  if (written.rejectsFile !== undefined) {
-    console.error(`${whole(written.rejected)} are not; ${written.rejectsFile} says why.`);
-  }
-  if (written.accepted === 0) throw new Error(`There is nothing to ask for: no row of ${file} could be written.`);
-  const { rows } = await openFeatures(file, featureGroup, columns);
-  const ids = (async function* () {
-    const rejected = written.rejectsFile === undefined ? undefined : linesIn(written.rejectsFile);
-    let next = (await rejected?.next())?.value ?? undefined;
-    for await (const { features, source } of rows) {
-      if (source.line !== next) yield features.id;
-      else next = (await rejected?.next())?.value ?? undefined;
-    }
-  })();
-  const { rejected } = await publishRequests({ source: { ids }, queueUrl, job, receiptFile: receipt, signal });
+  const written = await ingestFeatures({ inputs, featureGroup, rejectsFile, resume, signal });
+  tellOutcome(`written to ${featureGroup.name}`, written);
+  if (written.accepted === 0)
+    throw new Error(`There is nothing to ask for: no row of ${nameOf(path)} could be written.`);
+  const ids = idsWritten(inputs, written.rejectsFile);
+  const { rejected } = await publishRequests({ ...publish, source: { ids } });
   return written.rejected === 0 && rejected === 0;
 }
 
+function tellOutcome(what: string, { rows, accepted, rejected, rejectsFile, notes }: IngestOutcome): void {
+  console.error(`${whole(accepted)} of ${whole(rows)} rows are ${what}.`);
+  if (rejectsFile !== undefined) console.error(`${whole(rejected)} are not; ${rejectsFile} says why.`);
+  for (const note of notes) console.error(note);
+}
+
+/** The ids of all rows but the rejected ones, in their order. */
+async function* idsWritten(inputs: Inputs, rejectsFile: string | undefined): AsyncGenerator<string, void, undefined> {
+  const rejected = rejectsFile === undefined ? undefined : linesIn(rejectsFile, inputs.rejectColumns[0]);
+  let next = (await rejected?.next())?.value ?? undefined;
+  for await (const { features, source } of inputs.rows()) {
+    if (source.line !== next) yield features.id;
+    else next = (await rejected?.next())?.value ?? undefined;
+  }
+}
+
 /** The lines that the rows of a rejects file had in their own, in its order. */
-async function* linesIn(rejectsFile: string): AsyncGenerator<number, void, undefined> {
+async function* linesIn(rejectsFile: string, column: string): AsyncGenerator<number, void, undefined> {
   const rows = readCsv(rejectsFile);
   const header = (await rows.next()).value ?? undefined;
-  const valueIn = columnsOf(rejectsFile, header, { required: ["line"] });
-  for await (const row of rows) yield Number(valueIn(row, "line"));
+  const { valueIn } = columnsOf(rejectsFile, header, { required: [column] });
+  for await (const row of rows) yield Number(valueIn(row, column));
 }

@@ -2,10 +2,10 @@ import { DescribeEndpointCommand, SageMakerClient } from "@aws-sdk/client-sagema
 import {
   afterRelease,
   afterRollback,
+  changeReleases,
   type Release,
   readReleases,
   releasesFile,
-  writeReleases,
 } from "../../config/releases";
 import { awsError, isNotFound, namingActions } from "../aws-error";
 import { endpointOf, endpointWillServe } from "../deployment/endpoint";
@@ -42,10 +42,8 @@ export async function releaseModel(archive: string, of: ModelEnvironment, option
     );
   }
   const release = { ...(await artifactOf(archive, digest, of, options.recipe)), verified };
-  const releases = readReleases();
-  const before = releases[name];
-  const after = afterRelease(before, release, before === undefined && (await endpointExists(of)));
-  writeReleases({ ...releases, [name]: after });
+  const servesConfigured = !(name in readReleases()) && (await endpointExists(of));
+  changeReleases((releases) => ({ ...releases, [name]: afterRelease(releases[name], release, servesConfigured) }));
   return `${of.bucket.urlOf(release.artifact.key)} is the release of ${name} in ${releasesFile}.`;
 }
 
@@ -79,8 +77,10 @@ async function artifactOf(
  * @throws when there is none before
  */
 export function rollBack(environment: string): string {
-  const releases = readReleases();
-  writeReleases({ ...releases, [environment]: afterRollback(environment, releases[environment]) });
+  changeReleases((releases) => ({
+    ...releases,
+    [environment]: afterRollback(environment, releases[environment]),
+  }));
   return `The release before is the one of ${environment} again in ${releasesFile}.`;
 }
 

@@ -91,6 +91,54 @@ test("what no request can be is kept with the reason, and the others are sent", 
   ]);
 });
 
+test("a request id that stands for another input or job in an earlier row is refused, and twice the same is not", async () => {
+  const pipeline = await pipelineWith();
+  const file = await pipeline.write(
+    "ids.csv",
+    "id,request_id,job_id\n7,one,j\n8,two,j\n7,one,j\n9,one,j\n7,one,other\n",
+  );
+  const receipt = pipeline.path("receipt.csv");
+  const { status } = await pipeline.run("requests", "publish", "--csv", file, "--receipt", receipt);
+  expect(status).toBe(2);
+  const reason = '"request_id ""one"" stands for another request in line 2: another input or job"';
+  expect(await pipeline.lines("receipt.rejects.csv")).toEqual([
+    "id,request_id,job_id,row,reason",
+    `9,one,j,4,${reason}`,
+    `7,one,other,5,${reason}`,
+  ]);
+  expect([...pipeline.aws.requests]).toEqual([
+    ["one", 2],
+    ["two", 1],
+  ]);
+});
+
+test("a file comes by standard input, and what is left of it is sent when it is gone on with", async () => {
+  let isAllowed = false;
+  const pipeline = await pipelineWith({
+    before: (_, call) => {
+      if (call > 200 && !isAllowed) throw notAllowed();
+    },
+  });
+  const receipt = pipeline.path("receipt.csv");
+  const args = ["requests", "publish", "--csv", "-", "--receipt", receipt];
+  expect((await pipeline.start(args, { input: featureRows(3_000).replaceAll(",", ";") }).ended).status).toBe(1);
+  isAllowed = true;
+  expect(await pipeline.run("requests", "publish", "--resume", receipt)).toMatchObject({ status: 0 });
+  expect(pipeline.aws.requests.size).toBe(3_000);
+  expect(await readdir(pipeline.path("."))).toEqual(["receipt.csv"]);
+});
+
+test("without a feature group, requests need a file, whose faulty rows are kept as they are", async () => {
+  const pipeline = await pipelineWith({ hasFeatureGroup: false });
+  expect((await pipeline.run("requests", "publish", "7")).stderr).toContain("name a file of them by --csv");
+  const file = await pipeline.write("rows.csv", "id,age,city,request_id\na,36,x,r\nb,old,y,\n,37,z,\n");
+  const dry = await pipeline.run("requests", "publish", "--csv", file, "--dry-run");
+  expect(dry.status).toBe(2);
+  expect(dry.stderr).toContain(`${file}:3:3: age must be a whole number of 64 bits, got "old"\n`);
+  expect(dry.stderr).toContain(`${file}:4:1: id must be `);
+  expect(dry.stderr).toContain("1 of 3 requests would be sent.\n");
+});
+
 test("nothing is sent where one of the ids typed can be none: all of them are named", async () => {
   const pipeline = await pipelineWith();
   const { status, stderr } = await pipeline.run("requests", "publish", "7", "8 ", "");
@@ -104,7 +152,7 @@ test("a dry run says what would be sent and what is wrong where, and leaves noth
   const file = await pipeline.write("ids.csv", 'id\n7\n"8\n9"\n"8 "\n');
   const dry = await pipeline.run("requests", "publish", "--csv", file, "--dry-run");
   expect(dry).toMatchObject({ status: 2, stdout: "" });
-  expect(dry.stderr).toMatch(/ids\.csv:5: id must be .*, got "8 "\n2 of 3 requests would be sent\.\n$/);
+  expect(dry.stderr).toMatch(/ids\.csv:5:1: id must be .*, got "8 "\n2 of 3 requests would be sent\.\n$/);
   const fine = pipeline.start(["requests", "publish", "-", "--dry-run"], { input: "1\n2\n" });
   expect(await fine.ended).toMatchObject({ status: 0, stdout: "", stderr: "2 of 2 requests would be sent.\n" });
   expect(pipeline.aws.calls.size).toBe(0);
