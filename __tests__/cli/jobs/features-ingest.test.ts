@@ -119,7 +119,9 @@ test("rows that cannot be records are kept with their lines and reasons, and the
   expect(await pipeline.run("features", "ingest", file)).toMatchObject({
     status: 2,
     stdout: "",
-    stderr: expect.stringContaining(`2 of 10 rows are written to features.\n8 are not; ${file}.rejects.csv says why.\n`),
+    stderr: expect.stringContaining(
+      `2 of 10 rows are written to features.\n8 are not; ${file}.rejects.csv says why.\n`,
+    ),
   });
   expect([...pipeline.aws.records.keys()].sort()).toEqual(["7", "8"]);
   expect(await pipeline.lines("rows.csv.rejects.csv")).toEqual([
