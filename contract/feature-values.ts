@@ -52,3 +52,7 @@ export function featureOfJson(type: FeatureType, json: string): string | undefin
 /** A feature's value as a JSON value: text in quotes, a number in its digits. */
 export const jsonOf = ({ type }: Feature, value: string | null): string =>
   value === null ? "null" : type === "String" ? JSON.stringify(value) : value;
+
+/** Values of features as a JSON object, in the contract's order. */
+export const jsonObjectOf = (features: readonly Feature[], values: FeatureValues): string =>
+  `{${features.map((feature, place) => `${JSON.stringify(feature.name)}:${jsonOf(feature, values[place] ?? null)}`).join(",")}}`;

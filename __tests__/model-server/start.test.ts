@@ -6,9 +6,9 @@ import { promisify } from "node:util";
 import { create } from "tar";
 import { z } from "zod";
 import { readRequestsFile } from "../../cli/requests-file";
-import { paraphrases } from "../../samples/paraphrase/lexical-model";
 import type { Model } from "../../local/sagemaker-runtime";
 import { serveModel } from "../../local/served-model";
+import { paraphrases } from "../../samples/paraphrase/lexical-model";
 import { tinyModel } from "../setup/tiny-model";
 
 const run = promisify(execFile);

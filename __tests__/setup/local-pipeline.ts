@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { lexicalModel } from "../../samples/paraphrase/lexical-model";
 import { type PipelineOptions, type LocalPipeline as Started, startPipeline } from "../../local/pipeline";
 import type { Model } from "../../local/sagemaker-runtime";
+import { lexicalModel } from "../../samples/paraphrase/lexical-model";
 import { type ProgramOptions, runProgram, startProgram } from "./program";
 
 /** A pipeline that runs on this machine, as `npm start -- --keep` has it, and the program that works with it. */

@@ -1,6 +1,6 @@
 import { featureBytes } from "../../contract/feature-values";
 import { type FeatureRow, recordKey } from "../../pipeline/features";
-import { parseInputId } from "../../pipeline/requests";
+import { parseInputId } from "../../pipeline/request-reader";
 import { bytesOf } from "../../pipeline/results";
 import type { Pipeline } from "../connection";
 import { type CsvRow, columnsOf, csvLine, InvalidCsv, readCsv } from "./csv";
