@@ -1,4 +1,5 @@
 import type { ITerraformDependable } from "cdktf";
+import type { FunctionEnvironment } from "../contract/environment";
 import { contractFile, type ModelContract } from "../contract/model-contract";
 
 /** One statement of an IAM policy that allows something. */
@@ -16,7 +17,7 @@ export interface PolicyStatement {
 export interface Access {
   readonly statements: PolicyStatement[];
   /** Environment variables that tell the function where to find it. */
-  readonly environment: Record<string, string>;
+  readonly environment: FunctionEnvironment;
   /** Files that the function finds in its archive, by name: for what no environment variable has room for. @default none */
   readonly files?: Readonly<Record<string, string>>;
   /**
@@ -35,7 +36,7 @@ export interface Holder {
 }
 
 /** Allows `actions` on the resource with this ARN, and tells its holder `environment`. */
-export function allow(actions: string[], arn: string, environment: Record<string, string> = {}): Access {
+export function allow(actions: string[], arn: string, environment: FunctionEnvironment = {}): Access {
   return { statements: [{ actions, resources: [arn] }], environment };
 }
 

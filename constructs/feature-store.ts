@@ -72,3 +72,8 @@ export class FeatureStore extends Construct {
     return { s3Uri, policy };
   }
 }
+
+/** Lets its holder know whether there is a group, and so whether a request may leave its features out. */
+export function knowGroup(features: FeatureStore | false): Access {
+  return { statements: [], environment: features ? { FEATURE_GROUP_NAME: features.group.featureGroupName } : {} };
+}

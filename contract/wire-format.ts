@@ -1,4 +1,4 @@
-import { type FeatureValues, jsonOf } from "./feature-values";
+import { type FeatureValues, jsonObjectOf, jsonOf } from "./feature-values";
 import { elementsOf, isJson, membersOf } from "./json-text";
 import { formatsOfOne, type ModelContract, type RequestFormat } from "./model-contract";
 
@@ -75,8 +75,7 @@ function framingOf({
   parameters = {},
   contentType = "application/octet-stream",
 }: ModelContract): Framing {
-  const objectOf = (values: FeatureValues) =>
-    `{${features.map((feature, place) => `${JSON.stringify(feature.name)}:${jsonOf(feature, values[place] ?? null)}`).join(",")}}`;
+  const objectOf = (values: FeatureValues) => jsonObjectOf(features, values);
   const [first] = features;
   const framings: Record<RequestFormat, () => Framing> = {
     json: () => ({ ...wholeBody, contentType: json, inputOf: objectOf }),

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type * as z from "zod";
+import * as z from "zod";
 import { contractFile, type ModelContract, modelContractSchema } from "../contract/model-contract";
 
 /**
@@ -18,9 +18,14 @@ export const readEnvironment = <Schema extends z.ZodType>(schema: Schema): z.out
   throw new Error(`the function's environment is wrong: ${faults.join("; ")}`);
 };
 
+/** The folder of a function's code, which Lambda names. */
+const codeFolder = z.object({ LAMBDA_TASK_ROOT: z.string().min(1) });
+
 /** Reads the contract with the model from the folder of the function's code. @throws when it is not there, or is none */
-export const readContract = (folder: string): ModelContract =>
-  modelContractSchema.parse(JSON.parse(readFileSync(join(folder, contractFile), "utf8")));
+export const readContract = (): ModelContract => {
+  const { LAMBDA_TASK_ROOT } = readEnvironment(codeFolder);
+  return modelContractSchema.parse(JSON.parse(readFileSync(join(LAMBDA_TASK_ROOT, contractFile), "utf8")));
+};
 
 /** Makes something on the first call, and gives the same from then on. A failure is not kept. */
 export const once = <T>(make: () => T): (() => T) => {

@@ -1,9 +1,8 @@
 import type { SQSClient } from "@aws-sdk/client-sqs";
-import * as z from "zod";
 import type { Until } from "./clients";
 import { QueueWalk, type Received, type Walked, type WalkOptions } from "./queue-walk";
 import { Queue, sqsClient } from "./queues";
-import { bodyOf, InvalidRequest, type PredictionRequest, parseRequest, readJson } from "./requests";
+import { idsIn, type PredictionRequest, parseRequest } from "./request-reader";
 
 /** A dead letter as it lies in its queue. */
 export interface LyingLetter {
@@ -26,16 +25,12 @@ const movedByTheQueue = {
   reason: "every delivery that the queue allows has failed; the worker's log says why",
 };
 
-const text = z.string().optional().catch(undefined);
-const readable = z.object({ id: text, requestId: text, jobId: text }).catch({});
-
 /** The request that a message is, or undefined where it is none. */
 export const requestOf = (message: Received): PredictionRequest | undefined => {
   try {
     return parseRequest(message);
-  } catch (error) {
-    if (error instanceof InvalidRequest) return undefined;
-    throw error;
+  } catch {
+    return undefined;
   }
 };
 
@@ -43,7 +38,7 @@ const letterOf = (message: Received): LyingLetter => {
   const { messageId, body, attributes } = message;
   const { code = movedByTheQueue.code, reason = movedByTheQueue.reason } = attributes;
   const request = requestOf(message);
-  if (request === undefined) return { messageId, ...readable.parse(readJson(body)), code, reason, body };
+  if (request === undefined) return { messageId, ...idsIn(body), code, reason, body };
   return {
     messageId,
     request,
@@ -134,7 +129,7 @@ export class DeadLetters {
         }
       }
       const reasons = await requests.send(
-        [...goes.values()].map((request) => ({ body: bodyOf(request) })),
+        [...goes.values()].map((request) => ({ body: request.body })),
         until,
       );
       for (const [place, [message, { requestId }]] of [...goes].entries()) {

@@ -1,6 +1,7 @@
 /** Why a request has no prediction, for logs, metrics and the dead-letter queue. */
 export const failureCodes = [
   "malformed",
+  "conflict",
   "unknown_input",
   "missing_feature",
   "refused_by_model",

@@ -6,7 +6,7 @@ import {
 } from "@aws-sdk/client-sqs";
 import { type Until, within } from "./clients";
 import { Queue, sqsClient } from "./queues";
-import type { Message } from "./requests";
+import type { Message } from "./request-reader";
 
 /** A message that was received, and is hidden from others for now. */
 export interface Received extends Message {

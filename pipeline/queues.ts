@@ -13,6 +13,10 @@ export const sqsClient = () =>
   new SQSClient({ ...clientSettings({ requestTimeout: 3_000 }), useQueueUrlAsEndpoint: false });
 
 const batchEntries = 10;
+/**
+ * The most that SQS holds of a message with its attributes, and of a batch
+ * (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html).
+ */
 const batchBytes = 1_048_576;
 const batchesInFlight = 20;
 const attempts = 3;
@@ -117,6 +121,13 @@ const entryBytes = ({ MessageBody, MessageAttributes }: ReturnType<typeof entryO
       sum + bytesOf(name) + bytesOf(DataType) + bytesOf(StringValue),
     bytesOf(MessageBody),
   );
+
+/** The most of a message's body that SQS holds beside these attributes, in UTF-8 bytes. */
+export const roomBeside = (attributes: Readonly<Record<string, string>>): number =>
+  batchBytes - entryBytes(entryOf({ body: "", attributes }));
+
+/** The most bytes of a request's message: some are kept for why it failed, which a dead letter says beside it. */
+export const messageBytes = batchBytes - 8_192;
 
 /** A queue of SQS. Each method says of each message, by its place, why it did not succeed; undefined where it did. */
 export class Queue {

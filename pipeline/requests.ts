@@ -1,29 +1,22 @@
 import { randomUUID } from "node:crypto";
 import type { SQSClient } from "@aws-sdk/client-sqs";
-import * as z from "zod";
-import { predictionColumns } from "../contract/prediction-table";
 import type { Until } from "./clients";
 import type { FailureCode } from "./failures";
 import type { Patience } from "./flow";
-import { Queue } from "./queues";
+import { messageBytes, Queue, roomBeside } from "./queues";
+import { faultOfField, quotedId } from "./request-reader";
 import { bytesOf } from "./results";
 
-/** A request for one prediction, as a client makes it. */
+/** A request for one prediction, as it is put on the queue. */
 export interface NewRequest {
-  /** The record in the feature store. */
+  /** The input: its record in the feature store, where it carries no features itself. */
   readonly id: string;
   /** The key of the answer: two messages with one key are one request. @default a random UUID */
   readonly requestId?: string;
   /** The job that the request belongs to. @default none */
   readonly jobId?: string;
-}
-
-/** A request as the worker takes it from the queue. */
-export interface PredictionRequest {
-  readonly requestId: string;
-  readonly inputId: string;
-  readonly jobId?: string;
-  readonly requestedAt: Date;
+  /** The features that it carries, as the text of a JSON object. @default they are looked up */
+  readonly features?: string;
 }
 
 /** What became of requests put on the queue, in the order they were given. */
@@ -33,153 +26,30 @@ export interface SendOutcome {
   readonly refused: { readonly id: string; readonly requestId: string; readonly reason: string }[];
 }
 
-/** A value as an error message shows it: quoted, and cut where it is long. */
-const shown = (value: unknown): string => {
-  const text = JSON.stringify(value) ?? "nothing";
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+/** The message of a request. SQS refuses two characters that JSON leaves as they are. */
+const messageOf = ({ id, requestId, jobId, features }: NewRequest, requestedAt: Date): string => {
+  const text = JSON.stringify({ id, requestId, jobId, requestedAt: requestedAt.toISOString() });
+  const whole = features === undefined ? text : `${text.slice(0, -1)},"features":${features}}`;
+  return whole.replace(/[\uFFFE\uFFFF]/g, (character) => `\\u${character.charCodeAt(0).toString(16)}`);
 };
 
-/** An id that the warehouse stores exactly. Redshift holds "a" and "a " to be equal, so none ends in a space. */
-const identifier = (maxBytes: number) =>
-  z
-    .string()
-    .min(1)
-    .refine((text) => bytesOf(text) <= maxBytes)
-    .refine((text) => !text.endsWith(" "))
-    .refine((text) => !/\0|\p{Surrogate}/u.test(text));
-
-const allowed = {
-  id: idRule(predictionColumns.inputId.maxBytes),
-  requestId: idRule(predictionColumns.requestId.maxBytes),
-  jobId: idRule(predictionColumns.jobId.maxBytes),
-  requestedAt: "an ISO 8601 time from 1970 to 9999, such as 2026-01-31T12:00:00Z",
-};
-
-function idRule(maxBytes: number) {
-  return `Unicode text of 1 to ${maxBytes.toLocaleString("en")} UTF-8 bytes, without NUL and without a space at its end`;
-}
-
-const inputIdSchema = identifier(predictionColumns.inputId.maxBytes);
-export const requestIdSchema = identifier(predictionColumns.requestId.maxBytes);
-
-const newRequest = {
-  id: inputIdSchema,
-  requestId: requestIdSchema.optional(),
-  jobId: identifier(predictionColumns.jobId.maxBytes).optional(),
-};
-
-const newRequestSchema = z.strictObject(newRequest);
-
-const messageSchema = z.object({
-  ...newRequest,
-  requestedAt: z.iso
-    .datetime({ offset: true })
-    .transform((text) => new Date(text))
-    .pipe(z.date().min(new Date(0)).max(new Date("9999-12-31T23:59:59.999Z")))
-    .optional(),
-});
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-/** Every fault of a request at once, each with what was given and what is allowed. */
-const faultsOf = (given: unknown, error: z.ZodError): string => {
-  if (!isObject(given)) return `a request must be a JSON object such as {"id": "7"}, got ${shown(given)}`;
-  const faults = error.issues.map((issue) => {
-    if (issue.code === "unrecognized_keys") {
-      return `a request has no ${issue.keys.slice(0, 5).map(shown).join(", ")}, only id, requestId and jobId`;
-    }
-    const name = z.enum(["id", "requestId", "jobId", "requestedAt"]).parse(issue.path[0]);
-    return `${name} must be ${allowed[name]}, got ${shown(given[name])}`;
-  });
-  return [...new Set(faults)].join("; ");
-};
-
-/** A request that can never be answered, whoever asks again. */
-export class InvalidRequest extends Error {
-  override readonly name = "InvalidRequest";
-}
-
-/** What a text of JSON holds; text that is no JSON is nothing here. */
-export const readJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-};
-
-const readNewRequest = (given: unknown): NewRequest | InvalidRequest => {
-  const parsed = newRequestSchema.safeParse(given);
-  return parsed.success ? parsed.data : new InvalidRequest(faultsOf(given, parsed.error));
-};
-
-/**
- * Reads what a client asks for: a request in JSON with `id`, and `requestId` and `jobId` where it has them, or an array
- * of up to 1,000 of them. Each is given as it was asked for, or as an InvalidRequest with every fault of it.
- * @throws InvalidRequest for an array that is empty or longer
- */
-export const parseNewRequests = (text: string): NewRequest | InvalidRequest | (NewRequest | InvalidRequest)[] => {
-  const given = readJson(text);
-  if (!Array.isArray(given)) return readNewRequest(given === undefined ? text : given);
-  if (given.length >= 1 && given.length <= 1_000) return given.map(readNewRequest);
-  throw new InvalidRequest(`an array must hold 1 to 1,000 requests, got ${given.length.toLocaleString("en")}`);
-};
-
-/** @throws InvalidRequest when no input can have this id. */
-export const parseInputId = (id: string): string => {
-  if (!inputIdSchema.safeParse(id).success) throw new InvalidRequest(`id must be ${allowed.id}, got ${shown(id)}`);
-  return id;
-};
-
-/** @throws InvalidRequest when no request can have this id. */
-export const parseRequestId = (id: string): string => {
-  if (requestIdSchema.safeParse(id).success) return id;
-  throw new InvalidRequest(`requestId must be ${allowed.requestId}, got ${shown(id)}`);
-};
-
-/** What is needed of a message of the queue. */
-export interface Message {
-  readonly messageId: string;
-  readonly body: string;
-  /** When it was put on the queue. */
-  readonly sentAt: Date;
-}
-
-/**
- * Reads a request off the queue. Its key is its `requestId`, or else the id of the message.
- * @throws InvalidRequest with every fault, what was given and what is allowed.
- */
-export const parseRequest = ({ messageId, body, sentAt }: Message): PredictionRequest => {
-  const given = readJson(body);
-  const parsed = messageSchema.safeParse(given);
-  if (!parsed.success) throw new InvalidRequest(faultsOf(given === undefined ? body : given, parsed.error));
-  const { id, requestId = messageId, jobId, requestedAt = sentAt } = parsed.data;
-  return { requestId, inputId: id, jobId, requestedAt };
-};
-
-/** JSON that SQS takes: these two characters, which JSON.stringify leaves as they are, it refuses. */
-const messageOf = (value: object): string =>
-  JSON.stringify(value).replace(/[\uFFFE\uFFFF]/g, (character) => `\\u${character.charCodeAt(0).toString(16)}`);
-
-/** The body under which a request is put on a queue again: a new message's id and time never become its own. */
-export const bodyOf = ({ requestId, inputId, jobId, requestedAt }: PredictionRequest): string =>
-  messageOf({ id: inputId, requestId, jobId, requestedAt: requestedAt.toISOString() });
-
-/** The same for what could not be read: all that came, with the id and time of its message where it had none. */
-export const bodyOfInvalid = ({ messageId, body, sentAt }: Message): string => {
-  const given = readJson(body);
-  return messageOf({
-    requestId: messageId,
-    requestedAt: sentAt.toISOString(),
-    ...(isObject(given) ? given : { body }),
-  });
-};
+const anyTime = new Date(0);
+const anyId = "0".repeat(36);
 
 /** Every fault of a request at once; undefined where it has none. */
 export const faultOf = (request: NewRequest): string | undefined => {
-  const parsed = newRequestSchema.safeParse(request);
-  return parsed.success ? undefined : faultsOf(request, parsed.error);
+  const faults = (["id", "requestId", "jobId"] as const).flatMap((name) => {
+    const value = request[name];
+    return faultOfField(name, value, value === undefined ? "nothing" : quotedId(value)) ?? [];
+  });
+  const { features, requestId = anyId } = request;
+  const bytes = features === undefined ? 0 : bytesOf(messageOf({ ...request, requestId }, anyTime));
+  if (bytes > messageBytes) {
+    faults.push(
+      `a request must be at most ${messageBytes.toLocaleString("en")} UTF-8 bytes as a message, got ${bytes.toLocaleString("en")}`,
+    );
+  }
+  return faults.length === 0 ? undefined : faults.join("; ");
 };
 
 /** The queue that requests are put on. */
@@ -200,9 +70,7 @@ export class RequestQueue {
     const named = requests.map((request) => ({ ...request, requestId: request.requestId ?? randomUUID() }));
     const faults = named.map(faultOf);
     const valid = named.filter((_, place) => faults[place] === undefined);
-    const bodies = valid.map(({ id, requestId, jobId }) => ({
-      body: bodyOf({ requestId, inputId: id, jobId, requestedAt }),
-    }));
+    const bodies = valid.map((request) => ({ body: messageOf(request, requestedAt) }));
     const failures = (await this.queue.send(bodies, until, patience)).values();
 
     const outcome: SendOutcome = { accepted: [], refused: [] };
@@ -217,8 +85,10 @@ export class RequestQueue {
 
 /** A request that is given up, on its way out of the pipeline. */
 export interface DeadLetter {
-  /** Made by `bodyOf` or `bodyOfInvalid`, so that it keeps its request id and time when it is sent back. */
+  /** Keeps the request's id and time when it is sent back. */
   readonly body: string;
+  /** What came, to the letter: kept where SQS has no room for the body. @default the body */
+  readonly text?: string;
   readonly reason: string;
   readonly code: FailureCode;
 }
@@ -233,7 +103,29 @@ export class DeadLetterQueue {
 
   /** Says of each letter, by its place, why it did not arrive; undefined where it did. Never throws. */
   send(letters: readonly DeadLetter[], until?: Until): Promise<(string | undefined)[]> {
-    const messages = letters.map(({ body, reason, code }) => ({ body, attributes: { reason, code } }));
-    return this.queue.send(messages, until);
+    return this.queue.send(letters.map(fitting), until);
   }
 }
+
+/** The most of a reason that is kept, in UTF-8 bytes. */
+const reasonBytes = 4_000;
+
+/** A letter as SQS can hold it: whole where that is possible, else with the beginning of its text, and told so. */
+const fitting = ({ body, text = body, reason: whole, code }: DeadLetter) => {
+  const reason = beginningOf(whole, reasonBytes);
+  const fits = [body, text].find((one) => bytesOf(one) <= roomBeside({ reason, code }));
+  if (fits !== undefined) return { body: fits, attributes: { reason, code } };
+  const told = (kept: number) =>
+    `${reason}; of its ${bytesOf(text).toLocaleString("en")} UTF-8 bytes the first ${kept.toLocaleString("en")} are kept, for SQS holds no more`;
+  const kept = beginningOf(text, roomBeside({ reason: told(bytesOf(text)), code }));
+  return { body: kept, attributes: { reason: told(bytesOf(kept)), code } };
+};
+
+/** The beginning of a text, of whole characters. */
+const beginningOf = (text: string, bytes: number): string => {
+  const encoded = Buffer.from(text);
+  if (encoded.byteLength <= bytes) return text;
+  let end = bytes;
+  while (((encoded[end] ?? 0) & 0xc0) === 0x80) end--;
+  return encoded.subarray(0, end).toString();
+};

@@ -6,7 +6,7 @@ import type { Environment, Shared } from "../config";
 import { know } from "../constructs/access";
 import { ReadableStack } from "../constructs/addresses";
 import { Alarms } from "../constructs/alarms";
-import { FeatureStore } from "../constructs/feature-store";
+import { FeatureStore, knowGroup } from "../constructs/feature-store";
 import { KeyPair } from "../constructs/key-pair";
 import { ModelEndpoint } from "../constructs/model-endpoint";
 import { Network } from "../constructs/network";
@@ -43,7 +43,7 @@ export class InferenceStack extends ReadableStack {
       ...environment.api,
       bundle: "dist/api",
       logRetentionDays,
-      uses: [know(contract), inference.send(), warehouse.read()],
+      uses: [know(contract), knowGroup(features), inference.send(), warehouse.read()],
     });
     new Alarms(this, "alarms", {
       name: environment.prefix,

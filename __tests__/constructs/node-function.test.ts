@@ -53,9 +53,9 @@ test("has a log that expires, made before the function", () => {
 });
 
 test("is told what everything it uses tells", () => {
-  const json = nodeFunction([allow(["a:B"], "arn:1", { ONE: "1" }), allow(["c:D"], "arn:2", { TWO: "2" })]);
+  const json = nodeFunction([allow(["a:B"], "arn:1", { QUEUE_URL: "1" }), allow(["c:D"], "arn:2", { DB_NAME: "2" })]);
   expect(onlyResource(json, "aws_lambda_function").attributes.environment).toEqual({
-    variables: { ONE: "1", TWO: "2" },
+    variables: { QUEUE_URL: "1", DB_NAME: "2" },
   });
 });
 

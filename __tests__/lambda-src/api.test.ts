@@ -81,7 +81,7 @@ describe("POST /predict", () => {
     { body: { id: "\u0000" }, message: `${id} "\\u0000"` },
     {
       body: { id: "", jobId: 1, requestID: "x" },
-      message: `${id} ""; jobId must be Unicode text of 1 to 128 UTF-8 bytes, without NUL and without a space at its end, got 1; a request has no "requestID", only id, requestId and jobId`,
+      message: `${id} ""; jobId must be Unicode text of 1 to 128 UTF-8 bytes, without NUL and without a space at its end, got 1; a request has no "requestID", only id, requestId, jobId and features`,
     },
   ])("refuses what is no request, and says all that is wrong with it: $message", async ({ body, message }) => {
     const answer = await call("POST", "/predict", body);
@@ -288,7 +288,7 @@ describe("POST /predict with an array", () => {
         { ...other, requestId: "a" },
       ]);
       expect(status).toBe(207);
-      const message = 'requestId "a" is that of an item before, which has another id or jobId';
+      const message = 'requestId "a" is that of an item before, which has another id, jobId or features';
       expect(body).toEqual({
         results: [
           { index: 0, status: 202, id: "7", requestId: "a" },

@@ -704,6 +704,6 @@ test("measures latency, lengths, age, predictions and failures by their reason",
 test("names every variable that it misses", async () => {
   const worker = desk.worker({ environment: { AWS_REGION: "us-east-1", ENDPOINT_CONCURRENCY: "many" } });
   const missing =
-    /FEATURE_GROUP_NAME is missing; .*ENDPOINT_NAME is missing; .*ENDPOINT_CONCURRENCY is "many".*DEAD_LETTER_QUEUE_URL is missing; .*QUEUE_URL is missing/;
+    /ENDPOINT_NAME is missing; .*ENDPOINT_CONCURRENCY is "many".*DEAD_LETTER_QUEUE_URL is missing; .*QUEUE_URL is missing/;
   await expect(worker.invoke({ Records: [delivered({ id: "1" })] })).rejects.toThrow(missing);
 });

@@ -188,7 +188,8 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
         options,
         contract,
       ),
-    api: (options: Partial<FunctionOptions> = {}) => start("api", { QUEUE_URL: queueUrl }, options),
+    api: (options: Partial<FunctionOptions> = {}, environment: Record<string, string> = {}) =>
+      start("api", { FEATURE_GROUP_NAME: group.name, QUEUE_URL: queueUrl, ...environment }, options),
     /** Rows of the warehouse. */
     rows: async (sql: string, values: string[] = []) => (await database.query(sql, values)).rows,
     /** What the functions have written to their log so far. */

@@ -1,8 +1,9 @@
 import type { APIGatewayProxyResult } from "aws-lambda";
 import * as z from "zod";
+import { isJson } from "../../contract/json-text";
 import type { Until } from "../../pipeline/clients";
 import { runsOf } from "../../pipeline/flow";
-import { InvalidRequest, parseInputId, parseRequestId, readJson, requestIdSchema } from "../../pipeline/requests";
+import { InvalidRequest, parseInputId, parseRequestId, requestIdSchema } from "../../pipeline/request-reader";
 import { bytesOf, type Prediction, type PredictionFilter, type Results } from "../../pipeline/results";
 import { Fault, json, type Request } from "./http";
 
@@ -22,6 +23,9 @@ const nextOf = ({ predictedAt, requestId }: Prediction) =>
   Buffer.from(JSON.stringify([predictedAt.getTime(), requestId])).toString("base64url");
 
 const nextSchema = z.tuple([z.int().min(0).max(Date.parse("9999-12-31T23:59:59.999Z")), requestIdSchema]);
+
+/** What a text of JSON holds; nothing where it is none. */
+const readJson = (text: string): unknown => (isJson(text) ? JSON.parse(text) : undefined);
 
 const afterOf = (next: string): PredictionFilter["after"] => {
   const parsed = nextSchema.safeParse(readJson(Buffer.from(next, "base64url").toString()));

@@ -1,23 +1,19 @@
 import { Logger } from "@aws-lambda-powertools/logger";
 import type { APIGatewayProxyResult, Context } from "aws-lambda";
-import * as z from "zod";
+import { apiEnvironment } from "../../contract/environment";
 import { type Until, within } from "../../pipeline/clients";
-import { InvalidRequest, RequestQueue } from "../../pipeline/requests";
+import { InvalidRequest } from "../../pipeline/request-reader";
+import { RequestQueue } from "../../pipeline/requests";
 import { isBusy, Results } from "../../pipeline/results";
-import { once, readEnvironment } from "../environment";
+import { once, readContract, readEnvironment } from "../environment";
 import { getPredictions } from "./get-predictions";
 import { Fault, json, type Request, requestSchema, retryLater } from "./http";
 import { postRequests } from "./post-requests";
 
-export const environmentSchema = z.object({
-  QUEUE_URL: z.string().min(1),
-  CLUSTER_ID: z.string().min(1),
-  DB_NAME: z.string().min(1),
-});
-
 const api = once(() => {
-  const { QUEUE_URL, CLUSTER_ID, DB_NAME } = readEnvironment(environmentSchema);
+  const { FEATURE_GROUP_NAME, QUEUE_URL, CLUSTER_ID, DB_NAME } = readEnvironment(apiEnvironment);
   return {
+    carried: { features: readContract().features, required: FEATURE_GROUP_NAME === undefined },
     queue: new RequestQueue(QUEUE_URL),
     results: new Results({ clusterId: CLUSTER_ID, databaseName: DB_NAME }),
   };
@@ -27,7 +23,7 @@ const logger = once(() => new Logger({ serviceName: "api" }));
 
 const routes: Record<string, (request: Request, until: Until) => Promise<APIGatewayProxyResult>> = {
   "GET /predict/{id}": (request, until) => getPredictions(request, api().results, until),
-  "POST /predict": (request, until) => postRequests(request, api().queue, logger(), until),
+  "POST /predict": (request, until) => postRequests(request, api(), logger(), until),
 };
 
 const faultOf = (error: unknown): Fault => {

@@ -1,8 +1,15 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "@aws-lambda-powertools/logger";
 import type { APIGatewayProxyResult } from "aws-lambda";
+import { jsonObjectOf } from "../../contract/feature-values";
 import type { Until } from "../../pipeline/clients";
-import { InvalidRequest, type NewRequest, parseNewRequests, type RequestQueue } from "../../pipeline/requests";
+import {
+  type AskedRequest,
+  type CarriedFeatures,
+  InvalidRequest,
+  parseNewRequests,
+} from "../../pipeline/request-reader";
+import { faultOf, type NewRequest, type RequestQueue } from "../../pipeline/requests";
 import { bytesOf } from "../../pipeline/results";
 import { Fault, json, type Request, retryLater } from "./http";
 
@@ -23,22 +30,34 @@ interface Outcome {
 
 const invalid = (message: string): Outcome => ({ status: 400, error: { code: "invalid_request", message } });
 
+/** What postRequests works with. */
+interface Parts {
+  readonly queue: RequestQueue;
+  /** The features that a request may carry. */
+  readonly carried: CarriedFeatures;
+}
+
 /** Puts requests on the queue, and says what became of each, by its place. Those with one request id are one. */
 const queueAll = async (
-  asked: readonly (NewRequest | InvalidRequest)[],
-  queue: RequestQueue,
+  asked: readonly (AskedRequest | InvalidRequest)[],
+  { queue, carried }: Parts,
   logger: Logger,
   until: Until,
 ): Promise<Outcome[]> => {
   const first = new Map<string, KeyedRequest>();
   const keyed = asked.map((one) => {
     if (one instanceof InvalidRequest) return one;
-    const request = { ...one, requestId: one.requestId ?? randomUUID() };
-    const same = first.get(request.requestId);
-    if (!same) first.set(request.requestId, request);
-    else if (same.id !== request.id || same.jobId !== request.jobId) {
-      const requestId = JSON.stringify(request.requestId);
-      return new InvalidRequest(`requestId ${requestId} is that of an item before, which has another id or jobId`);
+    const { id, requestId = randomUUID(), jobId, features: values } = one;
+    const features = values && jsonObjectOf(carried.features, values);
+    const request = { id, requestId, jobId, features };
+    const fault = faultOf(request);
+    if (fault !== undefined) return new InvalidRequest(fault);
+    const same = first.get(requestId);
+    if (!same) first.set(requestId, request);
+    else if (same.id !== id || same.jobId !== jobId || same.features !== features) {
+      return new InvalidRequest(
+        `requestId ${JSON.stringify(requestId)} is that of an item before, which has another id, jobId or features`,
+      );
     }
     return request;
   });
@@ -66,7 +85,7 @@ const noneQueued = {
 /** Takes a request, or an array of them, each of which is taken or refused by itself. */
 export const postRequests = async (
   { body, isBase64Encoded }: Request,
-  queue: RequestQueue,
+  parts: Parts,
   logger: Logger,
   until: Until,
 ): Promise<APIGatewayProxyResult> => {
@@ -77,8 +96,8 @@ export const postRequests = async (
     throw new Fault(413, "too_large", `the body must be ${sizes}`);
   }
 
-  const asked = parseNewRequests(text);
-  const outcomes = await queueAll(Array.isArray(asked) ? asked : [asked], queue, logger, until);
+  const asked = parseNewRequests(text, parts.carried);
+  const outcomes = await queueAll(Array.isArray(asked) ? asked : [asked], parts, logger, until);
   const headers = outcomes.some(({ status }) => status === 503) ? retryLater : {};
   const [first] = outcomes;
   if (first && !Array.isArray(asked)) {

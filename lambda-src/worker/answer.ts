@@ -4,23 +4,30 @@ import { Failure, type FailureCode } from "../../pipeline/failures";
 import type { FeatureStore } from "../../pipeline/features";
 import type { Answer, AskingTime, ModelEndpoint } from "../../pipeline/predictions";
 import {
-  bodyOf,
   bodyOfInvalid,
-  type DeadLetterQueue,
+  type CarriedFeatures,
   InvalidRequest,
   type Message,
   type PredictionRequest,
   parseRequest,
-} from "../../pipeline/requests";
+} from "../../pipeline/request-reader";
+import type { DeadLetterQueue } from "../../pipeline/requests";
 import { type Prediction, type Results, unstorable } from "../../pipeline/results";
 
 /** What the worker works with. */
 export interface Parts {
-  readonly features: Pick<FeatureStore, "read">;
+  /** The features that a request may carry itself. */
+  readonly carried: CarriedFeatures;
+  /** Where those of the others are. @default every request carries its features */
+  readonly features?: Pick<FeatureStore, "read">;
   readonly endpoint: Pick<ModelEndpoint, "ask">;
   readonly results: Pick<Results, "save">;
   readonly deadLetters: Pick<DeadLetterQueue, "send">;
-  readonly model: Pick<Prediction, "endpoint" | "modelRelease">;
+  readonly model: {
+    readonly endpoint: string;
+    /** Says which model answers there now, or why that is not known. */
+    readonly release: (until?: Until) => Promise<string | Failure>;
+  };
 }
 
 /** A message as the queue delivered it. */
@@ -63,30 +70,47 @@ export type Outcome = Asked &
     | { readonly kind: "returned"; readonly failure: Failure }
   );
 
+/** Whether two requests of one id ask for the same. */
+const isSame = (one: PredictionRequest, other: PredictionRequest) =>
+  one.inputId === other.inputId &&
+  one.jobId === other.jobId &&
+  one.features?.length === other.features?.length &&
+  (one.features ?? []).every((value, place) => value === other.features?.[place]);
+
+const conflict = new Failure(
+  "conflict",
+  "a request before it in its batch has the same requestId, and another id, jobId or features",
+  "final",
+);
+
 /** The requests of a batch: those to answer, each once, and those that are none. */
-const requestsOf = (deliveries: readonly Delivery[]) => {
+const requestsOf = (deliveries: readonly Delivery[], carried: CarriedFeatures) => {
   const requests = new Map<string, { request: PredictionRequest; deliveries: Delivery[] }>();
   const invalid: { asked: Asked; failure: Failure }[] = [];
   for (const delivery of deliveries) {
     try {
-      const request = parseRequest(delivery);
+      const request = parseRequest(delivery, carried);
       const same = requests.get(request.requestId);
-      if (same) same.deliveries.push(delivery);
-      else requests.set(request.requestId, { request, deliveries: [delivery] });
+      if (!same) requests.set(request.requestId, { request, deliveries: [delivery] });
+      else if (isSame(same.request, request)) same.deliveries.push(delivery);
+      else invalid.push({ asked: askedOf(request, [delivery]), failure: conflict });
     } catch (error) {
       if (!(error instanceof InvalidRequest)) throw error;
       const { messageId: requestId, sentAt: requestedAt } = delivery;
       invalid.push({
         asked: { requestId, requestedAt, body: bodyOfInvalid(delivery), deliveries: [delivery] },
-        failure: new Failure("malformed", error.message, "final"),
+        failure: new Failure(error.code, error.message, "final"),
       });
     }
   }
   const valid = [...requests.values()].map(({ request, deliveries }) => {
-    const { requestId, requestedAt } = request;
-    return { asked: { requestId, requestedAt, body: bodyOf(request), deliveries }, request };
+    return { asked: askedOf(request, deliveries), request };
   });
   return { valid, invalid };
+};
+
+const askedOf = ({ requestId, requestedAt, body }: PredictionRequest, deliveries: readonly Delivery[]): Asked => {
+  return { requestId, requestedAt, body, deliveries };
 };
 
 const receiveCountOf = ({ deliveries }: Asked) => Math.max(...deliveries.map(({ receiveCount }) => receiveCount));
@@ -128,36 +152,41 @@ const failed = (asked: Asked, failure: Failure, outage: string | undefined): Out
  */
 export const answerAll = async (
   deliveries: readonly Delivery[],
-  { features, endpoint, results, deadLetters, model }: Parts,
+  { carried, features, endpoint, results, deadLetters, model }: Parts,
   time: Time,
 ): Promise<{ outcomes: Outcome[]; outages: string[] }> => {
-  const { valid, invalid } = requestsOf(deliveries);
+  const { valid, invalid } = requestsOf(deliveries, carried);
   const outcomes = invalid.map(({ asked, failure }) => failed(asked, failure, undefined));
 
-  const inputs = await features.read(
-    valid.map(({ request }) => request.inputId),
-    time.beginning,
-  );
+  const unknown = valid.flatMap(({ request }) => (request.features ? [] : [request.inputId]));
+  const inputs = (unknown.length > 0 && (await features?.read(unknown, time.beginning))) || new Map<string, Failure>();
   const unread = outageOf("the feature store", [...inputs.values()].filter(isNot("malformed")));
   const readable: ((typeof valid)[number] & { values: FeatureValues })[] = [];
   for (const { asked, request } of valid) {
-    const values = inputs.get(request.inputId) ?? undone;
+    const values = request.features ?? inputs.get(request.inputId) ?? undone;
     if (values instanceof Failure) outcomes.push(failed(asked, values, unread));
     else readable.push({ asked, request, values });
   }
 
+  const modelRelease = readable.length > 0 ? await model.release(time.beginning) : "";
   const questions = readable.map(({ asked, values }) => ({
     values,
     alone: receiveCountOf(asked) >= individualAttempts,
   }));
-  const answers = unlessAllRefused(await endpoint.ask(questions, time));
+  const answers =
+    modelRelease instanceof Failure
+      ? questions.map(() => modelRelease)
+      : unlessAllRefused(await endpoint.ask(questions, time));
   const unasked = outageOf("the endpoint", answers.filter(isNot("out_of_time")));
   for (const [place, { asked, request, values }] of readable.entries()) {
     const answer = answers[place] ?? undone;
     if (answer instanceof Failure) outcomes.push(failed(asked, answer, unasked));
+    else if (modelRelease instanceof Failure) outcomes.push(failed(asked, modelRelease, unasked));
     else {
       const { output, variant } = answer;
-      const prediction = { ...request, ...model, output, variant, predictedAt: new Date() };
+      const { requestId, inputId, jobId, requestedAt } = request;
+      const said = { output, endpoint: model.endpoint, variant, modelRelease };
+      const prediction = { requestId, inputId, jobId, requestedAt, ...said, predictedAt: new Date() };
       const fault = unstorable(prediction);
       outcomes.push(fault ? failed(asked, fault, unasked) : { ...asked, kind: "answered", values, answer, prediction });
     }
@@ -168,7 +197,12 @@ export const answerAll = async (
   const [unsaved, undelivered] = await Promise.all([
     save(results, predictions, time.writing),
     deadLetters.send(
-      letters.map(({ body, failure: { code, reason } }) => ({ body, code, reason })),
+      letters.map(({ body, deliveries, failure: { code, reason } }) => ({
+        body,
+        text: deliveries[0]?.body,
+        code,
+        reason,
+      })),
       time.writing,
     ),
   ]);

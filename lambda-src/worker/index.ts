@@ -2,8 +2,8 @@ import { Logger } from "@aws-lambda-powertools/logger";
 import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
 import type { Context, SQSBatchResponse } from "aws-lambda";
 import * as z from "zod";
+import { workerEnvironment } from "../../contract/environment";
 import type { FeatureValues } from "../../contract/feature-values";
-import { featureTypes } from "../../contract/model-contract";
 import { within } from "../../pipeline/clients";
 import { FeatureStore } from "../../pipeline/features";
 import { ModelEndpoint } from "../../pipeline/predictions";
@@ -11,25 +11,8 @@ import { Queue } from "../../pipeline/queues";
 import { DeadLetterQueue } from "../../pipeline/requests";
 import { bytesOf, Results } from "../../pipeline/results";
 import { once, readContract, readEnvironment } from "../environment";
-import { answerAll, type Outcome } from "./answer";
+import { answerAll, type Outcome, type Parts } from "./answer";
 import { giveBack } from "./give-back";
-
-export const environmentSchema = z.object({
-  LAMBDA_TASK_ROOT: z.string().min(1),
-  FEATURE_GROUP_NAME: z.string().min(1),
-  RECORD_IDENTIFIER_TYPE: z.enum(featureTypes),
-  ENDPOINT_NAME: z.string().min(1),
-  MODEL_RELEASE: z.string().min(1),
-  ENDPOINT_CONCURRENCY: z.coerce.number().int().min(1),
-  INSTANCES_PER_CALL: z.coerce.number().int().min(1),
-  CLUSTER_ID: z.string().min(1),
-  DB_NAME: z.string().min(1),
-  DEAD_LETTER_QUEUE_URL: z.string().min(1),
-  QUEUE_URL: z.string().min(1),
-  MESSAGE_RETENTION_SECONDS: z.coerce.number().int().min(60),
-  FIRST_RETURN_DELAY_SECONDS: z.coerce.number().int().min(0),
-  LONGEST_RETURN_DELAY_SECONDS: z.coerce.number().int().min(0).max(900),
-});
 
 const eventSchema = z.object({
   Records: z.array(
@@ -50,25 +33,39 @@ const eventSchema = z.object({
   ),
 });
 
+/** Says which model answers. Its code is loaded only where that must be looked up. */
+const modelOf = (endpoint: string, release: string | undefined): Parts["model"] => {
+  if (release !== undefined) return { endpoint, release: async () => release };
+  const configuration = once(async () => {
+    const { EndpointConfiguration } = await import("../../pipeline/model-release");
+    return new EndpointConfiguration(endpoint);
+  });
+  return { endpoint, release: async (until) => (await configuration()).name(until) };
+};
+
 const worker = once(() => {
-  const environment = readEnvironment(environmentSchema);
-  const contract = readContract(environment.LAMBDA_TASK_ROOT);
+  const environment = readEnvironment(workerEnvironment);
+  const contract = readContract();
+  const { features } = contract;
+  const featureGroupName = environment.FEATURE_GROUP_NAME;
+  const recordIdentifierType = environment.RECORD_IDENTIFIER_TYPE;
   return {
     parts: {
-      features: new FeatureStore({
-        featureGroupName: environment.FEATURE_GROUP_NAME,
-        features: contract.features,
-        recordIdentifierType: environment.RECORD_IDENTIFIER_TYPE,
-      }),
+      carried: { features, required: featureGroupName === undefined },
+      features:
+        featureGroupName === undefined || recordIdentifierType === undefined
+          ? undefined
+          : new FeatureStore({ featureGroupName, features, recordIdentifierType }),
       endpoint: new ModelEndpoint({
         endpointName: environment.ENDPOINT_NAME,
+        variantName: environment.ENDPOINT_VARIANT,
         contract,
         instancesPerCall: environment.INSTANCES_PER_CALL,
         concurrency: environment.ENDPOINT_CONCURRENCY,
       }),
       results: new Results({ clusterId: environment.CLUSTER_ID, databaseName: environment.DB_NAME }),
       deadLetters: new DeadLetterQueue(environment.DEAD_LETTER_QUEUE_URL),
-      model: { endpoint: environment.ENDPOINT_NAME, modelRelease: environment.MODEL_RELEASE },
+      model: modelOf(environment.ENDPOINT_NAME, environment.MODEL_RELEASE),
     },
     returns: {
       queue: new Queue(environment.QUEUE_URL),
@@ -89,7 +86,7 @@ const reports = once(() => {
 
 const bytesIn = (values: FeatureValues) => values.reduce((sum, value) => sum + bytesOf(value ?? ""), 0);
 
-/** Logs what was not answered, and measures the rest. Never shows a feature's text. */
+/** Logs what was not answered, and measures the rest. Never shows a feature's value. */
 const report = (outcomes: readonly Outcome[], { logger, metrics }: ReturnType<typeof reports>) => {
   const now = Date.now();
   const ageOf = ({ requestedAt }: Outcome) => Math.max(0, now - requestedAt.getTime());
