@@ -30,11 +30,13 @@ const scalingConfig = `${api}/lambda/latest/api/API_ScalingConfig.html`;
 const createFunction = `${api}/lambda/latest/api/API_CreateFunction.html`;
 const lambdaQuotas = `${api}/lambda/latest/dg/gettingstarted-limits.html`;
 const sagemaker = `${api}/sagemaker/latest/APIReference`;
+const containerDefinition = `${sagemaker}/API_ContainerDefinition.html`;
 const createCluster = `${api}/redshift/latest/APIReference/API_CreateCluster.html`;
 const clusterNodes = `${api}/redshift/latest/mgmt/working-with-clusters.html`;
 const apiGatewayQuotas = `${api}/apigateway/latest/developerguide/limits.html`;
 const iamQuotas = `${api}/IAM/latest/UserGuide/reference_iam-quotas.html`;
 const tagging = `${api}/tag-editor/latest/userguide/best-practices-and-strats.html`;
+const redshiftNames = `${api}/redshift/latest/dg/r_names.html`;
 const s3Keys = `${api}/AmazonS3/latest/userguide/object-keys.html`;
 
 const sagemakerName = (operation: string): NameLimit => ({
@@ -95,6 +97,18 @@ export const limits = {
     variantName: sagemakerName("ProductionVariant"),
     instanceCount: { min: 1, unit: "instances", source: `${sagemaker}/API_ProductionVariant.html` },
     samplingPercentage: { min: 1, max: 100, unit: "percent", source: `${sagemaker}/API_DataCaptureConfig.html` },
+    /** Environment variables of a container: one's name and value, how many, and names and values in all. */
+    containerEnvironment: {
+      name: {
+        pattern: /^[a-zA-Z_][a-zA-Z0-9_]*$/,
+        maximumLength: 1024,
+        allowed: "letters, digits and underscores, no digit first",
+        source: containerDefinition,
+      },
+      valueBytes: { min: 0, max: 1024, unit: "bytes", source: containerDefinition },
+      variables: { min: 0, max: 100, unit: "variables", source: containerDefinition },
+      bytes: { min: 0, max: 32_768, unit: "bytes", source: containerDefinition },
+    },
     dataCaptureS3Uri: {
       pattern: /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[^\s/]+)+$/,
       maximumLength: 512,
@@ -114,6 +128,12 @@ export const limits = {
     featureName: featureName("FeatureDefinition"),
     /** Features that Feature Store adds itself. */
     reservedFeatureNames: ["is_deleted", "write_time", "api_invocation_time"],
+    featuresOfGroup: {
+      min: 1,
+      max: 2500,
+      unit: "features",
+      source: `${api}/sagemaker/latest/dg/feature-store-quotas.html`,
+    },
     identifierTypes: ["String", "Integral", "Fractional"],
     eventTimeTypes: ["String", "Fractional"],
     offlineStoreS3Uri: {
@@ -155,6 +175,38 @@ export const limits = {
       allowed: 'lowercase letters, digits and _ + . @ -, a letter first, not "public"',
       source: createCluster,
     },
+    columnName: {
+      pattern: /^[a-zA-Z_][a-zA-Z0-9_]*$/,
+      maximumLength: 127,
+      allowed: "ASCII letters, digits and underscores, no digit first",
+      source: redshiftNames,
+    },
+    columnsOfTable: {
+      min: 1,
+      max: 1600,
+      unit: "columns",
+      source: `${api}/redshift/latest/dg/r_CREATE_TABLE_NEW.html`,
+    },
+    /** Columns that every table has itself. */
+    systemColumns: ["oid", "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"],
+    /** Words that SQL reserves, in lowercase. */
+    reservedWords: new Set(
+      [
+        "aes128 aes256 all allowoverwrite analyse analyze and any array as asc authorization az64 backup between",
+        "binary blanksasnull both bytedict bzip2 case cast check collate column constraint create credentials",
+        "cross current_date current_time current_timestamp current_user current_user_id default deferrable deflate",
+        "defrag delta delta32k desc disable distinct do else emptyasnull enable encode encrypt encryption end",
+        "except explicit false for foreign freeze from full globaldict256 globaldict64k grant group gzip having",
+        "identity ignore ilike in initially inner intersect interval into is isnull join leading left like limit",
+        "localtime localtimestamp lun luns lzo lzop minus mostly16 mostly32 mostly8 natural new not notnull null",
+        "nulls off offline offset oid old on only open or order outer overlaps parallel partition percent",
+        "permissions pivot placing primary raw readratio recover references rejectlog resort respect restore right",
+        "select session_user similar snapshot some sysdate system table tag tdes text255 text32k then timestamp to",
+        "top trailing true truncatecolumns union unique unnest unpivot user using verbose wallet when where with",
+        "without",
+      ].flatMap((line) => line.split(" ")),
+    ),
+    reservedWordsSource: `${api}/redshift/latest/dg/r_pg_keywords.html`,
     nodeTypes: ["ra3.large", "ra3.xlplus", "ra3.4xlarge", "ra3.16xlarge"],
     /** What a cluster may still have, and no new one should. */
     retiredNodeTypes: ["dc2.large", "dc2.8xlarge"],

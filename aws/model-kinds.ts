@@ -5,15 +5,12 @@ import { imageFamilyOf, imageFor } from "./model-images";
 export const modelKinds = ["cpu", "inf1-neo", "inf1-torch-neuron", "inf2"] as const;
 export type ModelKind = (typeof modelKinds)[number];
 
-/** How a model is asked: a pair of sentences a call, or several. */
-export type Contract = "pair" | "instances";
-
 /** All that follows from what an artifact is made for. */
 export interface KindOfModel {
   /** The family of instances that it runs on. */
   readonly family: InstanceFamily;
-  /** How it may be asked. */
-  readonly contracts: readonly Contract[];
+  /** Whether a call may hold several inputs. */
+  readonly takesMany: boolean;
   /** What its image is called, in words. */
   readonly image: string;
   /** AWS's own image for it. Neo alone names one for each artifact it compiles. @default only the release knows it */
@@ -25,7 +22,14 @@ export interface KindOfModel {
 }
 
 const isNeo = (image: string) => /\/sagemaker-neo-pytorch[:@]/.test(image);
-const both: readonly Contract[] = ["pair", "instances"];
+
+/** What every container is told: where its code lies, in which region it is, and to log what it does. */
+export const containerEnvironment = (region: string): Record<string, string> => ({
+  SAGEMAKER_CONTAINER_LOG_LEVEL: "20",
+  SAGEMAKER_PROGRAM: "inference.py",
+  SAGEMAKER_REGION: region,
+  SAGEMAKER_SUBMIT_DIRECTORY: "/opt/ml/model/code",
+});
 
 /**
  * NeuronCores of an instance.
@@ -55,7 +59,7 @@ const aWorkerACore = (instanceType: string): Record<string, string> => ({
 export const kindsOfModels: Readonly<Record<ModelKind, KindOfModel>> = {
   cpu: {
     family: "cpu",
-    contracts: both,
+    takesMany: true,
     image: "an image for a CPU",
     imageIn: (region) => imageFor("cpu", region),
     isServedBy: (image) => !isNeo(image) && [undefined, "cpu"].includes(imageFamilyOf(image)),
@@ -63,7 +67,7 @@ export const kindsOfModels: Readonly<Record<ModelKind, KindOfModel>> = {
   },
   "inf1-neo": {
     family: "inf1",
-    contracts: ["pair"], // it is compiled for one pair, and many in a call would be asked one after another
+    takesMany: false, // it is compiled for one input, and many in a call would be asked one after another
     image: "sagemaker-neo-pytorch:<version>-inf-py3, which the compilation job names as its InferenceImage",
     isServedBy: (image) => (isNeo(image) ? imageFamilyOf(image) === "inf1" : imageFamilyOf(image) === undefined),
     environment: (instanceType) => ({
@@ -74,7 +78,7 @@ export const kindsOfModels: Readonly<Record<ModelKind, KindOfModel>> = {
   },
   "inf1-torch-neuron": {
     family: "inf1",
-    contracts: both,
+    takesMany: true,
     image: "an image of torch-neuron, pytorch-inference-neuron",
     imageIn: (region) => imageFor("inf1", region),
     isServedBy: (image) => !isNeo(image) && [undefined, "inf1"].includes(imageFamilyOf(image)),
@@ -82,7 +86,7 @@ export const kindsOfModels: Readonly<Record<ModelKind, KindOfModel>> = {
   },
   inf2: {
     family: "inf2",
-    contracts: both,
+    takesMany: true,
     image: "an image of torch-neuronx, pytorch-inference-neuronx",
     imageIn: (region) => imageFor("inf2", region),
     isServedBy: (image) => [undefined, "inf2"].includes(imageFamilyOf(image)),

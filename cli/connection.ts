@@ -98,10 +98,11 @@ export interface Target {
 /**
  * The environment that a command is to work with. From here on AWS's clients find region, profile and endpoints in the
  * process's environment.
+ * @param releases what is released @default what releases.json says
  * @throws when no environment is named, or there is none of that name; when local mode is wanted and does not run
  */
-export function targetOf({ env, profile, region, local }: ConnectionOptions): Target {
-  const config = loadConfig();
+export function targetOf({ env, profile, region, local }: ConnectionOptions, releases?: unknown): Target {
+  const config = loadConfig(undefined, process.env, [], releases);
   if (local) {
     const running = readLocalEnvironment(localDataDir);
     if (env !== undefined && env !== running.environment) {

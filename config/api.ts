@@ -13,10 +13,10 @@ const description: NameLimit = {
 export const apiSection = (around: Surroundings) => {
   const named = naming(around);
   return group({
-    /** The REST API's name. @default paraphrase-bert-rest-api */
-    name: named("paraphrase-bert-rest-api", limits.tags.value),
-    /** @default API for paraphrase-bert-en */
-    description: text(description).prefault("API for paraphrase-bert-en"),
+    /** The REST API's name. @default what `model.name` is */
+    name: named(around.names.api, limits.tags.value),
+    /** @default "API for" and the model's name */
+    description: text(description).prefault(around.names.apiDescription),
     /** The name of the function behind the API. @default prediction-api */
     functionName: named("prediction-api", limits.lambda.functionName),
     /** That function's role. @default PredictionApiRole */

@@ -1,7 +1,8 @@
-import { limits, type NameLimit } from "../aws/limits";
+import { describeName, isName, limits, type NameLimit } from "../aws/limits";
+import type { ModelContract } from "../contract/model-contract";
 import { apiSection } from "./api";
-import { group, oneOf, type Rule, ruled, text, valueAt, yesOrNo } from "./faults";
-import { featuresSection } from "./features";
+import { group, oneOf, type Rule, ruled, show, text, valueAt, yesOrNo } from "./faults";
+import { featuresSection, groupOf } from "./features";
 import { inferenceSection } from "./inference";
 import { keyPairSection, keyPairsFile } from "./key-pairs";
 import { modelSection } from "./model";
@@ -18,6 +19,8 @@ const snsTopicArn: NameLimit = {
   allowed: "the ARN of an SNS topic, arn:aws:sns:<region>:<account>:<name>",
   source: "https://docs.aws.amazon.com/sns/latest/dg/sns-create-topic.html",
 };
+
+const { groupName } = limits.featureStore;
 
 /** An environment: its sections, and the rules between them. */
 export const environmentSchema = (around: Surroundings) => {
@@ -40,10 +43,10 @@ export const environmentSchema = (around: Surroundings) => {
       keyPair: keyPairSection(around).optional(),
       /** The VPC of the warehouse. */
       network: networkSection(around).prefault({}),
-      /** The feature group. */
-      features: featuresSection(around).prefault({}),
+      /** The feature group, or false for none: then every message carries its features. */
+      features: featuresSection(around),
       /** The model and its endpoint. */
-      model: modelSection(around).prefault({}),
+      model: modelSection(around),
       /** The request queue, the dead-letter queue and the worker that asks the model. */
       inference: inferenceSection(around).prefault({}),
       /** The Redshift cluster that keeps the predictions. */
@@ -72,8 +75,30 @@ export const environmentSchema = (around: Surroundings) => {
         holds: ({ inference, api }) => inference.functionName !== api.functionName,
         allowed: "another name than inference.functionName",
       },
+      {
+        of: ["features.groupName", "model.contract"],
+        holds: ({ features, model }) => {
+          const group = features && groupOf(around, model.contract, features.groupName);
+          return !group || isName(group.groupName, groupName);
+        },
+        given: ({ features, model }) => show(features && groupOf(around, model.contract, features.groupName).groupName),
+        allowed: `in full ${describeName(groupName)}`,
+        source: groupName.source,
+      },
+      ...(["recordIdentifier", "eventTime"] as const).map(
+        (key): Rule<Grouped> => ({
+          of: [`features.${key}.name`, "model.contract"],
+          holds: ({ features, model }) =>
+            !features || model.contract.features.every(({ name }) => name !== features[key].name),
+          allowed: "a name that is not taken, as those of model.contract.features are",
+          source: limits.featureStore.source,
+        }),
+      ),
       ...roles.map((role, index): Rule<unknown> => {
-        const nameOf = (role: string, environment: unknown) => `${valueAt(environment, role.split("."))}`.toLowerCase();
+        const nameOf = (role: string, environment: unknown) => {
+          const name = valueAt(environment, role.split("."));
+          return typeof name === "string" ? name.toLowerCase() : role; // without it there is no role
+        };
         const takenFrom = (environment: unknown) =>
           roles.slice(0, index).find((earlier) => nameOf(earlier, environment) === nameOf(role, environment));
         return {
@@ -84,15 +109,21 @@ export const environmentSchema = (around: Surroundings) => {
         };
       }),
     ],
-  ).transform(({ keyPair, ...environment }) => ({
+  ).transform(({ keyPair, features, ...environment }) => ({
     name,
     prefix,
     /** The SSM parameter that says where the pipeline is: `/poc-dev/names`. */
     namesParameter: `/${prefix}/names`,
     ...environment,
+    features: features && { ...features, ...groupOf(around, environment.model.contract, features.groupName) },
     keyPair: keyPair ?? (publicKey === undefined ? undefined : { name: `${prefix}-key-pair`, publicKey }),
   }));
 };
+
+interface Grouped {
+  readonly features: false | Readonly<Record<"recordIdentifier" | "eventTime", { readonly name: string }>>;
+  readonly model: { readonly contract: ModelContract };
+}
 
 const roles = [
   "features.roleName",

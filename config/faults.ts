@@ -21,9 +21,17 @@ export class ConfigError extends Error {
 
 export function show(value: unknown): string {
   if (value === undefined) return "nothing";
-  const text = JSON.stringify(value) ?? String(value);
+  const text = textOf(value);
   if (/PRIVATE KEY/.test(text)) return "a private key (not shown)";
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}
+
+function textOf(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return typeof value === "bigint" ? `${value}n` : "what JSON cannot hold";
+  }
 }
 
 export const got = (value: unknown, allowed: string, source?: string) =>
@@ -49,12 +57,19 @@ export const oneOf = <const Value extends string | number>(values: readonly Valu
 
 export const yesOrNo = () => z.boolean({ error: refuse("true or false") });
 
-/** An object that knows all its fields; the message of an unknown one lists them, for `faultsOf` to read. */
-export const group = <Shape extends z.ZodRawShape>(shape: Shape) =>
+/**
+ * An object that knows all its fields; the message of an unknown one lists them, for `faultsOf` to read.
+ * @param insteadOf what to write in the place of something that was a value once @default nothing was
+ */
+export const group = <Shape extends z.ZodRawShape>(
+  shape: Shape,
+  insteadOf?: (written: unknown) => string | undefined,
+) =>
   z.strictObject(shape, {
     error: (issue) => {
       const fields = Object.keys(shape).join(", ");
-      return issue.code === "unrecognized_keys" ? fields : got(issue.input, `an object with fields of ${fields}`);
+      if (issue.code === "unrecognized_keys") return fields;
+      return got(issue.input, insteadOf?.(issue.input) ?? `an object with fields of ${fields}`);
     },
   });
 
@@ -150,3 +165,27 @@ export function distance(one: string, other: string): number {
   }
   return row.at(-1) ?? one.length;
 }
+
+/** What is said of a name that is refused: what is allowed, and the source. */
+export type Refusal = readonly [allowed: string, source: string];
+
+/** What a limit says of a name. */
+export const refusalsBy = (limit: NameLimit, name: string): Refusal[] =>
+  isName(name, limit) ? [] : [[describeName(limit), limit.source]];
+
+/** The rule that the names in a field are to follow, whatever is wrong with what they name. */
+export const nameRule = (
+  field: string,
+  refusalsOf: (name: string, earlier: readonly string[]) => Refusal[],
+): Rule<unknown> => ({
+  of: [],
+  faults: (section) => {
+    const given = valueAt(section, [field]);
+    const names = typeof given === "object" && given !== null && !Array.isArray(given) ? Object.keys(given) : [];
+    return names.flatMap((name, index) =>
+      refusalsOf(name, names.slice(0, index)).map(([allowed, source]) =>
+        fault([field, name], got(name, allowed, source)),
+      ),
+    );
+  },
+});

@@ -23,10 +23,10 @@ export const inferenceSection = (around: Surroundings) => {
   const named = naming(around);
   return ruled(
     group({
-      /** The worker's name. @default bert-paraphrase-tf */
-      functionName: named("bert-paraphrase-tf", limits.lambda.functionName),
-      /** The worker's role. @default BertParaphraseModelLambdaRoleTF */
-      roleName: named("BertParaphraseModelLambdaRoleTF", limits.iam.roleName),
+      /** The worker's name. @default `model.name` and `-worker` */
+      functionName: named(around.names.worker, limits.lambda.functionName),
+      /** The worker's role. @default `model.name` and `-worker` */
+      roleName: named(around.names.workerRole, limits.iam.roleName),
       /** The request queue's name; that of the dead-letter queue has `-dead-letters` behind it. @default inference_queue */
       queueName: named("inference_queue", limits.sqs.queueName, "-dead-letters"),
       /** The worker's memory in MB, from which its share of a processor follows. @default 512, by `npm run bench` */

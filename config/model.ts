@@ -1,18 +1,18 @@
 import { z } from "zod";
 import { familyOf, instanceTypes, knownInstanceTypes } from "../aws/instance-types";
-import { limits, type Range } from "../aws/limits";
+import { describeRange, isWithin, limits, type NameLimit, type Range } from "../aws/limits";
 import { imageFamilyOf, imageFor, imageRegions } from "../aws/model-images";
-import { kindsOfModels } from "../aws/model-kinds";
-import type { ModelContract } from "../contract/model-contract";
-import { group, oneOf, type Rule, refuse, ruled, show, text, whole } from "./faults";
-import { paraphraseContract } from "./paraphrase";
+import { containerEnvironment, kindsOfModels } from "../aws/model-kinds";
+import { formatsOfOne, type ModelContract, requestFormats } from "../contract/model-contract";
+import { contractSection, labelOf } from "./contract";
+import { group, nameRule, type Rule, refusalsBy, refuse, ruled, show, text, whole } from "./faults";
 import { artifactKey, asConfigured, type EnvironmentReleases, type Release, releaseId, releasesFile } from "./releases";
-import { naming, type Surroundings } from "./surroundings";
+import { lowercaseWord, naming, type Surroundings } from "./surroundings";
 
 const instancesPerCall: Range = {
   min: 1,
   max: 1000,
-  unit: "pairs",
+  unit: "inputs",
   source: "a call that fails is asked again in parts, one by one at last",
 };
 
@@ -23,105 +23,211 @@ const concurrency: Range = {
   source: "each is a connection, and a function may open 1024 files and connections in all",
 };
 
-/** The model and its endpoint. */
-export const modelSection = (around: Surroundings) => {
-  const named = naming(around);
-  const { region, modelBucket, takeOver } = around;
-  const { current = asConfigured, previous }: Partial<EnvironmentReleases> = around.releases ?? {};
-  return ruled(
-    group({
-      /** The model's name; its release comes behind. @default paraphrase-bert-en-tf */
-      modelName: named("paraphrase-bert-en-tf", limits.sagemaker.modelName, "-01234567"),
-      /** The endpoint configuration's name; its release comes behind. @default paraphrase-bert-en-conf-tf */
-      endpointConfigurationName: named(
-        "paraphrase-bert-en-conf-tf",
-        limits.sagemaker.endpointConfigurationName,
-        "-01234567",
-      ),
-      /** @default paraphrase-bert-en-endpoint */
-      endpointName: named("paraphrase-bert-en-endpoint", limits.sagemaker.endpointName),
-      /** The production variant's name, which gets no prefix. @default paraphrase-bert-en-conf */
-      variantName: text(limits.sagemaker.variantName).prefault("paraphrase-bert-en-conf"),
-      /**
-       * The role that the model's container acts in.
-       * @default SagemakerModelExecutionRole, or ModelExecutionRole where `takeOver` leaves the other to Feature Store
-       */
-      executionRoleName: named(takeOver ? "ModelExecutionRole" : "SagemakerModelExecutionRole", limits.iam.roleName),
-      /** What the endpoint runs on. @default ml.inf1.xlarge */
-      instanceType: z
-        .string({ error: refuse(knownInstanceTypes) })
-        .refine((type) => instanceTypes.has(type), { error: refuse(knownInstanceTypes) })
-        .prefault("ml.inf1.xlarge"),
-      /** How many instances the endpoint runs on. @default 1 */
-      instanceCount: whole(limits.sagemaker.instanceCount).prefault(1),
-      /** An image in ECR, with its tag, for the family of the instance type. @default AWS's own for the family */
-      image: text(limits.sagemaker.image).optional(),
-      /** The model artifact, a tar.gz in S3, for as long as releases.json names none for the environment. */
-      artifact: group({
-        /** @default the bucket of the model artifacts */
-        bucket: text(limits.s3.bucketName).default(modelBucket),
-        /** @default bert-seq-classification/traced_model.tar.gz */
-        key: text(artifactKey).prefault("bert-seq-classification/traced_model.tar.gz"),
-      }).prefault({}),
-      /**
-       * How the model is asked: `pair`, `{"seq_0","seq_1"}` a call, answered by a JSON string; or `instances`,
-       * `{"instances":[…]}`, answered by `{"predictions":[…]}` in the same order. @default pair
-       */
-      contract: oneOf(["pair", "instances"], "what this pipeline speaks")
-        .prefault("pair")
-        .transform((request) => ({
-          ...paraphraseContract,
-          request: request === "pair" ? ("json" as const) : ("instances" as const),
-        })),
-      /** The most pairs in a call, where the contract is `instances`. @default 25, by `npm run bench` */
-      instancesPerCall: whole(instancesPerCall).prefault(25),
-      /**
-       * Calls that one function has in flight at the endpoint. @default 8, by `npm run bench`: with as many as an
-       * inf1.xlarge has NeuronCores, four, each would idle between an answer and the next call
-       */
-      concurrency: whole(concurrency).prefault(8),
-      /** Keeps a sample of requests and answers, sentences and all, in S3. @default none is kept */
-      dataCapture: group({
-        /** Where, `s3://bucket/prefix`. */
-        s3Uri: text(limits.sagemaker.dataCaptureS3Uri),
-        /** How many of a hundred requests are kept. */
-        samplingPercentage: whole(limits.sagemaker.samplingPercentage),
-      }).optional(),
+const modelName: NameLimit = { ...lowercaseWord, source: "it is part of names, and Redshift's are lowercase" };
+
+/** What is said of the model whoever makes its endpoint. */
+const askedFields = {
+  /**
+   * What the model is called. The default names of resources follow from it, and it stays for good: AWS would replace
+   * what gets another name. Where `takeOver` is set, the original's names stay. @default the name of the default model
+   */
+  name: text(modelName).optional(),
+  /** What the pipeline and the model agree on. */
+  contract: contractSection.prefault({}),
+  /** The most inputs of a call, where the request holds many. @default 25, by `npm run bench` */
+  instancesPerCall: whole(instancesPerCall).prefault(25),
+  /**
+   * Calls that one function has in flight at the endpoint. @default 8, by `npm run bench`: with as many as an
+   * inf1.xlarge has NeuronCores, four, each would idle between an answer and the next call
+   */
+  concurrency: whole(concurrency).prefault(8),
+};
+
+/** The model and its endpoint: one that exists, or one that is made. */
+export const modelSection = (around: Surroundings) => (around.hasEndpoint ? existing(around) : served(around));
+
+/** A setting that an endpoint which exists does without, and why. */
+const without = (why: string) => z.undefined({ error: refuse(`nothing beside endpoint.existing, ${why}`) }).optional();
+
+/** An endpoint that exists. */
+function existing({ name, prefix, names, takeOver, releases }: Surroundings) {
+  const byItself = "whose model has an artifact, an image and variables already";
+  const named = "which has its names already";
+  const fields = group({
+    ...askedFields,
+    endpoint: group({
+      /** The full name of an endpoint that SageMaker has already. No model, configuration or endpoint is made. */
+      existing: text(limits.sagemaker.endpointName),
+      /** Which of its production variants is asked. @default the endpoint chooses by their weights */
+      variant: text(limits.sagemaker.variantName).optional(),
     }),
-    Object.entries({ current, previous }).flatMap(([role, served]) => {
+    artifact: without(byItself),
+    image: without(byItself),
+    environment: without(byItself),
+    instanceType: without("which runs on instances already"),
+    instanceCount: without("which runs on instances already"),
+    dataCapture: without("whose own configuration says what is captured"),
+    modelName: without(named),
+    endpointConfigurationName: without(named),
+    endpointName: without(named),
+    variantName: without("where endpoint.variant names the variant"),
+    executionRoleName: without("whose container has a role already"),
+  });
+  return ruled(fields, [
+    {
+      of: ["endpoint.existing"],
+      holds: ({ endpoint }) => endpoint.existing !== `${prefix}-${names.endpoint}`,
+      allowed: "another endpoint than the one that is made here by default: Terraform would destroy it",
+    },
+    {
+      of: ["endpoint"],
+      holds: () => !takeOver,
+      allowed: "nothing beside takeOver: the original's endpoint is taken over, and would be destroyed",
+    },
+    {
+      of: ["endpoint"],
+      holds: () => releases === undefined,
+      allowed: `nothing while ${releasesFile} has a release of ${name}: it is of an endpoint that is made here`,
+    },
+  ])
+    .transform(({ name, ...model }) => ({ ...model, previous: undefined }))
+    .prefault({ endpoint: { existing: "" } }); // never used: the endpoint is there
+}
+
+const { valueBytes } = limits.sagemaker.containerEnvironment;
+const variableValue = z
+  .string({ error: refuse("a text") })
+  .refine((value) => isWithin(Buffer.byteLength(value), valueBytes), {
+    error: `got a longer text; allowed: ${describeRange(valueBytes)} (${valueBytes.source})`,
+  });
+
+/** An endpoint that is made for a model. */
+function served(around: Surroundings) {
+  const named = naming(around);
+  const { region = "us-east-1", modelBucket, takeOver, names } = around;
+  const { current = asConfigured, previous }: Partial<EnvironmentReleases> = around.releases ?? {};
+  const fields = group({
+    ...askedFields,
+    /** An endpoint that exists: `{ existing, variant }`. @default one is made */
+    endpoint: z.undefined().optional(),
+    /** The model's name in SageMaker; its release comes behind. @default what `name` is */
+    modelName: named(names.model, limits.sagemaker.modelName, "-01234567"),
+    /** The endpoint configuration's name; its release comes behind. @default what `name` is */
+    endpointConfigurationName: named(
+      names.endpointConfiguration,
+      limits.sagemaker.endpointConfigurationName,
+      "-01234567",
+    ),
+    /** @default what `name` is */
+    endpointName: named(names.endpoint, limits.sagemaker.endpointName),
+    /** The production variant's name, which gets no prefix. @default what `name` is */
+    variantName: text(limits.sagemaker.variantName).prefault(names.variant),
+    /**
+     * The role that the model's container acts in.
+     * @default SagemakerModelExecutionRole, or ModelExecutionRole where `takeOver` leaves the other to Feature Store
+     */
+    executionRoleName: named(takeOver ? "ModelExecutionRole" : "SagemakerModelExecutionRole", limits.iam.roleName),
+    /** What the endpoint runs on. @default ml.inf1.xlarge */
+    instanceType: z
+      .string({ error: refuse(knownInstanceTypes) })
+      .refine((type) => instanceTypes.has(type), { error: refuse(knownInstanceTypes) })
+      .prefault("ml.inf1.xlarge"),
+    /** How many instances the endpoint runs on. @default 1 */
+    instanceCount: whole(limits.sagemaker.instanceCount).prefault(1),
+    /**
+     * An image in ECR, with its tag: of AWS's, one for the family of the instance type. @default AWS's own PyTorch for
+     * the family
+     */
+    image: text(limits.sagemaker.image).optional(),
+    /** Environment variables of the container, none of them secret. @default none */
+    environment: z
+      .record(z.string(), variableValue, { error: refuse("an object of texts by their names") })
+      .prefault({}),
+    /** The model artifact, a tar.gz in S3, for as long as releases.json names none for the environment. */
+    artifact: group({
+      /** @default the bucket of the model artifacts */
+      bucket: text(limits.s3.bucketName).default(modelBucket),
+      /** @default `<name>/model.tar.gz`, or the original's for the default model */
+      key: text(artifactKey).prefault(names.artifactKey),
+    }).prefault({}),
+    /** Keeps a sample of requests and answers, features and all, in S3. @default none is kept */
+    dataCapture: group({
+      /** Where, `s3://bucket/prefix`. */
+      s3Uri: text(limits.sagemaker.dataCaptureS3Uri),
+      /** How many of a hundred requests are kept. */
+      samplingPercentage: whole(limits.sagemaker.samplingPercentage),
+    }).optional(),
+  });
+  return ruled(fields, [
+    ...environmentRules,
+    ...Object.entries({ current, previous }).flatMap(([role, served]) => {
       if (served === undefined) return [];
       return served === asConfigured ? configuredRules(around) : releaseRules(role, served, around);
     }),
-  ).transform(({ image, instanceType, artifact, ...model }) => {
-    const inRegion = region ?? "us-east-1";
-    const serve = (served: Release | typeof asConfigured) => {
-      if (served === asConfigured) {
+  ])
+    .transform(({ name, image, instanceType, artifact, environment, ...model }) => {
+      const serve = (served: Release | typeof asConfigured): Described => {
+        if (served === asConfigured) {
+          return { artifact, image: image ?? imageFor(familyOf(instanceType), region), instanceType, environment };
+        }
+        const kind = kindsOfModels[served.kind];
+        const type = served.instanceType ?? instanceType;
         return {
-          artifact,
-          image: image ?? imageFor(familyOf(instanceType), inRegion),
-          instanceType,
-          environment: {},
+          id: releaseId(served),
+          artifact: served.artifact,
+          image: served.image ?? image ?? kind.imageIn?.(region) ?? "", // refused above where nothing names one
+          instanceType: type,
+          environment: { ...kind.environment(type), ...environment },
         };
-      }
-      const kind = kindsOfModels[served.kind];
-      const type = served.instanceType ?? instanceType;
-      return {
-        id: releaseId(served),
-        artifact: served.artifact,
-        image: served.image ?? image ?? kind.imageIn?.(inRegion) ?? "", // refused above where nothing names one
-        instanceType: type,
-        environment: kind.environment(type),
       };
-    };
-    return { ...model, ...serve(current), previous: previous && serve(previous) };
-  });
-};
+      return { ...model, ...serve(current), previous: previous && serve(previous) };
+    })
+    .prefault({});
+}
+
+/** A model, and what it is served on. */
+interface Described {
+  /** The release's own part of Terraform addresses. @default the addresses have none */
+  readonly id?: string;
+  readonly artifact: { readonly bucket: string; readonly key: string; readonly sha256?: string };
+  readonly image: string;
+  readonly instanceType: string;
+  readonly environment: Readonly<Record<string, string>>;
+}
 
 interface Served {
   readonly image?: string;
   readonly instanceType: string;
+  readonly environment: Readonly<Record<string, string>>;
   readonly contract: ModelContract;
 }
+
+const ofContainer = limits.sagemaker.containerEnvironment;
+const taken = Object.keys(containerEnvironment(""));
+const bytesOf = (environment: Readonly<Record<string, string>>) =>
+  Buffer.byteLength(Object.entries(environment).flat().join(""));
+
+/** What holds for the container's environment variables, beside those that it has in any case. */
+const environmentRules: readonly Rule<Served>[] = [
+  nameRule("environment", (name) => [
+    ...refusalsBy(ofContainer.name, name),
+    ...(taken.includes(name) ? [[`another name than ${taken.join(", ")}`, "these are set in any case"] as const] : []),
+  ]),
+  {
+    of: ["environment"],
+    holds: ({ environment }) => isWithin(taken.length + Object.keys(environment).length, ofContainer.variables),
+    given: ({ environment }) => `${Object.keys(environment).length} variables`,
+    allowed: `${ofContainer.variables.max - taken.length} beside the ${taken.length} that are set in any case`,
+    source: ofContainer.variables.source,
+  },
+  {
+    of: ["environment"],
+    holds: ({ environment }) => isWithin(bytesOf({ ...environment, ...containerEnvironment("") }), ofContainer.bytes),
+    given: ({ environment }) => `${bytesOf(environment)} bytes of names and values`,
+    allowed: `${describeRange(ofContainer.bytes)} with those that are set in any case`,
+    source: ofContainer.bytes.source,
+  },
+];
 
 const { source } = limits.sagemaker.image;
 
@@ -183,15 +289,22 @@ function releaseRules(role: string, release: Release, { name, region }: Surround
     },
     ...imageRules(region, imageOf),
   ];
-  return role === "previous"
-    ? rules
-    : [
-        ...rules,
-        {
-          of: ["contract"],
-          holds: ({ contract }) => kind.contracts.includes(contract.request === "json" ? "pair" : "instances"),
-          given: ({ contract }) => show(contract.request),
-          allowed: `${kind.contracts.map(show).join(", ")} ${of}`,
-        },
-      ];
+  if (role === "previous") return rules;
+  const requests = requestFormats.filter((request) => kind.takesMany || formatsOfOne.includes(request));
+  return [
+    ...rules,
+    {
+      of: ["contract.request"],
+      holds: ({ contract }) => requests.includes(contract.request),
+      allowed: `${requests.map(show).join(", ")} ${of}`,
+    },
+    {
+      of: ["contract"],
+      holds: ({ contract }) => labelOf(contract) === release.contract,
+      given: ({ contract }) => labelOf(contract),
+      allowed:
+        `${release.contract}, for which the current release is made (${releasesFile}: ${name}.${role}); ` +
+        "or release a model that is made for the new contract: offline-inference model release",
+    },
+  ];
 }

@@ -20,8 +20,8 @@ export const networkSection = (around: Surroundings) => {
   const { region, takeOver } = around;
   return ruled(
     group({
-      /** The VPC's name. @default paraphrase-bert-vpc */
-      name: named("paraphrase-bert-vpc", limits.tags.value),
+      /** The VPC's name. @default `model.name` and `-vpc` */
+      name: named(around.names.vpc, limits.tags.value),
       /** The VPC's addresses. @default 10.0.0.0/16 */
       cidrBlock: cidrBlock(prefixLength.source).prefault("10.0.0.0/16"),
       /** The private subnets, two or more in different zones. @default 10.0.2.0/24 and 10.0.3.0/24 */

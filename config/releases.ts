@@ -3,6 +3,9 @@ import { z } from "zod";
 import { instanceTypes, knownInstanceTypes } from "../aws/instance-types";
 import { limits, type NameLimit } from "../aws/limits";
 import { modelKinds } from "../aws/model-kinds";
+import type { ModelContract } from "../contract/model-contract";
+import { labelOf } from "./contract";
+import { defaultContract } from "./default-model";
 import { ConfigError, fault, faultsOf, group, oneOf, refuse, text, yesOrNo } from "./faults";
 import { changeJsonFile, readJsonFile, writeJsonFile } from "./json-file";
 
@@ -27,6 +30,13 @@ const sha256: NameLimit = {
   source: "`offline-inference model package` prints it",
 };
 
+const contractLabel: NameLimit = {
+  pattern: /^[^\p{C}]* \([0-9a-f]{8}\)$/u,
+  maximumLength: 400,
+  allowed: `what model.contract was for it, such as "${labelOf(defaultContract)}" where it was never set`,
+  source: "`offline-inference model release` writes it",
+};
+
 export const releaseSchema = group({
   /** The model artifact, a tar.gz in S3. */
   artifact: group({
@@ -36,6 +46,8 @@ export const releaseSchema = group({
   }),
   /** What it is made for; image, environment variables and instance family follow (aws/model-kinds.ts). */
   kind: oneOf(modelKinds, "aws/model-kinds.ts"),
+  /** The contract it is made for, in words: what config.ts says when it is released. */
+  contract: text(contractLabel),
   /** The image that serves it; Neo names one for each artifact. @default `model.image`, or AWS's own for the kind */
   image: text(limits.sagemaker.image).optional(),
   /** What it is served on, where that is not what config.ts says. @default `model.instanceType` */
@@ -134,11 +146,23 @@ export function afterRelease(
 
 /**
  * The releases of an environment after the way back: the one before is current, and the other one is kept.
- * @throws when there is none before
+ * @param contract what config.ts says now
+ * @throws when there is none before, and when it is made for another contract
  */
-export function afterRollback(environment: string, before: EnvironmentReleases | undefined): EnvironmentReleases {
+export function afterRollback(
+  environment: string,
+  before: EnvironmentReleases | undefined,
+  contract: ModelContract,
+): EnvironmentReleases {
   if (before?.previous === undefined) {
     throw new Error(`${releasesFile} has no release of ${environment} before the current one to go back to.`);
   }
-  return { current: before.previous, previous: before.current };
+  const { current, previous } = before;
+  if (previous !== asConfigured && previous.contract !== labelOf(contract)) {
+    throw new Error(
+      `The release before the current one of ${environment} is made for another contract: ${previous.contract}. ` +
+        `config.ts has ${labelOf(contract)}. Set model.contract back, and roll back then.`,
+    );
+  }
+  return { current: previous, previous: current };
 }

@@ -1,10 +1,12 @@
 import type { z } from "zod";
 import { isName } from "../aws/limits";
+import { defaultModelName, defaultNamesOf } from "./default-model";
 import { environmentSchema } from "./environment";
 import { ConfigError, faultsOf, ruled, show, sound, valueAt } from "./faults";
 import { checkKeyPairs, keyPairsFile } from "./key-pairs";
 import { checkReleases, releasesFile } from "./releases";
-import { lowercaseWord, modelBucketBeside, sharedFields, sharedRules } from "./shared";
+import { modelBucketBeside, sharedFields, sharedRules } from "./shared";
+import { lowercaseWord } from "./surroundings";
 
 type SharedFields = ReturnType<typeof sharedFields>;
 type Tags = Record<"Environment" | "Project" | "Owner" | "ManagedBy", string>;
@@ -71,12 +73,18 @@ export function readConfig(
       const bucket = sane("modelBucket", undefined) ?? modelBucketBeside(sane("stateBucket", "state"));
       for (const [name, given] of Object.entries(shared.environments)) {
         const written = takeOver.includes(name) && typeof given === "object" ? { ...given, takeOver: true } : given;
+        const takesOver = valueAt(written, ["takeOver"]) === true;
+        const model = valueAt(written, ["model", "name"]);
+        const isNamed = !takesOver && typeof model === "string" && isName(model, lowercaseWord);
         const { data, error } = environmentSchema({
           name,
           prefix: `${sane("prefix", "poc")}-${isName(name, lowercaseWord) ? name : "environment"}`,
           region: sane("region", undefined),
           modelBucket: bucket,
-          takeOver: valueAt(written, ["takeOver"]) === true,
+          takeOver: takesOver,
+          names: defaultNamesOf(isNamed ? model : defaultModelName),
+          hasFeatures: valueAt(written, ["features"]) !== false,
+          hasEndpoint: valueAt(written, ["model", "endpoint"]) !== undefined,
           releases: checked.releases?.[name],
           publicKey: keys.keyPairs?.[name],
           states,

@@ -1,14 +1,8 @@
 import { z } from "zod";
 import { githubProviderArn } from "../aws/deploy-permissions";
 import { describeName, isName, limits, type NameLimit } from "../aws/limits";
-import { fault, got, group, type Rule, refuse, show, text } from "./faults";
-
-export const lowercaseWord: NameLimit = {
-  pattern: /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/,
-  maximumLength: 30,
-  allowed: "lowercase letters, digits and single hyphens, a letter first, no hyphen last",
-  source: "it starts the name of every resource, and Redshift's names are lowercase",
-};
+import { group, nameRule, type Rule, refusalsBy, refuse, show, text } from "./faults";
+import { lowercaseWord } from "./surroundings";
 
 const regionCode: NameLimit = {
   pattern: /^[a-z]{2}(-[a-z]+)+-\d$/,
@@ -74,13 +68,7 @@ export const sharedRules: readonly Rule<z.output<ReturnType<typeof sharedFields>
     holds: ({ environments }) => Object.keys(environments).length > 0,
     allowed: "one environment or more",
   },
-  {
-    of: ["environments"],
-    faults: ({ environments }) =>
-      Object.keys(environments)
-        .filter((name) => !isName(name, lowercaseWord))
-        .map((name) => fault(["environments", name], got(name, describeName(lowercaseWord), lowercaseWord.source))),
-  },
+  nameRule("environments", (name) => refusalsBy(lowercaseWord, name)),
   {
     of: ["defaultEnvironment", "environments"],
     holds: ({ environments, defaultEnvironment: name }) => name === undefined || Object.hasOwn(environments, name),

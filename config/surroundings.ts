@@ -1,7 +1,15 @@
 import { z } from "zod";
 import { describeName, isName, type NameLimit } from "../aws/limits";
+import type { DefaultNames } from "./default-model";
 import { refuse, show } from "./faults";
 import type { EnvironmentReleases } from "./releases";
+
+export const lowercaseWord: NameLimit = {
+  pattern: /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/,
+  maximumLength: 30,
+  allowed: "lowercase letters, digits and single hyphens, a letter first, no hyphen last",
+  source: "it starts the name of every resource, and Redshift's names are lowercase",
+};
 
 /** What the settings of an environment are read with. */
 export interface Surroundings {
@@ -14,6 +22,12 @@ export interface Surroundings {
   readonly modelBucket: string;
   /** Whether the environment takes over a deployment of the original, and so has what that had where AWS cannot change it. */
   readonly takeOver: boolean;
+  /** What its resources are called by default: what `model.name` makes of it. */
+  readonly names: DefaultNames;
+  /** Whether it has a feature group. */
+  readonly hasFeatures: boolean;
+  /** Whether its endpoint exists already. */
+  readonly hasEndpoint: boolean;
   /** @default the model is what `model` describes */
   readonly releases?: EnvironmentReleases;
   /** What key-pairs.json says of it. @default nothing */

@@ -12,8 +12,8 @@ export const warehouseSection = (around: Surroundings) => {
   const { takeOver } = around;
   return ruled(
     group({
-      /** The Redshift cluster's name. @default paraphrase-redshift-cluster */
-      clusterIdentifier: named("paraphrase-redshift-cluster", limits.redshift.clusterIdentifier),
+      /** The Redshift cluster's name. @default what `model.name` is */
+      clusterIdentifier: named(around.names.cluster, limits.redshift.clusterIdentifier),
       /** @default redshift-subnet-group */
       subnetGroupName: named("redshift-subnet-group", limits.redshift.subnetGroupName),
       /**

@@ -8,6 +8,7 @@ import { SagemakerEndpointConfiguration } from "@cdktf/provider-aws/lib/sagemake
 import { SagemakerModel } from "@cdktf/provider-aws/lib/sagemaker-model";
 import { Construct } from "constructs";
 import { familyOf } from "../aws/instance-types";
+import { containerEnvironment } from "../aws/model-kinds";
 import { type Access, allow, type PolicyStatement, policyDocument, trustPolicy } from "./access";
 
 /** A model artifact and what it runs on. */
@@ -152,13 +153,7 @@ export class ModelEndpoint extends Construct {
       image,
       mode: "SingleModel",
       modelDataUrl: `s3://${artifact.bucket}/${artifact.key}`,
-      environment: {
-        SAGEMAKER_CONTAINER_LOG_LEVEL: "20",
-        SAGEMAKER_PROGRAM: "inference.py",
-        SAGEMAKER_REGION: props.region,
-        SAGEMAKER_SUBMIT_DIRECTORY: "/opt/ml/model/code",
-        ...environment,
-      },
+      environment: { ...containerEnvironment(props.region), ...environment },
     };
     const { sha256 } = artifact;
     const release = fingerprint({ ...container, ...(sha256 !== undefined && { sha256 }) });

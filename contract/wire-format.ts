@@ -2,6 +2,12 @@ import { type FeatureValues, jsonObjectOf, jsonOf } from "./feature-values";
 import { elementsOf, isJson, membersOf } from "./json-text";
 import { formatsOfOne, type ModelContract, type RequestFormat } from "./model-contract";
 
+/**
+ * The most that a call's body holds, in bytes
+ * (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html).
+ */
+export const callBytes = 6_291_456;
+
 /** What the model says of one input: its output, or that it refuses the input. */
 export type ModelAnswer = { readonly output: string } | { readonly refused: true } | { readonly unexpected: string };
 

@@ -29,6 +29,7 @@ export class InferenceStack extends ReadableStack {
     const { logRetentionDays, takeOver } = environment;
 
     const { contract } = environment.model;
+    if (environment.features === false || environment.model.endpoint !== undefined) throw new Error("not made yet");
     const features = new FeatureStore(this, "features", { ...environment.features, features: contract.features });
     const model = new ModelEndpoint(this, "model", { ...environment.model, region, logRetentionDays });
     const network = new Network(this, "network", { ...environment.network, region });

@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { labelOf } from "../../config/contract";
 import {
   afterRelease,
   afterRollback,
@@ -10,10 +11,22 @@ import {
   releaseId,
   writeReleases,
 } from "../../config/releases";
+import type { ModelContract } from "../../contract/model-contract";
+
+const contract: ModelContract = {
+  features: [
+    { name: "age", type: "Integral", optional: false },
+    { name: "city", type: "String", optional: true },
+  ],
+  request: "csv",
+  answer: "json",
+  outputs: [],
+};
 
 const release = (letter: string, more: Partial<Release> = {}): Release => ({
   artifact: { bucket: "our-models", key: `bert/${letter}.tar.gz`, sha256: letter.repeat(64) },
   kind: "cpu",
+  contract: labelOf(contract),
   verified: true,
   ...more,
 });
@@ -102,14 +115,21 @@ describe("after a release", () => {
 describe("the way back", () => {
   test("makes the release before current, and keeps the other one: going back twice changes nothing", () => {
     const before = { current: b, previous: "config.ts" as const };
-    const back = afterRollback("dev", before);
+    const back = afterRollback("dev", before, contract);
     expect(back).toEqual({ current: "config.ts", previous: b });
-    expect(afterRollback("dev", back)).toEqual(before);
+    expect(afterRollback("dev", back, contract)).toEqual(before);
   });
 
   test.each([undefined, { current: a }])("is refused where there is no release before: %j", (releases) => {
-    expect(() => afterRollback("dev", releases)).toThrow(
+    expect(() => afterRollback("dev", releases, contract)).toThrow(
       "releases.json has no release of dev before the current one to go back to.",
+    );
+  });
+
+  test("is refused across contracts, with both and what to do", () => {
+    const other = labelOf({ ...contract, request: "jsonlines" });
+    expect(() => afterRollback("dev", { current: b, previous: { ...a, contract: other } }, contract)).toThrow(
+      `The release before the current one of dev is made for another contract: ${other}. config.ts has ${labelOf(contract)}. Set model.contract back, and roll back then.`,
     );
   });
 });

@@ -7,6 +7,8 @@ import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } fro
 import { list } from "tar";
 import { z } from "zod";
 import { loadConfig } from "../../config";
+import { labelOf } from "../../config/contract";
+import { defaultContract } from "../../config/default-model";
 import { AwsError, json, type StandIn, serve } from "../../local/stand-in";
 import { Checkout } from "../setup/checkout";
 import { type Moto, startMoto } from "../setup/moto";
@@ -304,6 +306,7 @@ test("what is compiled for an environment is what is released there", async () =
       },
       kind: "inf1-neo",
       image: "785573368785.dkr.ecr.us-east-1.amazonaws.com/sagemaker-neo-pytorch:1.9-inf-py3",
+      contract: labelOf(defaultContract),
       verified: false,
     },
   });

@@ -6,6 +6,8 @@ import { promisify } from "node:util";
 import { CreateBucketCommand, HeadObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { list } from "tar";
 import { loadConfig } from "../../config";
+import { labelOf } from "../../config/contract";
+import { defaultContract } from "../../config/default-model";
 import { modelPython } from "../../local/model-server";
 import { Checkout } from "../setup/checkout";
 import { type Moto, startMoto } from "../setup/moto";
@@ -149,6 +151,7 @@ test("a model goes from its Hugging Face folder to a plan with it in one command
   expect(current).toEqual({
     artifact: { bucket: Bucket, key, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
     kind: "cpu",
+    contract: labelOf(defaultContract),
     verified: true,
   });
   expect(previous).toBeUndefined();

@@ -3,6 +3,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { labelOf } from "../../config/contract";
+import { defaultContract } from "../../config/default-model";
 import type { EnvironmentReleases, Release } from "../../config/releases";
 import { modelStack } from "../setup/model-stack";
 import { type Moto, startMoto } from "../setup/moto";
@@ -11,6 +13,7 @@ const run = promisify(execFile);
 const release = (letter: string): Release => ({
   artifact: { bucket: "our-models", key: `${letter}.tar.gz`, sha256: letter.repeat(64) },
   kind: "inf1-torch-neuron",
+  contract: labelOf(defaultContract),
   verified: true,
 });
 const [a, b, c, d] = [release("a"), release("b"), release("c"), release("d")];

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { SageMakerRuntimeClient } from "@aws-sdk/client-sagemaker-runtime";
 import { z } from "zod";
-import { paraphraseContract } from "../../config/paraphrase";
+import { defaultContract } from "../../config/default-model";
 import type { ModelContract } from "../../contract/model-contract";
 import { operator } from "../../local/credentials";
 import { type Request, serve } from "../../local/stand-in";
@@ -18,7 +18,7 @@ const several = z.object({ instances: z.array(input) });
 
 /** A question about an input, in the contract's order whatever the golden request's is. */
 const questionOf = (features: z.infer<typeof input>) => ({
-  values: paraphraseContract.features.map(({ name }) => features[name] ?? null),
+  values: defaultContract.features.map(({ name }) => features[name] ?? null),
   alone: false,
 });
 
@@ -32,7 +32,7 @@ async function endpointOf(request: ModelContract["request"], answers: ReturnType
     return { status: body === undefined ? 400 : 200, headers, body };
   });
   const client = new SageMakerRuntimeClient({ endpoint: endpoint.url, ...operator });
-  const contract = { ...paraphraseContract, request };
+  const contract = { ...defaultContract, request };
   const props = { endpointName: "endpoint", contract, instancesPerCall: 25, concurrency: 1 };
   return {
     model: new ModelEndpoint(props, client),

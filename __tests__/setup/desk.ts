@@ -6,7 +6,7 @@ import { DescribeStatementCommand, ExecuteStatementCommand, RedshiftDataClient }
 import { PutRecordCommand, SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-featurestore-runtime";
 import { DeleteMessageCommand, ReceiveMessageCommand } from "@aws-sdk/client-sqs";
 import { Client } from "pg";
-import { paraphraseContract } from "../../config/paraphrase";
+import { defaultContract } from "../../config/default-model";
 import {
   createGrant,
   createMakeValues,
@@ -88,7 +88,7 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
   };
   for (const sql of [
     createResults,
-    createMakeValues(paraphraseContract),
+    createMakeValues(defaultContract),
     makeValues,
     createWriteLock,
     createGrant,

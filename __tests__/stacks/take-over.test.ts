@@ -4,6 +4,8 @@ import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
 import { Testing } from "cdktf";
 import { z } from "zod";
 import { loadConfig } from "../../config";
+import { labelOf } from "../../config/contract";
+import { defaultContract } from "../../config/default-model";
 import { type EnvironmentReleases, type Release, type Releases, releaseId } from "../../config/releases";
 import { ReadableStack } from "../../constructs/addresses";
 import { InferenceStack } from "../../stacks/inference-stack";
@@ -51,6 +53,7 @@ describe("where a model was released", () => {
   const release = (letter: string): Release => ({
     artifact: { bucket: "our-models", key: `${letter}.tar.gz`, sha256: letter.repeat(64) },
     kind: "inf1-torch-neuron",
+    contract: labelOf(defaultContract),
     verified: true,
   });
   const [a, b] = [release("a"), release("b")];

@@ -131,7 +131,9 @@ function regionSource(): string {
 
 async function instanceQuota(target: Target): Promise<Finding> {
   const { region } = target.shared;
-  const { instanceType, instanceCount } = target.environment.model;
+  const { model } = target.environment;
+  if (model.endpoint) return ok(`No instance is asked for: the endpoint ${model.endpoint.existing} is not made here.`);
+  const { instanceType, instanceCount } = model;
   const name = `${instanceType} for endpoint usage`;
   const quota = await sagemakerQuota(name);
   if (quota?.Value === undefined) {
@@ -250,7 +252,9 @@ async function stateBucket({ shared, environment }: Target): Promise<Finding> {
 }
 
 async function modelArtifact({ shared, environment }: Target): Promise<Finding> {
-  const { bucket: name, key } = environment.model.artifact;
+  const { model } = environment;
+  if (model.endpoint) return ok(`No model artifact is needed: the endpoint ${model.endpoint.existing} has its own.`);
+  const { bucket: name, key } = model.artifact;
   const bucket = new ModelBucket(name, shared, settings);
   if (await bucket.exists(key)) return ok(`The model artifact is there: ${bucket.urlOf(key)}`);
   return problem(

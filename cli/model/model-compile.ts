@@ -24,9 +24,9 @@ const run = promisify(execFile);
 const compiler = join("model", "compile_neuron.py");
 
 /** A compiled artifact, as a release names it. */
-export type Compiled = Omit<Release, "verified">;
+export type Compiled = Omit<Release, "verified" | "contract">;
 
-const compiledSchema = releaseSchema.omit({ verified: true });
+const compiledSchema = releaseSchema.omit({ verified: true, contract: true });
 
 /** Where in the bucket a recipe's work on an archive lies: the same for the same archive, recipe and compiler. */
 async function folderOf({ sha256 }: Digest, recipe: RecipeName, region: string): Promise<string> {

@@ -1,19 +1,13 @@
 import { DescribeEndpointCommand, SageMakerClient } from "@aws-sdk/client-sagemaker";
-import {
-  afterRelease,
-  afterRollback,
-  changeReleases,
-  type Release,
-  readReleases,
-  releasesFile,
-} from "../../config/releases";
+import { labelOf } from "../../config/contract";
+import { afterRelease, afterRollback, changeReleases, readReleases, releasesFile } from "../../config/releases";
 import { awsError, isNotFound, namingActions } from "../aws-error";
 import { endpointOf, endpointWillServe } from "../deployment/endpoint";
 import { interruptible } from "../interruption";
 import { bundle, synthesize } from "../synthesize";
 import { stackFolder } from "../terraform";
 import { type Digest, digestOf } from "./model-archive";
-import { compiledModel } from "./model-compile";
+import { type Compiled, compiledModel } from "./model-compile";
 import type { ModelEnvironment } from "./model-environment";
 import { recipeFor } from "./model-recipes";
 import { keyOf } from "./model-upload";
@@ -41,19 +35,15 @@ export async function releaseModel(archive: string, of: ModelEnvironment, option
         "With --unverified it is released all the same, and the release says so.",
     );
   }
-  const release = { ...(await artifactOf(archive, digest, of, options.recipe)), verified };
+  const contract = labelOf(of.environment.model.contract);
+  const release = { ...(await artifactOf(archive, digest, of, options.recipe)), contract, verified };
   const servesConfigured = !(name in readReleases()) && (await endpointExists(of));
   changeReleases((releases) => ({ ...releases, [name]: afterRelease(releases[name], release, servesConfigured) }));
   return `${of.bucket.urlOf(release.artifact.key)} is the release of ${name} in ${releasesFile}.`;
 }
 
 /** The release of an archive that lies in the bucket. */
-async function artifactOf(
-  archive: string,
-  digest: Digest,
-  of: ModelEnvironment,
-  asked?: string,
-): Promise<Omit<Release, "verified">> {
+async function artifactOf(archive: string, digest: Digest, of: ModelEnvironment, asked?: string): Promise<Compiled> {
   const { bucket, environment } = of;
   const recipe = recipeFor(environment.model.instanceType, asked);
   const command = (step: string) => `offline-inference model ${step} ${archive} --env ${environment.name}`;
@@ -74,14 +64,11 @@ async function artifactOf(
 
 /**
  * Makes the release before the current one of an environment, and keeps the other.
- * @throws when there is none before
+ * @throws when there is none before, and when it is made for another contract
  */
-export function rollBack(environment: string): string {
-  changeReleases((releases) => ({
-    ...releases,
-    [environment]: afterRollback(environment, releases[environment]),
-  }));
-  return `The release before is the one of ${environment} again in ${releasesFile}.`;
+export function rollBack({ environment: { name, model } }: ModelEnvironment): string {
+  changeReleases((releases) => ({ ...releases, [name]: afterRollback(name, releases[name], model.contract) }));
+  return `The release before is the one of ${name} again in ${releasesFile}.`;
 }
 
 /**

@@ -167,7 +167,7 @@ const releaseCommand = () =>
       const { releaseIsServed, releaseModel, rollBack } = await import("./model-release");
       const of = modelEnvironment(env);
       const { name } = of.environment;
-      console.log(archive === undefined ? rollBack(name) : await releaseModel(archive, of, options));
+      console.log(archive === undefined ? rollBack(of) : await releaseModel(archive, of, options));
       console.error(`What that changes on AWS: npm run diff -- inference-${name}`);
       if (wait) await releaseIsServed(name);
     });

@@ -108,7 +108,7 @@ export class StatusReader {
     const { environment, pipeline } = this.connection;
     const queue = { QueueName: pipeline.queueUrl.split("/").at(-1) ?? "" };
     const worker = { FunctionName: pipeline.workerFunctionName };
-    const variant = { EndpointName: pipeline.endpointName, VariantName: environment.model.variantName };
+    const variant = { EndpointName: pipeline.endpointName, VariantName: environment.model.variantName ?? "" };
     const wholeMinute = Math.floor(now.getTime() / 60_000) * 60_000;
     const { MetricDataResults = [] } = await this.cloudWatch.send(
       new GetMetricDataCommand({

@@ -5,11 +5,12 @@ import { z } from "zod";
 import { loadConfig } from "../../../config";
 import { type Answer, AwsError, ConnectionCut, json, type Request, type StandIn, serve } from "../../../local/stand-in";
 import { Checkout } from "../../setup/checkout";
+import { madeIn } from "../../setup/dev";
 import { startLocalPipeline } from "../../setup/local-pipeline";
 import { type ProgramOptions, runProgram } from "../../setup/program";
 
 const { shared, environments } = loadConfig();
-const dev = z.custom<NonNullable<typeof environments.dev>>().parse(environments.dev);
+const dev = madeIn(environments.dev);
 const { bucket: modelBucket, key: modelKey } = dev.model.artifact;
 const arn = "arn:aws:iam::123456789012:user/us";
 const quotaName = "ml.inf1.xlarge for endpoint usage";

@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { endpointOf, endpointServes, endpointWillServe } from "../../../cli/deployment/endpoint";
+import { labelOf } from "../../../config/contract";
+import { defaultContract } from "../../../config/default-model";
 import { AwsError, json, type StandIn, serve } from "../../../local/stand-in";
 import { dev } from "../../setup/dev";
 import { synthesizedStacks } from "../../setup/stacks";
@@ -143,6 +145,7 @@ test("what is to be served is the current release's configuration, by its name o
   const release = (letter: string) => ({
     artifact: { bucket: "our-models", key: `${letter}.tar.gz`, sha256: letter.repeat(64) },
     kind: "inf1-torch-neuron" as const,
+    contract: labelOf(defaultContract),
     verified: true,
   });
   const folder = mkdtempSync(join(tmpdir(), "stack-"));

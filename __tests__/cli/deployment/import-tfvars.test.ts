@@ -6,6 +6,7 @@ import { runInNewContext } from "node:vm";
 import ts from "typescript";
 import { InvalidVariables, importTfvars } from "../../../cli/deployment/tfvars";
 import { type Environment, loadConfig } from "../../../config";
+import { madeIn } from "../../setup/dev";
 
 const original = "__tests__/fixtures/original.tfvars";
 const password = "placeholder-Passw0rd";
@@ -113,7 +114,9 @@ describe("the original's own variables", () => {
   });
 
   test("lead to the names that are deployed", () => {
-    const { network, features, model, inference, warehouse, api, ...environment } = environmentOf(imported.stdout);
+    const { network, features, model, inference, warehouse, api, ...environment } = madeIn(
+      environmentOf(imported.stdout),
+    );
     expect(environment).toMatchObject({
       takeOver: true,
       tags: { Project: "ai-deployment-bootcamp", Owner: "test@test.com" },
@@ -222,7 +225,7 @@ test("names and settings of one's own are carried", async () => {
   );
   const { status, stdout, stderr } = await importFile(file);
   expect(status).toBe(0);
-  const { network, features, model, warehouse, api, tags } = environmentOf(stdout, "prod-2");
+  const { network, features, model, warehouse, api, tags } = madeIn(environmentOf(stdout, "prod-2"));
   expect(tags).toMatchObject({ Project: "reviews", Owner: "team@example.com", Environment: "prod-2" });
   expect(stdout).toContain('region: "eu-west-1"');
   expect(stdout).toContain('profile: "acme"');

@@ -5,6 +5,8 @@ import { chmod, mkdir, mkdtemp, readFile, rm, symlink, utimes, writeFile } from 
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { endpointOf } from "../../../cli/deployment/endpoint";
+import { labelOf } from "../../../config/contract";
+import { defaultContract } from "../../../config/default-model";
 import type { EnvironmentReleases, Release } from "../../../config/releases";
 import { json, type StandIn, serve } from "../../../local/stand-in";
 import { dev } from "../../setup/dev";
@@ -125,6 +127,7 @@ describe("a release that is waited for", () => {
   const release = (letter: string): Release => ({
     artifact: { bucket: "our-models", key: `${letter}.tar.gz`, sha256: letter.repeat(64) },
     kind: "inf1-torch-neuron",
+    contract: labelOf(defaultContract),
     verified: true,
   });
   const before: EnvironmentReleases = { current: release("b"), previous: release("a") };

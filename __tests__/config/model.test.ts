@@ -1,0 +1,318 @@
+import { instanceTypes } from "../../aws/instance-types";
+import type { ModelKind } from "../../aws/model-kinds";
+import { ConfigError, type EnvironmentSettings, loadConfig } from "../../config";
+import { labelOf } from "../../config/contract";
+import { defaultContract, defaultModelName, defaultNamesOf } from "../../config/default-model";
+import { type Release, releaseId } from "../../config/releases";
+import { dev, faults, faultsWith, settings } from "../setup/settings";
+
+describe("the model's image", () => {
+  test.each([
+    ["ml.inf1.xlarge", "pytorch-inference-neuron:1.13.1-neuron-py310-sdk2.20.2-ubuntu20.04"],
+    ["ml.inf2.xlarge", "pytorch-inference-neuronx:2.9.0-neuronx-py312-sdk2.31.1-ubuntu24.04"],
+    ["ml.c6i.xlarge", "pytorch-inference:2.6.0-cpu-py312-ubuntu22.04-sagemaker"],
+    ["ml.m5.xlarge", "pytorch-inference:2.6.0-cpu-py312-ubuntu22.04-sagemaker"],
+  ])("follows from the instance type %s", (instanceType, image) => {
+    expect(dev({ model: { instanceType } }).model.image).toBe(`763104351884.dkr.ecr.us-east-1.amazonaws.com/${image}`);
+  });
+
+  const original = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-inference:1.9.0-cpu-py38-ubuntu20.04";
+
+  test("may not be a CPU image on Inferentia, as the original's was", () => {
+    expect(faultsWith("model.image", original)).toEqual([
+      `environments.dev.model.image: got "${original}" (cpu); allowed: an image of family inf1 for ml.inf1.xlarge, or leave it out for AWS's own (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ContainerDefinition.html)`,
+    ]);
+  });
+
+  test.each([
+    ["pytorch-inference:1.9.0-cpu-py38-ubuntu20.04", "cpu", ["cpu"]],
+    ["sagemaker-neo-pytorch:1.9-inf-py3", "inf1", ["inf1"]],
+    ["pytorch-inference-neuronx:2.8.0-neuronx-py311-sdk2.26.1-ubuntu22.04", "inf2", ["inf2"]],
+    ["pytorch-inference:2.6.0-gpu-py312-cu124-ubuntu22.04-sagemaker", "gpu", []],
+    ["our-own/model:7", "unknown", ["inf1", "inf2", "cpu"]],
+  ])("%s (%s) is accepted for %j alone", (image, _, families) => {
+    const uri = `763104351884.dkr.ecr.us-east-1.amazonaws.com/${image}`;
+    const accepted = [...instanceTypes].flatMap(([instanceType, family]) =>
+      faultsWith("model.image", uri, { model: { instanceType } }).length === 0 ? [family] : [],
+    );
+    expect([...new Set(accepted)]).toEqual(families);
+  });
+
+  test("must be in the endpoint's region, and in ECR", () => {
+    expect(faultsWith("model.image", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/our-own:1")).toEqual([
+      expect.stringContaining("allowed: an image in us-east-1, where the endpoint is"),
+    ]);
+    expect(faultsWith("model.image", "docker.io/our-own:1")).toEqual([
+      expect.stringContaining("allowed: 1 to 255 characters: an image in ECR"),
+    ]);
+  });
+
+  test("must be given where AWS publishes none", () => {
+    expect(faults(settings({}, { region: "us-gov-west-1" }))).toEqual([
+      expect.stringContaining(
+        "environments.dev.model.image: got nothing, and AWS's own images are not in us-gov-west-1; allowed: an image in ECR",
+      ),
+    ]);
+  });
+
+  test("goes with an instance type that is known", () => {
+    expect(faultsWith("model.instanceType", "ml.inf1.medium")).toEqual([
+      expect.stringContaining(
+        'environments.dev.model.instanceType: got "ml.inf1.medium"; allowed: ml.inf1.{xlarge,2xlarge,6xlarge,24xlarge}, ',
+      ),
+    ]);
+  });
+
+  test("has its artifact in a tar.gz", () => {
+    expect(faultsWith("model.artifact.key", "model.zip")).toEqual([
+      expect.stringContaining(
+        'environments.dev.model.artifact.key: got "model.zip"; allowed: 1 to 1024 characters: a key in S3 that ends in .tar.gz',
+      ),
+    ]);
+  });
+});
+
+describe("a released model", () => {
+  const release = (kind: ModelKind, more: Partial<Release> = {}): Release => ({
+    artifact: { bucket: "our-models", key: `bert/${kind}.tar.gz`, sha256: "a".repeat(64) },
+    kind,
+    contract: labelOf(defaultContract),
+    verified: true,
+    ...more,
+  });
+  const neoImage = "763104351884.dkr.ecr.us-east-1.amazonaws.com/sagemaker-neo-pytorch:1.9-inf-py3";
+  const read = (model: EnvironmentSettings["model"], releases: unknown) =>
+    loadConfig(settings({ model }), {}, [], releases).environments.dev?.model;
+  const faultsOf = (model: unknown, releases: unknown) => {
+    try {
+      loadConfig(settings({ model }), {}, [], releases);
+      return [];
+    } catch (error) {
+      if (error instanceof ConfigError) return error.faults;
+      throw error;
+    }
+  };
+
+  test("is what the environment serves, in the place of what config.ts describes", () => {
+    const current = release("inf2");
+    const model = read({ instanceType: "ml.inf2.xlarge" }, { dev: { current } });
+    expect(model).toMatchObject({
+      id: releaseId(current),
+      artifact: current.artifact,
+      instanceType: "ml.inf2.xlarge",
+      image: expect.stringContaining("/pytorch-inference-neuronx:"),
+      environment: { NEURON_RT_NUM_CORES: "1", SAGEMAKER_MODEL_SERVER_WORKERS: "2" },
+      previous: undefined,
+    });
+    const configured = dev({ model: { instanceType: "ml.inf2.xlarge" } }).model;
+    expect(configured).toMatchObject({ previous: undefined, environment: {} });
+    expect(configured).not.toHaveProperty("id");
+  });
+
+  test("of Neo runs in the image that its compilation job named", () => {
+    expect(read({}, { dev: { current: release("inf1-neo", { image: neoImage }) } })).toMatchObject({
+      image: neoImage,
+      environment: { MMS_DEFAULT_RESPONSE_TIMEOUT: "500" },
+    });
+  });
+
+  test("moves to other instances with the one before still on its own", () => {
+    const current = release("inf2", { instanceType: "ml.inf2.xlarge" });
+    const model = read({}, { dev: { current, previous: "config.ts" } });
+    expect(model).toMatchObject({ instanceType: "ml.inf2.xlarge", previous: { instanceType: "ml.inf1.xlarge" } });
+    expect(model?.previous).toMatchObject({ artifact: dev().model.artifact, image: dev().model.image });
+  });
+
+  test("must fit instances, image and contract, and so must the one before", () => {
+    const contract = labelOf({ ...defaultContract, request: "instances" });
+    const releases = { dev: { current: release("inf1-neo", { contract }), previous: release("cpu") } };
+    expect(faultsOf({ contract: { request: "instances" } }, releases)).toEqual([
+      "environments.dev.model.image: got nothing; allowed: sagemaker-neo-pytorch:<version>-inf-py3, which the compilation job names as its InferenceImage, for the release of kind inf1-neo (releases.json: dev.current); or say it in that release (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ContainerDefinition.html)",
+      'environments.dev.model.contract.request: got "instances"; allowed: "json", "raw" for the release of kind inf1-neo (releases.json: dev.current)',
+      'environments.dev.model.instanceType: got "ml.inf1.xlarge"; allowed: one of family cpu for the release of kind cpu (releases.json: dev.previous); or say it in that release',
+    ]);
+  });
+
+  test.each<[ModelKind, string]>([
+    ["inf1-torch-neuron", "sagemaker-neo-pytorch:1.9-inf-py3"],
+    ["inf1-neo", "pytorch-inference-neuron:1.13.1-neuron-py310-sdk2.20.2-ubuntu20.04"],
+  ])("made by one of Inf1's compilers is refused in the image of the other: %s in %s", (kind, name) => {
+    const image = `763104351884.dkr.ecr.us-east-1.amazonaws.com/${name}`;
+    expect(faultsOf({}, { dev: { current: release(kind, { image }) } })).toEqual([
+      expect.stringContaining(`environments.dev.model.image: got "${image}"; allowed: `),
+    ]);
+  });
+
+  test("is refused in an image of another region", () => {
+    const image = neoImage.replace("us-east-1", "eu-west-1");
+    expect(faultsOf({}, { dev: { current: release("inf1-neo", { image }) } })).toEqual([
+      expect.stringContaining("allowed: an image in us-east-1, where the endpoint is"),
+    ]);
+  });
+
+  test("is refused with all faults of both files at once", () => {
+    const given = () =>
+      loadConfig(settings({ inference: { batchSize: 0 } }), {}, [], { dev: { current: "latest" }, staging: {} });
+    expect(given).toThrow(
+      /^config\.ts and releases\.json have 3 problems:\n {2}environments\.dev\.inference\.batchSize: /,
+    );
+    expect(given).toThrow('releases.json: dev.current: got "latest"; allowed: a release, or "config.ts"');
+    const elsewhere = { staging: { current: release("cpu") } };
+    expect(() => loadConfig(settings(), {}, [], elsewhere)).toThrow(
+      "releases.json has 1 problem:\n  releases.json: staging: got an environment that does not exist; allowed: dev",
+    );
+  });
+});
+
+describe("captured requests", () => {
+  test("go to a prefix in S3, a share of them", () => {
+    const dataCapture = { s3Uri: "s3://samples/captured", samplingPercentage: 5 };
+    expect(dev({ model: { dataCapture } }).model.dataCapture).toEqual(dataCapture);
+    expect(dev().model.dataCapture).toBeUndefined();
+  });
+
+  test.each([
+    ["s3Uri", "s3://samples", "s3://<bucket>/<prefix>, no slash last"],
+    ["s3Uri", "s3://samples/captured/", "s3://<bucket>/<prefix>, no slash last"],
+    ["samplingPercentage", 0, "1 to 100 percent"],
+    ["samplingPercentage", 101, "1 to 100 percent"],
+  ])("are refused with %s %j", (field, value, allowed) => {
+    const others = { model: { dataCapture: { s3Uri: "s3://samples/captured", samplingPercentage: 5 } } };
+    expect(faultsWith(`model.dataCapture.${field}`, value, others)).toEqual([
+      expect.stringMatching(new RegExp(`^environments\\.dev\\.model\\.dataCapture\\.${field}: .*${allowed}`)),
+    ]);
+  });
+});
+
+describe("a release of another contract", () => {
+  const made = labelOf(defaultContract);
+  const current = {
+    artifact: { bucket: "our-models", key: "a.tar.gz", sha256: "a".repeat(64) },
+    kind: "inf1-torch-neuron",
+    contract: made,
+    verified: true,
+  };
+
+  test("is refused as the current one, with both contracts and what to do", () => {
+    const contract = { features: { age: "Integral" } } as const;
+    const read = () => loadConfig(settings({ model: { contract } }), {}, [], { dev: { current } });
+    expect(read).toThrow(
+      `environments.dev.model.contract: got ${labelOf(dev({ model: { contract } }).model.contract)}; allowed: ${made}, for which the current release is made (releases.json: dev.current); or release a model that is made for the new contract: offline-inference model release`,
+    );
+  });
+
+  test("may be the one before: the way back to it is refused elsewhere", () => {
+    const { contract, ...artifact } = current;
+    const before = {
+      ...artifact,
+      artifact: { ...artifact.artifact, key: "b.tar.gz" },
+      contract: "csv of a, answered by json (01234567)",
+    };
+    expect(() => loadConfig(settings(), {}, [], { dev: { current, previous: before } })).not.toThrow();
+  });
+
+  test("is refused where it says none, with what to write", () => {
+    const { contract, ...old } = current;
+    expect(() => loadConfig(settings(), {}, [], { dev: { current: old } })).toThrow(
+      `releases.json: dev.current.contract: got nothing; allowed: 1 to 400 characters: what model.contract was for it, such as "${made}" where it was never set (\`offline-inference model release\` writes it)`,
+    );
+  });
+});
+
+describe("an endpoint that exists", () => {
+  const endpoint = { existing: "their-endpoint" };
+
+  test("is asked as the contract says, and nothing is made for it", () => {
+    const { model } = dev({ model: { endpoint: { ...endpoint, variant: "blue" }, instancesPerCall: 4 } });
+    expect(model).toMatchObject({
+      endpoint: { existing: "their-endpoint", variant: "blue" },
+      contract: defaultContract,
+      instancesPerCall: 4,
+      concurrency: 8,
+    });
+    expect(model).not.toHaveProperty("artifact");
+    expect(model).not.toHaveProperty("endpointName");
+  });
+
+  test.each([
+    ["artifact", { key: "model.tar.gz" }, "whose model has an artifact, an image and variables already"],
+    ["image", "our-own:1", "whose model has"],
+    ["environment", { A: "b" }, "whose model has"],
+    ["instanceType", "ml.m5.large", "which runs on instances already"],
+    ["instanceCount", 1, "which runs on instances already"],
+    ["dataCapture", { s3Uri: "s3://a/b" }, "whose own configuration says what is captured"],
+    ["modelName", "a", "which has its names already"],
+    ["endpointName", "a", "which has its names already"],
+    ["variantName", "a", "where endpoint.variant names the variant"],
+    ["executionRoleName", "a", "whose container has a role already"],
+  ])("has no %s beside it", (field, value, why) => {
+    expect(faultsWith("model", { endpoint, [field]: value })).toEqual([
+      expect.stringMatching(
+        `^environments.dev.model.${field}: got .+; allowed: nothing beside endpoint.existing, ${why}`,
+      ),
+    ]);
+  });
+
+  test("is told by all its faults at once", () => {
+    const model = { endpoint: { existing: "a_b", variant: "c_d" }, image: "our-own:1", contract: { request: "xml" } };
+    expect(faultsWith("model", model).map((fault) => fault.split(":")[0])).toEqual([
+      "environments.dev.model.contract.request",
+      "environments.dev.model.endpoint.existing",
+      "environments.dev.model.endpoint.variant",
+      "environments.dev.model.image",
+    ]);
+  });
+
+  test("is not the one that Terraform makes here, nor one beside a takeover or a release", () => {
+    expect(faultsWith("model.endpoint", { existing: `poc-dev-${defaultNamesOf(defaultModelName).endpoint}` })).toEqual([
+      expect.stringContaining(
+        "allowed: another endpoint than the one that is made here by default: Terraform would destroy it",
+      ),
+    ]);
+    expect(faultsWith("model.endpoint", endpoint, { takeOver: true })).toEqual([
+      expect.stringContaining(
+        "allowed: nothing beside takeOver: the original's endpoint is taken over, and would be destroyed",
+      ),
+    ]);
+    expect(() => loadConfig(settings({ model: { endpoint } }), {}, [], { dev: { current: "config.ts" } })).toThrow(
+      "allowed: nothing while releases.json has a release of dev: it is of an endpoint that is made here",
+    );
+  });
+});
+
+describe("the container's environment variables", () => {
+  const image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/our-own:1";
+
+  test("go with an image of one's own", () => {
+    const model = dev({ model: { image, environment: { HF_TASK: "text-classification" } } }).model;
+    expect(model).toMatchObject({ image, environment: { HF_TASK: "text-classification" } });
+  });
+
+  test.each([
+    ["1A", "b", 'got "1A"; allowed: 1 to 1024 characters: letters, digits and underscores, no digit first (https://'],
+    ["SAGEMAKER_PROGRAM", "a.py", 'got "SAGEMAKER_PROGRAM"; allowed: another name than SAGEMAKER_CONTAINER_LOG_LEVEL,'],
+    ["A", "é".repeat(513), "got a longer text; allowed: 0 to 1024 bytes (https://"],
+    ["A", 1, "got 1; allowed: a text"],
+  ])("have names and values that SageMaker takes: not %s=%j", (name, value, fault) => {
+    expect(faultsWith("model.environment", { [name]: value })).toEqual([expect.stringContaining(fault)]);
+  });
+
+  test("are as many as SageMaker takes", () => {
+    const many = (count: number, value = "") =>
+      faultsWith(
+        "model.environment",
+        Object.fromEntries(Array.from({ length: count }, (_, place) => [`A${place}`, value])),
+      );
+    expect(many(96)).toEqual([]);
+    expect(many(97)).toEqual([
+      expect.stringContaining(
+        "environments.dev.model.environment: got 97 variables; allowed: 96 beside the 4 that are set in any case (https://",
+      ),
+    ]);
+    expect(many(32, "a".repeat(1024))).toEqual([
+      expect.stringContaining(
+        "got 32854 bytes of names and values; allowed: 0 to 32768 bytes with those that are set in any case (https://",
+      ),
+    ]);
+  });
+});
