@@ -161,9 +161,14 @@ const envelopeOf = (json: string): string | undefined => {
 
 const none = 'a request must be a JSON object such as {"id": "7"}, got';
 
-/** The members of a request's text. @throws InvalidRequest where it is no object, or an envelope */
+/** @throws InvalidRequest where a request's text is no JSON */
+const asJson = (text: string): string => {
+  if (isJson(text)) return text;
+  throw new InvalidRequest(`${none} ${quoted(text)}`);
+};
+
+/** The members of a request's JSON. @throws InvalidRequest where it is no object, or an envelope */
 const readMembers = (text: string): readonly Member[] => {
-  if (!isJson(text)) throw new InvalidRequest(`${none} ${quoted(text)}`);
   const envelope = envelopeOf(text);
   if (envelope !== undefined) throw new InvalidRequest(envelope);
   const members = membersOf(text);
@@ -231,7 +236,7 @@ const kindOf = (json: string) =>
 
 const requestNames: readonly string[] = ["id", "requestId", "jobId", "features"];
 
-/** Reads a request of these fields. @throws InvalidRequest with all its faults */
+/** Reads a request of these fields from JSON. @throws InvalidRequest with all its faults */
 const readRequest = (text: string, fields: readonly string[], carried: CarriedFeatures | undefined) => {
   const members = readMembers(text);
   const given = new Map(members.map(({ name, text }) => [name, text]));
@@ -292,7 +297,7 @@ export const parseNewRequests = (
   text: string,
   carried: CarriedFeatures,
 ): AskedRequest | InvalidRequest | (AskedRequest | InvalidRequest)[] => {
-  const elements = guarded(() => (isJson(text) ? elementsOf(text) : undefined));
+  const elements = guarded(() => elementsOf(asJson(text)));
   if (elements === undefined) return readNewRequest(text, carried);
   if (elements.length >= 1 && elements.length <= 1_000) {
     return elements.map((element) => readNewRequest(element, carried));
@@ -318,7 +323,7 @@ const messageNames = [...requestNames, "requestedAt"];
 export const parseRequest = (message: Message, carried?: CarriedFeatures): PredictionRequest =>
   guarded(() => {
     const { messageId, sentAt } = message;
-    const read = readRequest(message.body, messageNames, carried);
+    const read = readRequest(asJson(message.body), messageNames, carried);
     const { id: inputId, requestId = messageId, jobId, requestedAt, features } = read;
     const body = signed(message, read.members);
     const bytes = bytesOf(body);

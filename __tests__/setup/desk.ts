@@ -32,6 +32,16 @@ import { createQueue, sqsClient, sqsUrl } from "./queues";
 const services = ["REDSHIFT_DATA", "SAGEMAKER_FEATURESTORE_RUNTIME", "SAGEMAKER_RUNTIME", "SQS"] as const;
 export type Service = (typeof services)[number];
 
+/** Of a function's environment; undefined takes a usual one away. */
+type Variables = Readonly<Record<string, string | undefined>>;
+
+const told = (variables: Variables) =>
+  Object.fromEntries(
+    Object.entries(variables).flatMap(([name, value]): [string, string][] =>
+      value === undefined ? [] : [[name, value]],
+    ),
+  );
+
 /** AWS on this desk for one test file: a database, queues and stand-ins of its own, each of which can be hindered. */
 export const startDesk = async ({ model, isolation }: { model: Model } & Pick<RedshiftDataOptions, "isolation">) => {
   const { features: modelFeatures } = usualContract;
@@ -116,7 +126,7 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
   const functions: { stop(): Promise<void> }[] = [];
   const start = (
     name: "worker" | "api",
-    environment: Record<string, string>,
+    environment: Variables,
     options: Partial<FunctionOptions> = {},
     contract = usualContract,
   ) => {
@@ -126,7 +136,7 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
       timeoutSeconds: 30,
       memoryMegabytes: 512,
       logFile,
-      environment: {
+      environment: told({
         AWS_REGION: operator.region,
         AWS_ACCESS_KEY_ID: roles[name],
         AWS_SECRET_ACCESS_KEY: "secret",
@@ -135,7 +145,7 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
         LAMBDA_TASK_ROOT: codeWith(contract),
         ...endpoints,
         ...environment,
-      },
+      }),
       ...options,
     });
     functions.push(started);
@@ -164,11 +174,7 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
         }),
       ),
     /** A worker that returns messages without delay. `environment` goes above the usual, as does `contract`. */
-    worker: (
-      options: Partial<FunctionOptions> = {},
-      environment: Record<string, string> = {},
-      contract?: ModelContract,
-    ) =>
+    worker: (options: Partial<FunctionOptions> = {}, environment: Variables = {}, contract?: ModelContract) =>
       start(
         "worker",
         {
@@ -188,7 +194,7 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
         options,
         contract,
       ),
-    api: (options: Partial<FunctionOptions> = {}, environment: Record<string, string> = {}) =>
+    api: (options: Partial<FunctionOptions> = {}, environment: Variables = {}) =>
       start("api", { FEATURE_GROUP_NAME: group.name, QUEUE_URL: queueUrl, ...environment }, options),
     /** Rows of the warehouse. */
     rows: async (sql: string, values: string[] = []) => (await database.query(sql, values)).rows,
