@@ -3,8 +3,8 @@ import { writtenReleases } from "./config/releases";
 import { type Config, readConfig, type Settings } from "./config/schema";
 
 /**
- * What your team edits. Every field that is left out has its default; `EnvironmentSettings` in config/schema.ts lists
- * them all, a file each. Names get the prefix and the environment's name in front: `poc-dev-inference_queue`.
+ * What your team edits. Every field that is left out has its default; config/environment.ts and the sections
+ * beside it list them all. Names get the prefix and the environment's name in front: `poc-dev-inference_queue`.
  */
 const ours: Settings = {
   project: "ai-deployment-bootcamp",

@@ -10,6 +10,7 @@ import {
   outputTypes,
   requestFormats,
 } from "../contract/model-contract";
+import { predictionColumns } from "../contract/prediction-table";
 import { callBytes } from "../contract/wire-format";
 import { defaultContract } from "./default-model";
 import { group, nameRule, oneOf, type Refusal, refusalsBy, refuse, ruled, show, text, yesOrNo } from "./faults";
@@ -25,17 +26,7 @@ const features: Range = {
 };
 
 /** The columns of `prediction_results`, which `prediction_values` has before those of the contract. */
-const ownColumns = [
-  "request_id",
-  "input_id",
-  "job_id",
-  "output",
-  "endpoint",
-  "variant",
-  "model_release",
-  "requested_at",
-  "predicted_at",
-];
+const ownColumns: readonly string[] = Object.values(predictionColumns).map(({ name }) => name);
 
 const outputs: Range = {
   min: 0,
