@@ -94,19 +94,14 @@ export async function openCsv(path: string, { delimiter, signal }: CsvOptions = 
     const { bytesRead } = await handle.read(head, 0, headBytes, 0);
     mustBeText(name, head.subarray(0, bytesRead));
     const dialect = dialectOf(head.toString("utf8", 0, bytesRead), delimiter);
-    const all = () => rowsIn(name, chunksOf(handle), dialect);
-    const first = await all().next();
+    const first = await rowsIn(name, chunksOf(handle), dialect, true).next();
     return {
       name,
       isPipe,
       delimiter: dialect.delimiter,
       identity,
       header: first.value ?? undefined,
-      rows: async function* () {
-        const rows = all();
-        await rows.next();
-        yield* rows;
-      },
+      rows: () => rowsIn(name, chunksOf(handle), dialect, false),
       copyTo: (copy) => writeFile(copy, chunksOf(handle)),
       close: () => handle.close(),
     };
@@ -284,16 +279,18 @@ function scan(text: string, start: number, delimiter: string, isLast: boolean): 
 
 const [quote, newline, carriageReturn] = [34, 10, 13];
 
-/** Reads all rows, the header too. */
+/** Reads all rows, with the header or without. */
 async function* rowsIn(
   name: string,
   chunks: AsyncIterable<Buffer>,
   { delimiter, skipped }: Dialect,
+  withHeader: boolean,
 ): AsyncGenerator<CsvRow, void, undefined> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let text = "";
   let line = 1;
   let toSkip = skipped;
+  let isBelow = withHeader;
   let held: Buffer = Buffer.alloc(0); // what the decoder may hold of the chunk before
 
   function* take(more: string, isLast: boolean): Generator<CsvRow> {
@@ -313,7 +310,10 @@ async function* rowsIn(
         throw new InvalidCsv(`${name}:${placeAfter(line, text.slice(start, at))}: ${reason}`);
       }
       const { values, starts, end, hasBreaks } = row;
-      if (values.some((value) => value.trim() !== "")) yield { line, values, text: text.slice(start, end), starts };
+      if (values.some((value) => value.trim() !== "")) {
+        if (isBelow) yield { line, values, text: text.slice(start, end), starts };
+        isBelow = true;
+      }
       line += hasBreaks ? breaksIn(text.slice(start, end)) : 1;
       start = end;
     }
@@ -373,17 +373,6 @@ function placeAfter(line: number, text: string): string {
 /** `line:column` of a value of a row; of the row's start where it has no such value. */
 export const placeOf = ({ line, text, starts }: CsvRow, value = 0) =>
   placeAfter(line, text.slice(0, starts[value] ?? 0));
-
-/** Reads the rows of a CSV file, the header as the first of them. @throws as {@link openCsv} and its rows do */
-export async function* readCsv(path: string): AsyncGenerator<CsvRow, void, undefined> {
-  const file = await openCsv(path);
-  try {
-    if (file.header !== undefined) yield file.header;
-    yield* file.rows();
-  } finally {
-    await file.close();
-  }
-}
 
 /** A text without what nobody sees around it. */
 export const trimmed = (text: string) => text.replace(/^[\s\p{DI}\p{Cc}]+|[\s\p{DI}\p{Cc}]+$/gu, "");

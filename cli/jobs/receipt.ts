@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { columnsOf, csvLine, InvalidCsv, readCsv } from "./csv";
+import { columnsOf, csvLine, InvalidCsv, openCsv, placeOf } from "./csv";
 
 /** A request that was put on the queue. */
 export interface ReceiptEntry {
@@ -31,14 +31,18 @@ export const receiptLine = ({ id, requestId, jobId }: ReceiptEntry) => csvLine([
  * @throws InvalidCsv where it is none, with its line
  */
 export async function* readReceipt(path: string): AsyncGenerator<ReceiptEntry, void, undefined> {
-  const rows = readCsv(path);
-  const header = (await rows.next()).value ?? undefined;
-  const { valueIn } = columnsOf(path, header, { required: columns });
-  for await (const row of rows) {
-    const [id, requestId, jobId] = columns.map((column) => valueIn(row, column));
-    if (!id || !requestId || !jobId) {
-      throw new InvalidCsv(`${path}:${row.line}: a row of a receipt has ${columns.join(", ")}, and none of them empty`);
+  const file = await openCsv(path);
+  try {
+    const { valueIn } = columnsOf(path, file.header, { required: columns });
+    for await (const row of file.rows()) {
+      const [id, requestId, jobId] = columns.map((column) => valueIn(row, column));
+      if (!id || !requestId || !jobId) {
+        const place = `${path}:${placeOf(row)}`;
+        throw new InvalidCsv(`${place}: a row of a receipt has ${columns.join(", ")}, and none of them empty`);
+      }
+      yield { id, requestId, jobId };
     }
-    yield { id, requestId, jobId };
+  } finally {
+    await file.close();
   }
 }

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Pipeline } from "../connection";
 import { whole } from "../numbers";
-import { type CsvFile, columnsOf, nameOf, readCsv } from "./csv";
+import { type CsvFile, columnsOf, nameOf, openCsv } from "./csv";
 import { type Inputs, openInputs } from "./feature-rows";
 import { type IngestOutcome, ingestFeatures, rejectsOf } from "./features-ingest";
 import { journalOf } from "./journal";
@@ -84,17 +84,24 @@ function tellOutcome(what: string, { rows, accepted, rejected, rejectsFile, note
 /** The ids of all rows but the rejected ones, in their order. */
 async function* idsWritten(inputs: Inputs, rejectsFile: string | undefined): AsyncGenerator<string, void, undefined> {
   const rejected = rejectsFile === undefined ? undefined : linesIn(rejectsFile, inputs.rejectColumns[0]);
-  let next = (await rejected?.next())?.value ?? undefined;
-  for await (const { features, source } of inputs.rows()) {
-    if (source.line !== next) yield features.id;
-    else next = (await rejected?.next())?.value ?? undefined;
+  try {
+    let next = (await rejected?.next())?.value ?? undefined;
+    for await (const { features, source } of inputs.rows()) {
+      if (source.line !== next) yield features.id;
+      else next = (await rejected?.next())?.value ?? undefined;
+    }
+  } finally {
+    await rejected?.return();
   }
 }
 
 /** The lines that the rows of a rejects file had in their own, in its order. */
 async function* linesIn(rejectsFile: string, column: string): AsyncGenerator<number, void, undefined> {
-  const rows = readCsv(rejectsFile);
-  const header = (await rows.next()).value ?? undefined;
-  const { valueIn } = columnsOf(rejectsFile, header, { required: [column] });
-  for await (const row of rows) yield Number(valueIn(row, column));
+  const file = await openCsv(rejectsFile);
+  try {
+    const { valueIn } = columnsOf(rejectsFile, file.header, { required: [column] });
+    for await (const row of file.rows()) yield Number(valueIn(row, column));
+  } finally {
+    await file.close();
+  }
 }

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { type CsvRow, csvLine, openCsv, placeOf, readCsv, withCsv } from "../../../cli/jobs/csv";
+import { type CsvRow, csvLine, openCsv, placeOf, withCsv } from "../../../cli/jobs/csv";
 
 let folder: string;
 beforeAll(async () => {
@@ -108,11 +108,8 @@ test("a character that a file's end cuts through is told", async () => {
 });
 
 test("says which file cannot be read, and why", async () => {
-  const read = async (path: string) => {
-    for await (const _ of readCsv(path));
-  };
-  await expect(read(join(folder, "none.csv"))).rejects.toThrow(
+  await expect(openCsv(join(folder, "none.csv"))).rejects.toThrow(
     `cannot read ${join(folder, "none.csv")}: there is no such file`,
   );
-  await expect(read(folder)).rejects.toThrow(`cannot read ${folder}: it is a folder`);
+  await expect(openCsv(folder)).rejects.toThrow(`cannot read ${folder}: it is a folder`);
 });

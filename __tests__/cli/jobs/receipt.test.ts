@@ -35,26 +35,26 @@ test("other columns and another order are no matter", async () => {
 });
 
 test.each([
-  ["an empty file", "", "receipt.csv:1: the file is empty; the columns are id, request_id, job_id"],
+  ["an empty file", "", "receipt.csv:1:1: the file is empty; the columns are id, request_id, job_id"],
   [
     "missing columns",
     "id\n7\n",
-    "receipt.csv:1: the header lacks request_id, job_id; the columns are id, request_id, job_id",
+    "receipt.csv:1:1: the header lacks request_id, job_id; the columns are id, request_id, job_id",
   ],
   [
     "an empty value, where the row starts",
     'id,request_id,job_id\n"7\n8",r,j\n9,,j\n',
-    "receipt.csv:4: a row of a receipt has id, request_id, job_id, and none of them empty",
+    "receipt.csv:4:1: a row of a receipt has id, request_id, job_id, and none of them empty",
   ],
   [
     "an open quote",
     'id,request_id,job_id\n7,r,j\n"8,r,j\n',
-    "receipt.csv:3: the quote that opens here is never closed",
+    "receipt.csv:3:1: the quote that opens here is never closed",
   ],
   [
     "other text than UTF-8",
     Buffer.from("id,request_id,job_id\n7,r,j\n\xe9,r,j\n", "latin1"),
-    "receipt.csv:3: not UTF-8 text; save the file as UTF-8",
+    "receipt.csv:3:1: the byte E9 is no UTF-8; the file may be Windows-1252 or Latin-1; save it as UTF-8",
   ],
 ])("refuses %s", async (_, content, message) => {
   await expect(read(content)).rejects.toThrow(new Error(message));
