@@ -291,7 +291,7 @@ const readNewRequest = (text: string, carried: CarriedFeatures): AskedRequest | 
 /**
  * Reads what a client asks for: a request in JSON with `id`, and `requestId`, `jobId` and `features` where it has them,
  * or an array of up to 1,000 of them. Each is given as it was asked for, or as an InvalidRequest with every fault of it.
- * @throws InvalidRequest for an array that is empty or longer
+ * @throws InvalidRequest for what is no JSON, and for an array that is empty or longer
  */
 export const parseNewRequests = (
   text: string,

@@ -89,6 +89,37 @@ describe("POST /predict", () => {
     expect(answer.body).toEqual({ error: { code: "invalid_request", message } });
   });
 
+  test("hands on the features that a request carries, to the digit", async () => {
+    const body = '{"id":"7","requestId":"carrying","features":{"city":"Köln","age":9007199254740993,"income":1.50}}';
+    expect((await call("POST", "/predict", body)).status).toBe(202);
+    const [message] = await desk.take(desk.queueUrl, 1);
+    expect(message?.body).toContain('"features":{"age":9007199254740993,"income":1.50,"city":"Köln"}');
+  });
+
+  test("refuses features that are not the contract's, and shows none of their content", async () => {
+    const { status, body } = await call("POST", "/predict", { id: "7", features: { age: "secret", town: "secret" } });
+    expect(status).toBe(400);
+    const message =
+      'features must have city; features: age must be a whole number of 64 bits, got a string; features has no "town", only age, income, city';
+    expect(body).toEqual({ error: { code: "invalid_request", message } });
+  });
+
+  test("refuses a request whose message SQS could not hold, with sizes", async () => {
+    const features = { age: 1, city: "\u0001".repeat(350_000) };
+    const { status, body } = await call("POST", "/predict", { id: "7", features });
+    expect(status).toBe(400);
+    expect(body).toMatchObject({ error: { message: expect.stringContaining("at most 1,040,384 UTF-8 bytes") } });
+  });
+
+  test("asks every request for its features where there is no feature group", async () => {
+    const alone = desk.api({}, { FEATURE_GROUP_NAME: undefined });
+    const event = { httpMethod: "POST", resource: "/predict", path: "/predict", body: '{"id":"7"}' };
+    expect(await alone.invoke(event)).toMatchObject({
+      statusCode: 400,
+      body: expect.stringContaining("there is no feature group, so every request carries its features"),
+    });
+  });
+
   test("reads a body that came in base64", async () => {
     const event = { httpMethod: "POST", resource: "/predict", path: "/predict", isBase64Encoded: true };
     const body = Buffer.from('{"id":"é","requestId":"encoded"}').toString("base64");
@@ -279,7 +310,7 @@ describe("POST /predict with an array", () => {
     expect(given).toEqual([{ id: "7", requestId: "a" }]);
   });
 
-  test.each([{ id: "8" }, { id: "7", jobId: "job-1" }])(
+  test.each([{ id: "8" }, { id: "7", jobId: "job-1" }, { id: "7", features: { age: 1, city: "Köln" } }])(
     "refuses one that has the request id of another request: %j",
     async (other) => {
       const given = queueWithout();

@@ -179,6 +179,7 @@ test.each([
   ...Object.values(post.operation.requestBody?.content["application/json"].examples ?? {}).map(({ value }) => value),
   { id: "a".repeat(1_024), requestId: "b".repeat(128), jobId: "c".repeat(128) },
   { id: " 7" },
+  { id: "7", features: { age: "9223372036854775807", income: null, city: "Lyon" } },
   Array.from({ length: 1_000 }, () => ({ id: "7" })),
 ])("a body that the document allows is accepted: %#", async (body) => {
   expect(faultsOf(pointerOf(...post.keys, "requestBody"), body)).toEqual([]);
@@ -197,6 +198,8 @@ test.each([
   { id: "7", requestId: "b".repeat(129) },
   { id: "7", jobId: "c".repeat(129) },
   { id: "7", requestID: "b" },
+  { id: "7", features: [] },
+  { id: "7", features: { age: 36, city: ["Lyon"] } },
   [],
   [{}],
   Array.from({ length: 1_001 }, () => ({ id: "7" })),

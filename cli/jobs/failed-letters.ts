@@ -35,6 +35,12 @@ interface Group {
 
 const idsShown = 5;
 
+/** The most characters of an id and of a reason in the table: what others put into the queue may be huge. */
+const [idCharacters, reasonCharacters] = [100, 1_000];
+
+const cut = (text: string, characters: number) =>
+  cellOf(text.length > characters ? `${text.slice(0, characters)}…` : text);
+
 /** What lies in the dead-letter queue, grouped by why, the most frequent first. It stays there. */
 export async function showFailed(pipeline: Pipeline, asJson: boolean, signal: AbortSignal): Promise<void> {
   const groups = new Map<string, Group>();
@@ -75,11 +81,11 @@ function tableOf(groups: readonly Group[]): string {
   });
   for (const { code, reason, letters } of groups) {
     const ids = new Set(letters.flatMap(({ id }) => id ?? []));
-    const some = [...ids].slice(0, idsShown).map(cellOf);
+    const some = [...ids].slice(0, idsShown).map((id) => cut(id, idCharacters));
     table.push([
       whole(letters.length),
       code,
-      cellOf(reason),
+      cut(reason, reasonCharacters),
       [...some, ...(ids.size > idsShown ? ["…"] : [])].join(" "),
     ]);
   }

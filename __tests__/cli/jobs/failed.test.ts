@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ChangeMessageVisibilityCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { parse } from "csv-parse/sync";
+import fc from "fast-check";
 import { z } from "zod";
 import { operator } from "../../../local/credentials";
 import { type OnTheWay, startPassage } from "../../../local/passage";
@@ -12,6 +13,7 @@ import { FeatureStore } from "../../../pipeline/features";
 import { QueueWalk } from "../../../pipeline/queue-walk";
 import { DeadLetterQueue } from "../../../pipeline/requests";
 import { Results } from "../../../pipeline/results";
+import { anyBody } from "../../setup/any-body";
 import { type LocalPipeline, startLocalPipeline } from "../../setup/local-pipeline";
 import { atTerminal } from "../../setup/program";
 
@@ -108,6 +110,30 @@ describe("failed", () => {
     expect(await pipeline.run("failed")).toMatchObject({ status: 0, stdout: "", stderr: "There is no dead letter.\n" });
   });
 
+  test("shows, exports and leaves whatever lies there", async () => {
+    const bodies = [
+      `${"[".repeat(100_000)}${"]".repeat(100_000)}`,
+      `{"id":${"[".repeat(100_000)}${"]".repeat(100_000)},"requestId":"nested"}`,
+      ...fc.sample(anyBody, { numRuns: 30, seed: 12 }),
+    ];
+    for (const body of bodies) {
+      await sqs.send(new SendMessageCommand({ QueueUrl: pipeline.aws.deadLetterQueueUrl, MessageBody: body || " " }));
+    }
+    expect(await pipeline.run("failed")).toMatchObject({
+      status: 0,
+      stderr: expect.stringContaining("32 dead letters"),
+    });
+    const { status, stdout } = await pipeline.run("failed", "export", "--format", "ndjson");
+    expect(status).toBe(0);
+    const exported = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line).body);
+    expect(exported.sort()).toEqual(bodies.map((body) => body || " ").sort());
+    const redriven = await pipeline.run("failed", "redrive");
+    expect(redriven).toMatchObject({ status: 2, stderr: expect.stringContaining("being no request") });
+  });
+
   test("says how many are hidden, since another command looks at them", async () => {
     for (const id of ["1", "2"]) await bury(bodyOf(`hidden ${id}`, id), "reason", "endpoint_failed");
     let ended: Awaited<ReturnType<typeof pipeline.run>> | undefined;
@@ -134,6 +160,13 @@ describe("failed redrive", () => {
     const [prediction] = await results().ofJob("back");
     expect(prediction?.requestedAt).toEqual(new Date("2026-01-31T12:00:00.000Z"));
     expect((await lying()).map(({ body }) => body)).toEqual(["no request"]);
+  });
+
+  test("sends back to the letter what a request carries", async () => {
+    const features = '{ "seq_0" : "A cat sat.", "seq_1":"A c\\u0061t sat." }';
+    await bury(`{"id":"none","requestId":"carried","jobId":"carried","features":${features}}`, "r", "endpoint_failed");
+    expect(await pipeline.run("failed", "redrive")).toMatchObject({ status: 0 });
+    expect(await answered("carried", 1)).toEqual(["carried"]);
   });
 
   test.each([
