@@ -5,15 +5,17 @@ import { InferenceStack } from "./stacks/inference-stack";
 import { StateStack } from "./stacks/state-stack";
 
 try {
-  // `--take-over dev` shows what `takeOver: true` would make of an environment, without an edit.
-  const { values } = parseArgs({ options: { "take-over": { type: "string", multiple: true, default: [] } } });
+  // `--take-over dev` shows what `takeOver: true` would make of an environment, without an edit. `--forget ADDRESS` names
+  // a feature group in a state, whose contract nothing here knows: AWS keeps it.
+  const several = { type: "string" as const, multiple: true as const, default: [] };
+  const { values } = parseArgs({ options: { "take-over": several, forget: several } });
   const { shared, environments } = loadConfig(undefined, process.env, values["take-over"]);
 
   // CDKTF would ask Terraform for its version, and synthesizing needs none: each stack says which one it wants.
   const app = new App({ skipValidation: true });
   new StateStack(app, "state", shared);
   for (const environment of Object.values(environments)) {
-    new InferenceStack(app, `inference-${environment.name}`, shared, environment);
+    new InferenceStack(app, `inference-${environment.name}`, shared, environment, values.forget);
   }
   app.synth();
 } catch (error) {

@@ -57,6 +57,7 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
   const tagging = { StringEquals: { "aws:RequestTag/Project": tag } };
 
   const buckets = [stateBucket, modelBucket].map((bucket) => `arn:aws:s3:::${bucket}`);
+  const contracts = [`arn:aws:s3:::${modelBucket}/contracts/${prefix}-*`];
   const roles = [iam(`role/${prefix}-*`)];
   const logGroups = ours(
     "logs",
@@ -96,6 +97,7 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
         "aws_s3_bucket_public_access_block",
         "aws_s3_bucket_server_side_encryption_configuration",
         "aws_s3_bucket_versioning",
+        "aws_s3_object",
       ],
       plan: [
         {
@@ -118,6 +120,7 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
           ],
           resources: buckets,
         },
+        { actions: ["s3:GetObject", "s3:GetObjectTagging"], resources: contracts },
       ],
       apply: [
         {
@@ -133,6 +136,18 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
           ],
           resources: buckets,
         },
+        {
+          // Terraform deletes an object with all its versions.
+          actions: [
+            "s3:DeleteObject",
+            "s3:DeleteObjectTagging",
+            "s3:DeleteObjectVersion",
+            "s3:PutObject",
+            "s3:PutObjectTagging",
+          ],
+          resources: contracts,
+        },
+        { actions: ["s3:ListBucketVersions"], resources: [`arn:aws:s3:::${modelBucket}`] },
       ],
     },
     iam: {

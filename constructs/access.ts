@@ -60,28 +60,26 @@ export function policyDocument(statements: PolicyStatement[]): string {
 
 /**
  * The policy of a queue or a bucket that refuses everybody who comes by plain HTTP, as JSON.
- * @param refused actions that it refuses to everybody else too, by the name of the statement that does
+ * @param more further statements that refuse something to everybody
  */
-export function tlsOnlyPolicy(
-  service: "sqs" | "s3",
-  resources: string[],
-  refused: Record<string, string[]> = {},
-): string {
-  const deny = (Sid: string, Action: string | string[]) => ({
-    Sid,
-    Effect: "Deny",
-    Principal: "*",
-    Action,
+export function tlsOnlyPolicy(service: "sqs" | "s3", resources: string[], more: readonly Refusal[] = []): string {
+  const tlsOnly = {
+    Sid: "DenyPlainHttp",
+    Action: `${service}:*`,
     Resource: resources,
-  });
+    Condition: { Bool: { "aws:SecureTransport": "false" } },
+  };
   return JSON.stringify({
     Version: "2012-10-17",
-    Statement: [
-      { ...deny("DenyPlainHttp", `${service}:*`), Condition: { Bool: { "aws:SecureTransport": "false" } } },
-      ...Object.entries(refused).map(([sid, actions]) => deny(sid, actions)),
-    ],
+    Statement: [tlsOnly, ...more].map((statement) => ({ Effect: "Deny", Principal: "*", ...statement })),
   });
 }
+
+/** What a bucket refuses: actions on some resources, or on all but some. */
+export type Refusal = { readonly Sid: string; readonly Action: string[] } & (
+  | { readonly Resource: string[] }
+  | { readonly NotResource: string[] }
+);
 
 /** The trust policy by which an AWS service, as `lambda.amazonaws.com`, takes on a role. */
 export function trustPolicy(service: string): string {

@@ -1,6 +1,6 @@
 import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { Construct } from "constructs";
-import type { ModelEndpoint } from "./model-endpoint";
+import type { Endpoint } from "./model-endpoint";
 import type { PredictionApi } from "./prediction-api";
 import type { QueueWorker } from "./queue-worker";
 
@@ -8,7 +8,7 @@ export interface AlarmsProps {
   /** Starts the name of every alarm. */
   readonly name: string;
   readonly inference: QueueWorker;
-  readonly model: ModelEndpoint;
+  readonly model: Endpoint;
   readonly api: PredictionApi;
   /** How long the queue keeps a request, in seconds. */
   readonly messageRetentionSeconds: number;
@@ -78,15 +78,18 @@ export class Alarms extends Construct {
         threshold: 1,
         periods: 2,
       },
-      endpoint_fails: {
-        description: "The model's container answers with 5xx. See the endpoint's log.",
-        namespace: "AWS/SageMaker",
-        metric: "Invocation5XXErrors",
-        statistic: "Sum",
-        dimensions: { EndpointName: model.endpoint.name, VariantName: model.variantName },
-        threshold: 1,
-        periods: 2,
-      },
+      // SageMaker counts by variant alone, and no alarm can search for one. `worker_fails` and `requests_return` ring in any case.
+      ...(model.variantName !== undefined && {
+        endpoint_fails: {
+          description: "The model's container answers with 5xx. See the endpoint's log.",
+          namespace: "AWS/SageMaker",
+          metric: "Invocation5XXErrors",
+          statistic: "Sum",
+          dimensions: { EndpointName: model.endpointName, VariantName: model.variantName },
+          threshold: 1,
+          periods: 2,
+        },
+      }),
       api_fails: {
         description: "The API answers with 5xx. See its function's log.",
         namespace: "AWS/ApiGateway",

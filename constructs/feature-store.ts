@@ -2,17 +2,19 @@ import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { SagemakerFeatureGroup } from "@cdktf/provider-aws/lib/sagemaker-feature-group";
 import { Construct } from "constructs";
-import type { Feature } from "../contract/model-contract";
+import type { Feature, FeatureType } from "../contract/model-contract";
 import { type Access, allow, policyDocument, trustPolicy } from "./access";
 
 export interface FeatureStoreProps {
   readonly groupName: string;
+  /** The contract that the group's name carries, and so its address. @default none: it was there before there were others */
+  readonly contractId?: string;
   /** The features of an input, in the contract's order. */
   readonly features: readonly Feature[];
   /** Name of the role that Feature Store writes the offline store with. AWS replaces the group if it changes. */
   readonly roleName: string;
   /** The feature that names a record. */
-  readonly recordIdentifier: { readonly name: string; readonly type: "String" | "Integral" | "Fractional" };
+  readonly recordIdentifier: { readonly name: string; readonly type: FeatureType };
   /** The feature that says when a record became true; may be the record identifier itself. */
   readonly eventTime: { readonly name: string; readonly type: "String" | "Fractional" };
   /** Where to keep every version of every record, `s3://bucket/prefix`. @default online store only */
@@ -35,7 +37,8 @@ export class FeatureStore extends Construct {
     });
     const offline = offlineStoreS3Uri === undefined ? undefined : this.offlineStore(role, offlineStoreS3Uri);
     const keys = eventTime.name === recordIdentifier.name ? [recordIdentifier] : [recordIdentifier, eventTime];
-    this.group = new SagemakerFeatureGroup(this, "group", {
+    // Feature Store changes no feature of a group: other features are another group, beside this one.
+    this.group = new SagemakerFeatureGroup(this, props.contractId ? `group_${props.contractId}` : "group", {
       featureGroupName: props.groupName,
       recordIdentifierFeatureName: recordIdentifier.name,
       eventTimeFeatureName: eventTime.name,

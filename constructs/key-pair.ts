@@ -1,6 +1,5 @@
 import { KeyPair as Ec2KeyPair } from "@cdktf/provider-aws/lib/key-pair";
 import { Construct } from "constructs";
-import { parsePublicKey } from "../aws/public-key";
 
 export interface KeyPairProps {
   readonly name: string;
@@ -13,14 +12,12 @@ export class KeyPair extends Construct {
   /** What an instance is given as its `key_name`. */
   readonly keyName: string;
 
-  /** @throws if the public key is none that EC2 imports; the message never repeats the key */
   constructor(scope: Construct, id: string, { name, publicKey }: KeyPairProps) {
     super(scope, id);
     if (publicKey === undefined) {
       this.keyName = name;
       return;
     }
-    parsePublicKey(publicKey);
     this.keyName = new Ec2KeyPair(this, "key_pair", { keyName: name, publicKey }).keyName;
   }
 }

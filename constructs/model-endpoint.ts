@@ -9,6 +9,8 @@ import { SagemakerModel } from "@cdktf/provider-aws/lib/sagemaker-model";
 import { Construct } from "constructs";
 import { familyOf } from "../aws/instance-types";
 import { containerEnvironment } from "../aws/model-kinds";
+import type { ModelContract } from "../contract/model-contract";
+import { wireFormatOf } from "../contract/wire-format";
 import { type Access, allow, type PolicyStatement, policyDocument, trustPolicy } from "./access";
 
 /** A model artifact and what it runs on. */
@@ -29,7 +31,40 @@ export interface ServedModel {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-export interface ModelEndpointProps extends ServedModel {
+/** An endpoint that a model answers at, whoever makes it. */
+export interface Endpoint {
+  readonly endpointName: string;
+  /** The production variant that answers. @default whichever the endpoint chooses */
+  readonly variantName?: string;
+  /** Says which model answers. @default whoever asks looks it up */
+  readonly release?: string;
+  /** @default the log is none of this stack's */
+  readonly log?: CloudwatchLogGroup;
+  /**
+   * Where model and endpoint configuration are that were at addresses without a release, by those. Empty while something
+   * is there still.
+   */
+  readonly formerAddresses: Readonly<Record<string, string>>;
+  /** Lets its holder ask the model. */
+  invoke(): Access;
+}
+
+/** How an endpoint is asked. */
+export interface EndpointUse {
+  /** The most inputs of a call, where its format holds many. */
+  readonly instancesPerCall: number;
+  /** Calls that one function keeps in flight at the endpoint. */
+  readonly concurrency: number;
+}
+
+/** What whoever asks an endpoint is told. */
+export const askedBy = (endpointName: string, { instancesPerCall, concurrency }: EndpointUse) => ({
+  ENDPOINT_NAME: endpointName,
+  ENDPOINT_CONCURRENCY: String(concurrency),
+  INSTANCES_PER_CALL: String(instancesPerCall),
+});
+
+export interface ModelEndpointProps extends ServedModel, EndpointUse {
   readonly region: string;
   /** The names of model and endpoint configuration begin with these and end with what they hold. */
   readonly modelName: string;
@@ -40,10 +75,8 @@ export interface ModelEndpointProps extends ServedModel {
   readonly instanceCount: number;
   /** What was served before: its model and endpoint configuration stay. @default none was */
   readonly previous?: ServedModel;
-  /** The most inputs of a call, where its format holds many. */
-  readonly instancesPerCall: number;
-  /** Calls that one function keeps in flight at the endpoint. */
-  readonly concurrency: number;
+  /** How the model is asked. */
+  readonly contract: ModelContract;
   /** Keeps a sample of requests and answers under an S3 prefix without a slash at its end. @default none is kept */
   readonly dataCapture?: { readonly s3Uri: string; readonly samplingPercentage: number };
   readonly logRetentionDays: number;
@@ -59,17 +92,14 @@ const bakingSeconds = 300;
  * A model behind a SageMaker endpoint. A new artifact, image or instance reaches the endpoint without a gap, and what was
  * served before stays: SageMaker may take an update back when Terraform has ended.
  */
-export class ModelEndpoint extends Construct {
-  readonly endpoint: SagemakerEndpoint;
+export class ModelEndpoint extends Construct implements Endpoint {
+  readonly endpointName: string;
   readonly log: CloudwatchLogGroup;
   /** Says which model answers: changes with the artifact, the image and the container's settings. */
   readonly release: string;
   readonly variantName: string;
-  /**
-   * Where model and endpoint configuration are that were at addresses without a release, by those. Empty while something
-   * is there still.
-   */
   readonly formerAddresses: Readonly<Record<string, string>>;
+  private readonly endpoint: SagemakerEndpoint;
   private readonly role: IamRole;
   private readonly policy: IamRolePolicy;
 
@@ -132,6 +162,7 @@ export class ModelEndpoint extends Construct {
       deploymentConfig: alarm && deploymentConfig(alarm, props.instanceCount),
       dependsOn: [this.log],
     });
+    this.endpointName = this.endpoint.name;
     this.formerAddresses = served.every(({ id }) => id !== undefined)
       ? Object.fromEntries(
           [current.model, current.configuration].map((resource) => {
@@ -173,15 +204,17 @@ export class ModelEndpoint extends Construct {
       initialVariantWeight: 1,
     };
     const { dataCapture } = props;
+    const captureContentTypeHeader = capturedAsText(props.contract);
+    const captured = dataCapture && { dataCapture, captureContentTypeHeader };
     const configuration = new SagemakerEndpointConfiguration(this, `configuration${suffix}`, {
-      name: `${props.endpointConfigurationName}-${fingerprint({ release, ...variant, ...(dataCapture && { dataCapture }) })}`,
+      name: `${props.endpointConfigurationName}-${fingerprint({ release, ...variant, ...captured })}`,
       productionVariants: [{ ...variant, modelName: model.name }],
       dataCaptureConfig: dataCapture && {
         enableCapture: true,
         destinationS3Uri: dataCapture.s3Uri,
         initialSamplingPercentage: dataCapture.samplingPercentage,
         captureOptions: [{ captureMode: "Input" }, { captureMode: "Output" }],
-        captureContentTypeHeader: { jsonContentTypes: ["application/json"] },
+        captureContentTypeHeader,
       },
       lifecycle,
     });
@@ -208,9 +241,7 @@ export class ModelEndpoint extends Construct {
   /** Lets its holder ask the model. */
   invoke(): Access {
     return allow(["sagemaker:InvokeEndpoint"], this.endpoint.arn, {
-      ENDPOINT_NAME: this.endpoint.name,
-      ENDPOINT_CONCURRENCY: String(this.props.concurrency),
-      INSTANCES_PER_CALL: String(this.props.instancesPerCall),
+      ...askedBy(this.endpointName, this.props),
       MODEL_RELEASE: this.release,
     });
   }
@@ -233,6 +264,20 @@ function deploymentConfig(alarm: CloudwatchMetricAlarm, instanceCount: number): 
       },
       terminationWaitInSeconds: bakingSeconds,
     },
+  };
+}
+
+/**
+ * The content types of calls and answers that SageMaker keeps as text; all others it encodes by Base64
+ * (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CaptureContentTypeHeader.html).
+ */
+function capturedAsText(contract: ModelContract) {
+  const { contentType, accept } = wireFormatOf(contract);
+  const used = [...new Set([contentType, accept, "application/json"])];
+  const csvContentTypes = used.filter((type) => type === "text/csv");
+  return {
+    jsonContentTypes: used.filter((type) => /^application\/json(lines)?$/.test(type)),
+    ...(csvContentTypes.length > 0 && { csvContentTypes }),
   };
 }
 

@@ -3,7 +3,7 @@ import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
 import { SqsQueuePolicy } from "@cdktf/provider-aws/lib/sqs-queue-policy";
 import { SqsQueueRedriveAllowPolicy } from "@cdktf/provider-aws/lib/sqs-queue-redrive-allow-policy";
 import { Construct } from "constructs";
-import { limits, requireName, requireWithin } from "../aws/limits";
+import { deliveriesThrough, returnDelayFor } from "../contract/return-delay";
 import { type Access, allow, tlsOnlyPolicy } from "./access";
 import { NodeFunction, type NodeFunctionProps } from "./node-function";
 
@@ -18,26 +18,8 @@ export interface QueueWorkerProps extends NodeFunctionProps {
   /** The longest outage of what the worker stands on that no request is given up in, in seconds. */
   readonly survivedOutageSeconds: number;
   readonly messageRetentionSeconds: number;
-  /** Counted from the first sending, so it must not be shorter than the queue's own. */
+  /** Counted from the first sending. */
   readonly deadLetterRetentionSeconds: number;
-}
-
-/**
- * How long the worker lets a message rest that it returns, in seconds: `first`, twice as long each further time, up to
- * `longest`; of that, a random part of at least half, so that what failed together comes back apart.
- */
-export interface ReturnDelay {
-  readonly first: number;
-  readonly longest: number;
-}
-
-/** The deliveries that a message is given when it is to outlast an outage, even if every delay is as short as it can be. */
-export function deliveriesThrough(outageSeconds: number, { first, longest }: ReturnDelay): number {
-  let deliveries = 1;
-  for (let waited = 0; waited < outageSeconds; deliveries++) {
-    waited += Math.min(longest, first * 2 ** (deliveries - 1)) / 2;
-  }
-  return deliveries;
 }
 
 /** A queue and the one function that empties it. What keeps failing is kept apart, never lost. */
@@ -46,24 +28,10 @@ export class QueueWorker extends Construct {
   readonly deadLetterQueue: SqsQueue;
   readonly worker: NodeFunction;
 
-  /** @throws where AWS would refuse a name or a number, and where dead letters would be forgotten too soon */
   constructor(scope: Construct, id: string, props: QueueWorkerProps) {
     super(scope, id);
     const { queueName, timeoutSeconds, messageRetentionSeconds, deadLetterRetentionSeconds } = props;
-    requireName("queueName", queueName, limits.sqs.queueName);
-    requireWithin("messageRetentionSeconds", messageRetentionSeconds, limits.sqs.messageRetentionSeconds);
-    requireWithin("batchSize", props.batchSize, limits.eventSourceMapping.batchSize);
-    requireWithin("batchWindowSeconds", props.batchWindowSeconds, limits.eventSourceMapping.batchWindowSeconds);
-    requireWithin("maximumConcurrency", props.maximumConcurrency, limits.eventSourceMapping.maximumConcurrency);
-    if (deadLetterRetentionSeconds < messageRetentionSeconds) {
-      throw new Error(
-        `deadLetterRetentionSeconds must be at least messageRetentionSeconds (${messageRetentionSeconds}), ` +
-          `got ${deadLetterRetentionSeconds}: a message's age counts from its first sending`,
-      );
-    }
-
-    // A resting message must not expire: the worker sends it anew once half of its time is over.
-    const returnDelay = { first: 10, longest: Math.min(900, Math.floor(messageRetentionSeconds / 4)) };
+    const returnDelay = returnDelayFor(messageRetentionSeconds);
 
     this.deadLetterQueue = new SqsQueue(this, "dead_letter_queue", {
       name: `${queueName}-dead-letters`,

@@ -12,6 +12,8 @@ export interface VersionedBucketProps {
   readonly bucket: string;
   /** How long an overwritten or deleted object can be brought back. @default 90 */
   readonly oldVersionsExpireAfterDays?: number;
+  /** What may be deleted for good, as `contracts/*`: Terraform deletes an object of its own with all versions. @default nothing */
+  readonly deletable?: string;
 }
 
 /**
@@ -23,10 +25,11 @@ export class VersionedBucket extends Construct {
 
   constructor(scope: Construct, id: string, props: VersionedBucketProps) {
     super(scope, id);
-    const { oldVersionsExpireAfterDays = 90 } = props;
+    const { oldVersionsExpireAfterDays = 90, deletable } = props;
 
     this.bucket = new S3Bucket(this, "bucket", { bucket: props.bucket, lifecycle: { preventDestroy: true } });
     const bucket = this.bucket.id;
+    const all = [this.bucket.arn, `${this.bucket.arn}/*`];
     const versioning = new S3BucketVersioningA(this, "versioning", {
       bucket,
       versioningConfiguration: { status: "Enabled" },
@@ -44,9 +47,13 @@ export class VersionedBucket extends Construct {
     });
     new S3BucketPolicy(this, "policy", {
       bucket,
-      policy: tlsOnlyPolicy("s3", [this.bucket.arn, `${this.bucket.arn}/*`], {
-        DenyEmptying: ["s3:DeleteObjectVersion", "s3:DeleteBucket"], // deleting an object leaves its versions
-      }),
+      policy: tlsOnlyPolicy("s3", all, [
+        {
+          Sid: "DenyEmptying",
+          Action: ["s3:DeleteObjectVersion", "s3:DeleteBucket"], // deleting an object leaves its versions
+          ...(deletable === undefined ? { Resource: all } : { NotResource: [`${this.bucket.arn}/${deletable}`] }),
+        },
+      ]),
       dependsOn: [privateOnly], // S3 refuses to change both at once
     });
     new S3BucketLifecycleConfiguration(this, "expiry", {

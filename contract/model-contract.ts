@@ -65,3 +65,6 @@ export type ModelContract = z.infer<typeof modelContractSchema>;
 
 /** The name of the contract's file in the archive of each function that reads it. */
 export const contractFile = "contract.json";
+
+/** The key of the contract's object in the model bucket, for a pipeline whose names start with a prefix. */
+export const contractKey = (prefix: string) => `contracts/${prefix}.json`;

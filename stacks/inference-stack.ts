@@ -6,15 +6,17 @@ import type { Environment, Shared } from "../config";
 import { know } from "../constructs/access";
 import { ReadableStack } from "../constructs/addresses";
 import { Alarms } from "../constructs/alarms";
+import { ExistingEndpoint } from "../constructs/existing-endpoint";
 import { FeatureStore, knowGroup } from "../constructs/feature-store";
 import { KeyPair } from "../constructs/key-pair";
-import { ModelEndpoint } from "../constructs/model-endpoint";
+import { type Endpoint, ModelEndpoint } from "../constructs/model-endpoint";
 import { Network } from "../constructs/network";
 import { PredictionApi } from "../constructs/prediction-api";
 import { QueueWorker } from "../constructs/queue-worker";
 import { Warehouse } from "../constructs/warehouse";
+import { contractKey } from "../contract/model-contract";
 import { useAws } from "./aws";
-import { renamed, writeMoves } from "./moved";
+import { featureGroup, renamed, writeMoves } from "./moved";
 
 /**
  * The pipeline of one environment. Requests wait in a queue; a worker reads each input's features, asks the model,
@@ -22,23 +24,30 @@ import { renamed, writeMoves } from "./moved";
  * a person is needed.
  */
 export class InferenceStack extends ReadableStack {
-  constructor(scope: Construct, id: string, shared: Shared, environment: Environment) {
+  /**
+   * @param forget addresses of feature groups that may be in the state: those that this stack does not have leave it, and
+   * AWS keeps them with their records
+   */
+  constructor(scope: Construct, id: string, shared: Shared, environment: Environment, forget: readonly string[] = []) {
     super(scope, id);
     useAws(this, shared, environment.tags, environment.stateKey);
     const { region } = shared;
     const { logRetentionDays, takeOver } = environment;
 
     const { contract } = environment.model;
-    if (environment.features === false || environment.model.endpoint !== undefined) throw new Error("not made yet");
-    const features = new FeatureStore(this, "features", { ...environment.features, features: contract.features });
-    const model = new ModelEndpoint(this, "model", { ...environment.model, region, logRetentionDays });
+    const features =
+      environment.features &&
+      new FeatureStore(this, "features", { ...environment.features, features: contract.features });
+    const model: Endpoint = environment.model.endpoint
+      ? new ExistingEndpoint(this, "model", { ...environment.model, region })
+      : new ModelEndpoint(this, "model", { ...environment.model, region, logRetentionDays });
     const network = new Network(this, "network", { ...environment.network, region });
     const warehouse = new Warehouse(this, "warehouse", { ...environment.warehouse, contract, takeOver, network });
     const inference = new QueueWorker(this, "inference", {
       ...environment.inference,
       bundle: "dist/worker",
       logRetentionDays,
-      uses: [know(contract), features.read(), model.invoke(), warehouse.write()],
+      uses: [know(contract), ...(features ? [features.read()] : []), model.invoke(), warehouse.write()],
     });
     const api = new PredictionApi(this, "api", {
       ...environment.api,
@@ -54,12 +63,18 @@ export class InferenceStack extends ReadableStack {
       messageRetentionSeconds: environment.inference.messageRetentionSeconds,
       topicArn: environment.alarmTopicArn,
     });
-    const taken = { stage: api.stage, logs: [model.log, inference.worker.log], elsewhere: model.formerAddresses };
+    const taken = {
+      stage: api.stage,
+      logs: [...(model.log ? [model.log] : []), inference.worker.log],
+      elsewhere: model.formerAddresses,
+      without: features ? [] : ["features"],
+    };
     // The first release takes the place of what was deployed without one, unless that is kept.
     const replaced = environment.model.previous === undefined ? model.formerAddresses : {};
-    writeMoves(this, { ...renamed.inference, ...replaced }, takeOver ? taken : undefined);
+    writeMoves(this, { ...renamed.inference, ...replaced }, takeOver ? taken : undefined, [featureGroup, ...forget]);
     if (environment.preventDestroy) {
-      const lostForGood = [features.group, inference.queue, inference.deadLetterQueue, warehouse.cluster, api.restApi];
+      const queues = [inference.queue, inference.deadLetterQueue];
+      const lostForGood = [...(features ? [features.group] : []), ...queues, warehouse.cluster, api.restApi];
       for (const resource of lostForGood) resource.lifecycle = { ...resource.lifecycle, preventDestroy: true };
     }
     const keyPair = environment.keyPair && new KeyPair(this, "access", environment.keyPair);
@@ -68,20 +83,19 @@ export class InferenceStack extends ReadableStack {
       queue_url: inference.queue.url,
       dead_letter_queue_url: inference.deadLetterQueue.url,
       worker_function_name: inference.worker.function.functionName,
-      feature_group_name: features.group.featureGroupName,
-      endpoint_name: model.endpoint.name,
+      ...(features && { feature_group_name: features.group.featureGroupName }),
+      endpoint_name: model.endpointName,
       redshift_cluster_identifier: warehouse.cluster.clusterIdentifier,
       redshift_database_name: warehouse.databaseName,
     };
     // Too large for a parameter, which holds 4 KB: a contract may have thousands of features.
     const contractObject = new S3Object(this, "contract", {
       bucket: shared.modelBucket,
-      key: `contracts/${environment.prefix}.json`,
+      key: contractKey(environment.prefix),
       content: JSON.stringify(contract),
       contentType: "application/json",
     });
     // Whoever works with the pipeline finds it here, and needs no right to read Terraform's state, which holds secrets.
-    const { recordIdentifier, eventTime } = environment.features;
     new SsmParameter(this, "names", {
       name: environment.namesParameter,
       description: "Where offline-inference finds the pipeline",
@@ -90,15 +104,17 @@ export class InferenceStack extends ReadableStack {
         ...names,
         contract_url: `s3://${contractObject.bucket}/${contractObject.key}`,
         redshift_reader: warehouse.reader,
-        record_identifier: recordIdentifier,
-        event_time: eventTime,
+        ...(environment.features && {
+          record_identifier: environment.features.recordIdentifier,
+          event_time: environment.features.eventTime,
+        }),
       }),
     });
 
     const outputs = {
       api_url: api.stage.invokeUrl,
       ...names,
-      model_release: model.release,
+      ...(model.release !== undefined && { model_release: model.release }),
       redshift_cluster_url: warehouse.cluster.endpoint,
       ...(keyPair && { key_pair_name: keyPair.keyName }),
     };

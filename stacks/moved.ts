@@ -21,6 +21,9 @@ export type Fate =
   /** It leaves the state, and AWS keeps it. */
   | { readonly forgotten: string };
 
+/** The address of a feature group whose name carries no contract. */
+export const featureGroup = "aws_sagemaker_feature_group.features_group";
+
 const noPermission = "the function is handed just the permissions that it uses, in one policy of its role's";
 
 /** Every resource of the original, and what becomes of it. */
@@ -60,7 +63,7 @@ export const originalResources: Readonly<Record<string, Fate>> = {
       "it holds every role of the account that has AmazonRedshiftFullAccess, and destroying it would take the policy " +
       "from all of them; the worker's role alone is rid of it, by aws_iam_role_policy_attachments_exclusive",
   },
-  "aws_sagemaker_feature_group.paraphrase_fg": { to: "aws_sagemaker_feature_group.features_group" },
+  "aws_sagemaker_feature_group.paraphrase_fg": { to: featureGroup },
   "aws_iam_role.sagemaker_execution_role": { to: "aws_iam_role.features_role" }, // another role would replace the group
   "aws_iam_policy.sagemaker_execution_role_policy": { destroyed: "Feature Store needs none without an offline store" },
   "aws_iam_role_policy_attachment.sagemaker_execution_role_policy_attachment": {
@@ -87,6 +90,8 @@ export const originalResources: Readonly<Record<string, Fate>> = {
 export interface TakenOver {
   /** Where something is that the table above has elsewhere, by that address: a released model has another. */
   readonly elsewhere: Moves;
+  /** Ids of the constructs that the stack does without: what the original has of them is destroyed, or forgotten. */
+  readonly without: readonly string[];
   /** Exists, and the original's state did not hold it, since its deployment made it. */
   readonly stage: ApiGatewayStage;
   /** Exist if the endpoint and the function ever ran, which made them. */
@@ -96,26 +101,35 @@ export interface TakenOver {
 /**
  * Tells Terraform what was renamed and, where the original is taken over, what becomes of its resources and what else
  * is there. All of it may stay for good: what is in the state by then is left alone.
+ * @param forgotten addresses that leave the state while AWS keeps what is there, unless the stack has them
  * @throws when something would move to an address that the stack does not have
  */
-export function writeMoves(stack: TerraformStack, renames: Moves, original?: TakenOver) {
+export function writeMoves(
+  stack: TerraformStack,
+  renames: Moves,
+  original?: TakenOver,
+  forgotten: readonly string[] = [],
+) {
   const fates = Object.entries(original ? originalResources : {});
   const moves = Object.entries(renames);
   const addresses = stack.node.findAll().filter(TerraformResource.isTerraformResource).map(addressOf);
+  const left = new Set(forgotten.filter((address) => !addresses.includes(address)));
   const leadsOn = (to: string) => addresses.includes(to) || to in renames;
   for (const [from, fate] of fates) {
     if (!("to" in fate)) continue;
     const to = leadsOn(fate.to) ? fate.to : (original?.elsewhere[fate.to] ?? fate.to);
-    if (to !== from) moves.push([from, to]);
+    const isLeftOut = !leadsOn(to) && original?.without.some((id) => to.includes(`.${id}_`));
+    if (left.has(to)) left.add(from);
+    else if (to !== from && !isLeftOut) moves.push([from, to]);
   }
   for (const [from, to] of moves) {
     if (leadsOn(to)) continue;
     throw new Error(`stacks/moved.ts moves ${from} to ${to}, which ${stack.node.id} does not have`);
   }
-  const forgotten = fates.flatMap(([from, fate]) => ("forgotten" in fate ? [from] : []));
+  for (const [from, fate] of fates) if ("forgotten" in fate) left.add(from);
   const blocks = {
     moved: moves.map(([from, to]) => ({ from, to })),
-    removed: forgotten.map((from) => ({ from, lifecycle: { destroy: false } })),
+    removed: [...left].map((from) => ({ from, lifecycle: { destroy: false } })),
     import: original ? importsOf(stack, original) : [],
   };
   for (const [block, all] of Object.entries(blocks)) if (all.length > 0) stack.addOverride(block, all);

@@ -6,6 +6,7 @@ import { ApiGatewayLogging } from "../constructs/api-gateway-logging";
 import { GitHubAccess } from "../constructs/github-access";
 import { ModelCompilation } from "../constructs/model-compilation";
 import { VersionedBucket } from "../constructs/versioned-bucket";
+import { contractKey } from "../contract/model-contract";
 import { useAws } from "./aws";
 import { renamed, writeMoves } from "./moved";
 
@@ -19,7 +20,7 @@ export class StateStack extends ReadableStack {
     useAws(this, shared, shared.tags, "state/terraform.tfstate");
 
     const state = new VersionedBucket(this, "state", { bucket: shared.stateBucket });
-    const models = new VersionedBucket(this, "models", { bucket: shared.modelBucket });
+    const models = new VersionedBucket(this, "models", { bucket: shared.modelBucket, deletable: contractKey("*") });
     const compilation = new ModelCompilation(this, "model_compilation", {
       region: shared.region,
       roleName: `${shared.prefix}-model-compilation`,

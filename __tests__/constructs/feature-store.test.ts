@@ -3,24 +3,28 @@ import { FeatureStore, type FeatureStoreProps } from "../../constructs/feature-s
 import { granted, onlyResource, resourcesOf, roleStatementsOf, synth } from "../setup/synth";
 
 const plain: FeatureStoreProps = {
-  groupName: "pairs",
-  roleName: "pairs-role",
+  groupName: "applicants",
+  features: [
+    { name: "age", type: "Integral", optional: false },
+    { name: "city", type: "String", optional: true },
+  ],
+  roleName: "applicants-role",
   recordIdentifier: { name: "id", type: "String" },
   eventTime: { name: "event_time", type: "String" },
 };
 const featureStore = (props: Partial<FeatureStoreProps> = {}) =>
   synth((scope) => new FeatureStore(scope, "features", { ...plain, ...props }));
 
-test("holds two sentences by id, online", () => {
+test("holds the contract's features by id, in their order, online", () => {
   expect(featureStore()).toHaveResourceWithProperties(SagemakerFeatureGroup, {
-    feature_group_name: "pairs",
+    feature_group_name: "applicants",
     record_identifier_feature_name: "id",
     event_time_feature_name: "event_time",
     feature_definition: [
       { feature_name: "id", feature_type: "String" },
       { feature_name: "event_time", feature_type: "String" },
-      { feature_name: "seq_0", feature_type: "String" },
-      { feature_name: "seq_1", feature_type: "String" },
+      { feature_name: "age", feature_type: "Integral" },
+      { feature_name: "city", feature_type: "String" },
     ],
     online_store_config: { enable_online_store: true },
   });
@@ -32,8 +36,8 @@ test("can be defined as the original's is, with one number as id and event time"
     event_time_feature_name: "id",
     feature_definition: [
       { feature_name: "id", feature_type: "Fractional" },
-      { feature_name: "seq_0", feature_type: "String" },
-      { feature_name: "seq_1", feature_type: "String" },
+      { feature_name: "age", feature_type: "Integral" },
+      { feature_name: "city", feature_type: "String" },
     ],
   });
 });
@@ -63,4 +67,9 @@ test("lets a reader read this group and nothing else", () => {
       RECORD_IDENTIFIER_TYPE: "String",
     },
   });
+});
+
+test("a group that carries a contract has an address of its own, and the role stays", () => {
+  const addresses = resourcesOf(featureStore({ contractId: "0123abcd" })).map(({ address }) => address);
+  expect(addresses).toEqual(["aws_iam_role.features_role", "aws_sagemaker_feature_group.features_group_0123abcd"]);
 });

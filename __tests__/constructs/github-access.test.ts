@@ -119,13 +119,14 @@ describe("the plan role", () => {
     ]);
   });
 
-  test("reads no secret but what is in the state, and no model", () => {
+  test("reads no secret but what is in the state, the contracts, and no model", () => {
     const actions = allowed(roles.plan).map(({ action }) => action);
     expect(actions.filter((action) => /secretsmanager|GetStatementResult|sqs:Receive|GetRecord/.test(action))).toEqual(
       [],
     );
     expect(allowed(roles.plan).filter(({ action }) => action === "s3:GetObject")).toEqual([
       { action: "s3:GetObject", Resource: ["arn:aws:s3:::team-state/*"] },
+      { action: "s3:GetObject", Resource: ["arn:aws:s3:::team-models/contracts/poc-*"] },
     ]);
   });
 });
@@ -179,9 +180,15 @@ describe("the deploy role", () => {
     expect(deletesApis).toMatchObject([{ Condition: tagged }]);
   });
 
-  test("deletes no bucket, and no object but lock files", () => {
+  test("deletes no bucket, and no object but lock files and the project's contracts", () => {
     const deletes = allowed(roles.deploy).filter(({ action }) => /^s3:Delete/.test(action));
-    expect(deletes).toEqual([{ action: "s3:DeleteObject", Resource: ["arn:aws:s3:::team-state/*.tflock"] }]);
+    const contracts = { Resource: ["arn:aws:s3:::team-models/contracts/poc-*"] };
+    expect(deletes).toEqual([
+      { action: "s3:DeleteObject", ...contracts },
+      { action: "s3:DeleteObjectTagging", ...contracts },
+      { action: "s3:DeleteObjectVersion", ...contracts },
+      { action: "s3:DeleteObject", Resource: ["arn:aws:s3:::team-state/*.tflock"] },
+    ]);
   });
 });
 

@@ -25,11 +25,3 @@ test("refers to a key pair that exists without touching it", () => {
   });
   expect(resourcesOf(json)).toEqual([]);
 });
-
-test("refuses a private key and does not repeat it", () => {
-  const { privateKey } = generateKeyPairSync("ed25519");
-  const secret = String(privateKey.export({ type: "pkcs8", format: "pem" }));
-  const attempt = () => synth((scope) => new KeyPair(scope, "access", { name: "team", publicKey: secret }));
-  expect(attempt).toThrow(/private key/);
-  expect(attempt).not.toThrow(secret.split("\n")[1]);
-});

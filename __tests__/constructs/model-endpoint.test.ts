@@ -2,23 +2,31 @@ import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric
 import { SagemakerEndpoint } from "@cdktf/provider-aws/lib/sagemaker-endpoint";
 import { SagemakerEndpointConfiguration } from "@cdktf/provider-aws/lib/sagemaker-endpoint-configuration";
 import { SagemakerModel } from "@cdktf/provider-aws/lib/sagemaker-model";
+import { ExistingEndpoint } from "../../constructs/existing-endpoint";
 import { ModelEndpoint, type ModelEndpointProps, type ServedModel } from "../../constructs/model-endpoint";
+import type { ModelContract } from "../../contract/model-contract";
 import { granted, inventoryOf, onlyResource, resourcesOf, roleStatementsOf, synth } from "../setup/synth";
 
+const contract: ModelContract = {
+  features: [{ name: "age", type: "Integral", optional: false }],
+  request: "instances",
+  answer: "json",
+  outputs: [],
+};
 const inf1Image =
   "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-inference-neuron:1.13.1-neuron-py310-sdk2.20.2-ubuntu20.04";
 const plain: ModelEndpointProps = {
   region: "eu-west-1",
-  modelName: "paraphrase",
-  endpointConfigurationName: "paraphrase-conf",
-  endpointName: "paraphrase-endpoint",
+  modelName: "churn",
+  endpointConfigurationName: "churn-conf",
+  endpointName: "churn-endpoint",
   variantName: "main",
   executionRoleName: "model-role",
   instanceType: "ml.inf1.xlarge",
   instanceCount: 1,
   image: inf1Image,
   artifact: { bucket: "models", key: "bert/model.tar.gz" },
-  contract: "instances",
+  contract,
   instancesPerCall: 16,
   concurrency: 4,
   logRetentionDays: 30,
@@ -67,7 +75,7 @@ test("keeps the endpoint's name whatever it serves", () => {
   expect(modelEndpoint({ image: inf1Image.replace("1.13.1", "1.12.0") })).toHaveResourceWithProperties(
     SagemakerEndpoint,
     {
-      name: "paraphrase-endpoint",
+      name: "churn-endpoint",
       endpoint_config_name: "${aws_sagemaker_endpoint_configuration.model_configuration.name}",
     },
   );
@@ -80,7 +88,7 @@ test.each([
   const [before, after] = [modelEndpoint(), modelEndpoint(change)];
   for (const type of ["aws_sagemaker_model", "aws_sagemaker_endpoint_configuration"]) {
     expect(nameOf(after, type)).not.toEqual(nameOf(before, type));
-    expect(nameOf(after, type)).toMatch(/^paraphrase(-conf)?-[0-9a-f]{8}$/);
+    expect(nameOf(after, type)).toMatch(/^churn(-conf)?-[0-9a-f]{8}$/);
   }
 });
 
@@ -96,12 +104,11 @@ test.each([
 });
 
 test("what does not change keeps its names", () => {
-  expect(modelEndpoint({ concurrency: 8, contract: "pair", logRetentionDays: 90 })).toHaveResourceWithProperties(
-    SagemakerModel,
-    {
-      name: nameOf(modelEndpoint(), "aws_sagemaker_model"),
-    },
-  );
+  expect(
+    modelEndpoint({ concurrency: 8, contract: { ...contract, request: "json" }, logRetentionDays: 90 }),
+  ).toHaveResourceWithProperties(SagemakerModel, {
+    name: nameOf(modelEndpoint(), "aws_sagemaker_model"),
+  });
 });
 
 test.each(["aws_sagemaker_model", "aws_sagemaker_endpoint_configuration"])(
@@ -129,7 +136,6 @@ test("whoever may invoke it learns its name, its release and how it is asked", (
       ENDPOINT_NAME: "${aws_sagemaker_endpoint.model_endpoint.name}",
       ENDPOINT_CONCURRENCY: "4",
       INSTANCES_PER_CALL: "16",
-      MODEL_CONTRACT: "instances",
       MODEL_RELEASE: expect.stringMatching(/^[0-9a-f]{8}$/),
     },
   });
@@ -240,9 +246,9 @@ describe("an update", () => {
 
   test("rests on new instances for longer than the alarm takes, which rings for this endpoint's failures", () => {
     expect(modelEndpoint(cpu)).toHaveResourceWithProperties(CloudwatchMetricAlarm, {
-      alarm_name: "paraphrase-endpoint-rollback",
+      alarm_name: "churn-endpoint-rollback",
       metric_name: "Invocation5XXErrors",
-      dimensions: { EndpointName: "paraphrase-endpoint", VariantName: "main" },
+      dimensions: { EndpointName: "churn-endpoint", VariantName: "main" },
       period: 60,
       evaluation_periods: 1,
     });
@@ -256,7 +262,7 @@ describe("an update", () => {
 });
 
 describe("requests and answers", () => {
-  const dataCapture = { s3Uri: "s3://samples/paraphrase", samplingPercentage: 5 };
+  const dataCapture = { s3Uri: "s3://samples/churn", samplingPercentage: 5 };
   const mayWrite = (json: string) => roleStatementsOf(json).filter(({ Action }) => Action.includes("s3:PutObject"));
 
   test("are kept nowhere", () => {
@@ -271,15 +277,59 @@ describe("requests and answers", () => {
     expect(json).toHaveResourceWithProperties(SagemakerEndpointConfiguration, {
       data_capture_config: {
         enable_capture: true,
-        destination_s3_uri: "s3://samples/paraphrase",
+        destination_s3_uri: "s3://samples/churn",
         initial_sampling_percentage: 5,
         capture_options: [{ capture_mode: "Input" }, { capture_mode: "Output" }],
         capture_content_type_header: { json_content_types: ["application/json"] },
       },
     });
-    expect(mayWrite(json).map(({ Resource }) => Resource)).toEqual([["arn:aws:s3:::samples/paraphrase/*"]]);
+    expect(mayWrite(json).map(({ Resource }) => Resource)).toEqual([["arn:aws:s3:::samples/churn/*"]]);
     const type = "aws_sagemaker_endpoint_configuration";
     expect(nameOf(json, type)).not.toBe(nameOf(modelEndpoint(), type));
     expect(nameOf(json, "aws_sagemaker_model")).toBe(nameOf(modelEndpoint(), "aws_sagemaker_model"));
+  });
+
+  test.each([
+    ["csv", { json_content_types: ["application/json"], csv_content_types: ["text/csv"] }],
+    ["jsonlines", { json_content_types: ["application/jsonlines", "application/json"] }],
+    ["inputs", { json_content_types: ["application/json"] }],
+    ["raw", { json_content_types: ["application/json"] }], // whatever else is kept by Base64
+  ] as const)("in the format %s are kept as text", (request, capture_content_type_header) => {
+    const json = modelEndpoint({ dataCapture, contract: { ...contract, request } });
+    expect(json).toHaveResourceWithProperties(SagemakerEndpointConfiguration, {
+      data_capture_config: expect.objectContaining({ capture_content_type_header }),
+    });
+  });
+
+  test("of another content type take another endpoint configuration", () => {
+    const type = "aws_sagemaker_endpoint_configuration";
+    const csv = modelEndpoint({ dataCapture, contract: { ...contract, request: "csv" } });
+    expect(nameOf(csv, type)).not.toBe(nameOf(modelEndpoint({ dataCapture }), type));
+  });
+});
+
+describe("an endpoint that exists", () => {
+  const existing = (existing: string, variant?: string) =>
+    granted((scope) => {
+      const props = { region: "eu-west-1", endpoint: { existing, variant }, instancesPerCall: 16, concurrency: 4 };
+      return new ExistingEndpoint(scope, "model", props).invoke();
+    });
+  const arn = (name: string) =>
+    `arn:aws:sagemaker:eu-west-1:\${data.aws_caller_identity.model_account.account_id}:endpoint/${name}`;
+  const actions = ["sagemaker:InvokeEndpoint", "sagemaker:DescribeEndpoint"];
+
+  test("is asked, and looked at for what it serves, and nothing of it is made", () => {
+    expect(existing("theirs")).toEqual({
+      may: [[actions, [arn("theirs")]]],
+      knows: { ENDPOINT_NAME: "theirs", ENDPOINT_CONCURRENCY: "4", INSTANCES_PER_CALL: "16" },
+    });
+  });
+
+  test("may be asked for one of its variants", () => {
+    expect(existing("theirs", "blue").knows).toMatchObject({ ENDPOINT_VARIANT: "blue" });
+  });
+
+  test("is allowed by both forms of its ARN, for SageMaker writes its name in lower case there", () => {
+    expect(existing("Theirs").may).toEqual([[actions, [arn("Theirs"), arn("theirs")]]]);
   });
 });

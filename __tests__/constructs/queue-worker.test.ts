@@ -1,7 +1,7 @@
 import { LambdaEventSourceMapping } from "@cdktf/provider-aws/lib/lambda-event-source-mapping";
 import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
 import { allow } from "../../constructs/access";
-import { deliveriesThrough, QueueWorker, type QueueWorkerProps } from "../../constructs/queue-worker";
+import { QueueWorker, type QueueWorkerProps } from "../../constructs/queue-worker";
 import { granted, onlyResource, resourcesOf, roleStatementsOf, statementsOf, synth } from "../setup/synth";
 
 const plain: QueueWorkerProps = {
@@ -28,17 +28,6 @@ test.each([10, 15, 20])("hides a message for six worker timeouts of %i s", (time
     name: "requests",
     visibility_timeout_seconds: 6 * timeoutSeconds,
   });
-});
-
-test.each([
-  [0, 1],
-  [5, 2], // one return of at least 5 s
-  [6, 3],
-  [635, 8], // 5 + 10 + 20 + 40 + 80 + 160 + 320
-  [636, 9], // from here on at least 450 s each
-  [43_200, 103],
-])("an outage of %i s is outlasted by %i deliveries at the shortest delays", (outage, deliveries) => {
-  expect(deliveriesThrough(outage, { first: 10, longest: 900 })).toBe(deliveries);
 });
 
 test("moves a message to the dead-letter queue only when it has outlasted the outage to be survived", () => {
@@ -148,30 +137,4 @@ test("tells who may send where to send, and lets him do just that", () => {
     may: [[["sqs:SendMessage"], ["${aws_sqs_queue.inference_queue.arn}"]]],
     knows: { QUEUE_URL: "${aws_sqs_queue.inference_queue.url}" },
   });
-});
-
-test("accepts a dead-letter queue that remembers exactly as long", () => {
-  expect(() => queueWorker({ messageRetentionSeconds: 600, deadLetterRetentionSeconds: 600 })).not.toThrow();
-});
-
-test("refuses a dead-letter queue that forgets sooner than the queue", () => {
-  expect(() => queueWorker({ messageRetentionSeconds: 600, deadLetterRetentionSeconds: 599 })).toThrow(
-    "deadLetterRetentionSeconds must be at least messageRetentionSeconds (600), got 599: a message's age counts from its first sending",
-  );
-});
-
-test.each([
-  ["messageRetentionSeconds", 60, 1_209_600, "60 to 1209600 seconds"],
-  ["batchSize", 1, 10_000, "1 to 10000 messages"],
-  ["batchWindowSeconds", 0, 300, "0 to 300 seconds"],
-  ["maximumConcurrency", 2, 1_000, "2 to 1000 functions at once"],
-])("takes a %s from %i to %i, and none beyond", (name, least, most, allowed) => {
-  for (const value of [least, most]) expect(() => queueWorker({ [name]: value })).not.toThrow();
-  for (const value of [least - 1, most + 1]) {
-    expect(() => queueWorker({ [name]: value })).toThrow(`${name} must be ${allowed}, got ${value} (https://`);
-  }
-});
-
-test("refuses a name that SQS would refuse", () => {
-  expect(() => queueWorker({ queueName: "my requests" })).toThrow("queueName must be 1 to 80 characters");
 });

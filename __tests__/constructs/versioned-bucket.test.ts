@@ -41,6 +41,17 @@ test("refuses everybody plain HTTP and to be emptied, the bucket and all in it; 
   ]);
 });
 
+test("lets be emptied what it is told to: contracts, which Terraform deletes with all their versions", () => {
+  const { attributes } = onlyResource(versionedBucket({ deletable: "contracts/*" }), "aws_s3_bucket_policy");
+  expect(JSON.parse(String(attributes.policy)).Statement[1]).toEqual({
+    Sid: "DenyEmptying",
+    Effect: "Deny",
+    Principal: "*",
+    Action: ["s3:DeleteObjectVersion", "s3:DeleteBucket"],
+    NotResource: ["${aws_s3_bucket.state_bucket.arn}/contracts/*"],
+  });
+});
+
 test.each([
   [{}, 90],
   [{ oldVersionsExpireAfterDays: 14 }, 14],

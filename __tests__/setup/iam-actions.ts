@@ -14,6 +14,7 @@ const exceptions: Record<string, string[]> = {
   "s3:HeadBucket": ["s3:ListBucket"],
   "s3:ListObjects": ["s3:ListBucket"],
   "s3:ListObjectsV2": ["s3:ListBucket"],
+  "s3:ListObjectVersions": ["s3:ListBucketVersions"],
   "s3:HeadObject": ["s3:GetObject"],
   "s3:GetBucketAccelerateConfiguration": ["s3:GetAccelerateConfiguration"],
   "s3:GetBucketCors": ["s3:GetBucketCORS"],

@@ -17,6 +17,6 @@ export async function operatorPolicy() {
   const text = await readFile("docs/operating.md", "utf8");
   const [, json = ""] = /```json\n(.*?)```/s.exec(text) ?? [];
   const table = text.split("\n").filter((line) => /^\| (all|`[a-z ]+`) \|/.test(line));
-  const named = table.flatMap((line) => [...line.matchAll(/`([a-z-]+:\w+)`/g)].map(([, action = ""]) => action));
+  const named = table.flatMap((line) => [...line.matchAll(/`([a-z0-9-]+:\w+)`/g)].map(([, action = ""]) => action));
   return { statements: policySchema.parse(JSON.parse(json)).Statement, named: new Set(named) };
 }

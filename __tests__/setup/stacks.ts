@@ -1,5 +1,8 @@
-import { Testing } from "cdktf";
-import { loadConfig } from "../../config";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { App, Testing } from "cdktf";
+import { loadConfig, type Settings } from "../../config";
 import type { Releases } from "../../config/releases";
 import { InferenceStack } from "../../stacks/inference-stack";
 import { StateStack } from "../../stacks/state-stack";
@@ -15,6 +18,22 @@ export function synthesizedStacks(releases: Releases = {}): Record<string, strin
     ),
   ];
   return Object.fromEntries(stacks.map((stack) => [stack.node.id, Testing.synth(stack)]));
+}
+
+/** Writes the stacks of settings' environments into a folder of its own, functions' archives and all, as main.ts does. */
+export async function writtenStacks(settings: Settings) {
+  const outdir = await mkdtemp(join(tmpdir(), "stacks-"));
+  const { shared, environments } = loadConfig(settings);
+  const app = new App({ skipValidation: true, outdir });
+  for (const environment of Object.values(environments)) {
+    new InferenceStack(app, `inference-${environment.name}`, shared, environment);
+  }
+  app.synth();
+  return {
+    /** The folder of an environment's stack. */
+    folderOf: (environment: string) => join(outdir, "stacks", `inference-${environment}`),
+    remove: () => rm(outdir, { recursive: true }),
+  };
 }
 
 /** The state stack of a team that deploys from GitHub. */

@@ -72,5 +72,6 @@ test.each(["inference-dev", "inference-prod"])("%s holds the whole pipeline", (s
     aws_cloudwatch_metric_alarm: 6,
     // where all of it is found
     aws_ssm_parameter: 1,
+    aws_s3_object: 1, // the contract
   });
 });

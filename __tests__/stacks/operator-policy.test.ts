@@ -24,6 +24,7 @@ test("its resources are those of the stack", async () => {
     ofAccount("lambda", `function:${worker?.attributes.function_name}`),
     ofAccount("sagemaker", `endpoint/${nameOf("aws_sagemaker_endpoint")}`),
     ofAccount("sagemaker", `feature-group/${nameOf("aws_sagemaker_feature_group", "feature_group_name")}`),
+    `arn:aws:s3:::${nameOf("aws_s3_object", "bucket")}/${nameOf("aws_s3_object", "key")}`,
     ...queues.map(({ attributes }) => ofAccount("sqs", String(attributes.name))),
     ofAccount("redshift", `cluster:${cluster}`),
     ofAccount("redshift", `dbname:${cluster}/${nameOf("aws_redshift_cluster", "database_name")}`),

@@ -1,3 +1,4 @@
+import { longestRest } from "../../contract/return-delay";
 import type { Until } from "../../pipeline/clients";
 import type { Queue } from "../../pipeline/queues";
 import type { Delivery } from "./answer";
@@ -17,7 +18,7 @@ export type Returned = Delivery & { readonly body: string };
 
 /** What failed together comes back apart: each rests for a random part of the delay, at least half. */
 const delayOf = (receiveCount: number, { firstDelaySeconds: first, longestDelaySeconds: longest }: GiveBackProps) =>
-  Math.ceil(Math.min(longest, first * 2 ** (receiveCount - 1)) * (0.5 + Math.random() / 2));
+  Math.ceil(longestRest(receiveCount, { first, longest }) * (0.5 + Math.random() / 2));
 
 /**
  * Lets messages rest before they come again. One that has half of its time behind it is put on the queue anew, for SQS
