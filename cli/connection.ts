@@ -1,9 +1,9 @@
-import type { SSMClientConfig } from "@aws-sdk/client-ssm";
 import { z } from "zod";
 import { type Config, type Environment, loadConfig, type Shared } from "../config";
 import { type FeatureType, type ModelContract, modelContractSchema } from "../contract/model-contract";
 import { type Names, namesSchema } from "../contract/names";
 import { readLocalEnvironment } from "../local/environment-file";
+import type { clientSettings } from "../pipeline/clients";
 import { awsError, namingActions } from "./aws-error";
 import type { ConnectionOptions } from "./options";
 
@@ -42,10 +42,10 @@ function readNames(text: string): Names {
 }
 
 /** The contract in an object of S3. @throws when it cannot be read, or is none */
-async function readContract(url: string): Promise<ModelContract> {
+async function readContract(url: string, settings: ClientSettings): Promise<ModelContract> {
   const { hostname: Bucket, pathname } = new URL(url);
   const { GetObjectCommand, S3Client } = await import("@aws-sdk/client-s3");
-  const client = namingActions(new S3Client());
+  const client = namingActions(new S3Client(settings));
   try {
     const { Body } = await client.send(new GetObjectCommand({ Bucket, Key: pathname.slice(1) }));
     return modelContractSchema.parse(JSON.parse((await Body?.transformToString()) ?? ""));
@@ -59,17 +59,6 @@ async function readContract(url: string): Promise<ModelContract> {
 function featureGroupIn(names: Names, { features }: ModelContract): FeatureGroup | undefined {
   const { feature_group_name: name, record_identifier: recordIdentifier, event_time: eventTime } = names;
   return name && recordIdentifier && eventTime ? { name, features, recordIdentifier, eventTime } : undefined;
-}
-
-/**
- * The feature group of a pipeline, for a command that cannot do without.
- * @throws when every message carries its features there
- */
-export function featureGroupOf({ featureGroup }: Pipeline): FeatureGroup {
-  if (featureGroup !== undefined) return featureGroup;
-  throw new Error(
-    "The pipeline has no feature group, by `features: false` in config.ts: each request carries its features.",
-  );
 }
 
 const pipelineOf = (names: Names, contract: ModelContract): Pipeline => ({
@@ -147,21 +136,28 @@ export interface Connection extends Target {
   readonly pipeline: Pipeline;
 }
 
+/** What both clients take: how long they wait, and how often they ask. */
+type ClientSettings = Partial<ReturnType<typeof clientSettings>>;
+
 /**
  * Finds a deployed pipeline. What it is called is written by its stack into a parameter of SSM, so that whoever works
  * with it needs `ssm:GetParameter` for that one and no right to read Terraform's state, which holds secrets.
- * @param settings of the client that asks
- * @throws as {@link targetOf}, and when the stack is not deployed or SSM cannot be asked
+ * @param settings of the clients that ask
+ * @throws as {@link targetOf}, and when the stack is not deployed or SSM or S3 cannot be asked
  */
-export async function connect(options: ConnectionOptions, settings: SSMClientConfig = {}): Promise<Connection> {
+export async function connect(options: ConnectionOptions, settings: ClientSettings = {}): Promise<Connection> {
   const target = targetOf(options);
-  const { name, namesParameter } = target.environment;
+  const names = await namesOf(target, settings);
+  return { ...target, pipeline: pipelineOf(names, await readContract(names.contract_url, settings)) };
+}
+
+async function namesOf({ environment }: Target, settings: ClientSettings): Promise<Names> {
+  const { name, namesParameter } = environment;
   const { GetParameterCommand, SSMClient } = await import("@aws-sdk/client-ssm");
   const client = namingActions(new SSMClient(settings));
   try {
     const { Parameter } = await client.send(new GetParameterCommand({ Name: namesParameter }));
-    const names = readNames(Parameter?.Value ?? "");
-    return { ...target, pipeline: pipelineOf(names, await readContract(names.contract_url)) };
+    return readNames(Parameter?.Value ?? "");
   } catch (error) {
     if (error instanceof Error && error.name === "ParameterNotFound") {
       const deploy = `npm run deploy -- inference-${name}`;

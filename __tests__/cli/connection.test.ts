@@ -1,5 +1,7 @@
-import { environmentOf, targetOf } from "../../cli/connection";
+import { connect, environmentOf, targetOf } from "../../cli/connection";
 import { loadConfig } from "../../config";
+import type { ModelContract } from "../../contract/model-contract";
+import { type Answer, json, serve } from "../../local/stand-in";
 
 const usual = { ...process.env };
 beforeEach(() => {
@@ -42,4 +44,60 @@ test("local mode that does not run says how to start it", () => {
   } finally {
     process.chdir(folder);
   }
+});
+
+describe("a deployed pipeline", () => {
+  const contract: ModelContract = {
+    features: [{ name: "age", type: "Integral", optional: false }],
+    request: "csv",
+    answer: "json",
+    outputs: [],
+  };
+  const names = {
+    queue_url: "https://sqs/requests",
+    dead_letter_queue_url: "https://sqs/dead",
+    worker_function_name: "worker",
+    endpoint_name: "theirs",
+    contract_url: "s3://team-models/contracts/poc-dev.json",
+    redshift_cluster_identifier: "warehouse",
+    redshift_database_name: "predictions",
+    redshift_reader: "reader",
+  };
+  const group = {
+    feature_group_name: "applicants",
+    record_identifier: { name: "id", type: "String" },
+    event_time: { name: "event_time", type: "String" },
+  };
+
+  /** Connects where SSM has this parameter, and S3 answers so to whoever asks for the contract. */
+  async function connected(parameter: object, answer: () => Answer = () => json(contract)) {
+    const aws = await serve(({ headers, url }) => {
+      if (headers["x-amz-target"]) return json({ Parameter: { Value: JSON.stringify(parameter) } });
+      return url.pathname === "/team-models/contracts/poc-dev.json" ? answer() : { status: 404 };
+    });
+    process.env = { ...usual, AWS_ACCESS_KEY_ID: "key", AWS_SECRET_ACCESS_KEY: "secret", AWS_ENDPOINT_URL: aws.url };
+    return connect({ env: "dev" }).finally(() => aws.stop());
+  }
+
+  test("is found with its contract, and with the group whose features are the contract's", async () => {
+    const { pipeline } = await connected({ ...names, ...group });
+    expect(pipeline.contract).toEqual(contract);
+    expect(pipeline.featureGroup).toEqual({
+      name: "applicants",
+      features: contract.features,
+      recordIdentifier: group.record_identifier,
+      eventTime: group.event_time,
+    });
+  });
+
+  test("may have no feature group", async () => {
+    expect((await connected(names)).pipeline.featureGroup).toBeUndefined();
+  });
+
+  test("whose contract may not be read says where it is", async () => {
+    const denied = () => ({ status: 403, body: "<Error><Code>AccessDenied</Code><Message>No.</Message></Error>" });
+    await expect(connected(names, denied)).rejects.toThrow(
+      /model's contract s3:\/\/team-models\/contracts\/poc-dev\.json/,
+    );
+  });
 });

@@ -326,6 +326,37 @@ describe("inference-dev", () => {
     expect(stdout).toContain('      forced by master_username: "other" → "admin"\n');
   });
 
+  test("with a feature group of another contract forgets it, and says that features must be ingested anew", async () => {
+    const old = `${dev.features.groupName}-0badcafe`;
+    const attributes = {
+      id: old,
+      arn: `arn:aws:sagemaker:us-east-1:123456789012:feature-group/${old}`,
+      feature_group_name: old,
+      record_identifier_feature_name: "id",
+      event_time_feature_name: "event_time",
+      role_arn: "arn:aws:iam::123456789012:role/poc-dev-FeatureStoreRole",
+    };
+    await checkout.holdState("inference-dev", [
+      { type: "aws_sagemaker_feature_group", name: "features_group_0badcafe", attributes },
+    ]);
+    const { status, stdout, stderr } = await run("diff", "inference-dev");
+    expect({ status, stderr }).toEqual({
+      status: 0,
+      stderr: expect.stringContaining(
+        "Planning inference-dev again, so that aws_sagemaker_feature_group.features_group_0badcafe stays on AWS ...",
+      ),
+    });
+    expect(stdout).toMatch(/^inference-dev: \d+ created, 1 forgotten\n/);
+    expect(stdout).toContain(`
+Forgotten: they stay, and Terraform no longer knows them
+  . aws_sagemaker_feature_group.features_group_0badcafe
+`);
+    expect(stdout).toContain(
+      `${old} stays on AWS with the features in it, and is no longer read. Features must be ingested anew, into ${dev.features.groupName}: offline-inference features ingest FILE --env dev\n`,
+    );
+    expect(stdout).toMatch(/Safe: nothing stateful is lost\.\n$/);
+  });
+
   test("with what no list knows is judged by the provider's schema", async () => {
     await checkout.holdState("inference-dev", [
       { type: "aws_elasticache_cluster", name: "cache", attributes: { id: "cache", cluster_id: "cache" } },

@@ -50,7 +50,7 @@ export async function examineEnvironment(options: ConnectionOptions): Promise<Ex
   const connection = connect(options, settings);
   const deployed: Looks = [
     ["pipeline", onAws("The pipeline", () => pipeline(connection))],
-    ["endpoint", onAws("The endpoint", () => endpoint(connection))],
+    ["endpoint", onAws("The endpoint", () => endpoint(target, connection))],
   ];
   if (options.local) return lookedAt("Local mode", deployed);
   const groups = await Promise.all([
@@ -130,9 +130,9 @@ function regionSource(): string {
 }
 
 async function instanceQuota(target: Target): Promise<Finding> {
-  const { region } = target.shared;
   const { model } = target.environment;
   if (model.endpoint) return ok(`No instance is asked for: the endpoint ${model.endpoint.existing} is not made here.`);
+  const { region } = target.shared;
   const { instanceType, instanceCount } = model;
   const name = `${instanceType} for endpoint usage`;
   const quota = await sagemakerQuota(name);
@@ -278,29 +278,33 @@ async function pipeline(connection: Promise<Connection>): Promise<Finding> {
   };
 }
 
-async function endpoint(connection: Promise<Connection>): Promise<Finding> {
+async function endpoint({ environment }: Target, connection: Promise<Connection>): Promise<Finding> {
+  const existing = environment.model.endpoint?.existing;
   const found = await connection.catch((error: unknown) => {
     if (isSignInFailure(error)) throw error;
     return undefined;
   });
-  if (found === undefined) return warning("The endpoint was not looked at: no pipeline was found.");
-  const { endpointName: name } = found.pipeline;
-  const deploy = `npm run deploy -- inference-${found.environment.name}`;
+  const name = existing ?? found?.pipeline.endpointName;
+  if (name === undefined) return warning("The endpoint was not looked at: no pipeline was found.");
+  const deploy = existing
+    ? "`model.endpoint` in config.ts names it: ask whoever makes it, or name another."
+    : `npm run deploy -- inference-${environment.name}`;
   const client = namingActions(new SageMakerClient(settings));
   try {
     const answer = await client.send(new DescribeEndpointCommand({ EndpointName: name }));
     const { EndpointStatus: status, FailureReason: reason } = answer;
     if (status === "InService") return ok(`The endpoint ${name} is in service.`);
     if (isOnItsWay(answer)) {
-      const watch = `npx offline-inference status --env ${found.environment.name} --watch`;
+      const watch = `npx offline-inference status --env ${environment.name} --watch`;
       return warning(`The endpoint ${name} is ${status}.`, `${watch} shows when it is done.`);
     }
     return problem(
       `The endpoint ${name} is ${status}.${reason ? ` SageMaker says: ${reason}` : ""}`,
-      `Its log says more: aws logs tail /aws/sagemaker/Endpoints/${name} --since 1d. Once it is mended: ${deploy}`,
+      `Its log says more: aws logs tail /aws/sagemaker/Endpoints/${name} --since 1d. ${existing ? deploy : `Once it is mended: ${deploy}`}`,
     );
   } catch (error) {
-    if (isNotFound(error)) return problem(`The endpoint ${name} does not exist.`, `Deploy it again: ${deploy}`);
+    if (isNotFound(error))
+      return problem(`The endpoint ${name} does not exist.`, existing ? deploy : `Deploy it again: ${deploy}`);
     throw awsError(`look at the endpoint ${name}`, error);
   } finally {
     client.destroy();

@@ -16,15 +16,20 @@ export interface ServedEndpoint {
 /**
  * Which configuration the endpoint of a synthesized stack is to serve.
  * @param folder the stack's folder
- * @throws when the stack has no endpoint
+ * @throws when the stack makes no endpoint, for config.ts names one that exists
  */
 export function endpointOf(folder: string): ServedEndpoint {
   const stack = readStack(folder);
   const attributes = z.object({ name: z.string(), endpoint_config_name: z.string() });
+  if (stack.all("aws_sagemaker_endpoint", attributes).length === 0) throw new Error(noEndpoint);
   const { name, endpoint_config_name } = stack.only("aws_sagemaker_endpoint", attributes);
   const { region, profile } = stack;
   return { endpointName: name, configurationName: endpoint_config_name, region, profile };
 }
+
+/** What is said where something of an endpoint is wanted that the stack does not make. */
+export const noEndpoint =
+  "`model.endpoint` in config.ts names an endpoint that exists: whoever makes it says what it serves, and no model is released here.";
 
 interface WaitOptions {
   /** Ends the waiting. @default nothing does */

@@ -5,7 +5,7 @@ import { interruptible } from "../interruption";
 import { bundle, synthesize } from "../synthesize";
 import { stackFolder, terraform } from "../terraform";
 import { type Plan, readPlan } from "./plan";
-import { type Review, review, typesToLookUp } from "./review";
+import { featureGroup, type Review, review, typesToLookUp } from "./review";
 import { openPlan } from "./saved-plan";
 
 const planFile = "plan";
@@ -27,7 +27,9 @@ function terraformOf({ folder, signal }: MadePlan, args: readonly string[], outp
 const init = (made: MadePlan) => terraformOf(made, ["init", "-input=false", "-no-color"]);
 
 /**
- * Bundles, synthesizes and plans a stack. The plan file holds secrets: it is gone when `use` has ended, however it ends.
+ * Bundles, synthesizes and plans a stack. A feature group that the plan would destroy, for the contract has other features
+ * now, is forgotten instead: AWS keeps it with its records. The plan file holds secrets: it is gone when `use` has ended,
+ * however it ends.
  * @param takeOver the environment that takes the original's deployment over @default none does
  */
 export async function withNewPlan<T>(
@@ -37,7 +39,8 @@ export async function withNewPlan<T>(
 ): Promise<T> {
   console.error("Bundling and synthesizing ...");
   await bundle();
-  await synthesize(takeOver === undefined ? [] : ["--take-over", takeOver]);
+  const options = takeOver === undefined ? [] : ["--take-over", takeOver];
+  await synthesize(options);
   const folder = stackFolder(stack);
   const file = join(folder, planFile);
   return cleaningUp(file, async (signal) => {
@@ -46,10 +49,21 @@ export async function withNewPlan<T>(
     writeFileSync(file, "", { mode: 0o600 }); // Terraform keeps the mode
     console.error(`Planning ${stack} ...`);
     await init(made);
-    await terraformOf(made, ["plan", "-input=false", "-no-color", `-out=${planFile}`]);
+    const plan = () => terraformOf(made, ["plan", "-input=false", "-no-color", `-out=${planFile}`]);
+    await plan();
+    const groups = lostFeatureGroups(await planOf(made));
+    if (groups.length > 0) {
+      console.error(`Planning ${stack} again, so that ${groups.join(", ")} stays on AWS ...`);
+      await synthesize([...options, ...groups.flatMap((address) => ["--forget", address])], signal);
+      await plan();
+    }
     return use(made);
   });
 }
+
+/** The addresses of the feature groups that the stack no longer has. */
+const lostFeatureGroups = ({ changes }: Plan) =>
+  changes.flatMap(({ type, kind, address }) => (type === featureGroup && kind === "destroy" ? [address] : []));
 
 /**
  * Unpacks a plan that `diff --save` has written, into a folder that is gone when `use` has ended, however it ends.
@@ -80,11 +94,13 @@ const cleaningUp = <T>(path: string, work: (signal: AbortSignal) => Promise<T>):
  * @throws when an address was allowed that the plan does not lose
  */
 export async function reviewOf(made: MadePlan, allowed: readonly string[]): Promise<Review> {
-  const plan = readPlan(await terraformOf(made, ["show", "-json", planFile]));
+  const plan = await planOf(made);
   const types = typesToLookUp(plan);
   const schemas = types.size > 0 ? await schemasOf(made, types) : undefined;
   return review(plan, { stack: made.stack, allowed, schemas });
 }
+
+const planOf = async (made: MadePlan) => readPlan(await terraformOf(made, ["show", "-json", planFile]));
 
 /** The whole plan as Terraform shows it to people. */
 export const wholePlan = (made: MadePlan) => terraformOf(made, ["show", "-no-color", planFile]);

@@ -137,7 +137,7 @@ const wayOut = (losses: readonly Loss[]) => {
 /** The review for people at a terminal. */
 export function textOf(review: Review, colours: boolean): string {
   const { bold, dim, green, red, yellow } = createColors(colours);
-  const { stack, plan, losses, warnings, isSafe } = review;
+  const { stack, plan, losses, warnings, notes, isSafe } = review;
   const lines = [`${bold(stack)}: ${countsInWords(review)}`];
   for (const loss of losses) {
     const tone = loss.allowed ? yellow : red;
@@ -153,6 +153,7 @@ export function textOf(review: Review, colours: boolean): string {
   }
   if (plan.outputs.length > 0) lines.push("", `${bold("Outputs that change")}: ${plan.outputs.join(", ")}`);
   if (warnings.length > 0) lines.push("", ...warnings.map((warning) => yellow(`Warning: ${warning}`)));
+  if (notes.length > 0) lines.push("", ...notes.map((note) => yellow(note)));
   lines.push("", isSafe ? (losses.length === 0 ? green : yellow)(verdictOf(review)) : red(bold(verdictOf(review))));
   if (!isSafe) lines.push(wayOut(losses));
   return lines.join("\n");
@@ -193,7 +194,7 @@ export const commentMarker = (stack: string) => `<!-- offline-inference plan: ${
  * @param whole what `terraform show` says
  */
 export function markdownOf(review: Review, whole: string): string {
-  const { stack, plan, losses, warnings, isSafe } = review;
+  const { stack, plan, losses, warnings, notes, isSafe } = review;
   const head = [commentMarker(stack), `### Plan of ${code(stack)}: ${countsInWords(review)}`, ""];
   head.push(`> [!${isSafe ? (losses.length === 0 ? "NOTE" : "WARNING") : "CAUTION"}]`, `> **${verdictOf(review)}**`);
   for (const loss of losses) {
@@ -202,6 +203,7 @@ export function markdownOf(review: Review, whole: string): string {
   }
   if (!isSafe) head.push(">", `> ${wayOut(losses).replace(/(--allow-destroy.*)/, (flags) => code(flags))}`);
   for (const warning of warnings) head.push("", `> Warning: ${escaped(warning)}`);
+  for (const said of notes) head.push("", `> ${escaped(said)}`);
 
   for (const { title, items } of sectionsOf(review)) {
     const isFolded = items.length > longestList;

@@ -31,6 +31,8 @@ export interface Review {
   readonly counts: Counts;
   readonly losses: readonly Loss[];
   readonly warnings: readonly string[];
+  /** What is to be done by hand after it. */
+  readonly notes: readonly string[];
   /** Whether nothing is lost but what was allowed. */
   readonly isSafe: boolean;
 }
@@ -42,6 +44,28 @@ export interface ReviewOptions {
   /** Attributes and blocks of the types that `typesToLookUp` names. @default no type has any */
   readonly schemas?: ReadonlyMap<string, readonly string[]>;
 }
+
+/** The type of a feature group. */
+export const featureGroup = "aws_sagemaker_feature_group";
+
+/** What a plan that has another group of features, or none, means for them: AWS lets nobody change a group's features. */
+function notesOf({ changes }: Plan, stack: string): string[] {
+  const groups = (wanted: Change["kind"]) =>
+    changes.filter(({ type, kind }) => type === featureGroup && kind === wanted);
+  const left = groups("forget").map(({ address, before }) => nameIn(before) ?? address);
+  if (left.length === 0) return [];
+  const made = groups("create").map(({ address, after }) => nameIn(after) ?? address);
+  const environment = stack.replace(/^inference-/, "");
+  const stays = `${left.join(" and ")} stays on AWS with the features in it, and is no longer read.`;
+  return made.length === 0
+    ? [stays]
+    : [
+        `${stays} Features must be ingested anew, into ${made.join(" and ")}: offline-inference features ingest FILE --env ${environment}`,
+      ];
+}
+
+const nameIn = (attributes: unknown) =>
+  isRecord(attributes) && typeof attributes.feature_group_name === "string" ? attributes.feature_group_name : undefined;
 
 const stateless = new Set(statelessTypes);
 
@@ -96,6 +120,7 @@ export function review(plan: Plan, { stack, allowed = [], schemas = new Map() }:
     },
     losses,
     warnings: [...lookedUp.values()].map(({ warning }) => warning),
+    notes: notesOf(plan, stack),
     isSafe: losses.every((loss) => loss.allowed),
   };
 }
@@ -226,10 +251,12 @@ export const reviewJson = z.object({
   /** Names of the outputs that change. */
   outputs: z.array(z.string()),
   warnings: z.array(z.string()),
+  /** What is to be done by hand after it. */
+  notes: z.array(z.string()),
 });
 
 /** The review for machines. */
-export function jsonOf({ stack, plan, counts, losses, warnings, isSafe }: Review): string {
+export function jsonOf({ stack, plan, counts, losses, warnings, notes, isSafe }: Review): string {
   const changes = plan.changes.map(({ address, type, kind, createBeforeDestroy, attributes, forcedBy, ...change }) => ({
     address,
     type,
@@ -242,6 +269,6 @@ export function jsonOf({ stack, plan, counts, losses, warnings, isSafe }: Review
     forcedBy: [...forcedBy],
   }));
   const { outputs, isEmpty } = plan;
-  const json = { version: 1, stack, safe: isSafe, empty: isEmpty, counts, losses, changes, outputs, warnings };
+  const json = { version: 1, stack, safe: isSafe, empty: isEmpty, counts, losses, changes, outputs, warnings, notes };
   return JSON.stringify(reviewJson.parse(json), null, 2);
 }

@@ -108,7 +108,9 @@ export class StatusReader {
     const { environment, pipeline } = this.connection;
     const queue = { QueueName: pipeline.queueUrl.split("/").at(-1) ?? "" };
     const worker = { FunctionName: pipeline.workerFunctionName };
-    const variant = { EndpointName: pipeline.endpointName, VariantName: environment.model.variantName ?? "" };
+    const { model } = environment;
+    const VariantName = model.endpoint ? model.endpoint.variant : model.variantName;
+    const variant = VariantName && { EndpointName: pipeline.endpointName, VariantName };
     const wholeMinute = Math.floor(now.getTime() / 60_000) * 60_000;
     const { MetricDataResults = [] } = await this.cloudWatch.send(
       new GetMetricDataCommand({
@@ -121,8 +123,13 @@ export class StatusReader {
           query("errors", "AWS/Lambda", "Errors", worker, "Sum"),
           query("throttles", "AWS/Lambda", "Throttles", worker, "Sum"),
           query("concurrency", "AWS/Lambda", "ConcurrentExecutions", worker, "Maximum"),
-          query("asked", "AWS/SageMaker", "Invocations", variant, "Sum"),
-          query("serverErrors", "AWS/SageMaker", "Invocation5XXErrors", variant, "Sum"),
+          // SageMaker counts by variant alone: nobody knows of an endpoint that exists without one named.
+          ...(variant
+            ? [
+                query("asked", "AWS/SageMaker", "Invocations", variant, "Sum"),
+                query("serverErrors", "AWS/SageMaker", "Invocation5XXErrors", variant, "Sum"),
+              ]
+            : []),
         ],
       }),
       { abortSignal },

@@ -5,12 +5,11 @@ import { z } from "zod";
 import { loadConfig } from "../../../config";
 import { type Answer, AwsError, ConnectionCut, json, type Request, type StandIn, serve } from "../../../local/stand-in";
 import { Checkout } from "../../setup/checkout";
-import { madeIn } from "../../setup/dev";
+import { dev } from "../../setup/dev";
 import { startLocalPipeline } from "../../setup/local-pipeline";
 import { type ProgramOptions, runProgram } from "../../setup/program";
 
-const { shared, environments } = loadConfig();
-const dev = madeIn(environments.dev);
+const { shared } = loadConfig();
 const { bucket: modelBucket, key: modelKey } = dev.model.artifact;
 const arn = "arn:aws:iam::123456789012:user/us";
 const quotaName = "ml.inf1.xlarge for endpoint usage";
@@ -61,6 +60,7 @@ const names = {
   dead_letter_queue_url: "https://sqs.us-east-1.amazonaws.com/123456789012/poc-dev-inference_queue-dead-letters",
   worker_function_name: "the-worker",
   endpoint_name: "the-endpoint",
+  contract_url: `s3://${modelBucket}/contracts/poc-dev.json`,
   feature_group_name: "the-features",
   record_identifier: { name: "id", type: "String" },
   event_time: { name: "event_time", type: "String" },
@@ -85,6 +85,7 @@ const allWell = (): Answers => ({
   HeadBucket: () => ({ status: 200 }),
   GetBucketVersioning: () => ({ status: 200, headers: { "content-type": "application/xml" }, body: versioned }),
   [modelObject]: () => ({ status: 200 }),
+  [`GET /${modelBucket}/contracts/poc-dev.json`]: () => json(dev.model.contract),
   GetParameter: () => json({ Parameter: { Name: dev.namesParameter, Value: JSON.stringify(names) } }),
   DescribeEndpoint: () => json({ EndpointName: "the-endpoint", EndpointStatus: "InService" }),
 });
@@ -434,6 +435,37 @@ describe("what config.ts says", () => {
       mend: "Sign in to that account, or name a profile that does: --profile NAME",
     });
     expect(found[1]?.text).toBe("The region is eu-west-1, by AWS_REGION. AWS has images for models there.");
+  });
+
+  const existing = [
+    "preventDestroy: false,",
+    'preventDestroy: false, model: { endpoint: { existing: "theirs" } },',
+  ] as const;
+
+  test("of an endpoint that exists is looked at before anything is deployed, and nothing of a model", async () => {
+    answers.GetParameter = () => {
+      throw new AwsError("ParameterNotFound", 400, "It is not there.");
+    };
+    const { found } = await foundWith(...existing);
+    const checks = Object.fromEntries(found.map(({ check, text }) => [check, text]));
+    expect(checks).toMatchObject({
+      "instance-quota": "No instance is asked for: the endpoint theirs is not made here.",
+      "model-artifact": "No model artifact is needed: the endpoint theirs has its own.",
+      endpoint: "The endpoint theirs is in service.",
+    });
+  });
+
+  test("of an endpoint that does not exist is a problem of whoever makes it", async () => {
+    answers.DescribeEndpoint = () => {
+      throw new AwsError("ValidationException", 400, 'Could not find endpoint "theirs".');
+    };
+    const { status, found } = await foundWith(...existing);
+    expect(status).toBe(1);
+    expect(found.find(({ check }) => check === "endpoint")).toMatchObject({
+      mark: "problem",
+      text: "The endpoint theirs does not exist.",
+      mend: "`model.endpoint` in config.ts names it: ask whoever makes it, or name another.",
+    });
   });
 
   test("and is wrong is a problem with every fault, beside what the tools are", async () => {

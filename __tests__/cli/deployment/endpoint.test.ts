@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { z } from "zod";
 import { endpointOf, endpointServes, endpointWillServe } from "../../../cli/deployment/endpoint";
 import { labelOf } from "../../../config/contract";
-import { defaultContract } from "../../../config/default-model";
 import { AwsError, json, type StandIn, serve } from "../../../local/stand-in";
 import { dev } from "../../setup/dev";
 import { synthesizedStacks } from "../../setup/stacks";
@@ -145,7 +145,7 @@ test("what is to be served is the current release's configuration, by its name o
   const release = (letter: string) => ({
     artifact: { bucket: "our-models", key: `${letter}.tar.gz`, sha256: letter.repeat(64) },
     kind: "inf1-torch-neuron" as const,
-    contract: labelOf(defaultContract),
+    contract: labelOf(dev.model.contract),
     verified: true,
   });
   const folder = mkdtempSync(join(tmpdir(), "stack-"));
@@ -166,4 +166,14 @@ test("what is to be served is the current release's configuration, by its name o
   });
   expect(after.configurationName).not.toBe(before.configurationName);
   expect(back).toEqual(before);
+});
+
+test("nothing is to be served where the stack makes no endpoint, and it is said why", () => {
+  const folder = mkdtempSync(join(tmpdir(), "stack-"));
+  const stack = z.looseObject({ resource: z.record(z.string(), z.unknown()) });
+  const { resource, ...rest } = stack.parse(JSON.parse(synthesizedStacks()["inference-dev"] ?? ""));
+  const { aws_sagemaker_endpoint: _, ...others } = resource;
+  writeFileSync(join(folder, "cdk.tf.json"), JSON.stringify({ ...rest, resource: others }));
+  expect(() => endpointOf(folder)).toThrow("`model.endpoint` in config.ts names an endpoint that exists");
+  rmSync(folder, { recursive: true });
 });

@@ -244,6 +244,7 @@ test("for machines it is JSON of a fixed shape, without the resources' values", 
   expect(json).not.toContain("the admin");
   expect(reviewJson.parse(JSON.parse(json))).toEqual({
     version: 1,
+    notes: [],
     stack: "inference-dev",
     safe: false,
     empty: false,
@@ -265,5 +266,32 @@ test("for machines it is JSON of a fixed shape, without the resources' values", 
     ],
     outputs: [],
     warnings: [],
+  });
+});
+
+describe("a group of features that leaves the state", () => {
+  const group = (address: string, actions: string[], feature_group_name: string) => {
+    const attributes = { feature_group_name };
+    const side = actions[0] === "create" ? { after: attributes } : { before: attributes };
+    return { address: `aws_sagemaker_feature_group.${address}`, actions, ...side };
+  };
+  const old = group("features_group", ["forget"], "pairs");
+
+  test("for one of other features stays on AWS, and features must be ingested anew", () => {
+    expect(reviewOf([old, group("features_group_0123abcd", ["create"], "pairs-0123abcd")]).notes).toEqual([
+      "pairs stays on AWS with the features in it, and is no longer read. Features must be ingested anew, into pairs-0123abcd: offline-inference features ingest FILE --env dev",
+    ]);
+  });
+
+  test("for none stays there too", () => {
+    expect(reviewOf([old]).notes).toEqual(["pairs stays on AWS with the features in it, and is no longer read."]);
+  });
+
+  test("is told of to machines", () => {
+    expect(reviewJson.parse(JSON.parse(jsonOf(reviewOf([old])))).notes).toHaveLength(1);
+  });
+
+  test("is nothing to tell of where it is only made", () => {
+    expect(reviewOf([group("features_group", ["create"], "pairs")]).notes).toEqual([]);
   });
 });
