@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { environment } from "./terraform";
+import { environment, type HeldResource, stateOf } from "./terraform";
 
 /** Stands for main.ts: the stack is what a test has written into stack.json, its bundle what lies in code/. */
 const synthesizer = `
@@ -65,26 +65,12 @@ export class Checkout {
   }
 
   /** Gives a stack a state in a file, which holds these resources of AWS. */
-  async holdState(stack: string, resources: { type: string; name: string; attributes: unknown }[]) {
+  async holdState(stack: string, resources: HeldResource[]) {
     const folder = this.path("cdktf.out", "stacks", stack);
     await mkdir(folder, { recursive: true });
     const backend = { terraform: { backend: { local: { path: this.state(stack) } } } };
     await writeFile(join(folder, "backend_override.tf.json"), JSON.stringify(backend)); // no synth deletes it
-    const state = {
-      version: 4,
-      terraform_version: "1.10.0",
-      serial: 1,
-      lineage: "a-test",
-      outputs: {},
-      resources: resources.map(({ type, name, attributes }) => ({
-        mode: "managed",
-        type,
-        name,
-        provider: 'provider["registry.terraform.io/hashicorp/aws"]',
-        instances: [{ schema_version: 0, attributes }],
-      })),
-    };
-    await writeFile(this.state(stack), JSON.stringify(state));
+    await writeFile(this.state(stack), stateOf(resources));
   }
 
   /** Starts the command line. `above` goes above the usual environment; `on` is what it is run by, node otherwise. */

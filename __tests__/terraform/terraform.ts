@@ -28,13 +28,44 @@ const planJson = z.object({
   ),
 });
 
+/** A resource of AWS in a state. */
+export interface HeldResource {
+  readonly type: string;
+  readonly name: string;
+  readonly attributes: unknown;
+}
+
+/** A state that holds these resources, as Terraform writes it. */
+export const stateOf = (resources: readonly HeldResource[]) =>
+  JSON.stringify({
+    version: 4,
+    terraform_version: "1.10.0",
+    serial: 1,
+    lineage: "a-test",
+    outputs: {},
+    resources: resources.map(({ type, name, attributes }) => ({
+      mode: "managed",
+      type,
+      name,
+      provider: 'provider["registry.terraform.io/hashicorp/aws"]',
+      instances: [{ schema_version: 0, attributes }],
+    })),
+  });
+
+const stateFile = "test.tfstate";
+
 /** A synthesized stack with its state in a local file instead of S3, and Terraform to run in it. */
 export class StackFolder {
   private constructor(readonly folder: string) {}
 
   /** A copy of one that `npm run synth` wrote. */
   static copyOf(stack: string): Promise<StackFolder> {
-    return StackFolder.filledBy((folder) => cp(join("cdktf.out", "stacks", stack), folder, { recursive: true }));
+    return StackFolder.copyOfFolder(join("cdktf.out", "stacks", stack));
+  }
+
+  /** A copy of what a test wrote. */
+  static copyOfFolder(written: string): Promise<StackFolder> {
+    return StackFolder.filledBy((folder) => cp(written, folder, { recursive: true }));
   }
 
   /** One of Terraform JSON that a test synthesized, without archives. */
@@ -45,7 +76,7 @@ export class StackFolder {
   private static async filledBy(fill: (folder: string) => Promise<void>): Promise<StackFolder> {
     const folder = await mkdtemp(join(tmpdir(), "stack-"));
     await fill(folder);
-    const backend = { terraform: { backend: { local: { path: "test.tfstate" } } } };
+    const backend = { terraform: { backend: { local: { path: stateFile } } } };
     await writeFile(join(folder, "backend_override.tf.json"), JSON.stringify(backend));
     const copy = new StackFolder(folder);
     await copy.terraform("init", "-input=false", "-no-color");
@@ -57,9 +88,14 @@ export class StackFolder {
     return stdout;
   }
 
-  /** What Terraform would do to managed resources. */
+  /** Gives the stack a state that holds these resources. */
+  holdState(resources: readonly HeldResource[]): Promise<void> {
+    return writeFile(join(this.folder, stateFile), stateOf(resources));
+  }
+
+  /** What Terraform would do to managed resources. There is no AWS to ask how those in the state are. */
   async plan() {
-    await this.terraform("plan", "-input=false", "-no-color", "-out=plan");
+    await this.terraform("plan", "-refresh=false", "-input=false", "-no-color", "-out=plan");
     const plan = planJson.parse(JSON.parse(await this.terraform("show", "-json", "plan")));
     return plan.resource_changes.filter(({ mode }) => mode === "managed");
   }
