@@ -52,8 +52,8 @@ test.each(["inference-dev", "inference-prod"])("%s holds the whole pipeline", (s
     aws_redshift_subnet_group: 1,
     aws_redshift_parameter_group: 1,
     aws_redshift_cluster: 1,
-    aws_redshiftdata_statement: 6, // two tables, a procedure, three users
-    terraform_data: 6,
+    aws_redshiftdata_statement: 8, // two tables, a view, two procedures, three users
+    terraform_data: 8,
     // API
     aws_api_gateway_rest_api: 1,
     aws_api_gateway_resource: 3,
