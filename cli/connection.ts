@@ -72,7 +72,7 @@ export function featureGroupOf({ featureGroup }: Pipeline): FeatureGroup {
   );
 }
 
-const pipelineOf = (names: Names, contract: ModelContract): Pipeline => ({
+const describedBy = (names: Names, contract: ModelContract): Pipeline => ({
   queueUrl: names.queue_url,
   deadLetterQueueUrl: names.dead_letter_queue_url,
   workerFunctionName: names.worker_function_name,
@@ -110,7 +110,8 @@ export function targetOf({ env, profile, region, local }: ConnectionOptions, rel
     }
     delete process.env.AWS_PROFILE;
     Object.assign(process.env, running.variables);
-    return environmentOf(config, running.environment);
+    const { shared, environment } = environmentOf(config, running.environment);
+    return { shared, environment: { ...environment, namesParameter: running.namesParameter } };
   }
   const shared = {
     ...config.shared,
@@ -155,13 +156,20 @@ export interface Connection extends Target {
  */
 export async function connect(options: ConnectionOptions, settings: SSMClientConfig = {}): Promise<Connection> {
   const target = targetOf(options);
-  const { name, namesParameter } = target.environment;
+  return { ...target, pipeline: await pipelineOf(target.environment, settings) };
+}
+
+/** The same for an environment of any configuration, with the region and the credentials of the process's environment. */
+export async function pipelineOf(
+  { name, namesParameter }: Pick<Environment, "name" | "namesParameter">,
+  settings: SSMClientConfig = {},
+): Promise<Pipeline> {
   const { GetParameterCommand, SSMClient } = await import("@aws-sdk/client-ssm");
   const client = namingActions(new SSMClient(settings));
   try {
     const { Parameter } = await client.send(new GetParameterCommand({ Name: namesParameter }));
     const names = readNames(Parameter?.Value ?? "");
-    return { ...target, pipeline: pipelineOf(names, await readContract(names.contract_url)) };
+    return describedBy(names, await readContract(names.contract_url));
   } catch (error) {
     if (error instanceof Error && error.name === "ParameterNotFound") {
       const deploy = `npm run deploy -- inference-${name}`;
