@@ -32,9 +32,9 @@ const planJson = z.object({
 export class StackFolder {
   private constructor(readonly folder: string) {}
 
-  /** A copy of one that `npm run synth` wrote. */
-  static copyOf(stack: string): Promise<StackFolder> {
-    return StackFolder.filledBy((folder) => cp(join("cdktf.out", "stacks", stack), folder, { recursive: true }));
+  /** A copy of one that `npm run synth` wrote, or of another folder. */
+  static copyOf(stack: string, outdir = "cdktf.out"): Promise<StackFolder> {
+    return StackFolder.filledBy((folder) => cp(join(outdir, "stacks", stack), folder, { recursive: true }));
   }
 
   /** One of Terraform JSON that a test synthesized, without archives. */
