@@ -61,7 +61,18 @@ function featureGroupIn(names: Names, { features }: ModelContract): FeatureGroup
   return name && recordIdentifier && eventTime ? { name, features, recordIdentifier, eventTime } : undefined;
 }
 
-const pipelineOf = (names: Names, contract: ModelContract): Pipeline => ({
+/**
+ * The feature group of a pipeline, for a command that cannot do without.
+ * @throws when every message carries its features there
+ */
+export function featureGroupOf({ featureGroup }: Pipeline): FeatureGroup {
+  if (featureGroup !== undefined) return featureGroup;
+  throw new Error(
+    "The pipeline has no feature group, by `features: false` in config.ts: each request carries its features.",
+  );
+}
+
+const describedBy = (names: Names, contract: ModelContract): Pipeline => ({
   queueUrl: names.queue_url,
   deadLetterQueueUrl: names.dead_letter_queue_url,
   workerFunctionName: names.worker_function_name,
@@ -99,7 +110,8 @@ export function targetOf({ env, profile, region, local }: ConnectionOptions, rel
     }
     delete process.env.AWS_PROFILE;
     Object.assign(process.env, running.variables);
-    return environmentOf(config, running.environment);
+    const { shared, environment } = environmentOf(config, running.environment);
+    return { shared, environment: { ...environment, namesParameter: running.namesParameter } };
   }
   const shared = {
     ...config.shared,
@@ -147,12 +159,22 @@ type ClientSettings = Partial<ReturnType<typeof clientSettings>>;
  */
 export async function connect(options: ConnectionOptions, settings: ClientSettings = {}): Promise<Connection> {
   const target = targetOf(options);
-  const names = await namesOf(target, settings);
-  return { ...target, pipeline: pipelineOf(names, await readContract(names.contract_url, settings)) };
+  return { ...target, pipeline: await pipelineOf(target.environment, settings) };
 }
 
-async function namesOf({ environment }: Target, settings: ClientSettings): Promise<Names> {
-  const { name, namesParameter } = environment;
+/** The same for an environment of any configuration, with the region and the credentials of the process's environment. */
+export async function pipelineOf(
+  environment: Pick<Environment, "name" | "namesParameter">,
+  settings: ClientSettings = {},
+): Promise<Pipeline> {
+  const names = await namesOf(environment, settings);
+  return describedBy(names, await readContract(names.contract_url, settings));
+}
+
+async function namesOf(
+  { name, namesParameter }: Pick<Environment, "name" | "namesParameter">,
+  settings: ClientSettings,
+): Promise<Names> {
   const { GetParameterCommand, SSMClient } = await import("@aws-sdk/client-ssm");
   const client = namingActions(new SSMClient(settings));
   try {

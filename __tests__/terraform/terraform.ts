@@ -59,8 +59,8 @@ export class StackFolder {
   private constructor(readonly folder: string) {}
 
   /** A copy of one that `npm run synth` wrote. */
-  static copyOf(stack: string): Promise<StackFolder> {
-    return StackFolder.copyOfFolder(join("cdktf.out", "stacks", stack));
+  static copyOf(stack: string, outdir = "cdktf.out"): Promise<StackFolder> {
+    return StackFolder.copyOfFolder(join(outdir, "stacks", stack));
   }
 
   /** A copy of what a test wrote. */
