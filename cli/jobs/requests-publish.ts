@@ -7,6 +7,8 @@ import { createInterface } from "node:readline";
 import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 import { whileHolding } from "../../config/file-lock";
+import { jsonObjectOf } from "../../contract/feature-values";
+import type { Feature } from "../../contract/model-contract";
 import { FeatureStore, patienceMilliseconds } from "../../pipeline/features";
 import { Patience } from "../../pipeline/flow";
 import { faultOf, type NewRequest, RequestQueue } from "../../pipeline/requests";
@@ -92,7 +94,8 @@ const faultsShown = 20;
  * @throws when the source or the queue cannot be used, and when it is interrupted
  */
 export async function publishRequests(options: PublishOptions): Promise<PublishOutcome> {
-  const { source, rules, queueUrl, signal } = options;
+  const { source, queueUrl, signal } = options;
+  const rules = rulesOf(source, options.rules);
   const naming = namingOf(options.job);
   const receiptFile = options.receiptFile ?? join(receiptFolder, `${fileNameOf(naming.job)}-${naming.run}.csv`);
   await mkdir(dirname(receiptFile), { recursive: true });
@@ -168,10 +171,11 @@ export interface DryRun {
 /** Looks at requests as {@link publishRequests} does, and sends none. */
 export async function dryRun({
   source,
-  rules,
+  rules: given,
   job,
   signal,
 }: Pick<PublishOptions, "source" | "rules" | "job" | "signal">): Promise<DryRun> {
+  const rules = rulesOf(source, given);
   const naming = namingOf(job);
   const folder = await mkdtemp(join(tmpdir(), "requests-"));
   try {
@@ -204,6 +208,10 @@ const namingIn = ({ settings: { job = "", run = "" } }: Journal): Naming => ({ j
 const baseOf = (receiptFile: string) => receiptFile.replace(/\.csv$/, "");
 const rejectsFileOf = (receiptFile: string) => `${baseOf(receiptFile)}.rejects.csv`;
 const idsFileOf = (receiptFile: string) => `${baseOf(receiptFile)}.ids.csv`;
+
+/** What a source is read by: ids that are put into a file here have the columns of that. */
+const rulesOf = (source: RequestSource, rules: InputRules): InputRules =>
+  "csv" in source ? rules : { ...rules, columns: new Map() };
 
 /** Works with a source as a file that stays. What comes by a pipe, and ids, are first put into one. */
 async function onFile<Result>(
@@ -313,7 +321,13 @@ async function openRequests(file: CsvFile, naming: Naming, rules: InputRules): P
     return {
       file,
       rules,
-      requests: () => numbered(inputs.rows(), naming, (row) => [...also.map((column) => inputs.alsoIn(row, column))]),
+      requests: () =>
+        numbered(
+          inputs.rows(),
+          naming,
+          (row) => also.map((column) => inputs.alsoIn(row, column)),
+          rules.contract.features,
+        ),
       tellPassedOver: () => tellPassedOver(inputs),
       rejectsHeader: inputs.rejectsHeader,
       rejectLine: ({ source }, reason) => inputs.rejectLine(source, reason),
@@ -332,7 +346,7 @@ async function openRequests(file: CsvFile, naming: Naming, rules: InputRules): P
   return {
     file,
     rules,
-    requests: () => numbered(rows(), naming, (row) => [...also.map((column) => found.valueIn(row, column))], false),
+    requests: () => numbered(rows(), naming, (row) => also.map((column) => found.valueIn(row, column))),
     tellPassedOver: () => tellPassedOver({ file, passedOver: found.others.filter((column) => !ours.includes(column)) }),
     rejectsHeader: csvLine(["id", ...also, "row", "reason"]),
     rejectLine: ({ request: { id: input, requestId, jobId }, number }, reason) =>
@@ -343,12 +357,15 @@ async function openRequests(file: CsvFile, naming: Naming, rules: InputRules): P
 /** Columns of files that this program wrote itself. */
 const ours = ["number", "row", "reason", "code", "requested_at", "body"];
 
-/** Makes a request of each row. One whose request id stands for another request already is refused. */
+/**
+ * Makes a request of each row. One whose request id stands for another request already is refused.
+ * @param carried the features that requests carry @default they carry none
+ */
 async function* numbered(
   rows: AsyncIterable<InputRow>,
   { job, run }: Naming,
   namesIn: (row: CsvRow) => readonly (string | undefined)[],
-  carriesFeatures = true,
+  carried?: readonly Feature[],
 ): AsyncGenerator<NumberedRequest, void, undefined> {
   let seen: Seen | undefined;
   let number = 0;
@@ -373,8 +390,8 @@ async function* numbered(
     yield {
       number,
       source,
-      ...(carriesFeatures && { input }),
-      request: { ...request, ...(carriesFeatures && { features: values }) },
+      ...(carried && { input }),
+      request: { ...request, ...(carried && { features: jsonObjectOf(carried, values) }) },
       ...(faults[0] && { fault: { value: faults[0].value, reason: reasonOf({ faults }) ?? "" } }),
     };
   }

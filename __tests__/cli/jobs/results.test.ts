@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { parse } from "csv-parse/sync";
 import { z } from "zod";
 import { receiptHeader, receiptLine } from "../../../cli/jobs/receipt";
+import { holdFile } from "../../../config/file-lock";
 import { startPassage } from "../../../local/passage";
 import { AwsError, json } from "../../../local/stand-in";
 import { FeatureStore } from "../../../pipeline/features";
@@ -97,9 +98,48 @@ describe("of inputs", () => {
     ).toEqual(["first", "second"]);
   });
 
+  test("a file's format follows its name", async () => {
+    for (const [name, start] of [
+      ["named.json", "[\n"],
+      ["named.ndjson", '{"id"'],
+      ["named.CSV", "id,output,"],
+    ] as const) {
+      const file = join(pipeline.folder, name);
+      expect(await pipeline.run("results", "first", "--output", file)).toMatchObject({ status: 0 });
+      expect(await readFile(file, "utf8")).toMatch(new RegExp(`^${start.replace("[", "\\[")}`));
+    }
+  });
+
+  test("--safe writes no live formula, and leaves numbers as they are", async () => {
+    const outputs = ["=1+1", "+cmd|' /C calc'!A0", "-7", "-7e3", "@SUM(A1)", "\t=1", "7-3"];
+    await results.save(outputs.map((output, n) => prediction({ requestId: `safe ${n}`, jobId: "safe", output })));
+    const outputIn = (text: string) =>
+      parse(text, { columns: true, cast: false }).map(
+        (one: unknown) => z.object({ output: z.string() }).parse(one).output,
+      );
+    const safe = await pipeline.run("results", "--job", "safe", "--format", "csv", "--safe");
+    expect(outputIn(safe.stdout).sort()).toEqual(
+      ["'=1+1", "'+cmd|' /C calc'!A0", "-7", "-7e3", "'@SUM(A1)", "'\t=1", "7-3"].sort(),
+    );
+    const plain = await pipeline.run("results", "--job", "safe", "--format", "csv");
+    expect(outputIn(plain.stdout).sort()).toEqual([...outputs].sort());
+  });
+
+  test("two commands never write one file: the second is told who is at work", async () => {
+    const file = join(pipeline.folder, "held.csv");
+    const release = holdFile(file);
+    const { status, stderr } = await pipeline.run("results", "first", "--output", file);
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: expect.stringContaining(`${file} is being worked at by process ${process.pid} on `),
+    });
+    release();
+    expect(await pipeline.run("results", "first", "--output", file)).toMatchObject({ status: 0 });
+  });
+
   test("Parquet has them whole, with times as times", async () => {
     const file = join(pipeline.folder, "first.parquet");
-    const ran = await pipeline.run("results", "first", "second", "--format", "parquet", "--output", file);
+    const ran = await pipeline.run("results", "first", "second", "--output", file);
     expect(ran).toMatchObject({ status: 0, stdout: "", stderr: `2 results in ${file}.\n` });
     expect(await rowsOfParquet(file)).toEqual([
       { ...row, predicted_at: { time: row.predicted_at }, requested_at: { time: row.requested_at } },
@@ -212,7 +252,7 @@ describe("of a receipt", () => {
     expect(await pipeline.run("results", "--receipt", path)).toMatchObject({
       status: 1,
       stdout: "",
-      stderr: expect.stringContaining(`${path}:1: the header lacks id, request_id, job_id`),
+      stderr: expect.stringContaining(`${path}:1:1: the header lacks id, request_id, job_id`),
     });
   });
 
@@ -227,9 +267,7 @@ describe("of a receipt", () => {
     );
   };
   const write = (ids: readonly string[]) =>
-    new FeatureStore(pipeline.aws.featureGroup).write(
-      ids.map((id) => ({ id, seq_0: "A cat sat.", seq_1: "A cat sat." })),
-    );
+    new FeatureStore(pipeline.aws.featureGroup).write(ids.map((id) => ({ id, values: ["A cat sat.", "A cat sat."] })));
 
   test("it is waited for until all are done", async () => {
     const ids = Array.from({ length: 30 }, (_, n) => `watched ${n}`);
@@ -329,6 +367,8 @@ describe("what goes wrong", () => {
     [["7", "--job", "job"], "Name either inputs, or a job by --job, or a receipt by --receipt."],
     [["7", "--watch"], "--watch follows a receipt: name it by --receipt."],
     [["7", "--format", "parquet"], "Parquet is no text: name a file by --output."],
+    [["7", "--format", "csv", "--output", "x.parquet"], "x.parquet is parquet by its name, and csv by --format"],
+    [["7", "--safe", "--output", "x.ndjson"], "--safe is for CSV, and this is ndjson"],
     [["7", "--since", "yesterday"], "It is a time ago, such as 30s, 15m, 2h or 7d"],
     [["7", "--unload"], "Redshift may write nowhere yet: set `warehouse.unloadS3Uri` in config.ts"],
     [["7", "--unload", "s3://lake/it's"], "must be s3://<bucket>/<prefix>"],

@@ -23,7 +23,7 @@ const pairs = (prefix: string, count: number) =>
 
 test("writes the features, asks, follows, and saves a result for each row", async () => {
   const folder = await deskWith("whole", pairs("whole-", 30));
-  const { status, stdout, stderr } = await run(folder, "--job", "whole", "--format", "ndjson").ended;
+  const { status, stdout, stderr } = await run(folder, "--job", "whole", "--output", "pairs.results.ndjson").ended;
   expect({ status, stdout, stderr }).toEqual({
     status: 0,
     stdout: "pairs.results.ndjson\n",
@@ -43,14 +43,24 @@ test("asks for no row that was refused, says why, and ends with 2", async () => 
   const columns = ["id=pair", "seq_0=premise", "seq_1=hypothesis"].flatMap((column) => ["--column", column]);
   const { status, stdout, stderr } = await run(folder, ...columns, "--job", "refused").ended;
   expect({ status, stdout }).toEqual({ status: 2, stdout: "pairs.results.csv\n" });
-  expect(stderr).toContain("2 of 4 rows are written");
-  expect(stderr).toContain("2 of 2 done.");
+  expect(stderr).toContain("3 of 4 rows are written");
+  expect(stderr).toContain("1 row with an id that an earlier row has (line 4 and 2).");
+  expect(stderr).toContain("3 of 3 done.");
   const [, ...results] = (await readFile(join(folder, "pairs.results.csv"), "utf8")).trim().split("\n");
   expect(results.map((line) => line.split(",").slice(0, 2)).sort()).toEqual([
+    ["a", "It's a paraphrase"],
     ["a", "It's a paraphrase"],
     ["c", "Not a paraphrase"],
   ]);
   expect(await readFile(join(folder, "pairs.csv.rejects.csv"), "utf8")).toContain("seq_0 is empty");
+});
+
+test("takes its file by standard input", async () => {
+  const folder = await deskWith("piped", "");
+  const input = pairs("piped-", 3).replaceAll(",", "\t");
+  const started = pipeline.start(["run", "--csv", "-", "--job", "piped"], { folder, input });
+  expect(await started.ended).toMatchObject({ status: 0, stdout: "stdin.results.csv\n" });
+  expect((await readFile(join(folder, "stdin.results.csv"), "utf8")).trim().split("\n")).toHaveLength(4);
 });
 
 test("goes on under its name where it was interrupted, and asks for nothing twice", async () => {
