@@ -7,6 +7,8 @@ import { createInterface } from "node:readline";
 import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 import { whileHolding } from "../../config/file-lock";
+import { jsonObjectOf } from "../../contract/feature-values";
+import type { Feature } from "../../contract/model-contract";
 import { FeatureStore, patienceMilliseconds } from "../../pipeline/features";
 import { Patience } from "../../pipeline/flow";
 import { faultOf, type NewRequest, RequestQueue } from "../../pipeline/requests";
@@ -313,7 +315,13 @@ async function openRequests(file: CsvFile, naming: Naming, rules: InputRules): P
     return {
       file,
       rules,
-      requests: () => numbered(inputs.rows(), naming, (row) => [...also.map((column) => inputs.alsoIn(row, column))]),
+      requests: () =>
+        numbered(
+          inputs.rows(),
+          naming,
+          (row) => [...also.map((column) => inputs.alsoIn(row, column))],
+          rules.contract.features,
+        ),
       tellPassedOver: () => tellPassedOver(inputs),
       rejectsHeader: inputs.rejectsHeader,
       rejectLine: ({ source }, reason) => inputs.rejectLine(source, reason),
@@ -332,7 +340,7 @@ async function openRequests(file: CsvFile, naming: Naming, rules: InputRules): P
   return {
     file,
     rules,
-    requests: () => numbered(rows(), naming, (row) => [...also.map((column) => found.valueIn(row, column))], false),
+    requests: () => numbered(rows(), naming, (row) => [...also.map((column) => found.valueIn(row, column))]),
     tellPassedOver: () => tellPassedOver({ file, passedOver: found.others.filter((column) => !ours.includes(column)) }),
     rejectsHeader: csvLine(["id", ...also, "row", "reason"]),
     rejectLine: ({ request: { id: input, requestId, jobId }, number }, reason) =>
@@ -343,12 +351,15 @@ async function openRequests(file: CsvFile, naming: Naming, rules: InputRules): P
 /** Columns of files that this program wrote itself. */
 const ours = ["number", "row", "reason", "code", "requested_at", "body"];
 
-/** Makes a request of each row. One whose request id stands for another request already is refused. */
+/**
+ * Makes a request of each row. One whose request id stands for another request already is refused.
+ * @param carried the features that each request carries @default none
+ */
 async function* numbered(
   rows: AsyncIterable<InputRow>,
   { job, run }: Naming,
   namesIn: (row: CsvRow) => readonly (string | undefined)[],
-  carriesFeatures = true,
+  carried?: readonly Feature[],
 ): AsyncGenerator<NumberedRequest, void, undefined> {
   let seen: Seen | undefined;
   let number = 0;
@@ -357,7 +368,12 @@ async function* numbered(
     const { features, source } = input;
     const [named, jobId] = namesIn(source);
     const { id, values } = features;
-    const request = { id, requestId: named || `${run}.${number}`, jobId: jobId || job };
+    const request = {
+      id,
+      requestId: named || `${run}.${number}`,
+      jobId: jobId || job,
+      ...(carried && { features: jsonObjectOf(carried, values) }),
+    };
     const faults = [...input.faults];
     const fault = faultOf(request);
     if (fault !== undefined && !faults.some(({ reason }) => fault.includes(reason)))
@@ -373,8 +389,8 @@ async function* numbered(
     yield {
       number,
       source,
-      ...(carriesFeatures && { input }),
-      request: { ...request, ...(carriesFeatures && { features: values }) },
+      ...(carried && { input }),
+      request,
       ...(faults[0] && { fault: { value: faults[0].value, reason: reasonOf({ faults }) ?? "" } }),
     };
   }

@@ -124,9 +124,7 @@ describe("job", () => {
   test("--wait ends when all of it is done, with 0", async () => {
     const run = randomUUID();
     const ids = Array.from({ length: 20 }, (_, n) => `waited ${n}`);
-    await new FeatureStore(pipeline.aws.featureGroup).write(
-      ids.map((id) => ({ id, seq_0: "A cat.", seq_1: "A cat." })),
-    );
+    await new FeatureStore(pipeline.aws.featureGroup).write(ids.map((id) => ({ id, values: ["A cat.", "A cat."] })));
     const requests = ids.map((id, n) => ({ id, requestId: `${run}.${n}`, jobId: "waited" }));
     const receipt = await writeReceipt(
       "waited.csv",
@@ -261,7 +259,7 @@ describe("job --cancel", () => {
 
   test("while the worker works, each request is answered or in the file", async () => {
     const run = randomUUID();
-    await new FeatureStore(pipeline.aws.featureGroup).write([{ id: "worked", seq_0: "A cat.", seq_1: "A cat." }]);
+    await new FeatureStore(pipeline.aws.featureGroup).write([{ id: "worked", values: ["A cat.", "A cat."] }]);
     const args = ["job", "worked", "--cancel", "--output", join(pipeline.folder, "worked-cancelled.csv")];
     const cancelling = pipeline.start(args).ended;
     const requestIds: string[] = [];

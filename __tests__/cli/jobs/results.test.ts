@@ -227,9 +227,7 @@ describe("of a receipt", () => {
     );
   };
   const write = (ids: readonly string[]) =>
-    new FeatureStore(pipeline.aws.featureGroup).write(
-      ids.map((id) => ({ id, seq_0: "A cat sat.", seq_1: "A cat sat." })),
-    );
+    new FeatureStore(pipeline.aws.featureGroup).write(ids.map((id) => ({ id, values: ["A cat sat.", "A cat sat."] })));
 
   test("it is waited for until all are done", async () => {
     const ids = Array.from({ length: 30 }, (_, n) => `watched ${n}`);
