@@ -374,7 +374,12 @@ async function* numbered(
     const { features, source } = input;
     const [named, jobId] = namesIn(source);
     const { id, values } = features;
-    const request = { id, requestId: named || `${run}.${number}`, jobId: jobId || job };
+    const request = {
+      id,
+      requestId: named || `${run}.${number}`,
+      jobId: jobId || job,
+      ...(carried && { features: jsonObjectOf(carried, values) }),
+    };
     const faults = [...input.faults];
     const fault = faultOf(request);
     if (fault !== undefined && !faults.some(({ reason }) => fault.includes(reason)))
@@ -391,7 +396,7 @@ async function* numbered(
       number,
       source,
       ...(carried && { input }),
-      request: { ...request, ...(carried && { features: jsonObjectOf(carried, values) }) },
+      request,
       ...(faults[0] && { fault: { value: faults[0].value, reason: reasonOf({ faults }) ?? "" } }),
     };
   }
