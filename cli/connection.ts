@@ -61,7 +61,7 @@ function featureGroupIn(names: Names, { features }: ModelContract): FeatureGroup
   return name && recordIdentifier && eventTime ? { name, features, recordIdentifier, eventTime } : undefined;
 }
 
-const pipelineOf = (names: Names, contract: ModelContract): Pipeline => ({
+const describedBy = (names: Names, contract: ModelContract): Pipeline => ({
   queueUrl: names.queue_url,
   deadLetterQueueUrl: names.dead_letter_queue_url,
   workerFunctionName: names.worker_function_name,
@@ -99,7 +99,8 @@ export function targetOf({ env, profile, region, local }: ConnectionOptions, rel
     }
     delete process.env.AWS_PROFILE;
     Object.assign(process.env, running.variables);
-    return environmentOf(config, running.environment);
+    const { shared, environment } = environmentOf(config, running.environment);
+    return { shared, environment: { ...environment, namesParameter: running.namesParameter } };
   }
   const shared = {
     ...config.shared,
@@ -147,12 +148,18 @@ type ClientSettings = Partial<ReturnType<typeof clientSettings>>;
  */
 export async function connect(options: ConnectionOptions, settings: ClientSettings = {}): Promise<Connection> {
   const target = targetOf(options);
-  const names = await namesOf(target, settings);
-  return { ...target, pipeline: pipelineOf(names, await readContract(names.contract_url, settings)) };
+  return { ...target, pipeline: await pipelineOf(target.environment, settings) };
 }
 
-async function namesOf({ environment }: Target, settings: ClientSettings): Promise<Names> {
-  const { name, namesParameter } = environment;
+type Named = Pick<Environment, "name" | "namesParameter">;
+
+/** The same for an environment of any configuration, with the process's region and credentials. @throws as {@link connect} */
+export async function pipelineOf(environment: Named, settings: ClientSettings = {}): Promise<Pipeline> {
+  const names = await namesOf(environment, settings);
+  return describedBy(names, await readContract(names.contract_url, settings));
+}
+
+async function namesOf({ name, namesParameter }: Named, settings: ClientSettings): Promise<Names> {
   const { GetParameterCommand, SSMClient } = await import("@aws-sdk/client-ssm");
   const client = namingActions(new SSMClient(settings));
   try {

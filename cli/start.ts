@@ -1,74 +1,188 @@
-import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { Command } from "commander";
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { Command, Option } from "commander";
 import { z } from "zod";
-import type { LocalAws } from "../local/aws";
+import type { Environment, Settings } from "../config";
+import { defaultContract } from "../config/default-model";
+import type { ModelContract } from "../contract/model-contract";
+import { exampleNames, exampleOf } from "../examples";
+import { mustBeFree } from "../local/aws";
 import { removeLocalEnvironment, writeLocalEnvironment } from "../local/environment-file";
-import { startPipeline } from "../local/pipeline";
-import type { Model } from "../local/sagemaker-runtime";
-import { serveModel } from "../local/served-model";
-import { DeadLetters } from "../pipeline/dead-letters";
-import { FeatureStore } from "../pipeline/features";
-import { RequestQueue } from "../pipeline/requests";
-import { Results } from "../pipeline/results";
-import { lexicalModel } from "../samples/paraphrase/lexical-model";
-import { localDataDir as dataDir } from "./connection";
-import { follow } from "./follow";
+import { configurationOf, type LocalPipeline, startPipeline } from "../local/pipeline";
+import { lexicalModel, sampleRows as sample } from "../samples";
+import { localDataDir as dataDir, pipelineOf } from "./connection";
+import { type FirstRow, firstLook, rowsShown, terminalWidth } from "./first-look";
 import { untilInterrupted } from "./interruption";
-import { progressOf } from "./progress";
-import { type Outcome, summaryOf, tableOf } from "./report";
-import { type RequestRow, readRequestsFile } from "./requests-file";
-
-/** The environment whose stack is run. */
-const environment = "dev";
+import { type CsvFile, withCsv } from "./jobs/csv";
+import { checkInputs, type Inputs, openInputs, reasonOf } from "./jobs/feature-rows";
+import { runJob } from "./jobs/run-job";
+import { inProcess, mustAnswer, type WatchedModel, watchedModel } from "./local-model";
+import { inPlaces } from "./text-table";
 
 /** What the command prints for its caller goes to stdout, what it says meanwhile to stderr. */
 const talk = (line: string) => console.error(line);
 
-/** Asks for one prediction a row, and waits until each request has ended. */
-async function predict(rows: RequestRow[], aws: LocalAws, signal: AbortSignal) {
-  const until = { signal };
-  const { clusterId, databaseName, deadLetterQueueUrl } = aws;
-  await new FeatureStore(aws.featureGroup).write(
-    rows.map(({ id, seq_0, seq_1 }) => ({ id, values: [seq_0, seq_1] })),
-    until,
-  );
+const resultsFile = join(dataDir, "results.csv");
+/** What the job keeps: its receipt, and the rows that were refused. */
+const jobDir = join(dataDir, "job");
 
-  const progress = progressOf("requests", rows.length);
-  const started = performance.now();
-  try {
-    const jobId = randomUUID();
-    const { accepted, refused } = await new RequestQueue(aws.queueUrl).send(
-      rows.map(({ id }) => ({ id, jobId })),
-      until,
+/** What is run, with which model, on which rows. */
+interface Project {
+  /** @default config.ts's */
+  readonly settings?: Settings;
+  readonly configuration: Environment;
+  readonly file: string;
+  /** Says which model it is. */
+  readonly about: string;
+  serve(signal: AbortSignal): Promise<WatchedModel>;
+}
+
+const optionsSchema = z.object({
+  keep: z.boolean().default(false),
+  model: z.string().optional(),
+  example: z.string().optional(),
+});
+type Options = z.infer<typeof optionsSchema>;
+
+function projectOf(file: string | undefined, { model: artifact, example: name }: Options): Project {
+  const example = name === undefined ? undefined : exampleOf(name);
+  const { configuration } = configurationOf({ settings: example?.settings });
+  const { contract } = configuration.model;
+  const archive = (folder: string) => (signal: AbortSignal) =>
+    watchedModel(folder, join(dataDir, "model.log"), talk, signal);
+  const settings = example?.settings;
+  const rows = file ?? example?.rows ?? sample;
+  if (artifact !== undefined) {
+    const about = `The model is that of ${artifact}.`;
+    return { settings, configuration, file: rows, about, serve: archive(artifact) };
+  }
+  if (example !== undefined) {
+    const { model } = example;
+    const serve = async (signal: AbortSignal) =>
+      "standIn" in model ? inProcess(model.standIn) : archive(await model.archive())(signal);
+    return { settings, configuration, file: rows, about: example.about, serve };
+  }
+  if (namesOf(contract) !== namesOf(defaultContract)) {
+    throw new Error(
+      `The stand-in for a model knows ${namesOf(defaultContract)}, and the contract in config.ts has ${namesOf(contract)}. Bring a model: npm start -- --model FOLDER ROWS.csv`,
     );
-    const { predictions, deadLetters } = await follow({
-      jobId,
-      requestIds: accepted.map(({ requestId }) => requestId),
-      results: new Results({ clusterId, databaseName }),
-      deadLetters: new DeadLetters(deadLetterQueueUrl),
-      onProgress: (ended) => progress.update(ended + refused.length),
-      signal,
-    });
-    const seconds = (performance.now() - started) / 1000;
+  }
+  const about = "The model is a stand-in: it compares words, and was never trained.";
+  return { configuration, file: rows, about, serve: async () => inProcess(lexicalModel) };
+}
 
-    const requestIds = new Map(accepted.map(({ id, requestId }) => [id, requestId]));
-    const refusals = new Map(refused.map(({ id, reason }) => [id, reason]));
-    const outcomes = rows.map((row): Outcome => {
-      const requestId = requestIds.get(row.id) ?? "";
-      const output = predictions.get(requestId)?.output;
-      return output === undefined
-        ? { row, failure: deadLetters.get(requestId) ?? refusals.get(row.id) }
-        : { row, output };
-    });
-    return { outcomes, seconds };
+const namesOf = ({ features }: ModelContract) => features.map(({ name }) => name).join(", ");
+
+/** The environment's feature group as a file of inputs is read by it; undefined where requests carry their features. */
+function featureGroupOf(features: Environment["features"] | false, contract: ModelContract) {
+  if (features === false) return undefined;
+  const { groupName: name, recordIdentifier, eventTime } = features;
+  return { name, features: contract.features, recordIdentifier, eventTime };
+}
+
+/** Runs the whole pipeline on this machine over the rows of a file, and says whether each got its prediction. */
+async function start(file: string | undefined, options: Options, signal: AbortSignal): Promise<boolean> {
+  const project = projectOf(file, options);
+  const { contract } = project.configuration.model;
+  const featureGroup = featureGroupOf(project.configuration.features, contract);
+  return withCsv(project.file, { signal }, async (csv) => {
+    const inputs = await openInputs(csv, { contract, featureGroup, columns: new Map() });
+    const { rows, refused } = await checkInputs(inputs, signal);
+    if (refused === rows) throw new Error(await whyNone(inputs));
+    const first = await firstRows(inputs);
+    await mustBeFree(dataDir);
+    for (const path of [jobDir, resultsFile]) rmSync(path, { recursive: true, force: true });
+    mkdirSync(jobDir, { recursive: true });
+    talk(project.about);
+    const model = await project.serve(signal);
+    try {
+      await mustAnswer(
+        model,
+        contract,
+        first.map(({ values }) => values),
+      );
+      return await run(project, model, csv, first, options.keep, signal);
+    } catch (error) {
+      throw model.died.aborted ? model.died.reason : error;
+    } finally {
+      await model.stop();
+    }
+  });
+}
+
+/** Why the first row is refused, where all are. */
+async function whyNone(inputs: Inputs): Promise<string> {
+  for await (const row of inputs.rows()) {
+    const reason = reasonOf(row);
+    if (reason !== undefined) return `${inputs.file.name}:${row.source.line}: ${reason}; no other row is better.`;
+  }
+  return `${inputs.file.name} has no rows.`;
+}
+
+async function firstRows(inputs: Inputs): Promise<FirstRow[]> {
+  const first: FirstRow[] = [];
+  for await (const row of inputs.rows()) {
+    if (reasonOf(row) === undefined) first.push(row.features);
+    if (first.length === rowsShown()) break;
+  }
+  return first;
+}
+
+async function run(
+  { settings, configuration, file }: Project,
+  { model, died }: WatchedModel,
+  csv: CsvFile,
+  first: readonly FirstRow[],
+  keep: boolean,
+  interrupted: AbortSignal,
+): Promise<boolean> {
+  const signal = AbortSignal.any([interrupted, died]);
+  signal.throwIfAborted();
+  talk("Starting the pipeline, and stand-ins for AWS ...");
+  const aws = await startPipeline({ dataDir, model, settings, environment: configuration.name });
+  try {
+    signal.throwIfAborted();
+    delete process.env.AWS_PROFILE;
+    Object.assign(process.env, aws.environment);
+    const pipeline = await pipelineOf(configuration);
+    const columns = new Map<string, string>();
+    const job = { pipeline, file: csv, path: file, columns, format: "csv", output: resultsFile, safe: false } as const;
+    const isWhole = await runJob({ ...job, folder: jobDir, signal });
+    console.log(await firstLook(resultsFile, pipeline.contract, first));
+    console.log(`\nThe whole result: ${resultsFile}. Logs and data: ${dataDir}/`);
+    console.log(nextSteps(configuration, keep));
+    if (keep) {
+      console.log(usageOf(aws, first));
+      const { name, namesParameter } = configuration;
+      writeLocalEnvironment(dataDir, { environment: name, namesParameter, variables: aws.environment });
+      talk("Running until Ctrl-C.");
+      if (!signal.aborted) await once(signal, "abort");
+      signal.throwIfAborted();
+    }
+    return isWhole;
   } finally {
-    progress.stop();
+    removeLocalEnvironment(dataDir);
+    await aws.stop();
   }
 }
 
+/** What to try next. */
+function nextSteps({ model: { contract } }: Environment, keep: boolean): string {
+  const columns = ["id", ...contract.features.map(({ name }) => name)];
+  const shown = columns.length > 8 ? `${columns.slice(0, 8).join(", ")}, …` : columns.join(", ");
+  const steps = [
+    ["npm start -- rows.csv", `your own rows: ${shown}`],
+    ["npm start -- --model FOLDER", "a model: a folder with code/inference.py"],
+    [`npm start -- --example ${exampleNames[0]}`, `another project: ${exampleNames.join(", ")}`],
+    ...(keep ? [] : [["npm start -- --keep", "goes on running for other programs"]]),
+  ];
+  const lines = steps.map(([command = "", what]) => `  ${command.padEnd(32)} ${what}`);
+  return ["Next:", ...lines.map((line) => inPlaces(line, terminalWidth()).trimEnd())].join("\n");
+}
+
 /** What to type in another terminal, with the id of an input that exists and needs no quoting. */
-const usageOf = ({ environment, queueUrl, apiUrl }: LocalAws, rows: RequestRow[]) => {
+const usageOf = ({ environment, queueUrl, apiUrl }: LocalPipeline, rows: readonly FirstRow[]) => {
   const variables = Object.entries({ ...environment, QUEUE_URL: queueUrl, API_URL: apiUrl });
   const id = rows.find((row) => /^[\w-]+$/.test(row.id))?.id ?? "1";
   return `
@@ -82,68 +196,18 @@ npx offline-inference results ${id} --local
 `;
 };
 
-interface StartOptions {
-  readonly file: string;
-  readonly keep: boolean;
-  /** The model's archive, or the folder of an unpacked one. @default the stand-in answers */
-  readonly artifact?: string;
-  readonly signal: AbortSignal;
-}
-
-/** Runs the whole pipeline on this machine over the rows of a file, and says whether each got its prediction. */
-async function start({ artifact, ...options }: StartOptions): Promise<boolean> {
-  const rows = await readRequestsFile(options.file);
-  if (artifact === undefined) {
-    return run(rows, lexicalModel, "The model is a stand-in: it compares words, and was never trained.", options);
-  }
-  talk(`Starting the model of ${artifact} ...`);
-  const served = await serveModel(artifact);
-  try {
-    return await run(rows, served.model, `The model is that of ${artifact}.`, options);
-  } finally {
-    await served.stop();
-  }
-}
-
-async function run(rows: RequestRow[], model: Model, which: string, { keep, signal }: StartOptions): Promise<boolean> {
-  signal.throwIfAborted();
-  talk("Starting the stand-ins for AWS ...");
-  const aws = await startPipeline({ dataDir, model, environment });
-  try {
-    signal.throwIfAborted();
-    Object.assign(process.env, aws.environment);
-    talk(`Asking for ${rows.length} predictions. ${which}`);
-    const { outcomes, seconds } = await predict(rows, aws, signal);
-    console.log(tableOf(outcomes));
-    console.log(summaryOf(outcomes, seconds));
-    console.log(`The data lies in ${dataDir}/`);
-    if (keep) {
-      console.log(usageOf(aws, rows));
-      writeLocalEnvironment(dataDir, { environment, variables: aws.environment });
-      talk("Running until Ctrl-C.");
-      if (!signal.aborted) await once(signal, "abort");
-      signal.throwIfAborted();
-    }
-    return outcomes.every(({ failure }) => failure === undefined);
-  } finally {
-    removeLocalEnvironment(dataDir);
-    await aws.stop();
-  }
-}
-
-const options = z.object({ keep: z.boolean().optional(), model: z.string().optional() });
-
 async function main() {
   const program = new Command("npm start --")
     .description("Runs the pipeline on this machine, without AWS: one prediction for each row of a CSV file.")
-    .argument("[file]", "CSV file with the columns id, seq_0, seq_1", "samples/paraphrase/requests.csv")
+    .argument("[file]", `CSV file with the columns id and the contract's features (default: ${sample})`)
     .option("--model <artifact>", "the archive of a model that answers, or the folder of an unpacked one")
+    .addOption(new Option("--example <name>", "a project of examples/ in the place of config.ts").choices(exampleNames))
     .option("--keep", "go on running until Ctrl-C, and print what other programs need to use it")
     .addHelpText("after", "\nExits with 0 when every row has its prediction, else with 1, and with 130 after Ctrl-C.")
     .parse();
-  const [file = ""] = program.processedArgs.map(String);
-  const { keep = false, model: artifact } = options.parse(program.opts());
-  const complete = await untilInterrupted((signal) => start({ file, keep, artifact, signal }));
+  const options = optionsSchema.parse(program.opts());
+  const [file] = program.args;
+  const complete = await untilInterrupted((signal) => start(file, options, signal));
   if (complete === false) process.exitCode = 1;
 }
 

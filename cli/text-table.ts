@@ -1,3 +1,5 @@
+import { cellOf } from "./jobs/output";
+
 /** What takes two places at a terminal: East Asian wide characters, and emoji. */
 const wide =
   /\p{Emoji_Presentation}|\u{FE0F}|[\u{1100}-\u{115F}\u{2E80}-\u{303E}\u{3041}-\u{4DBF}\u{4E00}-\u{A4CF}\u{A960}-\u{A97F}\u{AC00}-\u{D7A3}\u{F900}-\u{FAFF}\u{FE30}-\u{FE6F}\u{FF00}-\u{FF60}\u{FFE0}-\u{FFE6}\u{1F300}-\u{1FAFF}\u{20000}-\u{3FFFD}]/u;
@@ -12,9 +14,9 @@ const placesOf = (grapheme: string) => (wide.test(grapheme) ? 2 : 1);
 /** How many places of a terminal a text takes. */
 export const widthOf = (text: string) => graphemesOf(text).reduce((sum, grapheme) => sum + placesOf(grapheme), 0);
 
-/** A text in so many places, filled up with spaces; what does not fit ends with `…`. What does not print is a space. */
+/** A text in so many places, filled up with spaces; what does not fit ends with `…`. */
 export function inPlaces(given: string, places: number): string {
-  const line = given.slice(0, 8 * places).replace(/[\p{C}\s]+/gu, " "); // a text may be huge
+  const line = given.slice(0, 8 * places); // a text may be huge
   const isCut = given.length > 8 * places || widthOf(line) > places;
   let text = "";
   let used = 0;
@@ -28,7 +30,7 @@ export function inPlaces(given: string, places: number): string {
 }
 
 /**
- * A table that fits a terminal: the widest columns give way first, and where even narrow ones are too many, those in
+ * A table that fits a terminal, a line a row: the widest columns give way first, and where even narrow ones are too many, those in
  * the middle are left out.
  * @param width of the terminal, in places
  * @param last how many columns at the end are never left out
@@ -40,9 +42,9 @@ export function textTable(head: readonly string[], rows: readonly (readonly stri
     const shown = cells.filter((_, place) => isShown(place));
     return head.length <= fit ? shown : [...shown.slice(0, -last), "…", ...shown.slice(-last)];
   };
-  const lines = [head, ...rows].map(pick);
+  const lines = [head, ...rows].map((cells) => pick(cells).map((cell) => cellOf(cell.slice(0, 8 * width))));
   const widths = (lines[0] ?? []).map((_, place) =>
-    Math.max(...lines.map((line) => Math.min(width, widthOf((line[place] ?? "").slice(0, 8 * width))))),
+    Math.max(...lines.map((line) => Math.min(width, widthOf(line[place] ?? "")))),
   );
   const room = width - gap.length * (widths.length - 1);
   while (widths.reduce((sum, one) => sum + one, 0) > room && Math.max(...widths) > 1) {

@@ -6,11 +6,17 @@ import { z } from "zod";
 export interface LocalEnvironment {
   /** The environment whose stack it is: `dev`. */
   readonly environment: string;
+  /** The parameter that its stack has written its names into. */
+  readonly namesParameter: string;
   /** What to set so that AWS's clients find it. */
   readonly variables: Record<string, string>;
 }
 
-const schema = z.object({ environment: z.string(), variables: z.record(z.string(), z.string()) });
+const schema = z.object({
+  environment: z.string(),
+  namesParameter: z.string(),
+  variables: z.record(z.string(), z.string()),
+});
 
 const fileIn = (dataDir: string) => join(dataDir, "environment.json");
 

@@ -22,18 +22,19 @@ export const longestStartSeconds = 480;
 /** What the end of a log is: enough for a Python traceback. */
 const lastLines = 20;
 
-/** The end of what a process has said. */
-class Log {
+/** What a process says, of which the end is kept. */
+export class Log {
   private text = "";
 
-  constructor(private readonly write: (text: string) => void) {}
+  /** @param write gets all of it. @default standard error does */
+  constructor(private readonly write: (text: string) => void = (text) => process.stderr.write(text)) {}
 
   readonly hear = (text: string) => {
     this.text = (this.text + text).slice(-20_000);
     this.write(text);
   };
 
-  /** The last lines, after a sentence; "" where nothing was said. */
+  /** ` Its log ends:` and the last lines; "" where nothing was said. */
   get end(): string {
     const lines = this.text.trim().split("\n").slice(-lastLines);
     return lines.join("\n") === "" ? "" : ` Its log ends:\n${lines.map((line) => `  ${line}`).join("\n")}`;
@@ -46,8 +47,8 @@ export interface ModelServerOptions {
   /** Processes that hold the model. @default one for each core */
   readonly workers?: number;
   /** Gets what the model's code prints. @default standard error does */
-  readonly log?: (text: string) => void;
-  /** Ends the start. @default it ends after {@link longestStartSeconds} */
+  readonly log?: Log;
+  /** Ends the start, as {@link longestStartSeconds} do. */
   readonly signal?: AbortSignal;
 }
 
@@ -55,8 +56,6 @@ export interface ModelServerOptions {
 export interface ModelServer extends StandIn {
   /** Comes true, with how its log ends, when it ends without having been stopped. */
   readonly died: Promise<string>;
-  /** ` Its log ends:` and its last lines; "" where it has said nothing. */
-  logEnd(): string;
 }
 
 /**
@@ -64,16 +63,16 @@ export interface ModelServer extends StandIn {
  * @throws when the model cannot be loaded, with the last lines of its log
  */
 export async function startModelServer(options: ModelServerOptions): Promise<ModelServer> {
-  const { modelDir, workers, log: write = (text) => process.stderr.write(text) } = options;
-  const { signal = AbortSignal.timeout(longestStartSeconds * 1000) } = options;
+  const { modelDir, workers, log = new Log() } = options;
+  const tooLong = AbortSignal.timeout(longestStartSeconds * 1000);
+  const signal = AbortSignal.any([tooLong, ...(options.signal ? [options.signal] : [])]);
   const args = [join(program, "serve.py"), "--model-dir", modelDir, "--port", "0"];
   if (workers !== undefined) args.push("--workers", String(workers));
-  const server = spawn(await pythonFor(modelDir), args, {
+  const server = spawn(await archivePython(modelDir), args, {
     detached: true, // Ctrl-C in a terminal reaches only this process, which stops the server in order
     stdio: ["pipe", "pipe", "pipe"],
   });
   const closed = once(server, "close");
-  const log = new Log(write);
   server.stderr.setEncoding("utf8").on("data", log.hear);
   server.stdin.on("error", () => {}); // it has ended, and that is told
   let stopping = false;
@@ -97,20 +96,17 @@ export async function startModelServer(options: ModelServerOptions): Promise<Mod
     missing,
     once(createInterface(server.stdout), "line"),
     closed.then(() => {
-      if (signal.aborted && !isTimeout(signal.reason)) throw signal.reason;
-      const silence = signal.aborted ? ` It was not ready after ${longestStartSeconds} seconds.` : "";
+      if (options.signal?.aborted) throw options.signal.reason;
+      const silence = tooLong.aborted ? ` It was not ready after ${longestStartSeconds} seconds.` : "";
       throw new Error(`The model could not be served.${silence}${log.end}`);
     }),
   ]).finally(() => signal.removeEventListener("abort", kill));
   return {
     url: ready.parse(JSON.parse(String(line))).url,
     died: closed.then(() => (stopping ? new Promise<string>(() => {}) : `The model has ended.${log.end}`)),
-    logEnd: () => log.end,
     stop,
   };
 }
-
-const isTimeout = (reason: unknown) => reason instanceof Error && reason.name === "TimeoutError";
 
 /**
  * Unpacks a model's archive, a `.tar.gz`, into a new folder.
@@ -133,7 +129,7 @@ const importsOfLock = /^\s*(import|from)\s+(torch|transformers|tokenizers)\b/m;
  * The Python that runs an archive's code: of a virtual environment with what its `code/requirements.txt` says, or, where
  * it has none and its code imports PyTorch, with model/requirements.lock. Any other code has Python's own library.
  */
-async function pythonFor(modelDir: string): Promise<string> {
+export async function archivePython(modelDir: string): Promise<string> {
   const code = join(modelDir, "code");
   const requirements = join(code, "requirements.txt");
   if (existsSync(requirements) && readFileSync(requirements, "utf8").trim() !== "") {

@@ -38,18 +38,18 @@ export function configurationOf({ settings, environment }: Pick<PipelineOptions,
  * @throws when the settings are wrong, there are no bundles, or another run has `dataDir`
  */
 export async function startPipeline({ dataDir, model, stack, ...which }: PipelineOptions): Promise<LocalPipeline> {
-  const { shared, configuration } = configurationOf(which);
-  const aws = await startAws({ stack: stack ?? (await synthesize(shared, configuration, dataDir)), dataDir, model });
-  return Object.assign(aws, { configuration });
+  const read = configurationOf(which);
+  await mustBeFree(dataDir);
+  const aws = await startAws({ stack: stack ?? (await synthesize(read, dataDir)), dataDir, model });
+  return Object.assign(aws, { configuration: read.configuration });
 }
 
 type Read = ReturnType<typeof configurationOf>;
 
-/** Writes the environment's stack below a folder, and gives the stack's own. */
-async function synthesize(shared: Read["shared"], configuration: Read["configuration"], dataDir: string) {
+/** Writes an environment's stack below a folder, `cdktf.out`, and gives the stack's own. */
+export async function synthesize({ shared, configuration }: Read, dataDir: string): Promise<string> {
   const [{ App }, { InferenceStack }] = await Promise.all([import("cdktf"), import("../stacks/inference-stack")]);
   const outdir = join(dataDir, "cdktf.out");
-  await mustBeFree(dataDir);
   rmSync(outdir, { recursive: true, force: true });
   mkdirSync(outdir, { recursive: true });
   const app = new App({ skipValidation: true, outdir });

@@ -6,7 +6,7 @@ import { type Model, type ModelCall, ModelError, type ModelOutput } from "./sage
 export const longestAnswerSeconds = 60;
 
 /** A model's own artifact, which answers on this machine. */
-export interface ServedModel extends Pick<ModelServer, "died" | "logEnd"> {
+export interface ServedModel extends Pick<ModelServer, "died"> {
   /** Answers what the endpoint is asked. */
   readonly model: Model;
   /** Ends it, and removes what was unpacked for it. */
@@ -32,7 +32,6 @@ export async function serveModel(
     return {
       model: (call) => ask(server.url, call),
       died: server.died,
-      logEnd: server.logEnd,
       stop: async () => {
         await server.stop();
         await remove();

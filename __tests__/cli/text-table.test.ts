@@ -15,7 +15,6 @@ test.each([
   ["cut", "abcdef", 5, "abcd…"],
   ["wide, and cut before a half character", "日本語", 5, "日本…"],
   ["wide, with a place to fill up", "日本語", 4, "日… "],
-  ["what does not print", "a\n\tb\u0007c", 6, "a b c "],
   ["huge", "x".repeat(1_000_000), 4, "xxx…"],
 ])("a text in so many places: %s", (_, text, places, shown) => {
   expect(inPlaces(text, places)).toBe(shown);
@@ -37,6 +36,10 @@ test("columns are as wide as what is in them, and the widest give way", () => {
     "1   a long senten…  yes",
     "22  short           no",
   ]);
+});
+
+test("what does not print is a space", () => {
+  expect(textTable(["id"], [["a\n\tb\u0007c"]], 80)).toBe("id\na b c");
 });
 
 test("of thousands of columns the first and the last are shown", () => {

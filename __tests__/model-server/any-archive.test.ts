@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Log } from "../../local/model-server";
 import { serveModel } from "../../local/served-model";
 
 let folder: string;
@@ -30,7 +31,7 @@ async function served<T>(model: string, use: (served: Awaited<ReturnType<typeof 
   const hear = (text: string) => {
     log += text;
   };
-  const running = await serveModel(model, { log: hear });
+  const running = await serveModel(model, { log: new Log(hear) });
   try {
     return { result: await use(running), log };
   } finally {
@@ -70,7 +71,7 @@ test("what an output_fn returns must be text or bytes", async () => {
 
 test("functions that are missing are named", async () => {
   const model = await archive({ input_fn: "", output_fn: "output_fn = None" });
-  const starting = serveModel(model, { log: () => {} });
+  const starting = serveModel(model, { log: new Log(() => {}) });
   await expect(starting).rejects.toThrow(
     "code/inference.py must have model_fn, input_fn, predict_fn, output_fn; it lacks input_fn, output_fn.",
   );
@@ -80,7 +81,7 @@ test("a model that cannot be loaded says so with the end of its own log", async 
   const model = await archive({
     model_fn: "print('reading weights')\ndef model_fn(model_dir):\n    raise KeyError('w1')",
   });
-  await expect(serveModel(model, { log: () => {} })).rejects.toThrow(
+  await expect(serveModel(model, { log: new Log(() => {}) })).rejects.toThrow(
     /^The model could not be served\. Its log ends:\n[\s\S]*reading weights[\s\S]*KeyError: 'w1'/,
   );
 });
@@ -91,7 +92,7 @@ test("a model that hangs while it is loaded can be given up, and leaves no proce
       "import threading\ndef model_fn(model_dir):\n    print('at work', flush=True)\n    threading.Event().wait()",
   });
   const giveUp = new AbortController();
-  const log = (text: string) => text.includes("at work") && giveUp.abort(new Error("given up"));
+  const log = new Log((text) => text.includes("at work") && giveUp.abort(new Error("given up")));
   await expect(serveModel(model, { log, signal: giveUp.signal })).rejects.toThrow("given up");
 });
 

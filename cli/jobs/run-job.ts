@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { basename, join } from "node:path";
 import type { Pipeline } from "../connection";
 import { whole } from "../numbers";
 import { type CsvFile, columnsOf, nameOf, openCsv } from "./csv";
@@ -23,6 +24,8 @@ export interface RunOptions {
   readonly output: string;
   /** Whether CSV is written without live formulas. */
   readonly safe: boolean;
+  /** The folder for the receipt and the refused rows. @default receipts/, and beside the file */
+  readonly folder?: string;
   readonly signal: AbortSignal;
 }
 
@@ -33,9 +36,11 @@ export interface RunOptions {
  * @throws at the first step that fails, and when it is interrupted
  */
 export async function runJob({ job = newJobName(), ...options }: RunOptions): Promise<boolean> {
-  const { pipeline, format, output, safe, signal } = options;
-  const receipt = receiptOf(job);
-  console.error(`The job is ${job}. After an interruption, give the same command with --job ${job}`);
+  const { pipeline, format, output, safe, folder, signal } = options;
+  const receipt = folder === undefined ? receiptOf(job) : join(folder, "receipt.csv");
+  if (folder === undefined) {
+    console.error(`The job is ${job}. After an interruption, give the same command with --job ${job}`);
+  }
   const isSent = await send(job, receipt, options);
   signal.throwIfAborted();
   const isAnswered = await printReceipt(pipeline, { receipt, watch: true, format, output, safe }, signal);
@@ -44,9 +49,9 @@ export async function runJob({ job = newJobName(), ...options }: RunOptions): Pr
 
 /** Puts a request on the queue for each row that is right, and says whether those are all. */
 async function send(job: string, receipt: string, options: RunOptions): Promise<boolean> {
-  const { pipeline, file, path, columns, signal } = options;
+  const { pipeline, file, path, columns, folder, signal } = options;
   const { queueUrl, contract, featureGroup } = pipeline;
-  const rejectsFile = rejectsOf(path);
+  const rejectsFile = rejectsOf(folder === undefined ? path : join(folder, basename(nameOf(path))));
   const areRowsRefused = () => featureGroup !== undefined && existsSync(rejectsFile);
   if (existsSync(journalOf(receipt))) {
     const { rejected } = await resumePublishing(receipt, pipeline, signal);

@@ -492,7 +492,8 @@ describe("of local mode", () => {
     const pipeline = await startLocalPipeline();
     await rm(join(checkout.folder, ".local"), { recursive: true, force: true });
     await mkdir(join(checkout.folder, ".local"));
-    const running = { environment: "dev", variables: pipeline.aws.environment };
+    const { configuration, environment: variables } = pipeline.aws;
+    const running = { environment: "dev", namesParameter: configuration.namesParameter, variables };
     await writeFile(join(checkout.folder, ".local", "environment.json"), JSON.stringify(running));
     const { status, stdout, stderr } = await checkout.cli("doctor", "--local");
     await pipeline.stop();

@@ -1,0 +1,81 @@
+import type { FeatureValues } from "../contract/feature-values";
+import type { ModelContract } from "../contract/model-contract";
+import { columnsOf, readCsv } from "./jobs/csv";
+import { whole } from "./numbers";
+import { inPlaces, textTable } from "./text-table";
+
+/** A row of the file that was asked about. */
+export interface FirstRow {
+  readonly id: string;
+  readonly values: FeatureValues;
+}
+
+/** A terminal of which it is not known how large it is. */
+const terminal = { columns: 100, rows: 40 };
+/** What a run says beside the first rows, and npm before it, in lines. */
+const otherLines = 21;
+const countsShown = 5;
+/** Of more different answers than these none is counted: they are numbers, say. */
+const mostAnswers = 1_000;
+
+/** How wide the terminal is, in places; where there is none, {@link terminal} says. */
+export const terminalWidth = () => process.stdout.columns || Number(process.env.COLUMNS) || terminal.columns;
+
+/** How many rows are shown, so that what was said before does not scroll away. */
+export function rowsShown(): number {
+  const lines = process.stdout.rows || Number(process.env.LINES) || terminal.rows;
+  return Math.max(3, Math.min(10, lines - otherLines));
+}
+
+/**
+ * What came of a file: its first rows with their answers, and how many there are of each answer.
+ * @param resultsFile the results as CSV
+ */
+export async function firstLook(
+  resultsFile: string,
+  contract: ModelContract,
+  rows: readonly FirstRow[],
+): Promise<string> {
+  const { outputs, features } = contract;
+  const ids = new Set(rows.map(({ id }) => id));
+  const found = new Map<string, readonly string[]>();
+  const counts = new Map<string, number>();
+  const lines = readCsv(resultsFile);
+  const header = (await lines.next()).value ?? undefined;
+  const typed = outputs.map(({ name }) => name).filter((name) => header?.values.includes(name));
+  const shown = typed.length === 0 ? ["output"] : typed;
+  const label = outputs.find(({ name, type }) => type === "text" && typed.includes(name))?.name ?? "output";
+  const { valueIn } = columnsOf(resultsFile, header, { required: ["id", label, ...shown] });
+  let answers = 0;
+  for await (const line of lines) {
+    answers++;
+    const id = valueIn(line, "id") ?? "";
+    const answer = valueIn(line, label) ?? "";
+    if (ids.has(id))
+      found.set(
+        id,
+        shown.map((column) => valueIn(line, column) ?? ""),
+      );
+    if (counts.size <= mostAnswers) counts.set(answer, (counts.get(answer) ?? 0) + 1);
+  }
+  const head = ["id", ...features.map(({ name }) => name), ...(typed.length === 0 ? ["prediction"] : shown)];
+  const cells = rows.map(({ id, values }) => [
+    id,
+    ...values.map((value) => value ?? ""),
+    ...(found.get(id) ?? shown.map(() => "-")),
+  ]);
+  const width = terminalWidth();
+  const said = countLines(counts, answers).map((line) => inPlaces(line, width).trimEnd());
+  return [textTable(head, cells, width, shown.length), ...said].join("\n");
+}
+
+function countLines(counts: ReadonlyMap<string, number>, answers: number): string[] {
+  if (answers === 0) return [];
+  if (counts.size > mostAnswers || (counts.size === answers && answers > countsShown)) {
+    return [`${whole(answers)} answers, most of them different`];
+  }
+  const most = [...counts].sort(([, one], [, other]) => other - one);
+  const shown = most.slice(0, countsShown).map(([answer, count]) => `${answer.slice(0, 40)}: ${whole(count)}`);
+  const others = most.length - shown.length;
+  return [`${shown.join(", ")}${others > 0 ? `, and ${whole(others)} other answers` : ""}`];
+}
