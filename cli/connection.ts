@@ -61,17 +61,6 @@ function featureGroupIn(names: Names, { features }: ModelContract): FeatureGroup
   return name && recordIdentifier && eventTime ? { name, features, recordIdentifier, eventTime } : undefined;
 }
 
-/**
- * The feature group of a pipeline, for a command that cannot do without.
- * @throws when every message carries its features there
- */
-export function featureGroupOf({ featureGroup }: Pipeline): FeatureGroup {
-  if (featureGroup !== undefined) return featureGroup;
-  throw new Error(
-    "The pipeline has no feature group, by `features: false` in config.ts: each request carries its features.",
-  );
-}
-
 const describedBy = (names: Names, contract: ModelContract): Pipeline => ({
   queueUrl: names.queue_url,
   deadLetterQueueUrl: names.dead_letter_queue_url,

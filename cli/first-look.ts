@@ -1,6 +1,6 @@
 import type { FeatureValues } from "../contract/feature-values";
 import type { ModelContract } from "../contract/model-contract";
-import { columnsOf, readCsv } from "./jobs/csv";
+import { type CsvFile, columnsOf, withCsv } from "./jobs/csv";
 import { whole } from "./numbers";
 import { inPlaces, textTable } from "./text-table";
 
@@ -31,23 +31,21 @@ export function rowsShown(): number {
  * What came of a file: its first rows with their answers, and how many there are of each answer.
  * @param resultsFile the results as CSV
  */
-export async function firstLook(
-  resultsFile: string,
-  contract: ModelContract,
-  rows: readonly FirstRow[],
-): Promise<string> {
+export const firstLook = (resultsFile: string, contract: ModelContract, rows: readonly FirstRow[]): Promise<string> =>
+  withCsv(resultsFile, { delimiter: "," }, (results) => look(results, contract, rows));
+
+async function look(results: CsvFile, contract: ModelContract, rows: readonly FirstRow[]): Promise<string> {
   const { outputs, features } = contract;
   const ids = new Set(rows.map(({ id }) => id));
   const found = new Map<string, readonly string[]>();
   const counts = new Map<string, number>();
-  const lines = readCsv(resultsFile);
-  const header = (await lines.next()).value ?? undefined;
+  const { header } = results;
   const typed = outputs.map(({ name }) => name).filter((name) => header?.values.includes(name));
   const shown = typed.length === 0 ? ["output"] : typed;
   const label = outputs.find(({ name, type }) => type === "text" && typed.includes(name))?.name ?? "output";
-  const { valueIn } = columnsOf(resultsFile, header, { required: ["id", label, ...shown] });
+  const { valueIn } = columnsOf(results.name, header, { required: ["id", label, ...shown] });
   let answers = 0;
-  for await (const line of lines) {
+  for await (const line of results.rows()) {
     answers++;
     const id = valueIn(line, "id") ?? "";
     const answer = valueIn(line, label) ?? "";

@@ -1,4 +1,6 @@
 import { settings as tabular } from "../../examples/tabular/config";
+import { settings as textGeneration } from "../../examples/text-generation/config";
+import { textGenerator } from "../../examples/text-generation/stand-in";
 import type { Model } from "../../local/sagemaker-runtime";
 import { lexicalModel } from "../../samples/paraphrase/lexical-model";
 import { behavesAsAnyProject } from "../setup/any-project";
@@ -31,5 +33,15 @@ describe("examples/tabular: lines of CSV, label and score back", () => {
     start: async () => ({ model: byVisits }),
     makes: { aws_sagemaker_feature_group: 1, aws_sagemaker_endpoint: 1, aws_sagemaker_model: 1 },
     expected: { id: "c-001", columns: { output: "renews,0.5500", label: "renews", score: 0.55 } },
+  });
+});
+
+describe("examples/text-generation: prompts that requests carry, to an endpoint that exists, JSON back", () => {
+  behavesAsAnyProject({
+    settings: textGeneration,
+    rows: "examples/text-generation/rows.csv",
+    start: async () => ({ model: textGenerator }),
+    makes: { aws_sagemaker_feature_group: 0, aws_sagemaker_endpoint: 0, aws_sagemaker_model: 0 },
+    expected: { id: "note-6", columns: { output: '[{"generated_text":"newspaper. old an of uses three List"}]' } },
   });
 });

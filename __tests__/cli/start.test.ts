@@ -113,6 +113,14 @@ test("ends with 1 and says why when a row has no prediction", async () => {
   expect(await readFile(join(desk, ".local/job/mine.csv.rejects.csv"), "utf8")).toContain("id must be ");
 });
 
+test("an example of examples/ runs in the place of config.ts, and its answers are JSON", async () => {
+  const { status, stdout, stderr } = await start("--example", "text-generation").ended();
+  expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining("6 of 6 done.") });
+  expect(stdout).toMatch(/^id +prompt +prediction$/m);
+  expect(stdout).toContain('[{"generated_text":"');
+  expect(stdout).toContain("6 answers, most of them different");
+});
+
 test("refuses an example that there is not, by name", async () => {
   const { status, stderr } = await start("--example", "tabula").ended();
   expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining("tabular, text-generation") });

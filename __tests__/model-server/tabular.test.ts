@@ -20,8 +20,8 @@ describe("the trained model of examples/tabular", () => {
 
   test("its stack plans to create each of its resources on an empty account", async () => {
     const outdir = await mkdtemp(join(tmpdir(), "tabular-"));
-    await synthesize(configurationOf({ settings }), outdir);
-    const copy = await StackFolder.copyOf("inference-dev", join(outdir, "cdktf.out"));
+    const stack = await synthesize(configurationOf({ settings }), outdir);
+    const copy = await StackFolder.copyOfFolder(stack);
     const changes = await copy.plan();
     expect(new Set(changes.flatMap(({ change }) => change.actions))).toEqual(new Set(["create"]));
     const synthesized = resourcesOf(await readFile(join(copy.folder, "cdk.tf.json"), "utf8"));
