@@ -88,13 +88,14 @@ export async function startAws({ stack: folder, dataDir, model }: LocalAwsOption
     for (const end of stops.splice(0)) await end();
   };
   try {
-    const [warehouse, sqs, featureStore, sageMaker] = await allOrStop([
+    const [warehouse, sqs, featureStore, sageMaker, sageMakerRuntime] = await allOrStop([
       startWarehouse(databaseDir, cluster, stack),
       startSqs({ queues }),
       startFeatureStore({ groups }),
+      startSageMaker(endpoint),
       startSageMakerRuntime({ ...endpoint, model: answering.model }),
     ]);
-    for (const standIn of [warehouse, sqs, featureStore, sageMaker]) started(standIn);
+    for (const standIn of [warehouse, sqs, featureStore, sageMaker, sageMakerRuntime]) started(standIn);
     for (const { address, name } of stack.all("aws_sqs_queue", z.object({ name: z.string() }))) {
       const url = sqs.queueUrls.get(name) ?? "";
       stack.supply({ [`${address}.url`]: url, [`${address}.id`]: url });
@@ -107,7 +108,8 @@ export async function startAws({ stack: folder, dataDir, model }: LocalAwsOption
       AWS_ENDPOINT_URL_S3: sqs.url, // fauxqs is both
       AWS_ENDPOINT_URL_REDSHIFT_DATA: warehouse.url,
       AWS_ENDPOINT_URL_SAGEMAKER_FEATURESTORE_RUNTIME: featureStore.url,
-      AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: sageMaker.url,
+      AWS_ENDPOINT_URL_SAGEMAKER: sageMaker.url,
+      AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: sageMakerRuntime.url,
     };
     const counts = [...functionsOf(stack, endpoints, logDir)].map(([arn, one]) => ({ arn, ...counted(one) }));
     const functions = new Map(counts.map(({ arn, local }) => [arn, local]));
@@ -120,7 +122,7 @@ export async function startAws({ stack: folder, dataDir, model }: LocalAwsOption
       return gauge(name, () => sqs.ageOfOldestMessage(QueueName));
     });
     const metrics = [...counts.flatMap((one) => one.metrics), ...answering.metrics, ...ages];
-    const controlPlane = started(await startControlPlane(stack, { cluster, endpoint, metrics }));
+    const controlPlane = started(await startControlPlane(stack, { cluster, metrics }));
 
     const { accessKeyId, secretAccessKey } = operator.credentials;
     return {
@@ -169,15 +171,13 @@ async function startControlPlane(
   stack: Stack,
   about: {
     readonly cluster: z.infer<typeof clusterAttributes>;
-    readonly endpoint: EndpointDescription;
     readonly metrics: readonly Metric[];
   },
 ) {
-  const { cluster, endpoint, metrics } = about;
+  const { cluster, metrics } = about;
   const alarms = stack.all("aws_cloudwatch_metric_alarm", z.object({ alarm_name: z.string() }));
   const standIns = await allOrStop([
     startParameters(parametersOf(stack)),
-    startSageMaker(endpoint),
     startRedshift({
       clusterId: cluster.cluster_identifier,
       databaseName: cluster.database_name,
@@ -187,11 +187,10 @@ async function startControlPlane(
     startLambda(stack.region, functionDescriptionsOf(stack)),
     startCloudWatch({ metrics, alarms: alarms.map(({ alarm_name: name }) => name) }),
   ]);
-  const [parameters, sageMaker, redshift, lambda, cloudWatch] = standIns;
+  const [parameters, redshift, lambda, cloudWatch] = standIns;
   return {
     endpoints: {
       AWS_ENDPOINT_URL_SSM: parameters.url,
-      AWS_ENDPOINT_URL_SAGEMAKER: sageMaker.url,
       AWS_ENDPOINT_URL_REDSHIFT: redshift.url,
       AWS_ENDPOINT_URL_LAMBDA: lambda.url,
       AWS_ENDPOINT_URL_CLOUDWATCH: cloudWatch.url,
