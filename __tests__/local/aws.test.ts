@@ -13,10 +13,11 @@ import { GetQueueAttributesCommand, ReceiveMessageCommand, SendMessageCommand, S
 import { connect } from "../../cli/connection";
 import { type LocalAws, startAws } from "../../local/aws";
 import { jsonModel } from "../../local/sagemaker-runtime";
+import { dev } from "../setup/dev";
 
 const project = process.cwd();
 const desk = mkdtempSync(join(tmpdir(), "offline-inference-desk-"));
-const answer = jest.fn(() => "It's a paraphrase");
+const answer = jest.fn(() => "It's good");
 const model = jsonModel(answer);
 let aws: LocalAws;
 
@@ -59,7 +60,8 @@ async function select(Sql: string, DbUser?: string) {
 
 test("says how records are written", () => {
   expect(aws.featureGroup).toEqual({
-    featureGroupName: "poc-dev-paraphrase-feature-group",
+    featureGroupName: dev.features.groupName,
+    features: dev.model.contract.features,
     recordIdentifierType: "String",
     eventTime: { name: "event_time", type: "String" },
   });
@@ -103,7 +105,8 @@ test("answers a request that is put on the queue, by the deployed bundles alone"
     ...operator,
     endpoint: aws.environment.AWS_ENDPOINT_URL_SAGEMAKER_FEATURESTORE_RUNTIME,
   });
-  const record = { id: "asked", event_time: "2026-01-01T00:00:00Z", seq_0: "one", seq_1: "two" };
+  const input = Object.fromEntries(dev.model.contract.features.map(({ name }) => [name, `the ${name}`]));
+  const record = { id: "asked", event_time: "2026-01-01T00:00:00Z", ...input };
   const Record = Object.entries(record).map(([FeatureName, ValueAsString]) => ({ FeatureName, ValueAsString }));
   await features.send(new PutRecordCommand({ FeatureGroupName: aws.featureGroup.featureGroupName, Record }));
   features.destroy();
@@ -111,10 +114,10 @@ test("answers a request that is put on the queue, by the deployed bundles alone"
   await client.send(new SendMessageCommand({ QueueUrl: aws.queueUrl, MessageBody: '{"id":"asked"}' }));
   client.destroy();
 
-  const answer = () => fetch(`${aws.apiUrl}/predict/asked`);
-  while ((await answer()).status === 404);
-  expect(await (await answer()).text()).toContain("It's a paraphrase");
-  expect(answer).toHaveBeenCalledWith({ seq_0: "one", seq_1: "two" });
+  const found = () => fetch(`${aws.apiUrl}/predict/asked`);
+  while ((await found()).status === 404);
+  expect(await (await found()).text()).toContain("It's good");
+  expect(answer).toHaveBeenCalledWith(input);
 });
 
 test("a request that can never succeed ends in the dead-letter queue", async () => {
@@ -150,10 +153,12 @@ test("is found by the parameter that the stack writes, as a deployed pipeline is
   expect(pipeline).toEqual({
     queueUrl: aws.queueUrl,
     deadLetterQueueUrl: aws.deadLetterQueueUrl,
-    workerFunctionName: "poc-dev-bert-paraphrase-tf",
+    workerFunctionName: dev.inference.functionName,
     endpointName: aws.endpointName,
+    contract: dev.model.contract,
     featureGroup: {
       name: aws.featureGroup.featureGroupName,
+      features: dev.model.contract.features,
       recordIdentifier: { name: "id", type: "String" },
       eventTime: { name: "event_time", type: "String" },
     },

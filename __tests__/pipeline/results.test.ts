@@ -40,7 +40,7 @@ describe("what is stored", () => {
     [{ inputId: `${"é".repeat(512)}x` }, "input_id must be at most 1,024 UTF-8 bytes, got 1,025"],
     [{ output: "x".repeat(65_000) }, undefined],
     [{ output: "x".repeat(65_536) }, "output must be at most 65,535 UTF-8 bytes, got 65,536"],
-    [{ output: "x".repeat(65_535) }, "a row must be at most 65,536 UTF-8 bytes, got 65,618"],
+    [{ output: "x".repeat(65_535) }, "a row must be at most 65,536 UTF-8 bytes, got 65,617"],
     [{ output: "a\0b" }, "output must be Unicode text without NUL"],
     [{ output: "\ud800" }, "output must be Unicode text without NUL"],
     [{ output: "", jobId: undefined }, undefined],
