@@ -318,21 +318,3 @@ export function isWithin(value: number, { min, max = Number.POSITIVE_INFINITY }:
 export function isName(value: string, { pattern, minimumLength = 1, maximumLength }: NameLimit): boolean {
   return value.length >= minimumLength && value.length <= maximumLength && pattern.test(value);
 }
-
-/**
- * Refuses a number outside its range.
- * @throws Error such as `messageRetentionSeconds must be 60 to 1209600 seconds, got 30 (https://…)`
- */
-export function requireWithin(name: string, value: number, range: Range): void {
-  if (!isWithin(value, range))
-    throw new Error(`${name} must be ${describeRange(range)}, got ${value} (${range.source})`);
-}
-
-/**
- * Refuses a name that AWS would refuse.
- * @throws Error such as `queueName must be 1 to 80 characters: letters, …, got "a b" (https://…)`
- */
-export function requireName(name: string, value: string, limit: NameLimit): void {
-  if (isName(value, limit)) return;
-  throw new Error(`${name} must be ${describeName(limit)}, got ${JSON.stringify(value)} (${limit.source})`);
-}

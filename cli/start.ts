@@ -5,6 +5,7 @@ import { Command, Option } from "commander";
 import { z } from "zod";
 import type { Environment, Settings } from "../config";
 import { defaultContract } from "../config/default-model";
+import { whileHolding } from "../config/file-lock";
 import type { ModelContract } from "../contract/model-contract";
 import { exampleNames, exampleOf } from "../examples";
 import { mustBeFree } from "../local/aws";
@@ -91,23 +92,26 @@ async function start(file: string | undefined, options: Options, signal: AbortSi
     const { rows, refused } = await checkInputs(inputs, signal);
     if (refused === rows) throw new Error(await whyNone(inputs));
     const first = await firstRows(inputs);
-    await mustBeFree(dataDir);
-    for (const path of [jobDir, resultsFile]) rmSync(path, { recursive: true, force: true });
-    mkdirSync(jobDir, { recursive: true });
-    talk(project.about);
-    const model = await project.serve(signal);
-    try {
-      await mustAnswer(
-        model,
-        contract,
-        first.map(({ values }) => values),
-      );
-      return await run(project, model, csv, first, options.keep, signal);
-    } catch (error) {
-      throw model.died.aborted ? model.died.reason : error;
-    } finally {
-      await model.stop();
-    }
+    mkdirSync(dataDir, { recursive: true });
+    return whileHolding(join(dataDir, "run"), async () => {
+      await mustBeFree(dataDir);
+      for (const path of [jobDir, resultsFile]) rmSync(path, { recursive: true, force: true });
+      mkdirSync(jobDir, { recursive: true });
+      talk(project.about);
+      const model = await project.serve(signal);
+      try {
+        await mustAnswer(
+          model,
+          contract,
+          first.map(({ values }) => values),
+        );
+        return await run(project, model, csv, first, options.keep, signal);
+      } catch (error) {
+        throw model.died.aborted ? model.died.reason : error;
+      } finally {
+        await model.stop();
+      }
+    });
   });
 }
 

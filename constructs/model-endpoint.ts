@@ -288,7 +288,7 @@ function mayCapture(s3Uri: string): PolicyStatement {
 
 /** The ARN of an image's repository: `<account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>`. */
 export function repositoryArn(image: string): string {
-  const parts = /^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com\/([^:@]+)/.exec(image);
+  const parts = /^(\d{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?\/([^:@]+)/.exec(image);
   if (!parts) throw new Error(`image must be an image in Amazon ECR, got ${image}`);
   const [, account, region, repository] = parts;
   return `arn:aws:ecr:${region}:${account}:repository/${repository}`;

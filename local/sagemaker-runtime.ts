@@ -1,3 +1,4 @@
+import { callBytes } from "../contract/wire-format";
 import { AwsError, type StandIn, serve } from "./stand-in";
 
 /** The model's container answered with an error status. */
@@ -51,8 +52,6 @@ export interface SageMakerRuntimeOptions {
   readonly model: Model;
 }
 
-const bodyBytes = 6_291_456;
-
 /** Starts the SageMaker runtime with one endpoint of one variant. Bodies and content types pass through unchanged. */
 export function startSageMakerRuntime({ endpointName, variantName, model }: SageMakerRuntimeOptions): Promise<StandIn> {
   return serve(async ({ url, method, headers, body }) => {
@@ -62,8 +61,8 @@ export function startSageMakerRuntime({ endpointName, variantName, model }: Sage
     }
     const name = decodeURIComponent(encodedName);
     if (name !== endpointName) throw new AwsError("ValidationError", 400, `Endpoint ${name} of account not found.`);
-    if (body.byteLength > bodyBytes) {
-      throw new AwsError("ValidationError", 413, `Body is ${body.byteLength} bytes, at most ${bodyBytes} fit.`);
+    if (body.byteLength > callBytes) {
+      throw new AwsError("ValidationError", 413, `Body is ${body.byteLength} bytes, at most ${callBytes} fit.`);
     }
     const target = headers["x-amzn-sagemaker-target-variant"];
     if (target !== undefined && target !== variantName) {

@@ -2,7 +2,7 @@ import { InvokeEndpointCommand, ModelError, SageMakerRuntimeClient } from "@aws-
 import * as z from "zod";
 import type { FeatureValues } from "../contract/feature-values";
 import type { ModelContract } from "../contract/model-contract";
-import { type ModelAnswer, type WireFormat, wireFormatOf } from "../contract/wire-format";
+import { callBytes, type ModelAnswer, type WireFormat, wireFormatOf } from "../contract/wire-format";
 import { clientSettings, reasonOf, type Until } from "./clients";
 import { Failure } from "./failures";
 import { limiter, runsOf } from "./flow";
@@ -41,9 +41,6 @@ export interface AskingTime {
   /** When the calls under way are given up. */
   readonly asking?: Until;
 }
-
-/** The most that the endpoint takes in a call. */
-const bodyBytes = 6_291_456;
 
 /** Of a model's statuses, those that speak of the caller or the moment rather than of the input. */
 const notTheInput = new Set([401, 403, 404, 405, 408, 415, 429, 503]);
@@ -128,7 +125,7 @@ export class ModelEndpoint {
     const most = holdsMany ? this.props.instancesPerCall : 1;
     const together = asked.filter(({ alone }) => !alone);
     const calls = Math.ceil(together.length / most);
-    const limits = { count: Math.ceil(together.length / calls), size: bodyBytes - frameBytes };
+    const limits = { count: Math.ceil(together.length / calls), size: callBytes - frameBytes };
     const apart = asked.filter(({ alone }) => alone).map((one) => [one]);
     return [...runsOf(together, limits, ({ input }) => bytesOf(input) + 1), ...apart];
   }

@@ -141,6 +141,9 @@ test("keeps running when told to, works for others meanwhile, and ends everythin
   );
   const url = `${exported.get("API_URL")}/predict`;
 
+  const second = await start("few.csv").ended();
+  expect(second).toMatchObject({ status: 1, stdout: "", stderr: expect.stringContaining(".local/run") });
+
   const posted = await fetch(url, { method: "POST", body: JSON.stringify({ id: "3" }) });
   expect(posted.status).toBe(202);
   const { requestId } = z.object({ requestId: z.string() }).parse(await posted.json());

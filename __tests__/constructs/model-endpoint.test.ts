@@ -54,6 +54,11 @@ test("serves the artifact with the code that lies in it, without a network", () 
   });
 });
 
+test("lets its role pull an image from ECR's FIPS endpoint", () => {
+  const image = "123456789012.dkr.ecr-fips.us-east-1.amazonaws.com/team/model:1";
+  expect(modelEndpoint({ image })).toContain("arn:aws:ecr:us-east-1:123456789012:repository/team/model");
+});
+
 test.each(["ml.inf1.xlarge", "ml.inf2.xlarge", "ml.c7i.large"])("runs on %s", (instanceType) => {
   expect(modelEndpoint({ instanceType, instanceCount: 2 })).toHaveResourceWithProperties(
     SagemakerEndpointConfiguration,
