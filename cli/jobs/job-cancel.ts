@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { requestOf } from "../../pipeline/dead-letters";
 import { QueueWalk, type Received } from "../../pipeline/queue-walk";
 import { Queue, sqsClient } from "../../pipeline/queues";
+import { carriesFeatures } from "../../pipeline/request-reader";
 import type { Pipeline } from "../connection";
 import { whole } from "../numbers";
 import { progressOf } from "../progress";
@@ -53,7 +54,8 @@ async function openReceipt(path: string) {
 
 /**
  * Takes what has not been started of a job off the queue, and keeps it in a receipt. A request is in the file before it
- * is taken away, so that it may be answered as well if this is cut off, but is never lost.
+ * is taken away, so that it may be answered as well if this is cut off, but is never lost. A request that carries its
+ * features stays on the queue: a receipt does not hold them. Where there are such the program ends with 2.
  * @param output the file; one that is there is added to @default receipts/<job>-cancelled.csv
  */
 export async function cancelJob(
@@ -67,12 +69,14 @@ export async function cancelJob(
   const queue = new Queue(pipeline.queueUrl, client);
   const walk = new QueueWalk(pipeline.queueUrl, client);
   let file: Awaited<ReturnType<typeof openReceipt>> | undefined;
-  let taken = 0;
+  let [taken, carrying] = [0, 0];
   const progress = progressOf("requests taken off the queue");
 
   const visit = async (messages: readonly Received[]) => {
     const requests = new Map(messages.map((message) => [message, requestOf(message)]));
-    const ours = messages.filter((message) => requests.get(message)?.jobId === jobId);
+    const all = messages.filter((message) => requests.get(message)?.jobId === jobId);
+    const ours = all.filter(({ body }) => !carriesFeatures(body));
+    carrying += all.length - ours.length;
     if (ours.length === 0) return messages;
     file ??= await openReceipt(path);
     const lines = ours.map((message) => {
@@ -94,13 +98,19 @@ export async function cancelJob(
     progress.stop();
     const { hidden } = await walk.counts({ signal });
     console.error(
-      taken === 0
+      taken + carrying === 0
         ? `There is no request of the job ${JSON.stringify(jobId)} on the queue.`
         : `${whole(taken)} request${taken === 1 ? "" : "s"} of the job ${JSON.stringify(jobId)} taken off the queue.`,
     );
     if (taken > 0) {
       console.log(path);
       console.error(goOn(path));
+    }
+    if (carrying > 0) {
+      console.error(
+        `${whole(carrying)} request${carrying === 1 ? " carries its" : "s carry their"} features, which a receipt does not hold: not cancelled, and still on the queue.`,
+      );
+      process.exitCode = 2;
     }
     for (const line of walked.whole ? [] : unseenOf({ ...walked, hidden: 0 })) console.error(line);
     if (hidden > 0) {

@@ -39,9 +39,10 @@ cancelled is no longer waited for, unless a later receipt names it again.
 
 What --cancel has taken off goes back under the same request ids by \`requests publish --csv\`; its file is printed.
 What the worker has begun goes on. Cut off, it has lost nothing: a request in its file may be answered as well.
+A request that carries its features stays on the queue, since the file does not hold them.
 
-Exits with 0; with --wait only when every request is done, and with 2 when some failed or were cancelled; with 130
-after Ctrl-C, which ends no request.`,
+Exits with 0; with --wait only when every request is done, and with 2 when some failed or were cancelled; with --cancel
+with 2 when requests that carry their features stay; with 130 after Ctrl-C, which ends no request.`,
     )
     .addHelpText(
       "after",

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ChangeMessageVisibilityCommand, SQSClient } from "@aws-sdk/client-sqs";
@@ -9,7 +10,7 @@ import { type OnTheWay, startPassage } from "../../../local/passage";
 import { ConnectionCut, type StandIn } from "../../../local/stand-in";
 import { FeatureStore } from "../../../pipeline/features";
 import { QueueWalk } from "../../../pipeline/queue-walk";
-import { DeadLetterQueue, RequestQueue } from "../../../pipeline/requests";
+import { DeadLetterQueue, type NewRequest, RequestQueue } from "../../../pipeline/requests";
 import { type Prediction, Results } from "../../../pipeline/results";
 import { type LocalPipeline, startLocalPipeline } from "../../setup/local-pipeline";
 import { createQueue } from "../../setup/queues";
@@ -150,7 +151,7 @@ describe("job", () => {
 
 describe("job --cancel", () => {
   /** Puts requests on a queue that nothing works, and hands the program this queue instead of the pipeline's. */
-  const unworked = async (requests: readonly { id: string; requestId: string; jobId?: string }[], more?: OnTheWay) => {
+  const unworked = async (requests: readonly NewRequest[], more?: OnTheWay) => {
     const { url } = await createQueue();
     const passage = await startPassage(process.env.TEST_SQS_URL ?? "", async (request, forward) => {
       const text = request.body.toString();
@@ -162,22 +163,22 @@ describe("job --cancel", () => {
     const client = new SQSClient({ endpoint: process.env.TEST_SQS_URL, ...operator, useQueueUrlAsEndpoint: false });
     const { refused } = await new RequestQueue(url, client).send(requests);
     expect(refused).toEqual([]);
-    const left = async () => {
-      const ids: string[] = [];
+    const bodies = async () => {
+      const all: string[] = [];
       await new QueueWalk(url, client).walk(async (messages) => {
-        ids.push(
-          ...messages.map(({ body }) => z.looseObject({ requestId: z.string() }).parse(JSON.parse(body)).requestId),
-        );
+        all.push(...messages.map(({ body }) => body));
         return messages;
       });
-      return ids.sort();
+      return all;
     };
+    const left = async () =>
+      (await bodies()).map((body) => z.looseObject({ requestId: z.string() }).parse(JSON.parse(body)).requestId).sort();
     const reappear = async (handles: readonly string[]) => {
       for (const ReceiptHandle of handles) {
         await client.send(new ChangeMessageVisibilityCommand({ QueueUrl: url, ReceiptHandle, VisibilityTimeout: 0 }));
       }
     };
-    return { options: { environment: { AWS_ENDPOINT_URL_SQS: passage.url } }, left, reappear };
+    return { options: { environment: { AWS_ENDPOINT_URL_SQS: passage.url } }, left, bodies, reappear };
   };
   const numbered = (jobId: string, count: number) =>
     Array.from({ length: count }, (_, n) => ({ id: `input ${n}`, requestId: `${jobId} ${n}`, jobId }));
@@ -199,6 +200,38 @@ describe("job --cancel", () => {
       ours.sort((a, b) => a.requestId.localeCompare(b.requestId)),
     );
     expect(await left()).toEqual(idsOf(others));
+  });
+
+  test("leaves requests that carry their features on the queue, with them", async () => {
+    const carrying = numbered("mixed", 13).map((one) => ({ ...one, features: '{"age": 1.50}' }));
+    const looking = [20, 21].map((n) => ({ id: "7", requestId: `mixed ${n}`, jobId: "mixed" }));
+    const { options, left, bodies } = await unworked([...carrying, ...looking]);
+    const file = join(pipeline.folder, "mixed-cancelled.csv");
+    const { status, stdout, stderr } = await pipeline.start(["job", "mixed", "--cancel", "--output", file], options)
+      .ended;
+    expect({ status, stdout }).toEqual({ status: 2, stdout: `${file}\n` });
+    expect(stderr).toContain('2 requests of the job "mixed" taken off the queue.\n');
+    expect(stderr).toContain(
+      "13 requests carry their features, which a receipt does not hold: not cancelled, and still on the queue.\n",
+    );
+    expect((await entriesOf(file)).map(({ requestId }) => requestId).sort()).toEqual(idsOf(looking));
+    expect(await left()).toEqual(idsOf(carrying));
+    expect((await bodies()).every((body) => body.includes('"features":{"age": 1.50}'))).toBe(true);
+  });
+
+  test("a job whose requests all carry their features is left as it is, and no file is made", async () => {
+    const carrying = numbered("carrying", 1).map((one) => ({ ...one, features: "{}" }));
+    const { options, left } = await unworked(carrying);
+    const file = join(pipeline.folder, "carrying-cancelled.csv");
+    expect(await pipeline.start(["job", "carrying", "--cancel", "--output", file], options).ended).toMatchObject({
+      status: 2,
+      stdout: "",
+      stderr: expect.stringContaining(
+        "1 request carries its features, which a receipt does not hold: not cancelled, and still on the queue.\n",
+      ),
+    });
+    expect(existsSync(file)).toBe(false);
+    expect(await left()).toEqual(idsOf(carrying));
   });
 
   test("a job that has nothing there leaves no file", async () => {
