@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { EnvironmentSettings } from "../../config";
 import { modelContractSchema } from "../../contract/model-contract";
 import { writtenStacks } from "../setup/stacks";
+import { resourcesOf } from "../setup/synth";
 import { StackFolder } from "./terraform";
 
 jest.setTimeout(900_000); // Terraform takes half a minute of computing for 2,500 features
@@ -14,8 +15,8 @@ const settings = { project: "p", owner: "o", prefix: "poc", region: "us-east-1",
 const largest = Object.fromEntries(Array.from({ length: 2_498 }, (_, place) => [`f${place}`, "Fractional" as const]));
 const tabular = { features: { age: "Integral", city: "String" }, request: "csv" } as const;
 
-/** The contract in the archive of each function, and what Terraform would make of an empty account. */
-async function deployed(contracts: Record<string, Contract>) {
+/** The contract in the archive of each function, and what Terraform would make of an empty account: all, or these types. */
+async function deployed(contracts: Record<string, Contract>, ...types: string[]) {
   const environments = Object.fromEntries(
     Object.entries(contracts).map(([name, contract]) => [name, { model: { contract } }]),
   );
@@ -28,7 +29,9 @@ async function deployed(contracts: Record<string, Contract>) {
         ),
       );
       const stack = await StackFolder.copyOfFolder(stacks.folderOf(name));
-      const changes = await stack.plan();
+      const synthesized = resourcesOf(await readFile(join(stack.folder, "cdk.tf.json"), "utf8"));
+      const planned = synthesized.filter(({ type }) => types.includes(type)).map(({ address }) => address);
+      const changes = await stack.plan(...planned);
       await stack.remove();
       return [
         name,
@@ -41,7 +44,11 @@ async function deployed(contracts: Record<string, Contract>) {
 }
 
 test("two environments of one configuration have two contracts, one of them as large as Feature Store allows", async () => {
-  const { small, large } = await deployed({ small: tabular, large: { features: largest, request: "csv" } });
+  const { small, large } = await deployed(
+    { small: tabular, large: { features: largest, request: "csv" } },
+    "aws_s3_object",
+    "aws_sagemaker_feature_group",
+  );
   for (const [environment, count] of [
     [small, 2],
     [large, 2_498],
@@ -63,7 +70,7 @@ test("two environments of one configuration have two contracts, one of them as l
   expect(large?.made.get("aws_s3_object.contract")?.key).toBe("contracts/poc-large.json");
 });
 
-test("an unchanged contract changes nothing, and a changed one the object and the code of both functions", async () => {
+test("an unchanged contract changes nothing, and a changed one the object, the code of both functions and the view", async () => {
   const [before, again, changed] = await Promise.all(
     [tabular, tabular, { ...tabular, answer: "json" as const }].map(async (dev) => (await deployed({ dev })).dev?.made),
   );
@@ -74,7 +81,10 @@ test("an unchanged contract changes nothing, and a changed one the object and th
   expect(different).toEqual([
     "aws_lambda_function.api_handler_function",
     "aws_lambda_function.inference_worker_function",
+    "aws_redshiftdata_statement.warehouse_create_make_values",
     "aws_s3_object.contract",
+    "terraform_data.warehouse_create_make_values_sql",
+    "terraform_data.warehouse_make_values_sql", // the view is made anew
   ]);
 });
 

@@ -93,9 +93,10 @@ export class StackFolder {
     return writeFile(join(this.folder, stateFile), stateOf(resources));
   }
 
-  /** What Terraform would do to managed resources. There is no AWS to ask how those in the state are. */
-  async plan() {
-    await this.terraform("plan", "-refresh=false", "-input=false", "-no-color", "-out=plan");
+  /** What Terraform would do to managed resources, to all or these. There is no AWS to ask how those in the state are. */
+  async plan(...addresses: string[]) {
+    const targets = addresses.map((address) => `-target=${address}`);
+    await this.terraform("plan", "-refresh=false", "-input=false", "-no-color", "-out=plan", ...targets);
     const plan = planJson.parse(JSON.parse(await this.terraform("show", "-json", "plan")));
     return plan.resource_changes.filter(({ mode }) => mode === "managed");
   }
