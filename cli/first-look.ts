@@ -12,8 +12,8 @@ export interface FirstRow {
 
 /** A terminal of which it is not known how large it is. */
 const terminal = { columns: 100, rows: 40 };
-/** What a run says beside the first rows, and npm before it, in lines. */
-const otherLines = 21;
+/** What a run says beside the first rows, npm before it and the prompt after it, in lines. */
+const otherLines = 26;
 const countsShown = 5;
 /** Of more different answers than these none is counted: they are numbers, say. */
 const mostAnswers = 1_000;
