@@ -42,8 +42,8 @@ describe("every command", () => {
       const lines = shown.split("\n").filter((line) => line !== "");
       expect(lines).not.toEqual([]);
       for (const line of lines) {
-        const words = line
-          .trim()
+        const parts = line.trim().split(" | "); // what it reads may come by a pipe
+        const words = (parts.find((part) => part.startsWith("offline-inference ")) ?? line.trim())
           .split(/ (?:[>|<].*)?/)
           .filter((word) => word !== "");
         if (name !== "offline-inference") expect(`${words.join(" ")} `).toMatch(new RegExp(`^${name} `));
