@@ -7,7 +7,7 @@ import { parse } from "csv-parse/sync";
 import { createMakeValues, makeValues } from "../../../constructs/prediction-schema";
 import { operator } from "../../../local/credentials";
 import { Results } from "../../../pipeline/results";
-import { contract } from "../../setup/contract";
+import { typedContract as contract } from "../../setup/contract";
 import { type LocalPipeline, startLocalPipeline } from "../../setup/local-pipeline";
 
 let pipeline: LocalPipeline;
