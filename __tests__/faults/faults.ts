@@ -139,6 +139,7 @@ const hinderings = {
   },
   InvokeEndpoint: {
     ...anywhere,
+    "an answer that says nothing": async ({ forward }) => ({ ...(await forward()), body: "" }), // a model may mean {}
     "an endpoint that is not there": refusing("ValidationError", 400),
     "a model that is not ready": refusing("ModelNotReadyException", 429),
     "a model that breaks": refusing("ModelError", 424, { OriginalStatusCode: 500 }),

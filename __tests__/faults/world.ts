@@ -109,7 +109,7 @@ export const startWorld = async (settings: WorldSettings) => {
         INSTANCES_PER_CALL: "4",
         MESSAGE_RETENTION_SECONDS: String(retentionSeconds),
       },
-      contractIn(settings.request),
+      { ...contractIn(settings.request), answer: "json" }, // what is no JSON is none of its answers
     );
   const workersOf = (timeoutSeconds: number) => {
     return { first: workerOf("first", timeoutSeconds), second: workerOf("second", timeoutSeconds) };
@@ -306,7 +306,7 @@ export const startWorld = async (settings: WorldSettings) => {
       const id = `${prefix}/${name}`;
       const city = `${word} of ${id}`;
       records.push({ id, values: valuesIn(city) });
-      return { id, end: { output: outputOf(city) } };
+      return { id, end: { output: JSON.stringify(outputOf(city)) } };
     };
     const common = inputOf("common");
     const requests = messages.map((kind, place): { body: unknown; end: End; requestId?: string } => {

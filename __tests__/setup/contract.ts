@@ -39,12 +39,18 @@ const json = "application/json";
 const row = z.object({ city: z.string() });
 const call = z.union([z.object({ instances: z.array(row) }), z.object({ inputs: z.array(row) }), row]);
 
+/** The last of the three fields of a line of CSV, which may stand between double quotes. */
+const lastField = (line: string) => {
+  const field = line.split(",").slice(2).join(",");
+  return field.startsWith('"') ? field.slice(1, -1).replaceAll('""', '"') : field;
+};
+
 /** The cities that a call asks about, and how their answers are framed: what stands before, between and after them. */
 const readCall = (text: string, contentType: string) => {
   const lines = text.split("\n");
   if (contentType === "text/plain") return { cities: [text], frame: ["", "", ""] };
   if (contentType === "text/csv") {
-    return { cities: lines.map((line) => line.split(",")[2] ?? ""), frame: ["", "\n", "\n"] };
+    return { cities: lines.map(lastField), frame: ["", "\n", "\n"] };
   }
   if (contentType === "application/jsonlines") {
     return { cities: lines.map((line) => row.parse(JSON.parse(line)).city), frame: ["", "\n", ""] };
