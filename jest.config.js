@@ -6,11 +6,11 @@ const { availableParallelism } = require("node:os");
  */
 const slow = {
   /** Everything that can go wrong, alone and at random; the benchmark's counting; a test file alone in a clone. */
-  faults: { folders: ["faults", "bench", "clone"], minutes: 10 },
+  faults: { folders: ["faults", "bench", "clone"], minutes: 30 },
   /** The program as a process, with files of a million rows too. Needs Python 3. */
   cli: { folders: ["cli", "large"], minutes: 30, setup: "synth-setup" },
   /** The checks with a real Terraform. Needs Terraform in PATH. */
-  terraform: { folders: ["terraform"], minutes: 10, setup: "synth-setup" },
+  terraform: { folders: ["terraform"], minutes: 30, setup: "synth-setup" },
   /** Deploying for real, by Terraform on moto. Needs Terraform in PATH, and Python 3. */
   lifecycle: { folders: ["lifecycle"], minutes: 30, setup: "lifecycle-setup" },
   /** The model as its container runs it, in the virtual environment that these tests make. Needs Python 3.11. */

@@ -6,8 +6,6 @@ import { writtenStacks } from "../setup/stacks";
 import { resourcesOf } from "../setup/synth";
 import { StackFolder } from "./terraform";
 
-jest.setTimeout(900_000); // Terraform takes half a minute of computing for 2,500 features
-
 type Contract = NonNullable<EnvironmentSettings["model"]>["contract"];
 
 const settings = { project: "p", owner: "o", prefix: "poc", region: "us-east-1", stateBucket: "team-state" };
