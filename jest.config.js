@@ -13,7 +13,7 @@ const slow = {
   terraform: { folders: ["terraform"], minutes: 10, setup: "synth-setup" },
   /** Deploying for real, by Terraform on moto. Needs Terraform in PATH, and Python 3. */
   lifecycle: { folders: ["lifecycle"], minutes: 30, setup: "lifecycle-setup" },
-  /** The model as its container runs it, in the virtual environment that these tests make. Needs Python 3.11. */
+  /** The model as its container runs it, in a virtual environment made for it. Needs Terraform in PATH, and Python 3.11. */
   model: { folders: ["model-server"], minutes: 10 },
 };
 
