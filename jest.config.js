@@ -14,7 +14,7 @@ const slow = {
   /** Deploying for real, by Terraform on moto. Needs Terraform in PATH, and Python 3. */
   lifecycle: { folders: ["lifecycle"], minutes: 30, setup: "lifecycle-setup" },
   /** The model as its container runs it, in a virtual environment made for it. Needs Terraform in PATH, and Python 3.11. */
-  model: { folders: ["model-server"], minutes: 10 },
+  model: { folders: ["model-server"], minutes: 30 },
 };
 
 const paths = (folders) => folders.map((folder) => `<rootDir>/__tests__/${folder}/`);
