@@ -13,8 +13,8 @@ const slow = {
   terraform: { folders: ["terraform"], minutes: 30, setup: "synth-setup" },
   /** Deploying for real, by Terraform on moto. Needs Terraform in PATH, and Python 3. */
   lifecycle: { folders: ["lifecycle"], minutes: 30, setup: "lifecycle-setup" },
-  /** The model as its container runs it, in the virtual environment that these tests make. Needs Python 3.11. */
-  model: { folders: ["model-server"], minutes: 10 },
+  /** The model as its container runs it, in a virtual environment made for it. Needs Terraform in PATH, and Python 3.11. */
+  model: { folders: ["model-server"], minutes: 30 },
 };
 
 const paths = (folders) => folders.map((folder) => `<rootDir>/__tests__/${folder}/`);
