@@ -148,7 +148,7 @@ describe("status of what is deployed", () => {
     const { statements } = await operatorPolicy();
     const actions = new Set((await moto.calls()).slice(before).flatMap(iamActionOf));
     expect([...actions].filter((action) => !allows(statements, action))).toEqual([]);
-    expect(actions.size).toBe(11);
+    expect(actions.size).toBe(12);
   });
 
   test("says where there is nothing deployed, and how to deploy it", async () => {
