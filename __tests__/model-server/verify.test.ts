@@ -53,8 +53,8 @@ test("an archive that gets what it needs from elsewhere is not verified, and it 
   expect(fetching).not.toBe(code);
   const { code: status, stdout, stderr } = await verify(fetching);
   expect([status, stdout]).toEqual([1, ""]);
-  expect(stderr).toMatch(/^The model could not be served\. The model in .* cannot be loaded:\n/);
-  expect(stderr.trim().split("\n").at(-1)).toBe(fault);
+  expect(stderr).toMatch(/^The model could not be served\. Its log ends:\n {2}The model in .* cannot be loaded:\n/m);
+  expect(stderr.trim().split("\n").at(-1)?.trim()).toBe(fault);
   expect(await noted()).toBe(0);
 });
 
