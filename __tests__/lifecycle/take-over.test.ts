@@ -28,7 +28,8 @@ beforeAll(async () => {
   checkout = await Checkout.on(moto);
   const credentials = { accessKeyId: "test", secretAccessKey: "test" };
   s3 = new S3Client({ endpoint: moto.url, region: "us-east-1", credentials, forcePathStyle: true });
-  await s3.send(new CreateBucketCommand({ Bucket: bucket }));
+  // The bucket of the models is there since `bootstrap`, a step before.
+  for (const Bucket of [bucket, `${bucket}-models`]) await s3.send(new CreateBucketCommand({ Bucket }));
   original = await applyOriginal(moto, join(checkout.folder, "original"), {
     s3: { bucket, key: originalKey, region: "us-east-1" },
   });
