@@ -99,22 +99,16 @@ function framingOf({
       rule: '{"predictions":[…]}',
     }),
     jsonlines: () => ({
+      ...lines,
       contentType: "application/jsonlines",
-      start: "",
-      between: "\n",
-      end: "",
       inputOf: objectOf,
       read: linesOf,
-      rule: "lines",
     }),
     csv: () => ({
+      ...lines,
       contentType: "text/csv",
-      start: "",
-      between: "\n",
-      end: "",
       inputOf: (values) => values.map(csvField).join(","),
       read: csvLinesOf,
-      rule: "lines",
     }),
     inputs: () => ({
       contentType: json,
@@ -131,6 +125,7 @@ function framingOf({
 }
 
 const wholeBody = { start: "", between: "", end: "", read: (text: string) => [text], rule: "one value" };
+const lines = { start: "", between: "\n", end: "", rule: "lines" };
 
 function csvField(value: string | null): string {
   if (value === null) return "";

@@ -1,18 +1,9 @@
 import type { FeatureValues } from "../../contract/feature-values";
 import type { ModelContract } from "../../contract/model-contract";
 import { shapeOf, wireFormatOf } from "../../contract/wire-format";
+import { contract } from "../setup/contract";
 
-const contractOf = (more: Partial<ModelContract>): ModelContract => ({
-  features: [
-    { name: "age", type: "Integral", optional: false },
-    { name: "income", type: "Fractional", optional: true },
-    { name: "city", type: "String", optional: false },
-  ],
-  request: "json",
-  answer: "text",
-  outputs: [],
-  ...more,
-});
+const contractOf = (more: Partial<ModelContract>): ModelContract => ({ ...contract, ...more });
 
 const rows: FeatureValues[] = [
   ["9223372036854775807", "1.50", 'Lyon, "La Croix"'],
