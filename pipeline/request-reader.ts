@@ -103,7 +103,8 @@ const listed = (names: readonly string[]): string => {
   return names.slice(0, namesShown).map(shortened).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
 };
 
-const shortened = (name: string) => (name.length > charactersShown ? `${name.slice(0, charactersShown)}…` : name);
+/** A text that is no feature's, cut where it is long. */
+const shortened = (text: string) => (text.length > charactersShown ? `${text.slice(0, charactersShown)}…` : text);
 
 /** The fault of a request's field; undefined where it has none. @param given as an error shows it */
 export const faultOfField = (name: Field, value: unknown, given: string): string | undefined =>
@@ -122,10 +123,7 @@ const parseId = (name: Field, id: string): string => {
 };
 
 /** An id as an error shows it. */
-export const quotedId = (id: string): string => {
-  const text = JSON.stringify(id.slice(0, 2 * charactersShown));
-  return text.length > charactersShown ? `${text.slice(0, charactersShown)}…` : text;
-};
+export const quotedId = (id: string): string => shortened(JSON.stringify(id.slice(0, 2 * charactersShown)));
 
 const isText = (json: string | undefined): json is string => json?.startsWith('"') ?? false;
 
@@ -145,15 +143,15 @@ const envelopes: readonly { readonly is: (has: (name: string) => boolean) => boo
   },
 ];
 
-/** Names the envelope that a JSON text is; undefined where it is none. */
-const envelopeOf = (json: string): string | undefined => {
-  const members = membersOf(json);
+/** Names the envelope that a JSON text with these members is; undefined where it is none. */
+const envelopeOf = (json: string, members: readonly Member[] | undefined): string | undefined => {
   const names = new Set(members?.map(({ name }) => name));
   const named = envelopes.find(({ is }) => is((name) => names.has(name)))?.named;
   if (named !== undefined) return named;
   const records = members?.find(({ name }) => name === "Records")?.text;
-  const first = elementsOf(records ?? json)?.[0] ?? json;
-  const source = membersOf(first)?.find(({ name }) => name === "eventSource")?.text;
+  const first = elementsOf(records ?? json)?.[0];
+  const record = first === undefined ? members : membersOf(first);
+  const source = record?.find(({ name }) => name === "eventSource")?.text;
   if (source === '"aws:s3"') return "this is an S3 event notification, which is no request";
   if (!isText(source)) return undefined;
   return "this is a record of EventBridge Pipes: let the input template of the pipe's target be <$.body>";
@@ -169,9 +167,9 @@ const asJson = (text: string): string => {
 
 /** The members of a request's JSON. @throws InvalidRequest where it is no object, or an envelope */
 const readMembers = (text: string): readonly Member[] => {
-  const envelope = envelopeOf(text);
-  if (envelope !== undefined) throw new InvalidRequest(envelope);
   const members = membersOf(text);
+  const envelope = envelopeOf(text, members);
+  if (envelope !== undefined) throw new InvalidRequest(envelope);
   if (members === undefined) throw new InvalidRequest(`${none} ${shown(text.trim())}`);
   return members;
 };
@@ -244,7 +242,7 @@ const readRequest = (text: string, fields: readonly string[], carried: CarriedFe
   const textOf = (name: Field) => {
     const json = given.get(name);
     const value: unknown = isText(json) ? JSON.parse(json) : json === undefined ? undefined : null;
-    const fault = faultOfField(name, value, json === undefined ? "nothing" : cutValue(json));
+    const fault = faultOfField(name, value, json === undefined ? "nothing" : shortened(json));
     if (fault !== undefined) faults.push(fault);
     return typeof value === "string" ? value : undefined;
   };
@@ -262,9 +260,6 @@ const readRequest = (text: string, fields: readonly string[], carried: CarriedFe
   if (faults.length > 0) throw new InvalidRequest(faults.join("; "));
   return { ...ids, requestedAt, features, members };
 };
-
-/** A field's JSON as an error shows it. */
-const cutValue = (json: string) => (json.length > charactersShown ? `${json.slice(0, charactersShown)}…` : json);
 
 /** What reads one text, so that whatever that does to it is told of that text alone. */
 const guarded = <T>(read: () => T): T => {
