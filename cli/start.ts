@@ -76,7 +76,7 @@ function projectOf(file: string | undefined, { model: artifact, example: name }:
 const namesOf = ({ features }: ModelContract) => features.map(({ name }) => name).join(", ");
 
 /** The environment's feature group as a file of inputs is read by it; undefined where requests carry their features. */
-function featureGroupOf(features: Environment["features"] | false, contract: ModelContract) {
+function featureGroupOf({ features, model: { contract } }: Environment) {
   if (features === false) return undefined;
   const { groupName: name, recordIdentifier, eventTime } = features;
   return { name, features: contract.features, recordIdentifier, eventTime };
@@ -86,7 +86,7 @@ function featureGroupOf(features: Environment["features"] | false, contract: Mod
 async function start(file: string | undefined, options: Options, signal: AbortSignal): Promise<boolean> {
   const project = projectOf(file, options);
   const { contract } = project.configuration.model;
-  const featureGroup = featureGroupOf(project.configuration.features, contract);
+  const featureGroup = featureGroupOf(project.configuration);
   return withCsv(project.file, { signal }, async (csv) => {
     const inputs = await openInputs(csv, { contract, featureGroup, columns: new Map() });
     const { rows, refused } = await checkInputs(inputs, signal);

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { describeRange, isWithin, limits, type NameLimit, type Range } from "../aws/limits";
+import { listed } from "../contract/listed";
 import {
   answerFormats,
   type Feature,
@@ -215,8 +216,7 @@ export const featuresIdOf = (features: readonly Feature[]) => hashOf(features.ma
 
 /** What a release is made for, in words and to the letter: all of a contract that the model sees. */
 export function labelOf({ features, request, answer, parameters, contentType }: ModelContract): string {
-  const names = features.slice(0, 3).map(({ name }) => name);
-  const rest = features.length > names.length ? ` and ${features.length - names.length} more` : "";
+  const names = features.map(({ name }) => name);
   const id = hashOf([
     features.map(({ name, type, optional }) => [name, type, optional]),
     request,
@@ -224,5 +224,5 @@ export function labelOf({ features, request, answer, parameters, contentType }: 
     parameters,
     contentType,
   ]);
-  return `${request} of ${names.join(", ")}${rest}, answered by ${answer} (${id})`;
+  return `${request} of ${listed(names, 3)}, answered by ${answer} (${id})`;
 }

@@ -7,6 +7,7 @@ import {
 } from "@aws-sdk/client-sagemaker-featurestore-runtime";
 import * as z from "zod";
 import { type FeatureValues, featureText } from "../contract/feature-values";
+import { listed } from "../contract/listed";
 import type { Feature, FeatureType } from "../contract/model-contract";
 import { clientSettings, isTransient, isTransientName, reasonOf, type Until } from "./clients";
 import { Failure } from "./failures";
@@ -69,7 +70,7 @@ const valuesOf = (record: unknown, features: readonly Feature[]): FeatureValues 
   });
   const named = (what: string, kind: (value: string | null | undefined, feature: Feature) => boolean) => {
     const names = features.filter((feature, place) => kind(values[place], feature)).map(({ name }) => name);
-    return names.length === 0 ? [] : [`${what} ${listed(names)}`];
+    return names.length === 0 ? [] : [`${what} ${listed(names, namesShown)}`];
   };
   const faults = [
     ...named("has no", (value, { optional }) => value === null && !optional),
@@ -82,11 +83,6 @@ const valuesOf = (record: unknown, features: readonly Feature[]): FeatureValues 
 };
 
 const namesShown = 10;
-
-const listed = (names: readonly string[]) => {
-  const rest = names.length - namesShown;
-  return names.slice(0, namesShown).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
-};
 
 const failed = (reason: string, kind: "own" | "shared") => new Failure("feature_store_failed", reason, kind);
 

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { type FeatureValues, featureForms, featureOfJson } from "../contract/feature-values";
 import { elementsOf, isJson, type Member, membersOf } from "../contract/json-text";
+import { listed } from "../contract/listed";
 import type { Feature } from "../contract/model-contract";
 import { predictionColumns } from "../contract/prediction-table";
 import { shapeOf } from "../contract/wire-format";
@@ -98,10 +99,7 @@ const quoted = (text: string): string => shown(JSON.stringify(text.slice(0, 2 * 
 const namesShown = 10;
 
 /** Names for people, as many as one reads. */
-const listed = (names: readonly string[]): string => {
-  const rest = names.length - namesShown;
-  return names.slice(0, namesShown).map(shortened).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
-};
+const namesOf = (names: readonly string[]): string => listed(names.map(shortened), namesShown);
 
 /** A text that is no feature's, cut where it is long. */
 const shortened = (text: string) => (text.length > charactersShown ? `${text.slice(0, charactersShown)}…` : text);
@@ -183,7 +181,7 @@ const faultsOfNames = (what: string, names: readonly string[], known: (name: str
     seen.add(name);
   }
   const unknown = [...seen].filter((name) => !known(name));
-  const inQuotes = (some: readonly string[]) => listed(some.map((name) => JSON.stringify(name)));
+  const inQuotes = (some: readonly string[]) => namesOf(some.map((name) => JSON.stringify(name)));
   return [
     ...(twice.size > 0 ? [`${what} ${inQuotes([...twice])} twice`] : []),
     ...(unknown.length > 0 ? [`${what} no ${inQuotes(unknown)}, only ${only}`] : []),
@@ -212,17 +210,14 @@ const readFeatures = (json: string, features: readonly Feature[], faults: string
     if (value === undefined) wrong.push(`${name} must be ${featureForms[type]}, got ${kindOf(text)}`);
     return value ?? null;
   });
-  if (missing.length > 0) faults.push(`features must have ${listed(missing)}`);
-  if (wrong.length > 0) {
-    const rest = wrong.length - namesShown;
-    faults.push(`features: ${wrong.slice(0, namesShown).join(", ")}${rest > 0 ? ` and ${rest} more` : ""}`);
-  }
+  if (missing.length > 0) faults.push(`features must have ${namesOf(missing)}`);
+  if (wrong.length > 0) faults.push(`features: ${listed(wrong, namesShown)}`);
   faults.push(
     ...faultsOfNames(
       "features has",
       members.map(({ name }) => name),
       (name) => known.has(name),
-      listed(names),
+      namesOf(names),
     ),
   );
   return values;

@@ -2,6 +2,8 @@ import { createHash, randomUUID } from "node:crypto";
 import { type FileHandle, open, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { listed } from "../../contract/listed";
+import { whole } from "../numbers";
 
 /** The file cannot be used. The message says where and why, a line a fault: `file:line:column: what is wrong`. */
 export class InvalidCsv extends Error {
@@ -381,10 +383,7 @@ export const trimmed = (text: string) => text.replace(/^[\s\p{DI}\p{Cc}]+|[\s\p{
 export const isBlank = (text: string) => text === "" || trimmed(text) === "";
 
 /** Names as a sentence lists them: the first of many. */
-export function listed(names: readonly string[], shown = 20): string {
-  const rest = names.length - shown;
-  return names.slice(0, shown).join(", ") + (rest > 0 ? ` and ${rest.toLocaleString("en")} more` : "");
-}
+export const someOf = (names: readonly string[]): string => listed(names, 20, whole);
 
 /** What a header must have, and what it may have. */
 export interface Columns<Required extends string, Optional extends string> {
@@ -416,8 +415,8 @@ export function columnsOf<Required extends string, Optional extends string = nev
   header: CsvRow | undefined,
   { required, optional = [] }: Columns<Required, Optional>,
 ): FoundColumns<Required | Optional> {
-  const may = optional.length > 0 ? `; ${listed(optional)} may be there too` : "";
-  const allowed = `the columns are ${listed(required)}${may}`;
+  const may = optional.length > 0 ? `; ${someOf(optional)} may be there too` : "";
+  const allowed = `the columns are ${someOf(required)}${may}`;
   if (header === undefined) throw new InvalidHeader(`${name}:1:1: the file is empty; ${allowed}`);
   const names = header.values.map((value) => trimmed(value).normalize("NFC"));
   const width = names.findLastIndex((column) => column !== "") + 1;
@@ -429,7 +428,7 @@ export function columnsOf<Required extends string, Optional extends string = nev
     else if (known.has(column)) faults.push({ value, reason: `column ${JSON.stringify(column)} is named twice` });
   }
   const missing = required.filter((column) => !places.has(column));
-  if (missing.length > 0) faults.push({ value: 0, reason: `the header lacks ${listed(missing)}` });
+  if (missing.length > 0) faults.push({ value: 0, reason: `the header lacks ${someOf(missing)}` });
   if (faults.length > 0) {
     const lines = faults.map(({ value, reason }) => `${name}:${placeOf(header, value)}: ${reason}; ${allowed}`);
     throw new InvalidHeader(lines.join("\n"));

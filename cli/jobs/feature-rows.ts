@@ -14,8 +14,8 @@ import {
   InvalidCsv,
   InvalidHeader,
   isBlank,
-  listed,
   placeOf,
+  someOf,
   trimmed,
   widthFault,
 } from "./csv";
@@ -95,7 +95,7 @@ export async function openInputs(file: CsvFile, rules: InputRules): Promise<Inpu
   const unknown = [...columns.keys()].filter((feature) => !known.includes(feature));
   if (unknown.length > 0) {
     const whose = featureGroup === undefined ? "The contract" : `The feature group ${featureGroup.name}`;
-    throw new Error(`${whose} has no feature ${listed(unknown)}, only ${listed(known)}`);
+    throw new Error(`${whose} has no feature ${someOf(unknown)}, only ${someOf(known)}`);
   }
   const columnOf = (feature: string) => columns.get(feature) ?? feature;
   const mayLack = new Set([...features.flatMap(({ name, optional }) => (optional ? [name] : [])), ...since]);
@@ -320,7 +320,7 @@ export class Notes {
       ...(this.words.size === 0
         ? []
         : [
-            `Taken as text: ${listed([...this.words].map(([what, count]) => `${what} in ${rowsOf(count)}`))}. A missing value is an empty field.`,
+            `Taken as text: ${someOf([...this.words].map(([what, count]) => `${what} in ${rowsOf(count)}`))}. A missing value is an empty field.`,
           ]),
     ];
   }
@@ -334,5 +334,5 @@ const visibleOf = (id: string) =>
 
 /** Says once which columns of a file are passed over. */
 export function tellPassedOver({ file, passedOver }: Pick<Inputs, "file" | "passedOver">): void {
-  if (passedOver.length > 0) console.error(`${file.name}: columns that are passed over: ${listed(passedOver)}`);
+  if (passedOver.length > 0) console.error(`${file.name}: columns that are passed over: ${someOf(passedOver)}`);
 }
