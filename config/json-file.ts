@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { ConfigError } from "./faults";
+import type { z } from "zod";
+import { ConfigError, faultsOf } from "./faults";
 import { holdFile } from "./file-lock";
 
 /** What a file beside config.ts says, unchecked: nothing where there is no file. @throws ConfigError when it is no JSON */
@@ -13,22 +14,38 @@ export function readJsonFile(file: string): unknown {
 }
 
 /** Writes such a file, in one step: a reader finds the old file or the new one. */
-export function writeJsonFile(file: string, content: unknown): void {
+function writeJsonFile(file: string, content: unknown): void {
   const partial = `${file}.${process.pid}.partial`;
   writeFileSync(partial, `${JSON.stringify(content, null, 2)}\n`);
   renameSync(partial, file);
 }
 
-/**
- * Changes such a file, of which no other process writes anything meanwhile.
- * @param change reads what the file says, and writes what it is to say
- * @throws when another process works at it, and what the change throws
- */
-export function changeJsonFile(file: string, change: () => void): void {
-  const release = holdFile(file);
-  try {
-    change();
-  } finally {
-    release();
-  }
-}
+/** A JSON file beside config.ts, reviewed like it, whose content is checked whenever it is read or written. */
+export const reviewedFile = <Content>(usual: string, schema: z.ZodType<Content>) => {
+  /** Gives the content, or every fault there is, a line each. */
+  const check = (
+    written: unknown,
+  ): { content: Content; faults?: undefined } | { content?: undefined; faults: string[] } => {
+    const { success, data, error } = schema.safeParse(written);
+    if (success) return { content: data };
+    return { faults: faultsOf([], error).map((line) => `${usual}: ${line.replace(/^settings: /, "")}`) };
+  };
+  /** @throws ConfigError with every fault there is */
+  const read = (file = usual): Content => {
+    const checked = check(readJsonFile(file));
+    if (checked.faults) throw new ConfigError(checked.faults, [file]);
+    return checked.content;
+  };
+  /** Writes it in one step: a reader finds the old file or the new one. */
+  const write = (content: Content, file = usual) => writeJsonFile(file, schema.parse(content));
+  /** Changes it, while no other process does. @throws ConfigError with every fault of the file, and when another process is at work */
+  const change = (make: (content: Content) => Content, file = usual): void => {
+    const release = holdFile(file);
+    try {
+      write(make(read(file)), file);
+    } finally {
+      release();
+    }
+  };
+  return { check, read, write, change };
+};

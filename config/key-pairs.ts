@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { limits } from "../aws/limits";
 import { parsePublicKey } from "../aws/public-key";
-import { ConfigError, fault, faultsOf, group, refuse, ruled, text } from "./faults";
-import { changeJsonFile, readJsonFile, writeJsonFile } from "./json-file";
+import { fault, group, refuse, ruled, text } from "./faults";
+import { readJsonFile, reviewedFile } from "./json-file";
 import { prefixed, type Surroundings } from "./surroundings";
 
 /** The file with the public keys of all environments, beside config.ts and reviewed like it. */
@@ -48,31 +48,12 @@ const keyPairsSchema = z.record(z.string(), publicKeySchema, {
   error: refuse("an object of public keys by the names of environments"),
 });
 
-/** The public keys of the environments that have one here, by the environments' names. */
-export type KeyPairs = z.infer<typeof keyPairsSchema>;
-
 /** What the file says, unchecked: nothing where there is no file. @throws ConfigError when it is no JSON */
-export const writtenKeyPairs = (file = keyPairsFile) => readJsonFile(file);
+export const writtenKeyPairs = () => readJsonFile(keyPairsFile);
 
-/** Checks public keys. Gives them, or every fault there is, a line each. */
-export function checkKeyPairs(
-  written: unknown,
-): { keyPairs: KeyPairs; faults?: undefined } | { keyPairs?: undefined; faults: string[] } {
-  const { data, error } = keyPairsSchema.safeParse(written);
-  if (data !== undefined) return { keyPairs: data };
-  return { faults: faultsOf([], error).map((line) => `${keyPairsFile}: ${line.replace(/^settings: /, "")}`) };
-}
-
-/**
- * The public keys of every environment that has one in the file.
- * @throws ConfigError with every fault there is
- */
-export function readKeyPairs(file = keyPairsFile): KeyPairs {
-  const checked = checkKeyPairs(writtenKeyPairs(file));
-  if (checked.faults) throw new ConfigError(checked.faults, [file]);
-  return checked.keyPairs;
-}
-
-/** Changes the public keys, which no other process changes meanwhile. @throws ConfigError with every fault of the file */
-export const changeKeyPairs = (change: (keyPairs: KeyPairs) => KeyPairs, file = keyPairsFile) =>
-  changeJsonFile(file, () => writeJsonFile(file, keyPairsSchema.parse(change(readKeyPairs(file)))));
+/** The public keys of every environment that has one in the file. */
+export const {
+  check: checkKeyPairs,
+  read: readKeyPairs,
+  change: changeKeyPairs,
+} = reviewedFile(keyPairsFile, keyPairsSchema);

@@ -6,8 +6,8 @@ import { modelKinds } from "../aws/model-kinds";
 import type { ModelContract } from "../contract/model-contract";
 import { labelOf } from "./contract";
 import { defaultContract } from "./default-model";
-import { ConfigError, fault, faultsOf, group, oneOf, refuse, text, yesOrNo } from "./faults";
-import { changeJsonFile, readJsonFile, writeJsonFile } from "./json-file";
+import { fault, group, oneOf, refuse, text, yesOrNo } from "./faults";
+import { readJsonFile, reviewedFile } from "./json-file";
 
 /** The file with the releases of all environments, beside config.ts and reviewed like it. */
 export const releasesFile = "releases.json";
@@ -98,34 +98,15 @@ export function releaseId({ artifact, kind, image, instanceType }: Release): str
 const idOf = (served: Release | typeof asConfigured) => (served === asConfigured ? asConfigured : releaseId(served));
 
 /** What the file says, unchecked: nothing where there is no file. @throws ConfigError when it is no JSON */
-export const writtenReleases = (file = releasesFile) => readJsonFile(file);
+export const writtenReleases = () => readJsonFile(releasesFile);
 
-/** Checks releases. Gives them, or every fault there is, a line each. */
-export function checkReleases(
-  written: unknown,
-): { releases: Releases; faults?: undefined } | { releases?: undefined; faults: string[] } {
-  const { data, error } = releasesSchema.safeParse(written);
-  if (data !== undefined) return { releases: data };
-  return { faults: faultsOf([], error).map((line) => `${releasesFile}: ${line.replace(/^settings: /, "")}`) };
-}
-
-/**
- * The releases of every environment that has any.
- * @throws ConfigError with every fault there is
- */
-export function readReleases(file = releasesFile): Releases {
-  const checked = checkReleases(writtenReleases(file));
-  if (checked.faults) throw new ConfigError(checked.faults, [file]);
-  return checked.releases;
-}
-
-/** Writes the releases, in one step: a reader finds the old file or the new one. */
-export const writeReleases = (releases: Releases, file = releasesFile) =>
-  writeJsonFile(file, releasesSchema.parse(releases));
-
-/** Changes the releases, which no other process changes meanwhile. @throws ConfigError with every fault of the file */
-export const changeReleases = (change: (releases: Releases) => Releases, file = releasesFile) =>
-  changeJsonFile(file, () => writeReleases(change(readReleases(file)), file));
+/** The releases of every environment that has any. */
+export const {
+  check: checkReleases,
+  read: readReleases,
+  write: writeReleases,
+  change: changeReleases,
+} = reviewedFile(releasesFile, releasesSchema);
 
 /**
  * The releases of an environment after a new one: what was current is the one before, and what was before is gone. The

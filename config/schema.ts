@@ -85,8 +85,8 @@ export function readConfig(
           names: defaultNamesOf(isNamed ? model : defaultModelName),
           hasFeatures: valueAt(written, ["features"]) !== false,
           hasEndpoint: valueAt(written, ["model", "endpoint"]) !== undefined,
-          releases: checked.releases?.[name],
-          publicKey: keys.keyPairs?.[name],
+          releases: checked.content?.[name],
+          publicKey: keys.content?.[name],
           states,
         }).safeParse(written);
         if (data) environments[name] = { ...data, tags: tagsOf(shared, name) };
@@ -108,8 +108,8 @@ export function readConfig(
       .map((name) => `${file}: ${name}: got an environment that does not exist; allowed: ${names.join(", ")}`);
   const wrong = {
     "config.ts": faults,
-    [releasesFile]: [...(checked.faults ?? []), ...elsewhere(releasesFile, checked.releases)],
-    [keyPairsFile]: [...(keys.faults ?? []), ...elsewhere(keyPairsFile, keys.keyPairs)],
+    [releasesFile]: [...(checked.faults ?? []), ...elsewhere(releasesFile, checked.content)],
+    [keyPairsFile]: [...(keys.faults ?? []), ...elsewhere(keyPairsFile, keys.content)],
   };
   const files = Object.entries(wrong).flatMap(([file, lines]) => (lines.length > 0 ? [file] : []));
   if (files.length > 0 || !shared) throw new ConfigError(Object.values(wrong).flat(), files);

@@ -3,8 +3,9 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { z } from "zod";
 import { holdFile, whileHolding } from "../../config/file-lock";
-import { changeJsonFile } from "../../config/json-file";
+import { reviewedFile } from "../../config/json-file";
 
 let folder: string;
 let file: string;
@@ -72,7 +73,7 @@ test.each([
 
 test("a file beside config.ts is not changed while another process changes it", async () => {
   const { child, ended } = await another();
-  expect(() => changeJsonFile(file, () => writeFileSync(file, "{}"))).toThrow(`by process ${child.pid}`);
+  expect(() => reviewedFile(file, z.unknown()).change(() => ({}))).toThrow(`by process ${child.pid}`);
   expect(existsSync(file)).toBe(false);
   child.kill();
   await ended;
