@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { AwsError, ConnectionCut } from "../../../local/stand-in";
 import { contract } from "../../setup/contract";
 import { type CountingPipeline, countingPipelines, featureRows } from "../../setup/counting-pipeline";
+import { gate } from "../../setup/gate";
 import { atTerminal } from "../../setup/program";
 
 const pipelineWith = countingPipelines();
@@ -261,21 +262,8 @@ test("an environment without a feature group says where features go", async () =
 });
 
 test("a second process at the same rejects is told who is at work, and mixes nothing", async () => {
-  let [release, arrive] = [() => {}, () => {}];
-  const [arrived, released] = [
-    new Promise<void>((resolve) => {
-      arrive = resolve;
-    }),
-    new Promise<void>((resolve) => {
-      release = resolve;
-    }),
-  ];
-  const pipeline = await pipelineWith({
-    before: async () => {
-      arrive();
-      await released;
-    },
-  });
+  const { arrived, pass, release } = gate();
+  const pipeline = await pipelineWith({ before: pass });
   const file = await pipeline.write("rows.csv", featureRows(3_000));
   const { child, ended } = pipeline.start(["features", "ingest", file]);
   await arrived;
@@ -367,19 +355,10 @@ test.each([
 ] as const)(
   "after %s in the middle --resume writes what is missing, and keeps each refused row once",
   async (_, signal, how) => {
-    let release = () => {};
-    let arrive = () => {};
-    const arrived = new Promise<void>((resolve) => {
-      arrive = resolve;
-    });
-    const released = new Promise<void>((resolve) => {
-      release = resolve;
-    });
+    const { arrived, pass, release } = gate();
     const pipeline = await pipelineWith({
       before: async (_operation, call) => {
-        if (call <= 100) return;
-        arrive();
-        await released;
+        if (call > 100) await pass();
       },
     });
     const rows = featureRows(6_000).replaceAll(/^(\d*7),.*$/gm, "$1,,,b"); // every tenth has no age

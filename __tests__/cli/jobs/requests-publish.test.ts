@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { AwsError, ConnectionCut } from "../../../local/stand-in";
 import { type CountingPipeline, countingPipelines, featureRows } from "../../setup/counting-pipeline";
+import { gate } from "../../setup/gate";
 import { atTerminal } from "../../setup/program";
 
 const pipelineWith = countingPipelines();
@@ -217,20 +218,10 @@ test.each([
 ] as const)(
   "after %s in the middle --resume sends the rest: no request is lost, none becomes two",
   async (_, signal, how) => {
-    let [release, arrive] = [() => {}, () => {}];
-    const [arrived, released] = [
-      new Promise<void>((resolve) => {
-        arrive = resolve;
-      }),
-      new Promise<void>((resolve) => {
-        release = resolve;
-      }),
-    ];
+    const { arrived, pass, release } = gate();
     const pipeline = await pipelineWith({
       after: async (_operation, call) => {
-        if (call <= 250) return;
-        arrive();
-        await released; // on the queue, and not yet answered
+        if (call > 250) await pass(); // on the queue, and not yet answered
       },
     });
     const input = Array.from({ length: 5_000 }, (_id, row) => (row % 10 === 3 ? `${row} \n` : `${row}\n`)).join("");
