@@ -137,7 +137,7 @@ export const createMakeValues = (
 ) => `CREATE OR REPLACE PROCEDURE make_prediction_values() AS $$
 DECLARE
   reader RECORD;
-  readers VARCHAR(65535) := '';
+  readers VARCHAR(65535) DEFAULT '';
 BEGIN
   FOR reader IN
     SELECT DISTINCT usename
@@ -148,7 +148,7 @@ BEGIN
     ) AS readable
     WHERE NOT usesuper AND has_table_privilege(usename, 'public.' || name, 'SELECT')
   LOOP
-    readers := readers || ', ' || quote_ident(reader.usename);
+    SELECT INTO readers readers || ', ' || quote_ident(reader.usename);
   END LOOP;
   DROP VIEW IF EXISTS prediction_values;
   ${createView(contract)};

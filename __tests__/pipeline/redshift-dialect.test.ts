@@ -30,7 +30,10 @@ const ever = { signal: new AbortController().signal };
 const selection: Selection = { jobId: "job", requestPrefix: "run.", since: new Date(0) };
 
 /** The statements that a call of `Results` reads with. */
-async function statementsOf(read: (results: Results) => Promise<unknown>): Promise<string[]> {
+async function statementsOf(
+  read: (results: Results) => Promise<unknown>,
+  outputs = contract.outputs,
+): Promise<string[]> {
   const client = new RedshiftDataClient({ region: "us-east-1" });
   const statements: string[] = [];
   client.middlewareStack.add(
@@ -41,7 +44,7 @@ async function statementsOf(read: (results: Results) => Promise<unknown>): Promi
     },
     { step: "initialize" },
   );
-  await read(new Results({ clusterId: "warehouse", databaseName: "predictions" }, client)).catch(() => {});
+  await read(new Results({ clusterId: "warehouse", databaseName: "predictions", outputs }, client)).catch(() => {});
   return statements;
 }
 
@@ -62,7 +65,7 @@ test.each([
 ])("the view of %s is Redshift's, but for the words that the parser does not know", (_, contract) => {
   const sql = createView(contract);
   expect(() => parse(sql.replace("\nWITH NO SCHEMA BINDING", "").replaceAll("TRY_CAST(", "CAST("))).not.toThrow();
-  expect(sql).not.toMatch(/[\\:]/); // which Redshift or the Data API may take for more than they are
+  expect(createMakeValues(contract)).not.toMatch(/[\\:]/); // which Redshift or the Data API may take for more than they are
   for (const [, table] of sql.matchAll(/FROM (\w\S*)/g)) expect(table).toMatch(/^public\./); // or it has no binding
 });
 
@@ -98,10 +101,20 @@ test.each([
   for (const sql of statements) expect(() => parse(sql)).not.toThrow();
 });
 
+test("predictions are read from the view where the contract has outputs, and else from the table", async () => {
+  const select = (results: Results) => results.select({}, ever).next();
+  expect(await statementsOf(select)).toEqual([expect.stringMatching(/"label" END, "score" FROM prediction_values /)]);
+  expect(await statementsOf(select, [])).toEqual([expect.stringMatching(/ FROM prediction_results /)]);
+});
+
 test("what is unloaded is Redshift's; of UNLOAD itself the parser knows nothing", () => {
   const everything: Selection = { ...selection, inputIds: ["7", "it's"], requestIds: ["a"] };
-  const sql = unloadStatement(everything, { to: "s3://lake/results/", format: "parquet" });
+  const how = { to: "s3://lake/results/", format: "parquet" } as const;
+  expect(unloadStatement(everything, how)).toContain(" FROM prediction_results ");
+  const sql = unloadStatement(everything, how, contract.outputs);
   const [, inner = "", rest] = /^UNLOAD \('((?:[^']|'')*)'\)( .*)$/.exec(sql) ?? [];
+  expect(inner).toContain('SELECT input_id AS id, output, "label", "score", predicted_at, ');
+  expect(inner).toContain(" FROM prediction_values ");
   expect(() => parse(inner.replaceAll("''", "'"))).not.toThrow();
   expect(rest).toBe(" TO 's3://lake/results/' IAM_ROLE default FORMAT PARQUET");
 });

@@ -56,8 +56,8 @@ export const resultsCommand = () =>
     .addHelpText(
       "after",
       `
-A table shows some of the columns; files have id, output, predicted_at, job_id, request_id, endpoint, variant,
-model_release and requested_at. Why requests failed is said on standard error.
+A table shows some of the columns; files have id, output, the contract's outputs with their types, predicted_at, job_id,
+request_id, endpoint, variant, model_release and requested_at. Why requests failed is said on standard error.
 
 --unload writes Parquet, or CSV where --format says so, as the role that Redshift has for \`warehouse.unloadS3Uri\` in
 config.ts, and prints where to. It replaces no file.
