@@ -20,15 +20,15 @@ describe("over the original's table of results", () => {
     await database.query("CREATE TABLE prediction_results (id INT, input_id INT, output VARCHAR(255))");
     // Two workers that looked for the highest id at once gave out the same one.
     await database.query(`INSERT INTO prediction_results VALUES
-      (1, 7, 'It''s a paraphrase'), (2, 8, 'Not a paraphrase'), (2, 9, 'It''s a paraphrase'), (3, NULL, 'half a row')`);
+      (1, 7, 'It''s a city'), (2, 8, 'No city'), (2, 9, 'It''s a city'), (3, NULL, 'half a row')`);
   });
 
   test("each of its rows is a prediction of this project's", async () => {
     await deploy();
     expect(await rows("SELECT request_id, input_id, job_id, output FROM prediction_results ORDER BY 1")).toEqual([
-      { request_id: "original-1-1", input_id: "7", job_id: "original", output: "It's a paraphrase" },
-      { request_id: "original-2-1", input_id: "8", job_id: "original", output: "Not a paraphrase" },
-      { request_id: "original-2-2", input_id: "9", job_id: "original", output: "It's a paraphrase" },
+      { request_id: "original-1-1", input_id: "7", job_id: "original", output: "It's a city" },
+      { request_id: "original-2-1", input_id: "8", job_id: "original", output: "No city" },
+      { request_id: "original-2-2", input_id: "9", job_id: "original", output: "It's a city" },
     ]);
   });
 

@@ -157,7 +157,7 @@ describe("of a single output", () => {
   });
 
   test.each([
-    ["It's a paraphrase", "It's a paraphrase", null],
+    ["It's a city", "It's a city", null],
     ["0.5\n", "0.5\n", 0.5],
     ["{", "{", null],
     ["", "", null],

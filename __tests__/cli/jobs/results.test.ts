@@ -29,8 +29,8 @@ afterAll(() => pipeline.stop());
 const prediction = (more: Partial<Prediction>): Prediction => ({
   requestId: randomUUID(),
   inputId: "7",
-  output: "It's a paraphrase",
-  endpoint: "paraphrases",
+  output: "a city",
+  endpoint: "cities",
   variant: "first",
   modelRelease: "2026-01",
   requestedAt: new Date("2026-01-31T12:00:00.120Z"),
@@ -71,7 +71,7 @@ describe("of inputs", () => {
     predicted_at: "2026-01-31T12:00:01.003Z",
     job_id: "awkward, job",
     request_id: "first",
-    endpoint: "paraphrases",
+    endpoint: "cities",
     variant: "first",
     model_release: "2026-01",
     requested_at: "2026-01-31T12:00:00.120Z",
@@ -81,7 +81,7 @@ describe("of inputs", () => {
     const { status, stdout, stderr } = await pipeline.run("results", "first", "second");
     expect({ status, stderr }).toEqual({ status: 0, stderr: "2 results.\n" });
     expect(stdout).toMatch(/│ first +│ says "no", and more 😀 +│ 2026-01-31T12:00:01.003Z +│ awkward, job +│/);
-    expect(stdout).toMatch(/│ second +│ It's a paraphrase +│/);
+    expect(stdout).toMatch(/│ second +│ a city +│/);
   });
 
   test("CSV, JSON and NDJSON have them whole", async () => {
@@ -288,7 +288,7 @@ describe("of a receipt", () => {
     expect(stdout).toContain("10/10 requests");
     expect(stdout).toContain("9 of 10 done, 1 failed.");
     expect(stdout).toContain("1 × unknown_input: the feature group has no such input (never written)");
-    expect(stdout).toMatch(/│ terminal 8 +│ It's a paraphrase/);
+    expect(stdout).toMatch(/│ terminal 8 +│ a city/);
   });
 
   test("interrupted, it says how far they are and how to go on", async () => {
