@@ -1,5 +1,6 @@
+import { tables } from "../contract/load-tables";
 import type { ModelContract } from "../contract/model-contract";
-import { columnDefinitions, columnNames } from "../contract/prediction-table";
+import { columnNames, createResults } from "../contract/prediction-table";
 import { identifier, textExpression } from "../contract/sql-text";
 
 /**
@@ -7,11 +8,6 @@ import { identifier, textExpression } from "../contract/sql-text";
  * Redshift and for PostgreSQL alike but for `PASSWORD DISABLE`, `TRY_CAST` and `NO SCHEMA BINDING`, which PostgreSQL does
  * not know.
  */
-
-/** The predictions, one row a request. Redshift enforces no key, so the writer is the one that keeps requests apart. */
-export const createResults = `CREATE TABLE IF NOT EXISTS prediction_results (
-${columnDefinitions}
-)`;
 
 /**
  * Gives the name of the original's results, `prediction_results(id, input_id, output)`, to this project's, and copies
@@ -25,7 +21,7 @@ BEGIN
     WHERE table_schema = 'public' AND table_name = 'prediction_results' AND column_name = 'id'
   ) THEN
     EXECUTE 'ALTER TABLE prediction_results RENAME TO original_prediction_results';
-    EXECUTE '${createResults}';
+    EXECUTE '${createResults(tables.results)}';
     EXECUTE 'INSERT INTO prediction_results
       SELECT ''original-'' || CAST(id AS VARCHAR(16)) || ''-''
           || CAST(ROW_NUMBER() OVER (PARTITION BY id ORDER BY input_id, output) AS VARCHAR(16)),

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { type Column, definitionsOf, inUtc, listOf, nothing, textField, timeOf } from "./columns";
 import type { Output } from "./model-contract";
 import { identifier } from "./sql-text";
 
@@ -18,16 +19,6 @@ const predictionSchema = z.object({
 /** An answered request, as the warehouse keeps it. */
 export type Prediction = Readonly<z.infer<typeof predictionSchema>>;
 
-/** A column of `prediction_results`. */
-interface Column {
-  readonly name: string;
-  /** A time is a TIMESTAMP in UTC. A text is a VARCHAR, which Redshift counts in UTF-8 bytes. */
-  readonly type: "text" | "time";
-  /** The most that a value takes in a statement, in UTF-8 bytes. */
-  readonly maxBytes: number;
-  readonly optional?: boolean;
-}
-
 /** The columns of the table by what they hold of a prediction, in their order. */
 export const predictionColumns = {
   requestId: { name: "request_id", type: "text", maxBytes: 128 },
@@ -44,30 +35,16 @@ export const predictionColumns = {
 const properties = predictionSchema.keyof().options;
 const columns: readonly Column[] = properties.map((property) => predictionColumns[property]);
 
-const sqlType = ({ type, maxBytes }: Column) => (type === "time" ? "TIMESTAMP" : `VARCHAR(${maxBytes})`);
-
 /** The names of the columns, as an INSERT and a SELECT list them. */
-export const columnNames = columns.map(({ name }) => name).join(", ");
+export const columnNames = listOf(columns);
 
-/** The columns as CREATE TABLE defines them. */
-export const columnDefinitions = columns
-  .map((column) => `  ${column.name} ${sqlType(column)}${column.optional ? "" : " NOT NULL"}`)
-  .join(",\n");
-
-/** A time in UTC, as Redshift and PostgreSQL read it. */
-export const timestamp = (date: Date) => date.toISOString().replace("T", " ").replace("Z", "");
-
-/** A time of the warehouse as the Data API hands it out in {@link timeField}. */
-export const inUtc = (expression: string) => `TO_CHAR(${expression}, 'YYYY-MM-DD HH24:MI:SS.MS')`;
-
-/** The cells of a prediction's row: each with its column, its SQL type and its value. */
-export const cellsOf = (prediction: Prediction) =>
-  properties.map((property) => {
-    const { name, maxBytes }: Column = predictionColumns[property];
-    const value = prediction[property];
-    const text = value instanceof Date ? timestamp(value) : value;
-    return { name, type: sqlType(predictionColumns[property]), maxBytes, value: text };
-  });
+/**
+ * The table. Its keys are what a request is found by: ids that this project makes begin with their time, and a sort key
+ * knows the first 8 bytes of a text (https://docs.aws.amazon.com/redshift/latest/dg/t_Sorting_data.html).
+ */
+export const createResults = (table: string) => `CREATE TABLE IF NOT EXISTS ${table} (
+${definitionsOf(columns)}
+) DISTKEY(request_id) SORTKEY(request_id)`;
 
 /** What an output of the contract is in a row of `prediction_values`; undefined is NULL. */
 export type OutputValue = string | number | undefined;
@@ -79,10 +56,6 @@ const readSchema = predictionSchema.extend({
 /** A prediction as it is read: with the values of the contract's outputs in their order, where it has any. */
 export type ReadPrediction = Readonly<z.infer<typeof readSchema>>;
 
-export const textField = z.object({ stringValue: z.string() }).transform(({ stringValue }) => stringValue);
-const timeOf = (text: string) => new Date(`${text.replace(" ", "T")}Z`);
-export const timeField = textField.transform(timeOf).pipe(z.date());
-export const nothing = z.object({ isNull: z.literal(true) }).transform(() => undefined);
 const doubleField = z.object({ doubleValue: z.number() }).transform(({ doubleValue }) => doubleValue);
 /** A value of an output. */
 export const valueField = z.union([textField, doubleField, nothing]);

@@ -1,20 +1,6 @@
-/** Why a request has no prediction, for logs, metrics and the dead-letter queue. */
-export const failureCodes = [
-  "malformed",
-  "conflict",
-  "unknown_input",
-  "missing_feature",
-  "refused_by_model",
-  "too_large",
-  "feature_store_failed",
-  "endpoint_failed",
-  "unexpected_answer",
-  "warehouse_failed",
-  "dead_letter_queue_failed",
-  "out_of_time",
-] as const;
+import type { FailureCode } from "../contract/failure-table";
 
-export type FailureCode = (typeof failureCodes)[number];
+export { type FailureCode, failureCodes } from "../contract/failure-table";
 
 /** Why a request has no prediction. */
 export class Failure {

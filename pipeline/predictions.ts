@@ -1,12 +1,12 @@
 import { InvokeEndpointCommand, ModelError, SageMakerRuntimeClient } from "@aws-sdk/client-sagemaker-runtime";
 import * as z from "zod";
+import { bytesOf } from "../contract/bytes";
 import type { FeatureValues } from "../contract/feature-values";
 import type { ModelContract } from "../contract/model-contract";
 import { callBytes, type ModelAnswer, type WireFormat, wireFormatOf } from "../contract/wire-format";
 import { clientSettings, reasonOf, type Until } from "./clients";
 import { Failure } from "./failures";
 import { limiter, runsOf } from "./flow";
-import { bytesOf } from "./results";
 
 export interface ModelEndpointProps {
   readonly endpointName: string;

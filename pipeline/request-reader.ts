@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { bytesOf } from "../contract/bytes";
 import { type FeatureValues, featureForms, featureOfJson } from "../contract/feature-values";
 import { elementsOf, isJson, type Member, membersOf } from "../contract/json-text";
 import { listed } from "../contract/listed";
@@ -7,7 +8,6 @@ import { predictionColumns } from "../contract/prediction-table";
 import { shapeOf } from "../contract/wire-format";
 import type { FailureCode } from "./failures";
 import { messageBytes } from "./queues";
-import { bytesOf } from "./results";
 
 /** A request that can never be answered, whoever asks again. */
 export class InvalidRequest extends Error {

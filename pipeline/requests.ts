@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { SQSClient } from "@aws-sdk/client-sqs";
+import { beginningOf, bytesOf } from "../contract/bytes";
 import type { Until } from "./clients";
 import type { FailureCode } from "./failures";
 import type { Patience } from "./flow";
 import { messageBytes, Queue, roomBeside } from "./queues";
 import { faultOfField, quotedId } from "./request-reader";
-import { bytesOf } from "./results";
 
 /** A request for one prediction, as it is put on the queue. */
 export interface NewRequest {
@@ -119,13 +119,4 @@ const fitting = ({ body, text = body, reason: whole, code }: DeadLetter) => {
     `${reason}; of its ${bytesOf(text).toLocaleString("en")} UTF-8 bytes the first ${kept.toLocaleString("en")} are kept, for SQS holds no more`;
   const kept = beginningOf(text, roomBeside({ reason: told(bytesOf(text)), code }));
   return { body: kept, attributes: { reason: told(bytesOf(kept)), code } };
-};
-
-/** The beginning of a text, of whole characters. */
-const beginningOf = (text: string, bytes: number): string => {
-  const encoded = Buffer.from(text);
-  if (encoded.byteLength <= bytes) return text;
-  let end = bytes;
-  while (((encoded[end] ?? 0) & 0xc0) === 0x80) end--;
-  return encoded.subarray(0, end).toString();
 };

@@ -1,18 +1,9 @@
-import {
-  BatchExecuteStatementCommand,
-  DescribeStatementCommand,
-  ExecuteStatementCommand,
-  paginateGetStatementResult,
-  RedshiftDataClient,
-  type SqlParameter,
-} from "@aws-sdk/client-redshift-data";
+import type { RedshiftDataClient } from "@aws-sdk/client-redshift-data";
 import * as z from "zod";
+import { bytesOf } from "../contract/bytes";
+import { countField, inUtc, nothing, textField, timeField, timestamp } from "../contract/columns";
 import type { Output } from "../contract/model-contract";
 import {
-  cellsOf,
-  columnNames,
-  inUtc,
-  nothing,
   type OutputValue,
   type Prediction,
   predictionRow,
@@ -21,158 +12,24 @@ import {
   selectPredictions,
   shownColumns,
   sourceOf,
-  textField,
-  timeField,
-  timestamp,
   valueField,
 } from "../contract/prediction-table";
 import { identifier, textExpression } from "../contract/sql-text";
-import { clientSettings, type Until, within } from "./clients";
-import { Failure } from "./failures";
-import { backOff, runsOf } from "./flow";
+import { type Until, within } from "./clients";
+import { runsOf } from "./flow";
+import { type Database, RedshiftData, statementBytes } from "./redshift";
 
 export type { Prediction } from "../contract/prediction-table";
 
-/** The Data API hands out no row above this. */
-const rowBytes = 65_536;
-
-const statementBytes = 100_000;
-const statementsPerBatch = 40;
-/** Above what one row, or the frame around the rows, takes of a statement beside the values. */
-const frameBytes = 700;
-
-/** The longest that a call waits for its statement; it may ask again. */
-const waitSeconds = 3;
-const attempts = 5;
-
-/** A text's length in UTF-8 bytes, which is how AWS counts. */
-export const bytesOf = (text: string): number => Buffer.byteLength(text, "utf8");
-
-const sizeOf = (prediction: Prediction) => cellsOf(prediction).reduce((sum, { value = "" }) => sum + bytesOf(value), 0);
-
-/** Why the warehouse can never keep a prediction exactly as it is; undefined where it can. */
-export const unstorable = (prediction: Prediction): Failure | undefined => {
-  for (const { name, value = "", maxBytes } of cellsOf(prediction)) {
-    const fault = tooLong(name, bytesOf(value), maxBytes);
-    if (fault) return fault;
-    if (/\0|\p{Surrogate}/u.test(value)) {
-      return new Failure("unexpected_answer", `${name} must be Unicode text without NUL`, "final");
-    }
-  }
-  return tooLong("a row", sizeOf(prediction), rowBytes);
-};
-
-const tooLong = (what: string, bytes: number, most: number) => {
-  if (bytes <= most) return undefined;
-  const [allowed, given] = [most, bytes].map((count) => count.toLocaleString("en"));
-  return new Failure("too_large", `${what} must be at most ${allowed} UTF-8 bytes, got ${given}`, "final");
-};
-
-/** One transaction as the Data API takes it. */
-export interface Batch {
-  readonly Sqls: string[];
-  readonly Parameters: SqlParameter[];
-}
-
-/** A batch that writes these rows. The values stand in the parameters, each once. */
-const batchOf = (statements: readonly (readonly Prediction[])[]): Batch => {
-  const names = new Map<string, string>();
-  const expression = (value: string | undefined) => {
-    // The Data API knows neither a NULL parameter nor an empty one.
-    if (value === undefined) return "NULL";
-    if (value === "") return "''";
-    const name = names.get(value) ?? `v${names.size}`;
-    names.set(value, name);
-    return `:${name}`;
-  };
-  const select = (prediction: Prediction) =>
-    `SELECT ${cellsOf(prediction)
-      .map(({ name, type, value }) => `CAST(${expression(value)} AS ${type}) AS ${name}`)
-      .join(", ")}`;
-  const insert = (predictions: readonly Prediction[]) =>
-    `INSERT INTO prediction_results (${columnNames}) SELECT ${columnNames} FROM (${predictions.map(select).join(" UNION ALL ")}) AS incoming ` +
-    "WHERE NOT EXISTS (SELECT 1 FROM prediction_results AS stored WHERE stored.request_id = incoming.request_id)";
-  return {
-    // The lock comes first: the transaction's snapshot, taken by the statement after it, then holds every row written before.
-    Sqls: ["LOCK prediction_results_lock", ...statements.map(insert)],
-    Parameters: [...names].map(([value, name]) => ({ name, value })),
-  };
-};
-
-/**
- * The transactions that write these predictions: one, unless they are too large for it. Of several with one request
- * id the first is written.
- */
-export const batchesOf = (predictions: readonly Prediction[]): Batch[] => {
-  const first = new Map<string, Prediction>();
-  for (const prediction of predictions) {
-    if (!first.has(prediction.requestId)) first.set(prediction.requestId, prediction);
-  }
-  const limits = { count: Number.POSITIVE_INFINITY, size: statementBytes - frameBytes };
-  const statements = runsOf([...first.values()], limits, (prediction) => sizeOf(prediction) + frameBytes);
-  return runsOf(statements, { count: statementsPerBatch - 1 }).map(batchOf);
-};
-
-/** The database ran a statement and refused it, or it was stopped. */
-export class StatementFailed extends Error {
-  override readonly name = "StatementFailed";
-
-  constructor(
-    id: string,
-    status: string,
-    /** What the database said. */
-    readonly reason: string,
-  ) {
-    super(`statement ${id} ${status}: ${reason}`);
-  }
-}
-
-/** Another transaction stood in the way; the next attempt may pass. */
-const isConflict = (error: unknown) =>
-  error instanceof StatementFailed &&
-  /\b1023\b|serializ|deadlock|lock timeout|could not obtain lock/i.test(error.reason);
-
-/** The Data API has as much to do as it takes on. The SDK does not know that trying again may help. */
-const full = new Set([
-  "ActiveSessionsExceededException",
-  "ActiveStatementsExceededException",
-  "ActiveWaitingRequestsExceededException",
-]);
-
-const busy = new Set([
-  ...full,
-  "AbortError",
-  "DatabaseConnectionException",
-  "QueryTimeoutException",
-  "ThrottlingException",
-  "TimeoutError",
-]);
-
-/** Whether the warehouse was busy, slow or away, so that the same call may do better later. */
-export const isBusy = (error: unknown): boolean => {
-  const parsed = z
-    .object({
-      name: z.string(),
-      code: z.string().optional(),
-      $metadata: z.object({ httpStatusCode: z.number().optional() }).optional(),
-    })
-    .safeParse(error);
-  if (!parsed.success) return false;
-  const { name, code, $metadata } = parsed.data;
-  return busy.has(name) || isConflict(error) || /^E[A-Z]+$/.test(code ?? "") || ($metadata?.httpStatusCode ?? 0) >= 500;
-};
-
-const number = z.object({ longValue: z.number() }).transform(({ longValue }) => longValue);
-
-const countRow = z.tuple([number]).transform(([count]) => count);
+const countRow = z.tuple([countField]).transform(([count]) => count);
 const requestIdRow = z.tuple([textField]).transform(([requestId]) => requestId);
 
 const figuresRow = z
-  .tuple([number, z.union([timeField, nothing]), z.union([timeField, nothing]), number])
+  .tuple([countField, z.union([timeField, nothing]), z.union([timeField, nothing]), countField])
   .transform(([predictions, first, last, recent]): JobFigures => ({ predictions, first, last, recent }));
 
 const jobRow = z
-  .tuple([textField, number, timeField, timeField])
+  .tuple([textField, countField, timeField, timeField])
   .transform(([jobId, predictions, first, last]): Job => ({ jobId, predictions, first, last }));
 
 const afterTime = "CAST(:after_time AS TIMESTAMP)";
@@ -181,15 +38,7 @@ const timeNamed = (place: number) => `CAST(:since_${place} AS TIMESTAMP)`;
 
 const aMinute = () => within(60_000);
 
-export interface ResultsProps {
-  /** The identifier of the Redshift cluster. */
-  readonly clusterId: string;
-  readonly databaseName: string;
-  /**
-   * The database user whose name IAM lends the caller (`redshift:GetClusterCredentials`).
-   * @default the one of the caller's own IAM role
-   */
-  readonly databaseUser?: string;
+export interface ResultsProps extends Database {
   /** What the contract says of the answers: a selection has these values too. @default nothing */
   readonly outputs?: readonly Output[];
 }
@@ -305,18 +154,13 @@ const statementsOf = (selection: Selection): Selection[] => {
 
 /** The predictions in the warehouse. */
 export class Results {
+  private readonly database: RedshiftData;
+
   constructor(
     private readonly props: ResultsProps,
-    private readonly client = new RedshiftDataClient(clientSettings({ requestTimeout: (waitSeconds + 3) * 1000 })),
-  ) {}
-
-  /**
-   * Writes predictions, each once however often it is saved: one whose request id has a row already changes nothing.
-   * Check each by `unstorable` first, for one that does not fit fails them all.
-   * @throws when it is not known that all are written. Saving them again is harmless.
-   */
-  async save(predictions: readonly Prediction[], until = aMinute()): Promise<void> {
-    for (const batch of batchesOf(predictions)) await this.write(batch, until);
+    client?: RedshiftDataClient,
+  ) {
+    this.database = new RedshiftData(props, client);
   }
 
   /** The predictions of an input, newest first, those of one time in the order of their request ids. */
@@ -338,7 +182,7 @@ export class Results {
       ...(requestId !== undefined && { request_id: requestId }),
       ...(after !== undefined && { after_time: timestamp(after.predictedAt), after_id: after.requestId }),
     };
-    return this.read(predictionRow, sql, values, until);
+    return this.database.read(predictionRow, sql, values, until);
   }
 
   /** All predictions of a job, oldest first. */
@@ -361,7 +205,8 @@ export class Results {
     for (const part of statementsOf(selection)) {
       const { where, values } = parametersOf(part);
       const sql = `${selectPredictions(this.outputs)}${where} ORDER BY predicted_at, request_id`;
-      for await (const page of this.pages(predictionRow, sql, values, until)) yield this.withLargeTexts(page, until);
+      for await (const page of this.database.pages(predictionRow, sql, values, until))
+        yield this.withLargeTexts(page, until);
     }
   }
 
@@ -374,7 +219,7 @@ export class Results {
     for (const part of statementsOf({ requestIds: large.map(({ requestId }) => requestId) })) {
       const { where, values } = parametersOf(part);
       const sql = `SELECT ${["request_id", ...texts.map(identifier)].join(", ")} FROM prediction_values${where}`;
-      for (const [requestId, ...row] of await this.read(z.array(valueField), sql, values, until))
+      for (const [requestId, ...row] of await this.database.read(z.array(valueField), sql, values, until))
         found.set(requestId, row);
     }
     return page.map((prediction) => {
@@ -391,7 +236,7 @@ export class Results {
   async *requestIds(selection: Selection, until: Until): AsyncGenerator<string[], void, undefined> {
     for (const part of statementsOf(selection)) {
       const { where, values } = parametersOf(part);
-      yield* this.pages(requestIdRow, `SELECT request_id FROM prediction_results${where}`, values, until);
+      yield* this.database.pages(requestIdRow, `SELECT request_id FROM prediction_results${where}`, values, until);
     }
   }
 
@@ -400,7 +245,12 @@ export class Results {
     let sum = 0;
     for (const part of statementsOf(selection)) {
       const { where, values } = parametersOf(part);
-      const [count = 0] = await this.read(countRow, `SELECT COUNT(*) FROM prediction_results${where}`, values, until);
+      const [count = 0] = await this.database.read(
+        countRow,
+        `SELECT COUNT(*) FROM prediction_results${where}`,
+        values,
+        until,
+      );
       sum += count;
     }
     return sum;
@@ -410,7 +260,7 @@ export class Results {
   async figuresOfJob(jobId: string, recently: Date, until: Until): Promise<JobFigures> {
     const recent = `COUNT(CASE WHEN predicted_at >= CAST(:recently AS TIMESTAMP) THEN 1 END)`;
     const sql = `SELECT COUNT(*), ${inUtc("MIN(predicted_at)")}, ${inUtc("MAX(predicted_at)")}, ${recent} FROM prediction_results WHERE job_id = :job`;
-    const [row] = await this.read(figuresRow, sql, { job: jobId, recently: timestamp(recently) }, until);
+    const [row] = await this.database.read(figuresRow, sql, { job: jobId, recently: timestamp(recently) }, until);
     return row ?? { predictions: 0, recent: 0 };
   }
 
@@ -419,14 +269,14 @@ export class Results {
     const sql =
       `SELECT job_id, COUNT(*), ${inUtc("MIN(predicted_at)")}, ${inUtc("MAX(predicted_at)")} FROM prediction_results ` +
       `WHERE job_id IS NOT NULL GROUP BY job_id ORDER BY MAX(predicted_at) DESC, job_id LIMIT ${Math.trunc(limit)}`;
-    return this.read(jobRow, sql, {}, until);
+    return this.database.read(jobRow, sql, {}, until);
   }
 
   /** How many predictions were made since each of these times, of which the first is the earliest. */
   async countsSince(times: readonly [Date, ...Date[]], until = aMinute()): Promise<number[]> {
     const counts = times.map((_, place) => `COUNT(CASE WHEN predicted_at >= ${timeNamed(place)} THEN 1 END)`);
-    const [row = []] = await this.read(
-      z.array(number),
+    const [row = []] = await this.database.read(
+      z.array(countField),
       `SELECT ${counts.join(", ")} FROM prediction_results WHERE predicted_at >= ${timeNamed(0)}`,
       Object.fromEntries(times.map((time, place) => [`since_${place}`, timestamp(time)])),
       until,
@@ -441,82 +291,10 @@ export class Results {
   async unload(selection: Selection, how: Unloading, until: Until): Promise<void> {
     const Sql = unloadStatement(selection, how, this.outputs);
     if (bytesOf(Sql) > statementBytes) throw new Error("These are too many ids for UNLOAD. Name a job or a time.");
-    const command = new ExecuteStatementCommand({ ...this.database, Sql });
-    await this.finish(await this.client.send(command, { abortSignal: until.signal }), until);
+    await this.database.run(Sql, until);
   }
 
   private get outputs() {
     return this.props.outputs ?? [];
-  }
-
-  private get database() {
-    const { clusterId, databaseName, databaseUser } = this.props;
-    return {
-      ClusterIdentifier: clusterId,
-      Database: databaseName,
-      DbUser: databaseUser,
-      WaitTimeSeconds: waitSeconds,
-    };
-  }
-
-  private async write(batch: Batch, until: Until): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const command = new BatchExecuteStatementCommand({ ...this.database, ...batch });
-        await this.finish(await this.client.send(command, { abortSignal: until.signal }), until);
-        return;
-      } catch (error) {
-        const mayPass = isConflict(error) || (error instanceof Error && full.has(error.name));
-        if (!mayPass || attempt === attempts) throw error;
-        await backOff(attempt, until.signal);
-      }
-    }
-  }
-
-  private async read<Row>(
-    row: z.ZodType<Row>,
-    sql: string,
-    values: Record<string, string>,
-    until: Until,
-  ): Promise<Row[]> {
-    const rows: Row[] = [];
-    for await (const page of this.pages(row, sql, values, until)) rows.push(...page);
-    return rows;
-  }
-
-  /** Runs a statement, and gives the pages that the Data API makes of its result. */
-  private async *pages<Row>(
-    row: z.ZodType<Row>,
-    sql: string,
-    values: Record<string, string>,
-    until: Until,
-  ): AsyncGenerator<Row[], void, undefined> {
-    const parameters = Object.entries(values).map(([name, value]) => ({ name, value }));
-    const command = new ExecuteStatementCommand({
-      ...this.database,
-      Sql: sql,
-      Parameters: parameters.length > 0 ? parameters : undefined, // an empty list is refused
-    });
-    const Id = await this.finish(await this.client.send(command, { abortSignal: until.signal }), until);
-    const pages = paginateGetStatementResult({ client: this.client }, { Id }, { abortSignal: until.signal });
-    for await (const { Records } of pages) yield z.array(row).parse(Records);
-  }
-
-  /** Waits until a statement is through, and gives its id. */
-  private async finish(started: { Id?: string; Status?: string }, { signal }: Until): Promise<string> {
-    const Id = z.string().parse(started.Id);
-    let described: { Status?: string; Error?: string; SubStatements?: { Error?: string }[] } = started;
-    for (let round = 1; described.Status !== "FINISHED"; round++) {
-      if (described.Status === "FAILED" || described.Status === "ABORTED") {
-        const reasons = [described.Error, ...(described.SubStatements ?? []).map((statement) => statement.Error)];
-        const reason = reasons.find((text) => text);
-        if (reason || round > 1) throw new StatementFailed(Id, described.Status, reason ?? "no reason given");
-      } else if (round > 1) await backOff(Math.min(round, 5), signal);
-      described = await this.client.send(new DescribeStatementCommand({ Id, WaitTimeSeconds: waitSeconds }), {
-        abortSignal: signal,
-      });
-      if (described.Status === undefined) throw new Error(`statement ${Id} has no status`);
-    }
-    return Id;
   }
 }

@@ -2,7 +2,7 @@ import { type FeatureValues, featureBytes, featureForms, featureText } from "../
 import type { Feature, ModelContract } from "../../contract/model-contract";
 import { type FeatureRow, recordKey } from "../../pipeline/features";
 import { faultOf } from "../../pipeline/requests";
-import { bytesOf } from "../../pipeline/results";
+import { bytesOf } from "../../contract/bytes";
 import type { Pipeline } from "../connection";
 import { whole } from "../numbers";
 import { progressOf } from "../progress";

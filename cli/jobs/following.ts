@@ -1,6 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import type { DeadLetters, LyingLetter } from "../../pipeline/dead-letters";
-import { isBusy, type Results } from "../../pipeline/results";
+import { isBusy } from "../../pipeline/redshift";
+import type { Results } from "../../pipeline/results";
 import { readReceipt } from "./receipt";
 import { RequestSet } from "./request-set";
 

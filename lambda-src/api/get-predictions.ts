@@ -1,10 +1,11 @@
 import type { APIGatewayProxyResult } from "aws-lambda";
 import * as z from "zod";
+import { bytesOf } from "../../contract/bytes";
 import { isJson } from "../../contract/json-text";
 import type { Until } from "../../pipeline/clients";
 import { runsOf } from "../../pipeline/flow";
 import { InvalidRequest, parseInputId, parseRequestId, requestIdSchema } from "../../pipeline/request-reader";
-import { bytesOf, type Prediction, type PredictionFilter, type Results } from "../../pipeline/results";
+import type { Prediction, PredictionFilter, Results } from "../../pipeline/results";
 import { Fault, json, type Request } from "./http";
 
 /** Lambda hands on no answer above 6 MB, and an answer's body counts as the JSON string that it is in there. */

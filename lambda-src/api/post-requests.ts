@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "@aws-lambda-powertools/logger";
 import type { APIGatewayProxyResult } from "aws-lambda";
+import { bytesOf } from "../../contract/bytes";
 import { jsonObjectOf } from "../../contract/feature-values";
 import type { Until } from "../../pipeline/clients";
 import {
@@ -10,7 +11,6 @@ import {
   parseNewRequests,
 } from "../../pipeline/request-reader";
 import { faultOf, type NewRequest, type RequestQueue } from "../../pipeline/requests";
-import { bytesOf } from "../../pipeline/results";
 import { Fault, json, type Request, retryLater } from "./http";
 
 const mostBytes = 5_000_000;

@@ -2,6 +2,7 @@ import type { FeatureValues } from "../../contract/feature-values";
 import { reasonOf, type Until } from "../../pipeline/clients";
 import { Failure, type FailureCode } from "../../pipeline/failures";
 import type { FeatureStore } from "../../pipeline/features";
+import { unstorable } from "../../pipeline/outcomes";
 import type { Answer, AskingTime, ModelEndpoint } from "../../pipeline/predictions";
 import {
   bodyOfInvalid,
@@ -12,7 +13,7 @@ import {
   parseRequest,
 } from "../../pipeline/request-reader";
 import type { DeadLetterQueue } from "../../pipeline/requests";
-import { type Prediction, type Results, unstorable } from "../../pipeline/results";
+import type { Prediction, Results } from "../../pipeline/results";
 
 /** What the worker works with. */
 export interface Parts {
