@@ -9,9 +9,9 @@ export class Failure {
     /** The same for a person. It shows no feature's text. */
     readonly reason: string,
     /**
-     * What may come of trying again. `final`: nothing else. `own`: perhaps an answer, though it is this request that
-     * failed. `shared`: perhaps an answer, for what failed had several requests in it, or none.
+     * When trying again may help. `never`: the answer would be the same. `alone`: it is this request that failed, in a
+     * call of its own. `later`: what failed had several requests in it, or none.
      */
-    readonly kind: "final" | "own" | "shared",
+    readonly retry: "never" | "alone" | "later",
   ) {}
 }

@@ -38,7 +38,7 @@ export const unstorable = (prediction: Prediction): Failure | undefined => {
     const fault = tooLong(column.name, bytes, column.maxBytes);
     if (fault) return fault;
     if (/\0|\p{Surrogate}/u.test(text)) {
-      return new Failure("unexpected_answer", `${column.name} must be Unicode text without NUL`, "final");
+      return new Failure("unexpected_answer", `${column.name} must be Unicode text without NUL`, "never");
     }
     sum += bytes;
   }
@@ -50,7 +50,7 @@ const columns: ReadonlyMap<string, Column> = new Map(Object.entries(predictionCo
 const tooLong = (what: string, bytes: number, most: number) => {
   if (bytes <= most) return undefined;
   const [allowed, given] = [most, bytes].map((count) => count.toLocaleString("en"));
-  return new Failure("too_large", `${what} must be at most ${allowed} UTF-8 bytes, got ${given}`, "final");
+  return new Failure("too_large", `${what} must be at most ${allowed} UTF-8 bytes, got ${given}`, "never");
 };
 
 /** A failure as the warehouse can keep it. Its reason is for people, and may be cut. */

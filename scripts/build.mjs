@@ -16,6 +16,7 @@ const { outputFiles } = await build({
   platform: "node",
   target: "node22",
   format: "cjs",
+  external: ["@aws-sdk/client-sagemaker"], // Lambda's Node.js has it, and only a model without releases needs it
   legalComments: "none",
   logLevel: "warning",
   write: false,

@@ -72,7 +72,7 @@ test("several in a call are sent and read in their order, and a pair that the mo
       const asked = await model.ask(instances.map(questionOf));
       expect(asked).toMatchObject(
         predictions.map((output) =>
-          typeof output === "string" ? { output, variant: "blue" } : { code: "refused_by_model", kind: "final" },
+          typeof output === "string" ? { output, variant: "blue" } : { code: "refused_by_model", retry: "never" },
         ),
       );
     }

@@ -2,7 +2,9 @@ import { randomUUID } from "node:crypto";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { DescribeStatementCommand, ExecuteStatementCommand, RedshiftDataClient } from "@aws-sdk/client-redshift-data";
+import { CreateBucketCommand, GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { PutRecordCommand, SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-featurestore-runtime";
 import { DeleteMessageCommand, ReceiveMessageCommand } from "@aws-sdk/client-sqs";
 import { Client } from "pg";
@@ -10,12 +12,11 @@ import { defaultContract } from "../../config/default-model";
 import {
   createGrant,
   createMakeValues,
-  createResults,
-  createWriteLock,
   databaseUserOf,
   grantPredictions,
   makeValues,
 } from "../../constructs/prediction-schema";
+import { createTables, tables } from "../../contract/load-tables";
 import { contractFile, type ModelContract } from "../../contract/model-contract";
 import { operator } from "../../local/credentials";
 import { startFeatureStore } from "../../local/feature-store";
@@ -24,12 +25,14 @@ import { type OnTheWay, startPassage } from "../../local/passage";
 import { type RedshiftDataOptions, startRedshiftData } from "../../local/redshift-data";
 import { type Model, startSageMakerRuntime } from "../../local/sagemaker-runtime";
 import type { StandIn } from "../../local/stand-in";
+import { within } from "../../pipeline/clients";
 import { FeatureStore } from "../../pipeline/features";
+import { Outcomes } from "../../pipeline/outcomes";
 import { contract as usualContract } from "./contract";
 import { createDatabase } from "./database";
 import { createQueue, sqsClient, sqsUrl } from "./queues";
 
-const services = ["REDSHIFT_DATA", "SAGEMAKER_FEATURESTORE_RUNTIME", "SAGEMAKER_RUNTIME", "SQS"] as const;
+const services = ["REDSHIFT_DATA", "S3", "SAGEMAKER_FEATURESTORE_RUNTIME", "SAGEMAKER_RUNTIME", "SQS"] as const;
 export type Service = (typeof services)[number];
 
 /** Of a function's environment; undefined takes a usual one away. */
@@ -62,6 +65,7 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
     REDSHIFT_DATA: redshift.url,
     SAGEMAKER_FEATURESTORE_RUNTIME: featureStore.url,
     SAGEMAKER_RUNTIME: endpoint.url,
+    S3: sqsUrl(),
     SQS: sqsUrl(),
   };
   const hindrances: Partial<Record<Service, OnTheWay>> = {};
@@ -77,9 +81,14 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
     endpoints[`AWS_ENDPOINT_URL_${service}`] = passage.url;
   }
 
+  const s3 = new S3Client({ ...operator, endpoint: targets.S3 });
+  const answersBucket = `answers-${randomUUID()}`;
+  await s3.send(new CreateBucketCommand({ Bucket: answersBucket }));
   const sqs = sqsClient();
   const { url: queueUrl } = await createQueue();
   const { url: deadLetterQueueUrl } = await createQueue();
+
+  const staged = new Outcomes(answersBucket, s3);
 
   const unique = randomUUID(); // the users of all databases are shared
   const roles = { worker: `worker-${unique}`, api: `api-${unique}` };
@@ -97,12 +106,10 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
     return { status: Status, error };
   };
   for (const sql of [
-    createResults,
+    ...createTables(tables),
     createMakeValues(defaultContract),
     makeValues,
-    createWriteLock,
     createGrant,
-    grantPredictions(databaseUserOf(roles.worker), true),
     grantPredictions(databaseUserOf(roles.api), false),
   ]) {
     const { status, error } = await runAs("operator", sql);
@@ -123,6 +130,7 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
     return code;
   };
 
+  const warehouse = { CLUSTER_ID: "warehouse", DB_NAME: "predictions" };
   const functions: { stop(): Promise<void> }[] = [];
   const start = (
     name: "worker" | "api",
@@ -140,8 +148,6 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
         AWS_REGION: operator.region,
         AWS_ACCESS_KEY_ID: roles[name],
         AWS_SECRET_ACCESS_KEY: "secret",
-        CLUSTER_ID: "warehouse",
-        DB_NAME: "predictions",
         LAMBDA_TASK_ROOT: codeWith(contract),
         ...endpoints,
         ...environment,
@@ -184,6 +190,8 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
           MODEL_RELEASE: "2026-01",
           ENDPOINT_CONCURRENCY: "4",
           INSTANCES_PER_CALL: "1",
+          ANSWERS_BUCKET: answersBucket,
+          MAX_RECEIVE_COUNT: "1000",
           DEAD_LETTER_QUEUE_URL: deadLetterQueueUrl,
           QUEUE_URL: queueUrl,
           MESSAGE_RETENTION_SECONDS: "1209600",
@@ -195,7 +203,22 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
         contract,
       ),
     api: (options: Partial<FunctionOptions> = {}, environment: Variables = {}) =>
-      start("api", { FEATURE_GROUP_NAME: group.name, QUEUE_URL: queueUrl, ...environment }, options),
+      start("api", { FEATURE_GROUP_NAME: group.name, QUEUE_URL: queueUrl, ...warehouse, ...environment }, options),
+    /** What is staged: the lines of all objects, the oldest object first. */
+    outcomes: async () => {
+      const outcomes: Record<string, unknown>[] = [];
+      for (const { key: Key } of (await staged.list(10_000, within(60_000))).objects) {
+        const { Body } = await s3.send(new GetObjectCommand({ Bucket: answersBucket, Key }));
+        const lines = gunzipSync((await Body?.transformToByteArray()) ?? "").toString();
+        outcomes.push(
+          ...lines
+            .trimEnd()
+            .split("\n")
+            .map((line) => JSON.parse(line)),
+        );
+      }
+      return outcomes;
+    },
     /** Rows of the warehouse. */
     rows: async (sql: string, values: string[] = []) => (await database.query(sql, values)).rows,
     /** What the functions have written to their log so far. */
@@ -224,6 +247,7 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
       await Promise.all(functions.map((one) => one.stop()));
       await Promise.all([...passages, redshift, featureStore, endpoint].map((one) => one.stop()));
       sqs.destroy();
+      s3.destroy();
       await database.end();
     },
   };
