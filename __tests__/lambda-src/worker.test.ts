@@ -13,9 +13,12 @@ const model = modelOf((cities) => {
   return Promise.all(cities.map(answer));
 });
 
+/** What becomes of every city while the model is at fault. */
+let brokenBy: string | undefined;
+
 /** Says what it was asked, so that a mix-up of inputs shows. A city's first word says what is to become of it. */
 const answer = (city: string): unknown => {
-  const [word] = city.split(" ");
+  const word = brokenBy ?? city.split(" ")[0];
   if (word === "refuse") throw new ModelError(400, `cannot read ${city}`);
   if (word === "hurry") throw new ModelError(503, "all busy");
   if (word === "break") throw new ModelError(500, "out of memory");
@@ -39,7 +42,15 @@ beforeEach(() => {
   calls.length = 0;
 });
 afterEach(() => {
+  brokenBy = undefined;
   desk.unhinder();
+});
+
+/** S3's refusal of every call. */
+const refusedByS3 = async () => ({
+  status: 403,
+  headers: { "content-type": "application/xml" },
+  body: "<Error><Code>AccessDenied</Code><Message>not you</Message></Error>",
 });
 
 const responseSchema = z.object({ batchItemFailures: z.array(z.object({ itemIdentifier: z.string() })) });
@@ -299,9 +310,7 @@ describe("of what may be answered later", () => {
   test("an S3 that fails loses nothing: everything comes back, and is answered once it is well", async () => {
     const messages = [await requested("held-1"), await requested("held-2")];
     const bad = delivered("{oops");
-    desk.hindrances.S3 = () => {
-      throw new AwsError("AccessDenied", 403, "not today");
-    };
+    desk.hindrances.S3 = refusedByS3;
     await expect(deliver([...messages, bad])).rejects.toEqual(systemic(/^S3 took none of 3 outcomes: AccessDenied: /));
     desk.unhinder();
     expect(await answersOf("held-")).toEqual([]);
@@ -463,21 +472,22 @@ const recordsSchema = z.object({
 });
 
 describe("while a service fails for all", () => {
+  const refusing = (error: AwsError) => (): Promise<never> => Promise.reject(error);
   const outages = [
     {
       service: "SAGEMAKER_FEATURESTORE_RUNTIME",
-      error: new AwsError("AccessForbidden", 403, "not you"),
+      error: refusing(new AwsError("AccessForbidden", 403, "not you")),
       fault: "the feature store answered none of 2 requests: the feature store failed: AccessForbidden: not you",
     },
     {
       service: "SAGEMAKER_RUNTIME",
-      error: new AwsError("ValidationError", 400, "Endpoint classifier not found."),
+      error: refusing(new AwsError("ValidationError", 400, "Endpoint classifier not found.")),
       fault:
         "the endpoint answered none of 2 requests: the endpoint failed: ValidationError: Endpoint classifier not found.",
     },
     {
       service: "S3",
-      error: new AwsError("AccessDenied", 403, "not you"),
+      error: refusedByS3,
       fault: /^S3 took none of 3 outcomes: AccessDenied: /,
     },
   ] as const;
@@ -486,14 +496,14 @@ describe("while a service fails for all", () => {
     "nothing is given up, what is done is deleted, the rest comes again, and the failure is seen: $service",
     async ({ service, error, fault }) => {
       const queue = watchQueue();
-      desk.hindrances[service] = () => {
-        throw error;
-      };
+      desk.hindrances[service] = error;
       const good = [1, 2].map((n) => requested(`waits-${n}`, "Lyon", { receiveCount: 50 }));
       const [messages, bad] = [await Promise.all(good), delivered("{oops")];
       await expect(deliver([...messages, bad])).rejects.toEqual(systemic(fault));
-      expect([...queue.rested().keys()]).toEqual(messages.map(({ receiptHandle }) => receiptHandle));
-      expect(queue.deleted()).toEqual([bad.receiptHandle]);
+      const held = service === "S3" ? [bad, ...messages] : messages;
+      expect([...queue.rested().keys()]).toEqual(held.map(({ receiptHandle }) => receiptHandle));
+      expect(queue.deleted()).toEqual(service === "S3" ? [] : [bad.receiptHandle]);
+      if (service === "S3") return;
       const [letter] = await desk.take(desk.deadLetterQueueUrl, 1);
       expect(letter?.body).toContain(bad.messageId);
     },
@@ -502,7 +512,8 @@ describe("while a service fails for all", () => {
   test("a model that breaks at every request is such a failure", async () => {
     const queue = watchQueue();
     const often = { receiveCount: 9 };
-    const messages = [await requested("b-1", "break", often), await requested("b-2", "garbage", often)];
+    brokenBy = "break";
+    const messages = [await requested("b-1", "Lyon", often), await requested("b-2", "Lyon", often)];
     await expect(deliver(messages)).rejects.toEqual(
       systemic("the endpoint answered none of 2 requests: the model failed (500)"),
     );
@@ -514,6 +525,7 @@ describe("while a service fails for all", () => {
 
   test("a model that refuses ten inputs and answers none is such a failure", async () => {
     const queue = watchQueue();
+    brokenBy = "refuse";
     const messages = await refused(10, "misunderstood");
     await expect(deliver(messages)).rejects.toEqual(
       systemic("the endpoint answered none of 10 requests: the model refuses every input"),
@@ -528,15 +540,74 @@ describe("while a service fails for all", () => {
     expect(new Set(letters.map(({ code }) => code))).toEqual(new Set(["refused_by_model"]));
   });
 
+  test("a bad request alone in a quiet queue is none: the model still answers what it has answered before", async () => {
+    await deliver([await requested("well")]);
+    const bad = await requested("alone", "break", { receiveCount: 4 });
+    expect(await deliver([bad], desk.worker())).toEqual([bad.messageId]);
+    const [last, ...ten] = [
+      { ...bad, attributes: { ...bad.attributes, ApproximateReceiveCount: "5" } },
+      ...(await refused(10, "all bad")),
+    ];
+    expect(await deliver([last], desk.worker())).toEqual([]);
+    expect(await deliver(ten)).toEqual([]);
+    const letters = await desk.take(desk.deadLetterQueueUrl, 11);
+    expect(new Set(letters.map(({ code }) => code))).toEqual(new Set(["endpoint_failed", "refused_by_model"]));
+  });
+
   test("what would expire is put on the queue anew and deleted", async () => {
     const queue = watchQueue();
-    const old = await requested("old", "break", { sentAt: new Date(Date.now() - 3_000_000) });
+    brokenBy = "break";
+    const old = await requested("old", "Lyon", { sentAt: new Date(Date.now() - 3_000_000) });
     await expect(deliver([old], desk.worker({}, { MESSAGE_RETENTION_SECONDS: "3600" }))).rejects.toEqual(
       systemic(/^the endpoint/),
     );
     expect(queue.sent()).toHaveLength(1);
     expect(queue.deleted()).toEqual([old.receiptHandle]);
   });
+});
+
+describe("at the last delivery before SQS itself gives a message up", () => {
+  const impatient = (options = {}) => desk.worker(options, { MAX_RECEIVE_COUNT: "7" });
+  const last = { receiveCount: 7 };
+  const notAnswered = expect.objectContaining({
+    code: "not_answered",
+    reason: "it was delivered 7 times, and never answered",
+  });
+
+  test("its failure is written before the model is asked, for a function that dies of it", async () => {
+    const message = await requested("deadly", "wait", last);
+    const dying = deliver([message], impatient({ timeoutSeconds: 3 })).catch(String);
+    while (calls.length === 0) await failuresOf(message.messageId); // each look takes its time
+    expect(await failuresOf(message.messageId)).toEqual([notAnswered]);
+    await dying;
+  });
+
+  test("an answer follows the failure, and wins", async () => {
+    const message = await requested("saved", "Lyon", last);
+    expect(await deliver([message], impatient())).toEqual([]);
+    expect(await failuresOf(message.messageId)).toEqual([notAnswered]);
+    expect(await outputOf(message.messageId)).toEqual(["in Lyon of saved"]);
+  });
+
+  test("it is put on the queue anew where no failure can be written", async () => {
+    const queue = watchQueue();
+    desk.hindrances.S3 = refusedByS3;
+    const [one, other] = [await requested("kept", "Lyon", last), await requested("young")];
+    await expect(deliver([one, other], impatient())).rejects.toEqual(systemic(/^S3 took none/));
+    expect(queue.sent().map(({ MessageBody }) => JSON.parse(String(MessageBody)).id)).toEqual(["kept"]);
+    expect(queue.deleted()).toEqual([one.receiptHandle]);
+  });
+});
+
+test("a request whose deadline is over is not asked", async () => {
+  await desk.features.write([{ id: "dated", values: valuesIn("Lyon") }]);
+  const [late, early] = ["2026-01-31T12:00:00Z", "9999-01-01T00:00:00Z"].map((deadline) =>
+    delivered({ id: "dated", deadline }),
+  );
+  expect(await deliver([late, early].flatMap((one) => one ?? []))).toEqual([]);
+  expect(calls).toEqual([["Lyon"]]);
+  expect(await failuresOf(late?.messageId ?? "")).toEqual([expect.objectContaining({ code: "expired" })]);
+  expect((await desk.take(desk.deadLetterQueueUrl, 1))[0]?.code).toBe("expired");
 });
 
 describe.each(["instances", "jsonlines", "csv", "inputs"] as const)(
