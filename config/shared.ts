@@ -28,6 +28,10 @@ const githubRepository: NameLimit = {
 /** Where the model artifacts are, unless the settings say it. */
 export const modelBucketBeside = (stateBucket: string) => `${stateBucket}-models`;
 
+/** Where an environment's answers are on their way to the warehouse. */
+export const answersBucketBeside = (stateBucket: string, environment: string) =>
+  `${stateBucket}-${environment}-answers`;
+
 /**
  * What all environments share.
  * @param usual the region where the settings name none

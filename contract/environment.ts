@@ -28,6 +28,8 @@ export const workerEnvironment = z
     MODEL_RELEASE: text.optional(),
     ENDPOINT_CONCURRENCY: whole(1),
     INSTANCES_PER_CALL: whole(1),
+    /** The longest that a call of the endpoint may take. */
+    ENDPOINT_CALL_SECONDS: z.coerce.number().positive().max(60),
     ...answers,
     DEAD_LETTER_QUEUE_URL: text,
     QUEUE_URL: text,
