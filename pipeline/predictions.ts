@@ -17,6 +17,8 @@ export interface ModelEndpointProps {
   readonly instancesPerCall: number;
   /** Calls in flight at the endpoint at once; further ones wait. */
   readonly concurrency: number;
+  /** The longest that a call may take, in seconds. */
+  readonly callSeconds: number;
 }
 
 export interface Question {
@@ -88,7 +90,7 @@ export class ModelEndpoint {
 
   constructor(
     private readonly props: ModelEndpointProps,
-    private readonly client = new SageMakerRuntimeClient(clientSettings({ requestTimeout: 10_000 })),
+    private readonly client = new SageMakerRuntimeClient(clientSettings({ requestTimeout: props.callSeconds * 1_000 })),
   ) {
     this.inFlight = limiter(props.concurrency);
     this.format = wireFormatOf(props.contract);

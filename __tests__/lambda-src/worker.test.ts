@@ -576,9 +576,14 @@ describe("at the last delivery before SQS itself gives a message up", () => {
 
   test("its failure is written before the model is asked, for a function that dies of it", async () => {
     const message = await requested("deadly", "wait", last);
+    let isOver = false;
     const dying = deliver([message], impatient({ timeoutSeconds: 3 })).catch(String);
-    while (calls.length === 0) await failuresOf(message.messageId); // each look takes its time
+    dying.then(() => {
+      isOver = true;
+    });
+    while (calls.length === 0 && !isOver) await failuresOf(message.messageId); // each look takes its time
     expect(await failuresOf(message.messageId)).toEqual([notAnswered]);
+    expect(isOver).toBe(false);
     await dying;
   });
 

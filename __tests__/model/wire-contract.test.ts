@@ -33,7 +33,7 @@ async function endpointOf(request: ModelContract["request"], answers: ReturnType
   });
   const client = new SageMakerRuntimeClient({ endpoint: endpoint.url, ...operator });
   const contract = { ...defaultContract, request };
-  const props = { endpointName: "endpoint", contract, instancesPerCall: 25, concurrency: 1 };
+  const props = { endpointName: "endpoint", contract, instancesPerCall: 25, concurrency: 1, callSeconds: 10 };
   return {
     model: new ModelEndpoint(props, client),
     received,

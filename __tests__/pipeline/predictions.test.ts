@@ -15,7 +15,7 @@ afterEach(async () => {
 });
 
 const at = ({ url }: StandIn, props: Partial<ModelEndpointProps> = {}, maxAttempts = 3) => {
-  const usual = { endpointName: "classifier", contract, instancesPerCall: 16, concurrency: 4 };
+  const usual = { endpointName: "classifier", contract, instancesPerCall: 16, concurrency: 4, callSeconds: 10 };
   const client = new SageMakerRuntimeClient({ ...operator, endpoint: url, maxAttempts });
   return new ModelEndpoint({ ...usual, ...props }, client);
 };

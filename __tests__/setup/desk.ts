@@ -9,20 +9,14 @@ import { PutRecordCommand, SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/c
 import { DeleteMessageCommand, ReceiveMessageCommand } from "@aws-sdk/client-sqs";
 import { Client } from "pg";
 import { defaultContract } from "../../config/default-model";
-import {
-  createGrant,
-  createMakeValues,
-  databaseUserOf,
-  grantPredictions,
-  makeValues,
-} from "../../constructs/prediction-schema";
-import { createTables, tables } from "../../contract/load-tables";
+import { schemaStatements } from "../../constructs/prediction-schema";
 import { contractFile, type ModelContract } from "../../contract/model-contract";
-import { operator } from "../../local/credentials";
+import { accountId, operator } from "../../local/credentials";
 import { startFeatureStore } from "../../local/feature-store";
 import { type FunctionOptions, startFunction } from "../../local/lambda";
 import { type OnTheWay, startPassage } from "../../local/passage";
 import { type RedshiftDataOptions, startRedshiftData } from "../../local/redshift-data";
+import { startS3 } from "../../local/s3";
 import { type Model, startSageMakerRuntime } from "../../local/sagemaker-runtime";
 import type { StandIn } from "../../local/stand-in";
 import { within } from "../../pipeline/clients";
@@ -45,14 +39,22 @@ const told = (variables: Variables) =>
     ),
   );
 
+const copyRoleArn = `arn:aws:iam::${accountId}:role/copy`;
+const unloadRoleArn = `arn:aws:iam::${accountId}:role/unload`;
+
 /** AWS on this desk for one test file: a database, queues and stand-ins of its own, each of which can be hindered. */
-export const startDesk = async ({ model, isolation }: { model: Model } & Pick<RedshiftDataOptions, "isolation">) => {
+export const startDesk = async ({
+  model,
+  isolation,
+  copySkips,
+}: { model: Model } & Pick<RedshiftDataOptions, "isolation" | "copySkips">) => {
   const { features: modelFeatures } = usualContract;
   const postgresUrl = await createDatabase();
   const database = new Client(postgresUrl);
   await database.connect();
 
-  const redshift = await startRedshiftData({ postgresUrl, isolation });
+  const s3StandIn = await startS3();
+  const redshift = await startRedshiftData({ postgresUrl, isolation, s3Url: s3StandIn.url, copySkips });
   const group = {
     name: "customers",
     recordIdentifierFeatureName: "id",
@@ -65,7 +67,7 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
     REDSHIFT_DATA: redshift.url,
     SAGEMAKER_FEATURESTORE_RUNTIME: featureStore.url,
     SAGEMAKER_RUNTIME: endpoint.url,
-    S3: sqsUrl(),
+    S3: s3StandIn.url,
     SQS: sqsUrl(),
   };
   const hindrances: Partial<Record<Service, OnTheWay>> = {};
@@ -91,7 +93,7 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
   const staged = new Outcomes(answersBucket, s3);
 
   const unique = randomUUID(); // the users of all databases are shared
-  const roles = { worker: `worker-${unique}`, api: `api-${unique}` };
+  const roles = { worker: `worker-${unique}`, loader: `loader-${unique}`, api: `api-${unique}` };
   /** Runs a statement by the Data API as the database user of a role, and says how it ended. */
   const runAs = async (accessKeyId: string, Sql: string) => {
     const client = new RedshiftDataClient({
@@ -105,13 +107,8 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
     client.destroy();
     return { status: Status, error };
   };
-  for (const sql of [
-    ...createTables(tables),
-    createMakeValues(defaultContract),
-    makeValues,
-    createGrant,
-    grantPredictions(databaseUserOf(roles.api), false),
-  ]) {
+  const names = { loaderRoleName: roles.loader, readerRoleNames: [roles.api], copyRoleArn, unloadRoleArn };
+  for (const sql of schemaStatements({ contract: defaultContract, takeOver: false, ...names })) {
     const { status, error } = await runAs("operator", sql);
     if (status !== "FINISHED") throw new Error(`${sql}: ${error}`);
   }
@@ -133,7 +130,7 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
   const warehouse = { CLUSTER_ID: "warehouse", DB_NAME: "predictions" };
   const functions: { stop(): Promise<void> }[] = [];
   const start = (
-    name: "worker" | "api",
+    name: "worker" | "loader" | "api",
     environment: Variables,
     options: Partial<FunctionOptions> = {},
     contract = usualContract,
@@ -189,6 +186,7 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
           ENDPOINT_NAME: "classifier",
           MODEL_RELEASE: "2026-01",
           ENDPOINT_CONCURRENCY: "4",
+          ENDPOINT_CALL_SECONDS: "10",
           INSTANCES_PER_CALL: "1",
           ANSWERS_BUCKET: answersBucket,
           MAX_RECEIVE_COUNT: "1000",
@@ -202,8 +200,24 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
         options,
         contract,
       ),
+    /** A loader. One run of it is `invoke({})`. */
+    loader: (options: Partial<FunctionOptions> = {}, environment: Variables = {}) =>
+      start(
+        "loader",
+        {
+          ANSWERS_BUCKET: answersBucket,
+          COPY_ROLE_ARN: copyRoleArn,
+          UNLOAD_ROLE_ARN: unloadRoleArn,
+          ...warehouse,
+          ...environment,
+        },
+        options,
+      ),
     api: (options: Partial<FunctionOptions> = {}, environment: Variables = {}) =>
       start("api", { FEATURE_GROUP_NAME: group.name, QUEUE_URL: queueUrl, ...warehouse, ...environment }, options),
+    answersBucket,
+    s3,
+    staged,
     /** What is staged: the lines of all objects, the oldest object first. */
     outcomes: async () => {
       const outcomes: Record<string, unknown>[] = [];
@@ -245,7 +259,7 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
     },
     stop: async () => {
       await Promise.all(functions.map((one) => one.stop()));
-      await Promise.all([...passages, redshift, featureStore, endpoint].map((one) => one.stop()));
+      await Promise.all([...passages, redshift, s3StandIn, featureStore, endpoint].map((one) => one.stop()));
       sqs.destroy();
       s3.destroy();
       await database.end();

@@ -5,6 +5,7 @@ import * as z from "zod";
 import { bytesOf } from "../../contract/bytes";
 import { workerEnvironment } from "../../contract/environment";
 import type { FeatureValues } from "../../contract/feature-values";
+import { askingShare } from "../../contract/worker-time";
 import { within } from "../../pipeline/clients";
 import { FeatureStore } from "../../pipeline/features";
 import { Outcomes } from "../../pipeline/outcomes";
@@ -64,6 +65,7 @@ const worker = once(() => {
         contract,
         instancesPerCall: environment.INSTANCES_PER_CALL,
         concurrency: environment.ENDPOINT_CONCURRENCY,
+        callSeconds: environment.ENDPOINT_CALL_SECONDS,
       }),
       outcomes: new Outcomes(environment.ANSWERS_BUCKET),
       sample: new Sample(environment.ANSWERS_BUCKET, features),
@@ -135,7 +137,7 @@ export const handler = async (event: unknown, context: Context): Promise<SQSBatc
   const returning = within(remaining * 0.92);
   const { settled, outages } = await answerAll(deliveries, parts, {
     beginning: within(remaining * 0.5),
-    asking: within(remaining * 0.65),
+    asking: within(remaining * askingShare),
     writing: within(remaining * 0.82),
   });
   report(settled, { logger, metrics });
