@@ -226,6 +226,13 @@ export const limits = {
       { min: 8191, max: 8215, unit: "(a port)", source: createCluster },
     ],
   },
+  /** Calls of the Data API a second, of an account in a region. AWS names no such quota: others have met these. */
+  redshiftData: {
+    executeStatementPerSecond: 30,
+    describeStatementPerSecond: 100,
+    getStatementResultPerSecond: 20,
+    source: "https://github.com/jitsucom/jitsu/issues/1462",
+  },
   iam: {
     roleName: {
       pattern: /^[\w+=,.@-]+$/,

@@ -23,7 +23,7 @@ export const failureCodes = [
 
 export type FailureCode = (typeof failureCodes)[number];
 
-const failureSchema = z.object({
+export const failureSchema = z.object({
   requestId: z.string(),
   /** @default it could not be read */
   inputId: z.string().optional(),
@@ -74,8 +74,25 @@ export const failureRow = z
 export const isAnswered = (failure: string, answer: string): string =>
   `${answer}.request_id = ${failure}.request_id AND ${answer}.input_id = ${failure}.input_id AND COALESCE(${answer}.job_id, '') = COALESCE(${failure}.job_id, '')`;
 
-/** The failures that are shown: those of requests that have no answer after all. */
-export const shownFailures = `(SELECT * FROM prediction_failures AS failure WHERE NOT EXISTS (SELECT 1 FROM prediction_results AS answer WHERE ${isAnswered("failure", "answer")}))`;
+/**
+ * The failures that are shown: the last one of each request, where that has no answer after all.
+ * @param where what holds for them, said of a failure or of its answer
+ */
+export const shownFailures = (where: (table: "failure" | "answer") => string): string =>
+  `(SELECT * FROM (
+SELECT failure.*, ROW_NUMBER() OVER (PARTITION BY request_id, COALESCE(input_id, ''), COALESCE(job_id, '') ORDER BY failed_at DESC, code) AS place
+FROM prediction_failures AS failure
+WHERE ${where("failure")} AND NOT EXISTS (SELECT 1 FROM prediction_results AS answer WHERE ${where("answer")} AND ${isAnswered("failure", "answer")})
+) AS latest WHERE place = 1) AS shown`;
 
-/** The query of failures that are shown. */
-export const selectFailures = `SELECT ${columns.map(({ name, type }) => (type === "time" ? inUtc(name) : name)).join(", ")} FROM ${shownFailures} AS shown`;
+/** What is selected of them, as {@link failureRow} reads it. */
+export const failureExpressions = columns.map(({ name, type }) => (type === "time" ? inUtc(name) : name));
+
+/** What precedes what was given in a reason: two requests with one rule failed alike. */
+const beforeGiven = ", got ";
+
+/** The rule that a request broke: its reason without what was given. */
+export const ruleOf = (reason: string): string => reason.split(beforeGiven)[0] ?? reason;
+
+/** The same in SQL. */
+export const ruleExpression = `SPLIT_PART(reason, '${beforeGiven}', 1)`;

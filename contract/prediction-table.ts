@@ -3,7 +3,7 @@ import { type Column, definitionsOf, inUtc, listOf, nothing, textField, timeOf }
 import type { Output } from "./model-contract";
 import { identifier } from "./sql-text";
 
-const predictionSchema = z.object({
+export const predictionSchema = z.object({
   requestId: z.string(),
   inputId: z.string(),
   jobId: z.string().optional(),
@@ -63,7 +63,7 @@ export const valueField = z.union([textField, doubleField, nothing]);
 const readCell = ({ type }: Column, value: OutputValue) =>
   type === "time" && typeof value === "string" ? timeOf(value) : value;
 
-/** A row that {@link selectPredictions} reads. */
+/** A row of {@link predictionExpressions}. */
 export const predictionRow = z
   .array(valueField)
   .transform((row) => ({
@@ -84,23 +84,24 @@ export const roomyOutputBytes = 30_000;
 export const sourceOf = (outputs: readonly Output[]) =>
   outputs.length === 0 ? "prediction_results" : "prediction_values";
 
-/** The query of predictions, with the values of these outputs. */
-export const selectPredictions = (outputs: readonly Output[]): string => {
+/**
+ * What is selected of predictions with the values of these outputs, as {@link predictionRow} reads it.
+ * @param isRoomy whether a row may be larger than one of the Data API
+ */
+export const predictionExpressions = (outputs: readonly Output[], isRoomy: boolean): string[] => {
   const own = columns.map(({ name, type }) => (type === "time" ? inUtc(name) : name));
   const values = outputs.map(({ name, type }) =>
-    type === "text"
+    type === "text" && !isRoomy
       ? `CASE WHEN OCTET_LENGTH(output) <= ${roomyOutputBytes} THEN ${identifier(name)} END`
       : identifier(name),
   );
-  return `SELECT ${[...own, ...values].join(", ")} FROM ${sourceOf(outputs)}`;
+  return [...own, ...values];
 };
 
-/** A column as results show it, in files and in what Redshift unloads. */
+/** A column as results show it. */
 export interface ShownColumn {
   readonly name: string;
   readonly type: "text" | "time" | "number";
-  /** How it stands in the list of a SELECT. */
-  readonly sql: string;
   /** Its value of a prediction. */
   of(prediction: ReadPrediction): OutputValue | Date;
 }
@@ -109,7 +110,7 @@ export interface ShownColumn {
 export const shownColumns = (outputs: readonly Output[]): ShownColumn[] => {
   const own = (property: keyof Prediction, as?: string): ShownColumn => {
     const { name, type } = predictionColumns[property];
-    return { name: as ?? name, type, sql: as ? `${name} AS ${as}` : name, of: (prediction) => prediction[property] };
+    return { name: as ?? name, type, of: (prediction) => prediction[property] };
   };
   return [
     own("inputId", "id"),
@@ -117,7 +118,6 @@ export const shownColumns = (outputs: readonly Output[]): ShownColumn[] => {
     ...outputs.map(({ name, type }, place) => ({
       name,
       type,
-      sql: identifier(name),
       of: ({ values }: ReadPrediction) => values?.[place],
     })),
     own("predictedAt"),

@@ -1,9 +1,9 @@
-import { randomUUID } from "node:crypto";
 import type { SQSClient } from "@aws-sdk/client-sqs";
 import { beginningOf, bytesOf } from "../contract/bytes";
 import type { Until } from "./clients";
 import type { FailureCode } from "./failures";
 import type { Patience } from "./flow";
+import { newId } from "./ids";
 import { messageBytes, Queue, roomBeside } from "./queues";
 import { faultOfField, quotedId } from "./request-reader";
 
@@ -11,7 +11,7 @@ import { faultOfField, quotedId } from "./request-reader";
 export interface NewRequest {
   /** The input: its record in the feature store, where it carries no features itself. */
   readonly id: string;
-  /** The key of the answer: two messages with one key are one request. @default a random UUID */
+  /** The key of the answer: two messages with one key are one request. @default a new one, which begins with its time */
   readonly requestId?: string;
   /** The job that the request belongs to. @default none */
   readonly jobId?: string;
@@ -67,7 +67,7 @@ export class RequestQueue {
    */
   async send(requests: readonly NewRequest[], until?: Until, patience?: Patience): Promise<SendOutcome> {
     const requestedAt = new Date();
-    const named = requests.map((request) => ({ ...request, requestId: request.requestId ?? randomUUID() }));
+    const named = requests.map((request) => ({ ...request, requestId: request.requestId ?? newId() }));
     const faults = named.map(faultOf);
     const valid = named.filter((_, place) => faults[place] === undefined);
     const bodies = valid.map((request) => ({ body: messageOf(request, requestedAt) }));
