@@ -9,14 +9,7 @@ import { PutRecordCommand, SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/c
 import { DeleteMessageCommand, ReceiveMessageCommand } from "@aws-sdk/client-sqs";
 import { Client } from "pg";
 import { defaultContract } from "../../config/default-model";
-import {
-  createGrant,
-  createMakeValues,
-  databaseUserOf,
-  grantPredictions,
-  makeValues,
-} from "../../constructs/prediction-schema";
-import { createTables, tables } from "../../contract/load-tables";
+import { readerUser, schemaStatements } from "../../constructs/prediction-schema";
 import { contractFile, type ModelContract } from "../../contract/model-contract";
 import { operator } from "../../local/credentials";
 import { startFeatureStore } from "../../local/feature-store";
@@ -91,7 +84,7 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
   const staged = new Outcomes(answersBucket, s3);
 
   const unique = randomUUID(); // the users of all databases are shared
-  const roles = { worker: `worker-${unique}`, api: `api-${unique}` };
+  const roles = { worker: `worker-${unique}`, loader: `loader-${unique}`, api: `api-${unique}` };
   /** Runs a statement by the Data API as the database user of a role, and says how it ended. */
   const runAs = async (accessKeyId: string, Sql: string) => {
     const client = new RedshiftDataClient({
@@ -105,13 +98,15 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
     client.destroy();
     return { status: Status, error };
   };
-  for (const sql of [
-    ...createTables(tables),
-    createMakeValues(defaultContract),
-    makeValues,
-    createGrant,
-    grantPredictions(databaseUserOf(roles.api), false),
-  ]) {
+  const made = schemaStatements({
+    contract: defaultContract,
+    takeOver: false,
+    loaderRoleName: roles.loader,
+    readerRoleNames: [roles.api],
+    copyRoleArn: "arn:aws:iam::123456789012:role/copy",
+    unloadRoleArn: "arn:aws:iam::123456789012:role/unload",
+  });
+  for (const sql of made.map((sql) => sql.replaceAll(readerUser, `reader-${unique}`))) {
     const { status, error } = await runAs("operator", sql);
     if (status !== "FINISHED") throw new Error(`${sql}: ${error}`);
   }
