@@ -19,6 +19,10 @@ const mayNameNoResource: Record<string, { reason: string; condition?: string }> 
     reason: "a statement has no ARN",
     condition: "redshift-data:statement-owner-iam-userid",
   },
+  "redshift-data:CancelStatement": {
+    reason: "a statement has no ARN",
+    condition: "redshift-data:statement-owner-iam-userid",
+  },
   "ecr:GetAuthorizationToken": { reason: "the token is for the account's registry as a whole" },
   "cloudwatch:PutMetricData": { reason: "a metric has no ARN", condition: "cloudwatch:namespace" },
 };
@@ -148,13 +152,15 @@ describe("data", () => {
     }
   });
 
-  test("in buckets is versioned, private, and safe from terraform destroy and from whoever would empty them", () => {
+  test("in buckets is versioned and private, and safe from terraform destroy and from whoever would empty them but in dev", () => {
     const buckets = ofType("aws_s3_bucket");
-    expect(buckets).toHaveLength(2);
+    expect(buckets).toHaveLength(4);
     expect(ofType("aws_s3_bucket_versioning")).toHaveLength(buckets.length);
     expect(ofType("aws_s3_bucket_public_access_block")).toHaveLength(buckets.length);
-    for (const { attributes } of buckets) expect(attributes.lifecycle).toEqual({ prevent_destroy: true });
-    for (const { attributes } of ofType("aws_s3_bucket_policy")) {
+    const notInDev = ({ stack }: { stack: string }) => stack !== "inference-dev"; // where preventDestroy is false
+    for (const { attributes } of buckets) expect(attributes).not.toHaveProperty("force_destroy");
+    for (const { attributes } of buckets.filter(notInDev)) expect(attributes.lifecycle).toEqual({ prevent_destroy: true });
+    for (const { attributes } of ofType("aws_s3_bucket_policy").filter(notInDev)) {
       expect(statementsOf(attributes.policy).filter(({ Condition }) => Condition === undefined)).toEqual([
         expect.objectContaining({ Effect: "Deny", Action: ["s3:DeleteObjectVersion", "s3:DeleteBucket"] }),
       ]);
@@ -167,6 +173,7 @@ describe("data", () => {
     expect(safe.map(({ address }) => address).sort()).toEqual([
       "aws_api_gateway_rest_api.api_rest_api", // its address is what callers know
       "aws_redshift_cluster.warehouse_cluster",
+      "aws_s3_bucket.outcomes_bucket",
       "aws_sagemaker_feature_group.features_group",
       "aws_sqs_queue.inference_dead_letter_queue",
       "aws_sqs_queue.inference_queue",
@@ -241,7 +248,7 @@ describe("the network", () => {
 
 test("functions run on a runtime that AWS supports", () => {
   const functions = ofType("aws_lambda_function");
-  expect(functions).toHaveLength(4);
+  expect(functions).toHaveLength(8);
   for (const { attributes } of functions) expect(attributes.runtime).toBe("nodejs22.x");
 });
 

@@ -9,7 +9,7 @@ import { PutRecordCommand, SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/c
 import { DeleteMessageCommand, ReceiveMessageCommand } from "@aws-sdk/client-sqs";
 import { Client } from "pg";
 import { defaultContract } from "../../config/default-model";
-import { schemaStatements } from "../../constructs/prediction-schema";
+import { readerUser, schemaStatements } from "../../constructs/prediction-schema";
 import { contractFile, type ModelContract } from "../../contract/model-contract";
 import { accountId, operator } from "../../local/credentials";
 import { startFeatureStore } from "../../local/feature-store";
@@ -93,7 +93,13 @@ export const startDesk = async ({
   const staged = new Outcomes(answersBucket, s3);
 
   const unique = randomUUID(); // the users of all databases are shared
-  const roles = { worker: `worker-${unique}`, loader: `loader-${unique}`, api: `api-${unique}` };
+  const roles = {
+    worker: `worker-${unique}`,
+    loader: `loader-${unique}`,
+    api: `api-${unique}`,
+    /** A database user of its own name. */
+    reader: `reader-${unique}`,
+  };
   /** Runs a statement by the Data API as the database user of a role, and says how it ended. */
   const runAs = async (accessKeyId: string, Sql: string) => {
     const client = new RedshiftDataClient({
@@ -108,7 +114,8 @@ export const startDesk = async ({
     return { status: Status, error };
   };
   const names = { loaderRoleName: roles.loader, readerRoleNames: [roles.api], copyRoleArn, unloadRoleArn };
-  for (const sql of schemaStatements({ contract: defaultContract, takeOver: false, ...names })) {
+  const made = schemaStatements({ contract: defaultContract, takeOver: false, ...names });
+  for (const sql of made.map((sql) => sql.replaceAll(readerUser, roles.reader))) {
     const { status, error } = await runAs("operator", sql);
     if (status !== "FINISHED") throw new Error(`${sql}: ${error}`);
   }
