@@ -183,7 +183,12 @@ export class Warehouse extends Construct {
     const actAsReader = ["redshift:GetClusterCredentials"];
     return {
       statements: [...statements, { actions: actAsReader, resources: [this.readerArn, this.databaseArn] }],
-      environment: { ...environment, COPY_ROLE_ARN: this.copyRole.arn, UNLOAD_ROLE_ARN: this.unloadRole.arn },
+      environment: {
+        ...environment,
+        COPY_ROLE_ARN: this.copyRole.arn,
+        UNLOAD_ROLE_ARN: this.unloadRole.arn,
+        READER: this.reader,
+      },
       after,
     };
   }

@@ -58,6 +58,8 @@ export const loaderEnvironment = z.object({
   COPY_ROLE_ARN: text,
   /** The role by which the cluster writes large results. */
   UNLOAD_ROLE_ARN: text,
+  /** The database user that people read as. */
+  READER: text,
 });
 
 /** What the function that makes the tables is told by its environment. */

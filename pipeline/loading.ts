@@ -123,7 +123,8 @@ export class Loader {
 
   private async loadOnce(objects: readonly StagedObject[], loaded: Loaded, until: Until): Promise<void> {
     const { outcomes, database, copyRoleArn, tables } = this.props;
-    const manifest = await outcomes.writeManifest(objects, until);
+    const keys = objects.map(({ key }) => key);
+    const manifest = await outcomes.writeManifest(keys, until);
     const manifestUrl = outcomes.urlOf(manifest);
     const statements = loadStatements({ manifestUrl, copyRoleArn, range: rangeOf(objects), tables });
     const rows = await database.transaction(Object.values(statements), until);
@@ -131,25 +132,33 @@ export class Loader {
     loaded.objects += objects.length;
     loaded.answers += rowsOf("insertAnswers");
     loaded.failures += rowsOf("insertFailures");
-    await outcomes.delete([...objects.map(({ key }) => key), manifest], until);
+    await outcomes.delete([...keys, manifest], until);
   }
 
   /** The objects that the database names as faulty, each with why. What else it names is no concern of this load. */
   private async faultsOf(objects: readonly StagedObject[], begun: Date, until: Until) {
-    const { outcomes, database } = this.props;
-    const sql =
-      "SELECT file_name, error_message FROM sys_load_error_detail WHERE start_time >= CAST(:begun AS TIMESTAMP)";
-    const earlier = new Date(begun.getTime() - clockSkew);
-    const rows = await database.read(errorRow, sql, { begun: timestamp(earlier) }, until);
-    const reasons = new Map(rows.map(({ file, reason }) => [file, reason]));
+    const reasons = await loadErrors(this.props.database, begun, until);
     return new Map(
       objects.flatMap((object): [StagedObject, string][] => {
-        const reason = reasons.get(outcomes.urlOf(object.key));
-        return reason === undefined ? [] : [[object, reason.trim()]];
+        const reason = reasons.get(this.props.outcomes.urlOf(object.key));
+        return reason === undefined ? [] : [[object, reason]];
       }),
     );
   }
 }
+
+/** Why objects could not be loaded since a time, by their addresses, as the database names them. */
+export const loadErrors = async (
+  database: RedshiftData,
+  since: Date,
+  until: Until,
+): Promise<ReadonlyMap<string, string>> => {
+  const sql =
+    "SELECT file_name, error_message FROM sys_load_error_detail WHERE start_time >= CAST(:since AS TIMESTAMP)";
+  const earlier = new Date(since.getTime() - clockSkew);
+  const rows = await database.read(errorRow, sql, { since: timestamp(earlier) }, until);
+  return new Map(rows.map(({ file, reason }) => [file, reason.trim()]));
+};
 
 /** By how much the clocks of function and database may differ, in milliseconds; assumed. */
 const clockSkew = 60_000;

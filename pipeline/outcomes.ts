@@ -79,7 +79,11 @@ export class Outcomes {
     const now = new Date();
     const requestIds = outcomes.map(({ requestId }) => requestId);
     const Key = stagedKey(requestIds, outcomeVersion, newId(now.getTime()), now);
-    const Body = await zip(lines.join(""), { level: 1 });
+    await this.write(Key, await zip(lines.join(""), { level: 1 }), { signal });
+  }
+
+  /** Writes an object. */
+  async write(Key: string, Body: Uint8Array | string, { signal }: Until): Promise<void> {
     await this.client.send(new PutObjectCommand({ Bucket: this.bucket, Key, Body }), { abortSignal: signal });
   }
 
@@ -111,12 +115,11 @@ export class Outcomes {
   }
 
   /** Writes the list of objects that a COPY loads, none of which it may pass over. @returns the list's key */
-  async writeManifest(objects: readonly StagedObject[], { signal }: Until): Promise<string> {
-    const Key = `${folders.manifests}${newId()}.json`;
-    const entries = objects.map(({ key }) => ({ url: this.urlOf(key), mandatory: true }));
-    const command = new PutObjectCommand({ Bucket: this.bucket, Key, Body: JSON.stringify({ entries }) });
-    await this.client.send(command, { abortSignal: signal });
-    return Key;
+  async writeManifest(keys: readonly string[], until: Until): Promise<string> {
+    const manifest = `${folders.manifests}${newId()}.json`;
+    const entries = keys.map((key) => ({ url: this.urlOf(key), mandatory: true }));
+    await this.write(manifest, JSON.stringify({ entries }), until);
+    return manifest;
   }
 
   /** Deletes objects that are loaded. One that is gone already is none of its concern. @throws where one stays */

@@ -271,6 +271,7 @@ test("a loader does so too, may end its own statements, and act as people's read
     variables: {
       COPY_ROLE_ARN: "${aws_iam_role.warehouse_copy_role.arn}",
       UNLOAD_ROLE_ARN: "${aws_iam_role.warehouse_unload_role.arn}",
+      READER: "predictions_reader",
     },
   });
 });

@@ -300,3 +300,56 @@ test("measures what it loads, and logs what it sets aside", async () => {
   expect(desk.log()).toContain(key);
   await desk.s3.send(new DeleteObjectCommand({ Bucket: desk.answersBucket, Key: key.replace("staged/", "rejected/") }));
 });
+
+describe("the canary", () => {
+  const canary = () => desk.loader().invoke({ canary: true });
+  test("says what it has tried, and leaves nothing behind", async () => {
+    await stage(answer(newId()));
+    expect(await canary()).toEqual({
+      passed: [
+        "the loader writes to the bucket and owns its tables.",
+        "the loader loads an answer and a failure.",
+        "the same again writes nothing.",
+        "an object at fault is refused, and Redshift names it.",
+        "people may UNLOAD to the bucket.",
+        "people may not COPY from it.",
+      ],
+    });
+    expect(await keysIn("manifests/")).toEqual([]);
+    expect(await keysIn("staged/")).toHaveLength(1);
+    for (const table of ["results", "failures", "jobs"]) {
+      expect(await desk.rows(`SELECT 1 FROM canary_${table}`)).toEqual([]);
+    }
+  });
+
+  /** What the stand-in keeps for `GRANT ASSUMEROLE`, and for taking it away. */
+  const mayCopy = (user: string) =>
+    `INSERT INTO stand_in.assume_role VALUES ('${desk.copyRoleArn}', '"${user}"', 'COPY')`;
+  const mayNotCopy = (user: string) =>
+    `DELETE FROM stand_in.assume_role WHERE member = '"${user}"'::REGROLE AND command = 'COPY'`;
+
+  test.each([
+    {
+      what: "the loader may not COPY",
+      does: () => mayNotCopy(`IAMR:${desk.roles.loader}`),
+      undoes: () => mayCopy(`IAMR:${desk.roles.loader}`),
+      says: /^the loader loads an answer and a failure: no\. StatementFailed: .*role/,
+    },
+    {
+      what: "people may COPY",
+      does: () => mayCopy(desk.roles.reader),
+      undoes: () => mayNotCopy(desk.roles.reader),
+      says: /^people may not COPY from it: no\. They may\.$/,
+    },
+    {
+      what: "people may not UNLOAD",
+      does: () => `REVOKE SELECT ON prediction_jobs FROM "${desk.roles.reader}"`,
+      undoes: () => `GRANT SELECT ON prediction_jobs TO "${desk.roles.reader}"`,
+      says: /^people may UNLOAD to the bucket: no\. StatementFailed: .*permission denied/,
+    },
+  ])("fails with the database's words where $what", async ({ does, undoes, says }) => {
+    await desk.rows(does());
+    await expect(canary()).rejects.toMatchObject({ errorType: "CanaryFailed", message: expect.stringMatching(says) });
+    await desk.rows(undoes());
+  });
+});

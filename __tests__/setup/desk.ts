@@ -215,6 +215,7 @@ export const startDesk = async ({
           ANSWERS_BUCKET: answersBucket,
           COPY_ROLE_ARN: copyRoleArn,
           UNLOAD_ROLE_ARN: unloadRoleArn,
+          READER: roles.reader,
           ...warehouse,
           ...environment,
         },
@@ -223,6 +224,7 @@ export const startDesk = async ({
     api: (options: Partial<FunctionOptions> = {}, environment: Variables = {}) =>
       start("api", { FEATURE_GROUP_NAME: group.name, QUEUE_URL: queueUrl, ...warehouse, ...environment }, options),
     answersBucket,
+    copyRoleArn,
     s3,
     staged,
     /** What is staged: the lines of all objects, the oldest object first. */

@@ -1,22 +1,38 @@
 import { Logger } from "@aws-lambda-powertools/logger";
 import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
 import type { Context } from "aws-lambda";
+import * as z from "zod";
 import { loaderEnvironment } from "../../contract/environment";
 import { tables } from "../../contract/load-tables";
+import { tryOut } from "../../pipeline/canary";
 import { within } from "../../pipeline/clients";
 import { type Loaded, Loader } from "../../pipeline/loading";
 import { Outcomes } from "../../pipeline/outcomes";
 import { RedshiftData } from "../../pipeline/redshift";
+import { Unloads } from "../../pipeline/unloads";
 import { once, readEnvironment } from "../environment";
 
-const loader = once(() => {
+const parts = once(() => {
   const environment = readEnvironment(loaderEnvironment);
-  return new Loader({
-    outcomes: new Outcomes(environment.ANSWERS_BUCKET),
-    database: new RedshiftData({ clusterId: environment.CLUSTER_ID, databaseName: environment.DB_NAME }),
-    copyRoleArn: environment.COPY_ROLE_ARN,
-    tables,
-  });
+  const { ANSWERS_BUCKET: bucket, COPY_ROLE_ARN: copyRoleArn, READER: databaseUser } = environment;
+  const cluster = { clusterId: environment.CLUSTER_ID, databaseName: environment.DB_NAME };
+  const outcomes = new Outcomes(bucket);
+  const database = new RedshiftData(cluster);
+  return {
+    loader: new Loader({ outcomes, database, copyRoleArn, tables }),
+    canary: {
+      outcomes,
+      database,
+      reader: new RedshiftData({ ...cluster, databaseUser }),
+      unloads: new Unloads({ bucket, roleArn: environment.UNLOAD_ROLE_ARN }),
+      copyRoleArn,
+    },
+  };
+});
+
+const eventSchema = z.object({
+  /** Whether nothing is loaded, and it is tried out whether loading and reading work. @default false */
+  canary: z.boolean().default(false),
 });
 
 const reports = once(() => {
@@ -34,17 +50,19 @@ export interface Run extends Omit<Loaded, "oldestSeconds"> {
 }
 
 /**
- * Moves into the warehouse what the workers have staged, until nothing is left or its time is over.
+ * Moves into the warehouse what the workers have staged, until nothing is left or its time is over. With
+ * `{"canary": true}` it tries out instead what AWS does not document, on tables of its own.
  * @throws when it is not known that all is loaded: nothing is lost, and the next run loads it
  */
-export const handler = async (_event: unknown, context: Context): Promise<Run> => {
+export const handler = async (event: unknown, context: Context): Promise<Run | { passed: string[] }> => {
   const { logger, metrics } = reports();
   logger.addContext(context);
   const until = within(context.getRemainingTimeInMillis() - 5_000);
+  if (eventSchema.parse(event).canary) return { passed: await tryOut(parts().canary, until) };
   const run: Loaded = { objects: 0, answers: 0, failures: 0, rejected: [], newer: 0, more: true, oldestSeconds: 0 };
   try {
     for (let first = true; run.more && !until.signal.aborted; first = false) {
-      const loaded = await loader().load(until);
+      const loaded = await parts().loader.load(until);
       run.objects += loaded.objects;
       run.answers += loaded.answers;
       run.failures += loaded.failures;
