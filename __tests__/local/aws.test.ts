@@ -180,6 +180,8 @@ test("is found by the parameter that the stack writes, as a deployed pipeline is
     queueUrl: aws.queueUrl,
     deadLetterQueueUrl: aws.deadLetterQueueUrl,
     workerFunctionName: dev.inference.functionName,
+    loaderFunctionName: aws.loaderFunctionName,
+    answers: { bucket: aws.answersBucket, unloadRoleArn: expect.stringMatching(/:role\/poc-dev-WarehouseUnloadRole$/) },
     endpointName: aws.endpointName,
     contract: dev.model.contract,
     featureGroup: {
