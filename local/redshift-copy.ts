@@ -93,19 +93,24 @@ export async function runCopy(
     waiting = [];
   };
 
-  for (let start = 0; start < entries.length; start += readsAtOnce) {
-    const read = entries.slice(start, start + readsAtOnce).map(async (entry) => {
-      if (!isSkipped.has(entry)) return fileOf(s3, entry, table);
-      if (entry.mandatory) throw gone();
-      return undefined;
-    });
-    const settled = await Promise.allSettled(read);
+  const read = (start: number) =>
+    Promise.allSettled(
+      entries.slice(start, start + readsAtOnce).map(async (entry) => {
+        if (!isSkipped.has(entry)) return fileOf(s3, entry, table);
+        if (entry.mandatory) throw gone();
+        return undefined;
+      }),
+    );
+  let reading = read(0);
+  for (let start = readsAtOnce; start < entries.length + readsAtOnce; start += readsAtOnce) {
+    const settled = await reading;
     for (const one of settled) {
       if (one.status === "rejected") throw one.reason;
       if (one.value === undefined) continue;
       found++;
       if (one.value.rows !== "") waiting.push(one.value);
     }
+    reading = read(start); // while the database works
     if (waiting.reduce((sum, { rows }) => sum + rows.length, 0) >= chunkLength) await load();
   }
   if (found === 0) throw gone(); // whatever is mandatory
@@ -134,28 +139,28 @@ async function fileOf(s3: ClusterRole, { url, mandatory }: Entry, table: string)
     // It is not documented that a row says which object this is.
     throw new Error("failed to inflate with zlib: invalid or incomplete deflate data");
   });
-  const rows: string[] = [];
-  for (let at = 0; at < body.length; ) {
-    const end = body.indexOf("\n", at);
-    const line = body.subarray(at, end < 0 ? body.length : end);
-    at += line.length + 1;
-    const row = rowOf(line, (detail) => new LoadError(table, url, detail));
-    if (row !== "") rows.push(row);
-  }
-  return { url, rows: rows.join(",") };
+  const fault = (detail: string) => new LoadError(table, url, detail);
+  const rows = textOf(body, fault)
+    .split("\n")
+    .map((line) => rowOf(line, fault));
+  return { url, rows: rows.filter((row) => row !== "").join(",") };
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** A line as the database is given it. */
-function rowOf(line: Buffer, fault: (detail: string) => LoadError): string {
-  if (line.length > rowBytes) throw fault("Input data exceeds maximum row size of 4 MB");
-  let text: string;
+function textOf(body: Buffer, fault: (detail: string) => LoadError): string {
   try {
-    text = utf8.decode(line).trim();
+    return utf8.decode(body);
   } catch {
     throw fault("String contains invalid or unsupported UTF8 codepoints.");
   }
+}
+
+/** A line as the database is given it. */
+function rowOf(line: string, fault: (detail: string) => LoadError): string {
+  const text = line.trim();
+  if (text.length * 3 > rowBytes && Buffer.byteLength(text) > rowBytes)
+    throw fault("Input data exceeds maximum row size of 4 MB");
   if (text !== "" && !(text.startsWith("{") && text.endsWith("}"))) throw fault("Invalid JSONPath format: no object");
   if (!text.includes("\\u0000")) return text;
   try {

@@ -79,7 +79,7 @@ export async function runUnload(
     const body = await deflate(part.lines.join(""), { level: 1 });
     const [slice, number] = [String(part.slice).padStart(4, "0"), String(part.number).padStart(2, "0")];
     const url = `${to}${slice}_part_${number}.gz`;
-    await s3.put(url, new Uint8Array(body));
+    await s3.put(url, body);
     entries.push({ url, meta: { content_length: body.length, record_count: part.lines.length } });
     part.number++;
     part.lines = [];
@@ -103,7 +103,7 @@ export async function runUnload(
   }
   await client.query("CLOSE unload");
   for (const part of parts) if (part.lines.length > 0) await write(part);
-  if (count > 0) await s3.put(`${to}manifest`, new TextEncoder().encode(manifestOf(columns, entries)));
+  if (count > 0) await s3.put(`${to}manifest`, Buffer.from(manifestOf(columns, entries)));
   return count;
 }
 
