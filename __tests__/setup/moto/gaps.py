@@ -184,6 +184,15 @@ def functions_keep_their_configuration():
 
 
 @gap
+def functions_answer():
+    """AWS runs a function that is invoked; moto would in a container, and there is none. It answers, and does nothing."""
+
+    @replace(LambdaFunction)
+    def _invoke_lambda(_, self, event=None):
+        return "{}", False, ""
+
+
+@gap
 def new_code_may_have_another_architecture():
     """AWS takes Architectures with UpdateFunctionCode; moto keeps the first ones for ever."""
 
