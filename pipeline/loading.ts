@@ -15,7 +15,7 @@ export interface LoaderProps {
   readonly tables: Tables;
 }
 
-/** What came of a load. */
+/** What came of loading. */
 export interface Loaded {
   /** Objects that were loaded and deleted. */
   objects: number;
@@ -28,7 +28,7 @@ export interface Loaded {
   newer: number;
   /** Whether more objects wait than were taken. */
   more: boolean;
-  /** How long the oldest object had waited, in seconds; 0 where none did. */
+  /** The longest that an object had waited, in seconds; 0 where none did. */
   oldestSeconds: number;
 }
 
@@ -49,19 +49,27 @@ const isGone = (reason: string) => /NoSuchKey|specified key does not exist|S3 pr
 
 const errorRow = z.tuple([textField, textField]).transform(([file, reason]) => ({ file: file.trim(), reason }));
 
+/** Before anything is loaded. */
+export const nothingLoaded = (): Loaded => {
+  return { objects: 0, answers: 0, failures: 0, rejected: [], newer: 0, more: false, oldestSeconds: 0 };
+};
+
 /** Moves staged outcomes into the warehouse, each once however often and by however many it is done. */
 export class Loader {
   constructor(private readonly props: LoaderProps) {}
 
   /**
    * Loads what is staged, as much as one load takes.
+   * @param loaded what has come of it so far, also where this throws
    * @throws when it is not known that all is loaded. Nothing is lost, and loading it again is harmless.
    */
-  async load(until: Until): Promise<Loaded> {
+  async load(loaded: Loaded, until: Until): Promise<void> {
     const { objects, newer } = await this.props.outcomes.list(objectsPerLoad + 1, until);
-    const oldestSeconds = objects[0] ? Math.max(0, (Date.now() - objects[0].writtenAt.getTime()) / 1000) : 0;
-    const more = objects.length > objectsPerLoad;
-    const loaded: Loaded = { objects: 0, answers: 0, failures: 0, rejected: [], newer, more, oldestSeconds };
+    const [oldest] = objects;
+    const age = oldest ? (Date.now() - oldest.writtenAt.getTime()) / 1000 : 0;
+    loaded.oldestSeconds = Math.max(loaded.oldestSeconds, age);
+    loaded.newer = newer;
+    loaded.more = objects.length > objectsPerLoad;
     const taken = objects.slice(0, objectsPerLoad);
     // The ids of others have no time to be found by: they are looked for in all rows, apart from the rest.
     await this.loadAll(
@@ -74,7 +82,6 @@ export class Loader {
       loaded,
       until,
     );
-    return loaded;
   }
 
   private async loadAll(objects: readonly StagedObject[], loaded: Loaded, until: Until): Promise<void> {

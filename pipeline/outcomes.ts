@@ -132,14 +132,19 @@ export class Outcomes {
     }
   }
 
-  /** Sets an object aside whose data is at fault. It stays in `rejected/`, under the rest of its key. */
+  /**
+   * Sets an object aside whose data is at fault. It stays in `rejected/`, under the rest of its key. One that is gone has
+   * been set aside by another loader.
+   */
   async reject({ key }: StagedObject, until: Until): Promise<void> {
     const command = new CopyObjectCommand({
       Bucket: this.bucket,
       CopySource: `${this.bucket}/${key}`,
       Key: key.replace(folders.staged, folders.rejected),
     });
-    await this.client.send(command, { abortSignal: until.signal });
+    await this.client.send(command, { abortSignal: until.signal }).catch((error: Error) => {
+      if (error.name !== "NoSuchKey") throw error;
+    });
     await this.delete([key], until);
   }
 }

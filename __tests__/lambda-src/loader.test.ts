@@ -236,7 +236,10 @@ describe("of an object whose data is at fault", () => {
 
   test("a run sets ten aside at most, and the next goes on", async () => {
     for (let count = 0; count < 12; count++) await stageBytes(gzipSync("no JSON\n"));
-    await expect(load()).rejects.toMatchObject({ errorType: "StatementFailed" });
+    const failing = desk.loader();
+    await expect(failing.invoke({})).rejects.toMatchObject({ errorType: "StatementFailed" });
+    await failing.stop();
+    expect(desk.log()).toContain('"RejectedObjects":10');
     expect(await keysIn("rejected/")).toHaveLength(10);
     expect(await load()).toMatchObject({ rejected: [expect.anything(), expect.anything()] });
     for (const Key of await keysIn("rejected/")) {

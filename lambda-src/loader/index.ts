@@ -6,7 +6,7 @@ import { loaderEnvironment } from "../../contract/environment";
 import { tables } from "../../contract/load-tables";
 import { tryOut } from "../../pipeline/canary";
 import { within } from "../../pipeline/clients";
-import { type Loaded, Loader } from "../../pipeline/loading";
+import { type Loaded, Loader, nothingLoaded } from "../../pipeline/loading";
 import { Outcomes } from "../../pipeline/outcomes";
 import { RedshiftData } from "../../pipeline/redshift";
 import { Unloads } from "../../pipeline/unloads";
@@ -43,34 +43,20 @@ const reports = once(() => {
   };
 });
 
-/** What a run of the loader says. */
-export interface Run extends Omit<Loaded, "oldestSeconds"> {
-  /** How long the oldest outcome had waited when the run began, in seconds. */
-  readonly oldestSeconds: number;
-}
-
 /**
  * Moves into the warehouse what the workers have staged, until nothing is left or its time is over. With
  * `{"canary": true}` it tries out instead what AWS does not document, on tables of its own.
  * @throws when it is not known that all is loaded: nothing is lost, and the next run loads it
  */
-export const handler = async (event: unknown, context: Context): Promise<Run | { passed: string[] }> => {
+export const handler = async (event: unknown, context: Context): Promise<Loaded | { passed: string[] }> => {
   const { logger, metrics } = reports();
   logger.addContext(context);
   const until = within(context.getRemainingTimeInMillis() - 5_000);
   if (eventSchema.parse(event).canary) return { passed: await tryOut(parts().canary, until) };
-  const run: Loaded = { objects: 0, answers: 0, failures: 0, rejected: [], newer: 0, more: true, oldestSeconds: 0 };
+  const run = nothingLoaded();
   try {
-    for (let first = true; run.more && !until.signal.aborted; first = false) {
-      const loaded = await parts().loader.load(until);
-      run.objects += loaded.objects;
-      run.answers += loaded.answers;
-      run.failures += loaded.failures;
-      run.rejected.push(...loaded.rejected);
-      run.newer = loaded.newer;
-      run.more = loaded.more;
-      if (first) run.oldestSeconds = loaded.oldestSeconds;
-    }
+    do await parts().loader.load(run, until);
+    while (run.more && !until.signal.aborted);
   } finally {
     for (const { key, reason } of run.rejected) logger.error("an object was set aside", { key, reason });
     metrics.addMetric("LoadedRows", MetricUnit.Count, run.answers + run.failures);
