@@ -48,6 +48,8 @@ export interface ResultsProps extends Database {
   readonly outputs?: readonly Output[];
   /** Where results go that the Data API does not hand out. @default they fail */
   readonly unloads?: UnloadsProps;
+  /** The most bytes of a result that is read from the Data API. @default as many as it hands out */
+  readonly resultBytes?: number;
 }
 
 /** Which of an input's predictions are asked for. */
@@ -389,7 +391,7 @@ FROM prediction_failures WHERE request_id = ${textExpression(requestId)} AND (in
         `SELECT CAST(COUNT(*) * ${rowBytes} + COALESCE(SUM(CAST(${texts} AS BIGINT)), 0) AS BIGINT) ${from(selection, expression)}`,
     );
     const [bytes = 0] = await this.database.read(bytesRow, sql, values, until);
-    return bytes > resultBytes;
+    return bytes > (this.props.resultBytes ?? resultBytes);
   }
 
   private async *unloaded<Row>(
