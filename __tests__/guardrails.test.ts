@@ -159,7 +159,8 @@ describe("data", () => {
     expect(ofType("aws_s3_bucket_public_access_block")).toHaveLength(buckets.length);
     const notInDev = ({ stack }: { stack: string }) => stack !== "inference-dev"; // where preventDestroy is false
     for (const { attributes } of buckets) expect(attributes).not.toHaveProperty("force_destroy");
-    for (const { attributes } of buckets.filter(notInDev)) expect(attributes.lifecycle).toEqual({ prevent_destroy: true });
+    for (const { attributes } of buckets.filter(notInDev))
+      expect(attributes.lifecycle).toEqual({ prevent_destroy: true });
     for (const { attributes } of ofType("aws_s3_bucket_policy").filter(notInDev)) {
       expect(statementsOf(attributes.policy).filter(({ Condition }) => Condition === undefined)).toEqual([
         expect.objectContaining({ Effect: "Deny", Action: ["s3:DeleteObjectVersion", "s3:DeleteBucket"] }),

@@ -83,7 +83,9 @@ test("the functions are told just what they read from their environment", () => 
 });
 
 test("the worker holds no right on the warehouse, and the database knows its loader and its readers by the names of their roles", () => {
-  const worker = roleStatementsOf(stacks["inference-dev"] ?? "{}").filter(({ address }) => address.includes("inference_worker"));
+  const worker = roleStatementsOf(stacks["inference-dev"] ?? "{}").filter(({ address }) =>
+    address.includes("inference_worker"),
+  );
   expect(worker.length).toBeGreaterThan(3);
   expect(worker.flatMap(({ Action }) => Action).filter((action) => action.startsWith("redshift"))).toEqual([]);
   const { attributes } = onlyResource(stacks["inference-dev"] ?? "{}", "aws_lambda_invocation");
