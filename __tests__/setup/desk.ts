@@ -53,8 +53,13 @@ export const startDesk = async ({
   const database = new Client(postgresUrl);
   await database.connect();
 
+  const hindrances: Partial<Record<Service | "COPY", OnTheWay>> = {};
   const s3StandIn = await startS3();
-  const redshift = await startRedshiftData({ postgresUrl, isolation, s3Url: s3StandIn.url, copySkips });
+  const s3OfCluster = await startPassage(
+    s3StandIn.url,
+    (request, forward) => hindrances.COPY?.(request, forward) ?? forward(),
+  );
+  const redshift = await startRedshiftData({ postgresUrl, isolation, s3Url: s3OfCluster.url, copySkips });
   const group = {
     name: "customers",
     recordIdentifierFeatureName: "id",
@@ -70,7 +75,6 @@ export const startDesk = async ({
     S3: s3StandIn.url,
     SQS: sqsUrl(),
   };
-  const hindrances: Partial<Record<Service, OnTheWay>> = {};
   const calls: string[] = [];
   const passages: StandIn[] = [];
   const endpoints: Record<string, string> = {};
@@ -166,10 +170,10 @@ export const startDesk = async ({
     roles,
     queueUrl,
     deadLetterQueueUrl,
-    /** What stands in the way of the functions' calls to a service. */
+    /** What stands in the way of the functions' calls to a service, and of the cluster's to S3. */
     hindrances,
     unhinder: () => {
-      for (const service of services) delete hindrances[service];
+      for (const service of [...services, "COPY"] as const) delete hindrances[service];
     },
     /** What the functions called, since it was last emptied. */
     calls,
@@ -268,7 +272,9 @@ export const startDesk = async ({
     },
     stop: async () => {
       await Promise.all(functions.map((one) => one.stop()));
-      await Promise.all([...passages, redshift, s3StandIn, featureStore, endpoint].map((one) => one.stop()));
+      await Promise.all(
+        [...passages, redshift, s3OfCluster, s3StandIn, featureStore, endpoint].map((one) => one.stop()),
+      );
       sqs.destroy();
       s3.destroy();
       await database.end();
