@@ -69,7 +69,7 @@ test.each(["inference-dev", "inference-prod"])("%s holds the whole pipeline", (s
     aws_api_gateway_integration: 6,
     aws_api_gateway_deployment: 1,
     aws_api_gateway_stage: 1,
-    aws_api_gateway_method_settings: 1,
+    aws_api_gateway_method_settings: 2, // of all, and of what reads the warehouse
     aws_lambda_permission: 1,
     // functions, with what each holder may do
     aws_lambda_function: 4, // worker, loader, schema, API
