@@ -153,7 +153,9 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
           ],
           resources: contracts,
         },
-        { actions: ["s3:ListBucketVersions"], resources: [`arn:aws:s3:::${modelBucket}`] },
+        // `destroy` empties the bucket for answers first; where it is guarded, its own policy refuses that.
+        { actions: ["s3:DeleteObjectVersion"], resources: [`${answers}/*`] },
+        { actions: ["s3:ListBucketVersions"], resources: [`arn:aws:s3:::${modelBucket}`, answers] },
       ],
     },
     iam: {

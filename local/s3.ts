@@ -76,6 +76,14 @@ const operations: readonly {
     headers: [],
     answer: listObjects,
   },
+  {
+    method: "GET",
+    on: "bucket",
+    query: ["versions"],
+    optional: ["prefix", "max-keys", "key-marker", "version-id-marker"],
+    headers: [],
+    answer: listObjectVersions,
+  },
   { method: "POST", on: "bucket", query: ["delete"], headers: headersOfBody, answer: deleteObjects },
   { method: "GET", on: "object", query: [], headers: [], answer: getObject },
   { method: "HEAD", on: "object", query: [], headers: [], answer: getObject },
@@ -141,8 +149,22 @@ function listObjects(buckets: Map<string, Bucket>, call: Call): Answer {
   const bucket = bucketOf(buckets, call);
   const query = call.url.searchParams;
   if (query.get("list-type") !== "2") throw notImplemented("another list-type than 2");
-  const prefix = query.get("prefix") ?? "";
   const after = query.get("continuation-token") ?? query.get("start-after") ?? "";
+  const { prefix, most, keys, isTruncated } = pageOf(bucket, query, after);
+  const contents = keys.map((key) => {
+    const { etag, body, modifiedAt } = objectOf(bucket, key);
+    return `<Contents><Key>${escaped(key)}</Key><LastModified>${modifiedAt.toISOString()}</LastModified><ETag>${escaped(etag)}</ETag><Size>${body.length}</Size><StorageClass>STANDARD</StorageClass></Contents>`;
+  });
+  const next = isTruncated ? `<NextContinuationToken>${escaped(keys.at(-1) ?? "")}</NextContinuationToken>` : "";
+  const { bucketName } = call;
+  return xml(
+    `<ListBucketResult><Name>${bucketName}</Name><Prefix>${escaped(prefix)}</Prefix><KeyCount>${keys.length}</KeyCount><MaxKeys>${most}</MaxKeys><IsTruncated>${isTruncated}</IsTruncated>${contents.join("")}${next}</ListBucketResult>`,
+  );
+}
+
+/** The keys of a listing's page, which comes after a key. */
+function pageOf(bucket: Bucket, query: URLSearchParams, after: string) {
+  const prefix = query.get("prefix") ?? "";
   const most = Math.min(1_000, Number(query.get("max-keys") ?? 1_000));
   bucket.sorted ??= [...bucket.objects.keys()].sort((one, other) =>
     Buffer.compare(Buffer.from(one), Buffer.from(other)),
@@ -154,15 +176,27 @@ function listObjects(buckets: Map<string, Bucket>, call: Call): Answer {
     if (found.length > most) break;
   }
   const keys = found.slice(0, most);
-  const contents = keys.map((key) => {
+  return { prefix, most, keys, isTruncated: found.length > keys.length };
+}
+
+/** The id of the only version of an object in a bucket without versions (https://docs.aws.amazon.com/AmazonS3/latest/userguide/versioning-workflows.html). */
+const onlyVersion = "null";
+
+function listObjectVersions(buckets: Map<string, Bucket>, call: Call): Answer {
+  const bucket = bucketOf(buckets, call);
+  const query = call.url.searchParams;
+  const marker = query.get("version-id-marker");
+  if (marker !== null && marker !== onlyVersion) throw notImplemented(`the version ${marker}`);
+  const { prefix, most, keys, isTruncated } = pageOf(bucket, query, query.get("key-marker") ?? "");
+  const found = keys.map((key) => {
     const { etag, body, modifiedAt } = objectOf(bucket, key);
-    return `<Contents><Key>${escaped(key)}</Key><LastModified>${modifiedAt.toISOString()}</LastModified><ETag>${escaped(etag)}</ETag><Size>${body.length}</Size><StorageClass>STANDARD</StorageClass></Contents>`;
+    return `<Version><Key>${escaped(key)}</Key><VersionId>${onlyVersion}</VersionId><IsLatest>true</IsLatest><LastModified>${modifiedAt.toISOString()}</LastModified><ETag>${escaped(etag)}</ETag><Size>${body.length}</Size><StorageClass>STANDARD</StorageClass></Version>`;
   });
-  const isTruncated = found.length > keys.length;
-  const next = isTruncated ? `<NextContinuationToken>${escaped(keys.at(-1) ?? "")}</NextContinuationToken>` : "";
-  const { bucketName } = call;
+  const next = isTruncated
+    ? `<NextKeyMarker>${escaped(keys.at(-1) ?? "")}</NextKeyMarker><NextVersionIdMarker>${onlyVersion}</NextVersionIdMarker>`
+    : "";
   return xml(
-    `<ListBucketResult><Name>${bucketName}</Name><Prefix>${escaped(prefix)}</Prefix><KeyCount>${keys.length}</KeyCount><MaxKeys>${most}</MaxKeys><IsTruncated>${isTruncated}</IsTruncated>${contents.join("")}${next}</ListBucketResult>`,
+    `<ListVersionsResult><Name>${call.bucketName}</Name><Prefix>${escaped(prefix)}</Prefix><MaxKeys>${most}</MaxKeys><IsTruncated>${isTruncated}</IsTruncated>${found.join("")}${next}</ListVersionsResult>`,
   );
 }
 
@@ -174,6 +208,8 @@ function deleteObjects(buckets: Map<string, Bucket>, call: Call): Answer {
     const text = "The XML you provided was not well-formed or did not validate against our published schema";
     throw new S3Error(400, "MalformedXML", text);
   }
+  const version = [...body.matchAll(/<VersionId>([^<]*)<\/VersionId>/g)].find(([, id]) => id !== onlyVersion);
+  if (version !== undefined) throw notImplemented(`the version ${version[1]}`);
   for (const key of keys) remove(bucket, key);
   const isQuiet = /<Quiet>true<\/Quiet>/.test(body);
   const deleted = isQuiet ? [] : keys.map((key) => `<Deleted><Key>${escaped(key)}</Key></Deleted>`);

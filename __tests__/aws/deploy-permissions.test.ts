@@ -68,6 +68,7 @@ describe("the calls of Terraform", () => {
     ["lambda", "PutFunctionEventInvokeConfig"],
     ["scheduler", "CreateSchedule"],
     ["s3", "DeleteBucket"], // of answers
+    ["s3", "ListObjectVersions"],
     ["s3", "PutBucketEncryption"],
     ["sagemaker", "CreateModel"],
     ["sqs", "CreateQueue"],

@@ -136,6 +136,22 @@ test("a listing comes in pages of 1,000, in the order of its bytes", async () =>
   expect(few.Contents?.map(({ Key }) => Key)).toEqual(["other"]);
 });
 
+test("the only version of an object is the object, and is deleted as one", async () => {
+  const keys = Array.from({ length: 1_001 }, (_, n) => `staged/${String(n).padStart(4, "0")}`);
+  for (const key of [...keys, "a&b"]) await put(key);
+  const Prefix = "staged/";
+  const first = await s3.send(new ListObjectVersionsCommand({ Bucket, Prefix }));
+  expect(first).toMatchObject({ IsTruncated: true, NextKeyMarker: keys[999], NextVersionIdMarker: "null" });
+  expect(first.Versions?.[0]).toMatchObject({ Key: keys[0], VersionId: "null", IsLatest: true, Size: 4 });
+  expect(first.Versions?.[0]?.LastModified).toBeInstanceOf(Date);
+  const { NextKeyMarker: KeyMarker, NextVersionIdMarker: VersionIdMarker } = first;
+  const second = await s3.send(new ListObjectVersionsCommand({ Bucket, Prefix, KeyMarker, VersionIdMarker }));
+  expect(second).toMatchObject({ IsTruncated: false, Versions: [{ Key: keys[1_000] }] });
+  const Objects = [{ Key: "a&b", VersionId: "null" }];
+  await s3.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }));
+  await expect(get("a&b")).rejects.toMatchObject(refusal("NoSuchKey", 404));
+});
+
 test("an object is copied, unless it is gone", async () => {
   await put("staged/a b", "rows");
   const copy = (from: string) =>
@@ -148,7 +164,8 @@ test("an object is copied, unless it is gone", async () => {
 test("what it does not do is no success", async () => {
   const unknown = [
     () => s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: "Enabled" } })),
-    () => s3.send(new ListObjectVersionsCommand({ Bucket })),
+    () => s3.send(new ListObjectVersionsCommand({ Bucket, Delimiter: "/" })),
+    () => s3.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects: [{ Key: "key", VersionId: "1" }] } })),
     () => s3.send(new ListObjectsV2Command({ Bucket, Delimiter: "/" })),
     () => put("key", "x", { IfNoneMatch: '"0"' }),
     () => put("key", "x", { ServerSideEncryption: "aws:kms" }),

@@ -13,6 +13,7 @@ const exceptions: Record<string, string[]> = {
 
   "lambda:Invoke": ["lambda:InvokeFunction"],
 
+  "s3:DeleteObjects": ["s3:DeleteObject", "s3:DeleteObjectVersion"],
   "s3:HeadBucket": ["s3:ListBucket"],
   "s3:ListObjects": ["s3:ListBucket"],
   "s3:ListObjectsV2": ["s3:ListBucket"],

@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import { LambdaClient } from "@aws-sdk/client-lambda";
 import { RedshiftDataClient } from "@aws-sdk/client-redshift-data";
 import { clientSettings, isTransient } from "../../pipeline/clients";
-import { LambdaFunction, lambdaSettings } from "../../pipeline/lambda";
+import { FunctionFailed, LambdaFunction, lambdaSettings } from "../../pipeline/lambda";
 import { Results } from "../../pipeline/results";
 import { awsError, namingActions } from "../aws-error";
 import type { Pipeline } from "../connection";
@@ -30,14 +30,16 @@ export function loadingOf(
   const client = namingActions(new LambdaClient(lambdaSettings));
   const loader = new LambdaFunction(loaderFunctionName, client);
   const told = new Set<string>();
-  let running: Promise<void> | undefined;
+  let running: Promise<unknown> | undefined;
   let isAllowed = true;
   const fail = (error: unknown) => {
     if (signal.aborted || isTransient(error)) return;
     isAllowed = !(error instanceof Error && /AccessDenied/.test(error.name));
-    const { message } = awsError(`run the loader ${loaderFunctionName}`, error);
-    if (!told.has(message)) tell(`${message} Answers are seen once its schedule has loaded them.`);
-    told.add(message);
+    const failed = error instanceof FunctionFailed; // each time in other words, as with an id in them
+    const { message } = failed ? error : awsError(`run the loader ${loaderFunctionName}`, error);
+    const key = failed ? error.name : message;
+    if (!told.has(key)) tell(`${message} Answers are seen once its schedule has loaded them.`);
+    told.add(key);
   };
   return async () => {
     if (!isAllowed) return;
