@@ -1,5 +1,5 @@
 import type { Client } from "pg";
-import type { Pipeline } from "../../cli/connection";
+import { pipelineOf } from "../../cli/connection";
 import { timestamp } from "../../contract/columns";
 import { failureColumns } from "../../contract/failure-table";
 import type { Outcome } from "../../contract/outcome";
@@ -9,6 +9,7 @@ import { newId } from "../../pipeline/ids";
 import { LambdaFunction } from "../../pipeline/lambda";
 import { Outcomes } from "../../pipeline/outcomes";
 import type { Prediction, StoredFailure } from "../../pipeline/results";
+import { dev } from "./dev";
 
 /** An answer, of which all that is not said is usual. */
 export const answered = (more: Partial<Prediction> = {}): Prediction => ({
@@ -51,12 +52,10 @@ export async function insertOutcomes(database: Client, outcomes: readonly Outcom
   }
 }
 
-/** Stages outcomes as the worker does, and lets the pipeline's loader load them. */
-export async function loadOutcomes(
-  { answers, loaderFunctionName }: Pick<Pipeline, "answers" | "loaderFunctionName">,
-  outcomes: readonly Outcome[],
-): Promise<void> {
+/** Stages outcomes as the worker of the pipeline here does, and lets its loader load them. */
+export async function loadOutcomes(outcomes: readonly Outcome[]): Promise<void> {
+  const { answers, loaderFunctionName } = await pipelineOf(dev);
   const until = within(60_000);
-  await new Outcomes(answers.bucket).put(outcomes, until);
+  if (outcomes.length > 0) await new Outcomes(answers.bucket).put(outcomes, until);
   await new LambdaFunction(loaderFunctionName).invoke({}, until);
 }

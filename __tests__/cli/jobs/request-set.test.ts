@@ -9,7 +9,12 @@ const requestId = fc.oneof(
 );
 const inputId = fc.constantFrom("7", "8", "é");
 const added = fc.tuple(fc.constant("add"), requestId, inputId, fc.constantFrom("waiting", "cancelled"));
-const ended = fc.tuple(fc.constant("end"), requestId, fc.option(inputId, { nil: undefined }), fc.constantFrom("answered", "failed"));
+const ended = fc.tuple(
+  fc.constant("end"),
+  requestId,
+  fc.option(inputId, { nil: undefined }),
+  fc.constantFrom("answered", "failed"),
+);
 
 test("knows of any requests what they are for and how they stand", () => {
   fc.assert(

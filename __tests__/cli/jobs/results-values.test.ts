@@ -6,23 +6,22 @@ import { ListBucketsCommand, ListObjectsV2Command, PutObjectCommand, S3Client } 
 import { parse } from "csv-parse/sync";
 import { createMakeValues, makeValues } from "../../../constructs/prediction-schema";
 import { operator } from "../../../local/credentials";
-import { Results } from "../../../pipeline/results";
 import { typedContract as contract } from "../../setup/contract";
 import { type LocalPipeline, startLocalPipeline } from "../../setup/local-pipeline";
+import { loadOutcomes } from "../../setup/outcomes";
 
 let pipeline: LocalPipeline;
 beforeAll(async () => {
   pipeline = await startLocalPipeline();
   Object.assign(process.env, pipeline.aws.environment);
   await deploy();
-  const { clusterId, databaseName } = pipeline.aws;
   const outputs = {
     whole: '{"label":"yes, \\"no\\"\\n😀","score":1e-7}',
     none: "no JSON",
     numberless: '{"label":"","score":"abc"}',
     large: JSON.stringify({ score: 0.5, label: "x".repeat(60_000) }),
   };
-  await new Results({ clusterId, databaseName }).save(
+  await loadOutcomes(
     Object.entries(outputs).map(([inputId, output], second) => ({
       requestId: inputId,
       inputId,

@@ -8,6 +8,7 @@ import { FeatureStore } from "../../../pipeline/features";
 import { RequestQueue } from "../../../pipeline/requests";
 import { dev } from "../../setup/dev";
 import { type LocalPipeline, startLocalPipeline } from "../../setup/local-pipeline";
+import { loadOutcomes } from "../../setup/outcomes";
 import { atTerminal, type Ended } from "../../setup/program";
 
 let pipeline: LocalPipeline;
@@ -25,7 +26,8 @@ beforeAll(async () => {
   ]);
   const { accepted } = await new RequestQueue(queueUrl).send([{ id: "1" }, { id: "2" }, { id: "nobody" }]);
   expect(accepted).toHaveLength(3);
-  while (!(await isEmpty(queueUrl))); // each has its prediction, or is a dead letter
+  while (!(await isEmpty(queueUrl))); // each has its outcome
+  await loadOutcomes([]);
 });
 afterAll(async () => {
   sqs.destroy();
@@ -78,7 +80,7 @@ test("says as data how everything is, with what asks for a person", async () => 
     },
     worker: { state: "Active", lastUpdate: "Successful", modelRelease: expect.stringMatching(/^[0-9a-f]{8}$/) },
     warehouse: { status: "available", availability: "Available", nodeType: "ra3.large", nodes: 1 },
-    predictions: { lastHour: 2, perMinute: 0.4 },
+    predictions: { lastHour: 2, failedLastHour: 1, perMinute: 0.4 },
     alarms: { total: 6, withoutData: 6, on: [] },
     emptyInSeconds: 0,
     lastDeploy: { of: expect.stringMatching(/^(endpoint|worker)$/) },
