@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { deployPermissions } from "../aws/deploy-permissions";
+import { limits } from "../aws/limits";
 import { stateStackWithGitHub, synthesizedStacks } from "./setup/stacks";
 import { resourcesOf, roleStatementsOf, statementsOf } from "./setup/synth";
 
@@ -265,4 +266,26 @@ test.each(stacks)("%s tags everything that can carry a tag", (_, json) => {
     ["Environment", "ManagedBy", "Owner", "Project"],
   ]);
   expect(resourcesOf(json).filter(({ attributes }) => "provider" in attributes)).toEqual([]); // no other provider
+});
+
+describe("calls of Redshift's Data API", () => {
+  const settings = z.object({
+    method_path: z.string(),
+    settings: z.object({ throttling_rate_limit: z.number(), throttling_burst_limit: z.number() }),
+  });
+  const { executeStatementPerSecond, describeStatementPerSecond, getStatementResultPerSecond } = limits.redshiftData;
+
+  test.each(["inference-dev", "inference-prod"])("by the API of %s are as many as an account may make", (stack) => {
+    const routes = ofType("aws_api_gateway_method_settings").flatMap((one) =>
+      one.stack === stack ? [settings.parse(one.attributes)] : [],
+    );
+    const rateOf = (path: string) => routes.find(({ method_path }) => method_path === path)?.settings;
+    const [every, read] = [rateOf("*/*"), rateOf("~1predict~1{id}/GET")];
+    const reads = read?.throttling_rate_limit ?? Number.POSITIVE_INFINITY;
+    expect(reads).toBeLessThanOrEqual(every?.throttling_rate_limit ?? 0);
+    expect(reads).toBeLessThanOrEqual(executeStatementPerSecond); // a GET runs a statement
+    expect(3 * reads).toBeLessThanOrEqual(describeStatementPerSecond); // waits for it
+    expect(reads).toBeLessThanOrEqual(getStatementResultPerSecond); // and reads its result
+    expect(read?.throttling_burst_limit).toBeLessThanOrEqual(getStatementResultPerSecond);
+  });
 });

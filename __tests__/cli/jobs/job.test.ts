@@ -141,11 +141,11 @@ describe("job", () => {
     const both = ["--receipt", cancelled, "--receipt", first];
     expect(await pipeline.run("job", "off", "--wait", ...both)).toMatchObject({
       status: 2,
-      stdout: expect.stringMatching(/^answered {3}1\nwaiting {4}0\nfailed {5}0\ncancelled {2}2\ntotal {6}3\n/),
+      stdout: expect.stringMatching(/^answered {3}1\nfailed {5}0\nwaiting {4}0\ncancelled {2}2\ntotal {6}3\n/),
     });
     const again = await writeReceipt("off-again.csv", "off", [`${run}.3`], 10);
     expect((await pipeline.run("job", "off", ...both, "--receipt", again)).stdout).toMatch(
-      /^answered {3}1\nwaiting {4}1\nfailed {5}0\ncancelled {2}1\ntotal {6}3\n/,
+      /^answered {3}1\nfailed {5}0\nwaiting {4}1\ncancelled {2}1\ntotal {6}3\n/,
     );
   });
 
@@ -162,7 +162,7 @@ describe("job", () => {
     await new RequestQueue(pipeline.aws.queueUrl).send(requests);
     expect(await pipeline.run("job", "waited", "--wait", "--receipt", receipt)).toMatchObject({
       status: 0,
-      stdout: expect.stringMatching(/^answered {3}20\nwaiting {4}0\nfailed {5}0\ntotal {6}20\n/),
+      stdout: expect.stringMatching(/^answered {3}20\nfailed {5}0\nwaiting {4}0\ntotal {6}20\n/),
       stderr: expect.stringContaining("20 of 20 requests"),
     });
   });
