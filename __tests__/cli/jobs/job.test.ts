@@ -82,7 +82,7 @@ describe("job", () => {
     ]);
     const receipt = await writeReceipt("joined.csv", "joined", ["joined 0", "joined 1", "joined 2"]);
     const { stdout } = await pipeline.run("job", "joined", "--receipt", receipt);
-    expect(stdout).toMatch(/^answered {3}1\nfailed {5}1\n {2}conflict {3}1\nwaiting {4}1\ntotal {6}3\n/);
+    expect(stdout).toMatch(/^answered {3}1\nfailed {5}1\n {2}conflict 1\nwaiting {4}1\ntotal {6}3\n/);
     const printed = await pipeline.run("results", "--receipt", receipt, "--format", "ndjson");
     expect(
       printed.stdout
