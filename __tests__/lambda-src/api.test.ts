@@ -4,8 +4,8 @@ import { z } from "zod";
 import { startApiGateway } from "../../local/api-gateway";
 import type { LocalFunction } from "../../local/lambda";
 import { AwsError, json, parseBody, type StandIn } from "../../local/stand-in";
-import { modelOf, valuesIn } from "../setup/contract";
-import { type Desk, delivered, startDesk } from "../setup/desk";
+import { modelOf } from "../setup/contract";
+import { type Desk, startDesk } from "../setup/desk";
 
 let desk: Desk;
 let api: LocalFunction;
@@ -333,15 +333,17 @@ describe("POST /predict with an array", () => {
 
 describe("GET /predict/{id}", () => {
   test("answers with the stored predictions of the input alone, newest first", async () => {
-    const worker = desk.worker();
-    await desk.features.write([
-      { id: "a/b é", values: valuesIn("mine") },
-      { id: "other", values: valuesIn("not mine") },
-    ]);
     const requestedAt = "2026-01-31T12:00:00.123Z";
-    for (const requestId of ["first", "second"])
-      await worker.invoke({ Records: [delivered({ id: "a/b é", requestId, requestedAt })] });
-    await worker.invoke({ Records: [delivered({ id: "other" })] });
+    for (const [requestId, inputId, second] of [
+      ["first", "a/b é", "1"],
+      ["second", "a/b é", "2"],
+      ["third", "other", "3"],
+    ] as const) {
+      await desk.rows(
+        "INSERT INTO prediction_results VALUES ($1, $2, NULL, 'of mine', 'classifier', 'first', '2026-01', '2026-01-31 12:00:00.123', TIMESTAMP '2026-01-31 12:00:01' + CAST($3 AS INT) * INTERVAL '1 second')",
+        [requestId, inputId, second],
+      );
+    }
 
     const { status, body } = await call("GET", `/predict/${encodeURIComponent("a/b é")}`);
     expect(status).toBe(200);
