@@ -370,49 +370,47 @@ FROM prediction_failures WHERE request_id = ${textExpression(requestId)} AND (in
     selection: Selection,
     until: Until,
   ): AsyncGenerator<{ readonly page: Row[]; readonly isRoomy: boolean }, void, undefined> {
-    for (const part of statementsOf(selection)) {
-      if (await this.isLarge(reading, part, until)) {
-        for await (const page of this.unloaded(reading, part, until)) yield { page, isRoomy: true };
-        continue;
+    for (const part of statementsOf(selection)) yield* this.part(reading, part, until);
+  }
+
+  /** The pages of what a statement takes. */
+  private async *part<Row>(
+    reading: Reading<Row>,
+    selection: Selection,
+    until: Until,
+  ): AsyncGenerator<{ readonly page: Row[]; readonly isRoomy: boolean }, void, undefined> {
+    if (this.unloads !== undefined && (await this.isLarge(reading, selection, until))) {
+      const folder = this.unloads.newFolder();
+      const expressions = reading.expressions(true);
+      const source = reading.from(selection, (_, value) => textExpression(value)); // UNLOAD takes no parameters
+      const sql = this.unloads.statement(expressions, source, folder);
+      const { inputIds, requestIds = [] } = selection;
+      if (bytesOf(sql) > statementBytes && (inputIds ?? requestIds).length > 1) {
+        for (const half of halvesOf(selection)) yield* this.part(reading, half, until);
+        return;
       }
-      const order = reading.order === undefined ? "" : ` ORDER BY ${reading.order}`;
-      const { sql, values } = withParameters(
-        (expression) => `SELECT ${reading.expressions(false).join(", ")} ${reading.from(part, expression)}${order}`,
-      );
-      for await (const page of this.database.pages(reading.row, sql, values, until)) yield { page, isRoomy: false };
+      await this.database.run(sql, until);
+      for await (const page of this.unloads.pages(folder, expressions.length, until)) {
+        yield { page: z.array(reading.row).parse(page), isRoomy: true };
+      }
+      return;
     }
+    const order = reading.order === undefined ? "" : ` ORDER BY ${reading.order}`;
+    const { sql, values } = withParameters(
+      (expression) => `SELECT ${reading.expressions(false).join(", ")} ${reading.from(selection, expression)}${order}`,
+    );
+    for await (const page of this.database.pages(reading.row, sql, values, until)) yield { page, isRoomy: false };
   }
 
   /** Whether what is read may be more than the Data API hands out. */
   private async isLarge({ from, texts }: Reading<unknown>, selection: Selection, until: Until): Promise<boolean> {
-    if (this.unloads === undefined || selection.requestIds !== undefined) return false; // 500 rows of 64 KB are 32 MB
+    if (selection.requestIds !== undefined) return false; // 500 rows of 64 KB are 32 MB
     const { sql, values } = withParameters(
       (expression) =>
         `SELECT CAST(COUNT(*) * ${rowBytes} + COALESCE(SUM(CAST(${texts} AS BIGINT)), 0) AS BIGINT) ${from(selection, expression)}`,
     );
     const [bytes = 0] = await this.database.read(bytesRow, sql, values, until);
     return bytes > (this.props.resultBytes ?? resultBytes);
-  }
-
-  private async *unloaded<Row>(
-    reading: Reading<Row>,
-    selection: Selection,
-    until: Until,
-  ): AsyncGenerator<Row[], void, undefined> {
-    if (this.unloads === undefined) return;
-    const folder = this.unloads.newFolder();
-    const expressions = reading.expressions(true);
-    const source = reading.from(selection, (_, value) => textExpression(value)); // UNLOAD takes no parameters
-    const sql = this.unloads.statement(expressions, source, folder);
-    const { inputIds, requestIds = [] } = selection;
-    if (bytesOf(sql) > statementBytes && (inputIds ?? requestIds).length > 1) {
-      for (const half of halvesOf(selection)) yield* this.unloaded(reading, half, until);
-      return;
-    }
-    await this.database.run(sql, until);
-    for await (const page of this.unloads.pages(folder, expressions.length, until)) {
-      yield z.array(reading.row).parse(page);
-    }
   }
 
   /** The same predictions with the texts that had no room beside the outputs that they stand in. */
