@@ -1,6 +1,4 @@
 import { once } from "node:events";
-import { existsSync } from "node:fs";
-import { chmod, readFile, writeFile } from "node:fs/promises";
 import { DeleteObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { statefulTypes } from "../../../aws/stateful-types";
 import { folders, stagedKey } from "../../../contract/answers-bucket";
@@ -11,30 +9,14 @@ import { startS3 } from "../../../local/s3";
 import { json, type StandIn, serve } from "../../../local/stand-in";
 import { newId } from "../../../pipeline/ids";
 import { dev } from "../../setup/dev";
-import { planJson } from "../../setup/plans";
-import { atTerminal, Checkout } from "../../terraform/checkout";
+import { checkoutWithoutTerraform } from "../../setup/fake-terraform";
+import { atTerminal, type Checkout } from "../../terraform/checkout";
 
 const stack = "inference-dev";
 const Bucket = dev.answersBucket;
 const functionName = "the-loader";
 
-/** Stands for Terraform: it shows the plan that a test has written, and keeps what it was called with. */
-const terraform = `#!/usr/bin/env node
-const { appendFileSync, readFileSync } = require("node:fs");
-const [command, ...rest] = process.argv.slice(2);
-appendFileSync(process.env.CALLS, [command, ...rest].join(" ") + "\\n");
-if (command === "show") process.stdout.write(readFileSync(process.env.PLAN, "utf8"));
-if (command === "apply") process.exit(Number(process.env.APPLY_ENDS ?? 0));
-`;
-
-/** Stands for main.ts: what is read of the stack. */
-const synthesizer = `
-  import { mkdirSync, writeFileSync } from "node:fs";
-  const folder = "cdktf.out/stacks/${stack}";
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(folder + "/cdk.tf.json", '{ "provider": { "aws": [{ "region": "us-east-1" }] } }');
-`;
-
+let terraform: Awaited<ReturnType<typeof checkoutWithoutTerraform>>;
 let checkout: Checkout;
 let s3Service: StandIn;
 let s3: S3Client;
@@ -44,10 +26,8 @@ let invoked: unknown[];
 /** What it does then. */
 let loads: () => Promise<object>;
 beforeAll(async () => {
-  checkout = await Checkout.withTinyStack();
-  await writeFile(checkout.path("main.ts"), synthesizer);
-  await writeFile(checkout.path("terraform"), terraform);
-  await chmod(checkout.path("terraform"), 0o755);
+  terraform = await checkoutWithoutTerraform(stack, {});
+  checkout = terraform.checkout;
   lambda = await serve(async ({ url, body }) => {
     expect(url.pathname).toBe(`/2015-03-31/functions/${functionName}/invocations`);
     invoked.push(JSON.parse(body.toString()));
@@ -68,7 +48,6 @@ beforeEach(async () => {
   s3 = new S3Client({ ...operator, endpoint: s3Service.url });
   invoked = [];
   loads = async () => ({ objects: 0, rejected: [], more: false });
-  await writeFile(checkout.path("calls"), "");
   await plans(
     { type: "aws_redshift_cluster", name: "warehouse_cluster", before: {} },
     { type: "aws_s3_bucket", name: "outcomes_bucket", before: { bucket: Bucket } },
@@ -82,9 +61,8 @@ afterEach(async () => {
 });
 
 const plans = (...resources: { type: string; name: string; before: object }[]) =>
-  writeFile(
-    checkout.path("plan.json"),
-    planJson(resources.map(({ type, name, before }) => ({ address: `${type}.${name}`, actions: ["delete"], before }))),
+  terraform.plans(
+    ...resources.map(({ type, name, before }) => ({ address: `${type}.${name}`, actions: ["delete"], before })),
   );
 
 const start = (args: string[] = [stack, "--auto-approve"], above: Record<string, string> = {}, on: string[] = []) =>
@@ -93,9 +71,7 @@ const start = (args: string[] = [stack, "--auto-approve"], above: Record<string,
     {
       AWS_ENDPOINT_URL_S3: s3Service.url,
       AWS_ENDPOINT_URL_LAMBDA: lambda.url,
-      TERRAFORM_BINARY_NAME: checkout.path("terraform"),
-      CALLS: checkout.path("calls"),
-      PLAN: checkout.path("plan.json"),
+      ...terraform.environment,
       ...above,
     },
     on,
@@ -103,11 +79,7 @@ const start = (args: string[] = [stack, "--auto-approve"], above: Record<string,
 const destroy = (...args: Parameters<typeof start>) => start(...args).ended;
 
 /** What Terraform was told. */
-const told = async () =>
-  (await readFile(checkout.path("calls"), "utf8"))
-    .trim()
-    .split("\n")
-    .map((line) => line.split(" ")[0]);
+const told = async () => (await terraform.calls()).map((line) => line.split(" ")[0]);
 const put = (Key: string) => s3.send(new PutObjectCommand({ Bucket, Key, Body: "outcomes" }));
 const held = async () =>
   ((await s3.send(new ListObjectsV2Command({ Bucket }))).Contents ?? []).map(({ Key }) => Key ?? "");
@@ -136,8 +108,9 @@ What these hold is lost for good. 1 other resource can be made anew.
   expect(invoked).toEqual([{}, {}]);
   expect(await held()).toEqual([]);
   expect(await told()).toEqual(["init", "plan", "show", "apply"]);
-  expect(await readFile(checkout.path("calls"), "utf8")).toMatch(/^plan -destroy .*-out=plan$/m);
-  expect(await readFile(checkout.path("calls"), "utf8")).toMatch(/^apply .* plan$/m);
+  const [, planned, , applied] = await terraform.calls();
+  expect(planned).toMatch(/^plan -destroy .*-out=plan$/);
+  expect(applied).toMatch(/^apply .* plan$/);
 });
 
 describe("nothing is destroyed, and it ends with 2, while there are outcomes", () => {
@@ -258,11 +231,10 @@ test.each([
     stdout: "",
     stderr: expect.stringContaining(said),
   });
-  expect(await told()).toEqual([""]);
+  expect(await told()).toEqual([]);
 });
 
 test("without a terminal nobody is asked, and nothing is planned", async () => {
   expect(await destroy([stack])).toMatchObject({ status: 1, stderr: expect.stringContaining("Nobody can be asked") });
-  expect(await told()).toEqual([""]);
-  expect(existsSync(checkout.path("plan"))).toBe(false);
+  expect(await told()).toEqual([]);
 });
