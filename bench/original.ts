@@ -39,7 +39,7 @@ const insert = "INSERT INTO original_results (id, input_id, output) VALUES (:id,
 
 /**
  * A handler that makes the calls of the pipeline that this one replaces, in its order and with its pauses: a message
- * after the other, 19 calls each. What it computes is right here, since only its speed is compared.
+ * after the other, 17 calls each or more. What it computes is right here, since only its speed is compared.
  */
 export const originalHandler = (options: OriginalOptions) => {
   const { region, credentials, endpoints, featureGroupName, featureNames, endpointName, clusterId, databaseName } =
