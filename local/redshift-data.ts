@@ -388,7 +388,8 @@ WHERE setrole = $1::regrole AND setting LIKE 'statement_timeout=%'`;
   private async runSteps(client: PoolClient, execution: Execution, timeout: number) {
     const { steps, isBatch } = execution;
     const isTransaction = isBatch || steps.some(({ text }) => copyOf(text) ?? unloadOf(text));
-    if (isTransaction) await client.query("BEGIN");
+    // PostgreSQL has no statistics of rows that are new, and would join them row by row; Redshift joins by hash.
+    if (isTransaction) await client.query("BEGIN; SET LOCAL enable_nestloop = off");
     for (const step of steps) {
       step.status = "STARTED";
       try {

@@ -87,7 +87,7 @@ type Described = z.infer<typeof described>;
 export class RedshiftData {
   constructor(
     private readonly database: Database,
-    private readonly client = new RedshiftDataClient(clientSettings({ requestTimeout: (waitSeconds + 3) * 1000 })),
+    private readonly client = new RedshiftDataClient(clientSettings({ requestTimeout: 15_000 })),
   ) {}
 
   /** Runs a statement, and gives the pages that the Data API makes of its result. */

@@ -212,7 +212,7 @@ describe("a result that the Data API does not hand out", () => {
     await s3.send(new CreateBucketCommand({ Bucket: bucket }));
     large = await startRedshiftData({ postgresUrl, s3Url: sqsUrl(), unloadPartRows: 250 });
     await database.query(
-      `INSERT INTO prediction_results SELECT 'large.' || n, 'input ' || n % 7, 'large',
+      `INSERT INTO prediction_results SELECT 'large.' || n, 'large input ' || n % 7, 'large',
       CASE n WHEN 1 THEN '' WHEN 3 THEN E'"\\\\\\n😀' ELSE repeat('x', 1000) END, 'e', 'v', '1', now(), now() + n * INTERVAL '1 second' FROM generate_series(1, ${rows}) AS n`,
     );
   });
@@ -258,7 +258,7 @@ describe("a result that the Data API does not hand out", () => {
     await database.query("UPDATE prediction_results SET job_id = $1 WHERE request_id LIKE 'large.%'", [jobId]);
     expect(await summary({ jobId, since: new Date(0) })).toEqual(whole);
     const inputIds = [
-      ...Array.from({ length: 7 }, (_, n) => `input ${n}`),
+      ...Array.from({ length: 7 }, (_, n) => `large input ${n}`),
       ..."'\\:$".split("").map((one) => one.repeat(1_024)),
     ];
     const many = Array.from({ length: 40 }, (_, n) => `${n}${"'".repeat(1_000)}`); // more than one statement of literals
