@@ -89,8 +89,15 @@ const ofTheCluster = { ...onTheNetwork, ...refusedByS3 };
 /** The statement goes on for longer than a hasty loader has. */
 const beyondItsTime = "a transaction beyond the loader's time";
 
+/** A loader asks for them again until its time is over. */
+const objectsNotFound = "every second object that is not found";
+
 /** Those for which a function waits until it gives up. */
-const silent = new Set([...Object.keys(onTheNetwork).filter((what) => what.startsWith("no answer")), beyondItsTime]);
+const silent = new Set([
+  ...Object.keys(onTheNetwork).filter((what) => what.startsWith("no answer")),
+  beyondItsTime,
+  objectsNotFound,
+]);
 
 const features = z.looseObject({
   Records: z.array(z.looseObject({ FeatureGroupName: z.string(), RecordIdentifierValueAsString: z.string() })),
@@ -202,7 +209,12 @@ const hinderings = {
     "a right that it lacks": endingWith("SELECT 1 FROM pg_authid"),
     "a slow transaction": endingWith("SELECT pg_sleep(0.1)"),
     "a statement still running": impatient,
-    [beyondItsTime]: endingWith("SELECT pg_sleep(4)"),
+    [beyondItsTime]: ({ request, forward, ...call }) =>
+      endingWith("SELECT pg_sleep(4)")({
+        ...call,
+        request,
+        forward: (body = request.body) => impatient({ ...call, request: { ...request, body }, forward }),
+      }),
   },
   DescribeStatement: { ...anywhere, "a statement still running": impatient },
   DeleteLoaded: {
@@ -227,7 +239,7 @@ const hinderings = {
   },
   CopyOfManifest: {
     ...ofTheCluster,
-    "every second object that is not found": async ({ forward, skipObjects }) => {
+    [objectsNotFound]: async ({ forward, skipObjects }) => {
       skipObjects(true);
       return forward();
     },
@@ -286,12 +298,37 @@ export interface Fault {
   readonly count: number;
 }
 
-const operations = [...awsOperations, ...Object.keys(s3Operations).filter(isS3Operation)];
+const operations = {
+  worker: [
+    "BatchGetRecord",
+    "InvokeEndpoint",
+    "PutOutcomes",
+    "PutSample",
+    "GetSample",
+    "SendMessageBatch",
+    "DeleteMessageBatch",
+    "ChangeMessageVisibilityBatch",
+  ],
+  loader: [
+    "ListStaged",
+    "PutManifest",
+    "BatchExecuteStatement",
+    "DescribeStatement",
+    "DeleteLoaded",
+    "ExecuteStatement",
+    "GetStatementResult",
+    "CancelStatement",
+    "CopyRejected",
+    "CopyOfManifest",
+    "CopyOfObject",
+  ],
+} as const satisfies Record<string, readonly Operation[]>;
 
-/** All faults there are, each by its operation and its name. */
-export const allFaults = operations.flatMap((operation) =>
-  Object.keys(hinderings[operation]).map((what) => ({ operation, what })),
-);
+/** All faults of a function's calls, and of the cluster's for it, each by its operation and its name. */
+export const faultsOf = (name: keyof typeof operations): { readonly operation: Operation; readonly what: string }[] =>
+  operations[name].flatMap((operation) => Object.keys(hinderings[operation]).map((what) => ({ operation, what })));
+
+export const allFaults = [...faultsOf("worker"), ...faultsOf("loader")];
 
 export const always = { from: 1, count: Number.POSITIVE_INFINITY };
 
