@@ -202,7 +202,12 @@ const hinderings = {
     "a right that it lacks": endingWith("SELECT 1 FROM pg_authid"),
     "a slow transaction": endingWith("SELECT pg_sleep(0.1)"),
     "a statement still running": impatient,
-    [beyondItsTime]: endingWith("SELECT pg_sleep(4)"),
+    [beyondItsTime]: ({ request, forward, ...call }) =>
+      endingWith("SELECT pg_sleep(4)")({
+        ...call,
+        request,
+        forward: (body = request.body) => impatient({ ...call, request: { ...request, body }, forward }),
+      }),
   },
   DescribeStatement: { ...anywhere, "a statement still running": impatient },
   DeleteLoaded: {
@@ -286,12 +291,37 @@ export interface Fault {
   readonly count: number;
 }
 
-const operations = [...awsOperations, ...Object.keys(s3Operations).filter(isS3Operation)];
+const operations = {
+  worker: [
+    "BatchGetRecord",
+    "InvokeEndpoint",
+    "PutOutcomes",
+    "PutSample",
+    "GetSample",
+    "SendMessageBatch",
+    "DeleteMessageBatch",
+    "ChangeMessageVisibilityBatch",
+  ],
+  loader: [
+    "ListStaged",
+    "PutManifest",
+    "BatchExecuteStatement",
+    "DescribeStatement",
+    "DeleteLoaded",
+    "ExecuteStatement",
+    "GetStatementResult",
+    "CancelStatement",
+    "CopyRejected",
+    "CopyOfManifest",
+    "CopyOfObject",
+  ],
+} as const satisfies Record<string, readonly Operation[]>;
 
-/** All faults there are, each by its operation and its name. */
-export const allFaults = operations.flatMap((operation) =>
-  Object.keys(hinderings[operation]).map((what) => ({ operation, what })),
-);
+/** All faults of a function's calls, and of the cluster's for it, each by its operation and its name. */
+export const faultsOf = (name: keyof typeof operations): { readonly operation: Operation; readonly what: string }[] =>
+  operations[name].flatMap((operation) => Object.keys(hinderings[operation]).map((what) => ({ operation, what })));
+
+export const allFaults = [...faultsOf("worker"), ...faultsOf("loader")];
 
 export const always = { from: 1, count: Number.POSITIVE_INFINITY };
 

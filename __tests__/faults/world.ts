@@ -551,6 +551,7 @@ WHERE job_id IS NOT NULL GROUP BY job_id ORDER BY job_id`;
       const ends = await begin(prefix, messages);
 
       atWork = given.some(isSilent) ? functions.hasty : functions.patient;
+      if (given.some(({ operation }) => operation === "PutSample")) atWork["first worker"].kill(); // a warm one has a sample
       faults = given;
       for (const round of rounds) await playRound(round);
       faults = [];

@@ -1,7 +1,6 @@
-import { allFaults, always, type Fault, type Operation, withPrerequisite } from "./faults";
+import { always, type Fault, faultsOf, type Operation, withPrerequisite } from "./faults";
 import {
   type Delivery,
-  deliveries,
   kinds,
   type Loading,
   loadings,
@@ -16,7 +15,7 @@ let worlds: World[];
 
 beforeAll(async () => {
   worlds = await Promise.all([
-    startWorld({ isolation: "repeatable read", request: "json", ids: "ours" }),
+    startWorld({ isolation: "repeatable read", request: "instances", ids: "ours" }),
     startWorld({ isolation: "serializable", request: "csv", ids: "theirs" }),
   ]);
 });
@@ -31,34 +30,31 @@ const ofFaultyObjects: readonly Operation[] = ["ExecuteStatement", "GetStatement
 /** Slow, so that loaders who do not wait for each other are sure to write at the same time. */
 const slow: Fault = { operation: "BatchExecuteStatement", what: "a slow transaction", ...always };
 
+const rounds = (count: number, ...round: [Delivery, Loading]) => Array.from({ length: count }, () => round);
+
 describe("every request ends once, and where it must", () => {
-  test.each(allFaults)("when $operation meets $what", async ({ operation, what }) => {
+  test.each(faultsOf("loader"))("when $operation meets $what", async ({ operation, what }) => {
     const faults = withPrerequisite({ operation, what, ...always });
     const objects: Stranger[] = ofFaultyObjects.includes(operation) ? ["no JSON"] : [];
-    for (const met of await play({ messages: kinds, rounds: [["at once", "by one"]], faults, objects })) {
+    for (const met of await play({ messages: kinds, rounds: rounds(1, "at once", "by one"), faults, objects })) {
       expect(met).toContain(`${operation}: ${what}`);
     }
   });
 
-  test.each(deliveries)("when messages are delivered %s", async (delivery) => {
-    const rounds = [[delivery, "not at all"] as const, [delivery, "by two"] as const];
-    await play({ messages: [...kinds, ...kinds], rounds, faults: [slow] });
-  });
-
   test.each(loadings)("when what is staged is loaded %s", async (loading) => {
-    const rounds = [["to two workers", loading] as const, ["in threes", loading] as const];
-    await play({ messages: [...kinds, ...kinds], rounds, faults: [slow], objects: strangers });
+    await play({
+      messages: [...kinds, ...kinds],
+      rounds: rounds(2, "to two workers", loading),
+      faults: [slow],
+      objects: strangers,
+    });
   });
 
   test.each<Pick<Fault, "operation" | "what">>([
-    { operation: "BatchGetRecord", what: "an answer that is no JSON" },
-    { operation: "InvokeEndpoint", what: "an endpoint that is not there" },
-    { operation: "PutOutcomes", what: "a refusal" },
     { operation: "BatchExecuteStatement", what: "a statement that fails" },
     { operation: "CopyOfObject", what: "a throttling" },
   ])("when $operation meets $what time after time", async (fault) => {
-    const rounds = Array.from({ length: 8 }, (): [Delivery, Loading] => ["at once", "by one"]);
-    await play({ messages: kinds, rounds, faults: [{ ...fault, ...always }] });
+    await play({ messages: kinds, rounds: rounds(8, "at once", "by one"), faults: [{ ...fault, ...always }] });
   });
 
   test.each<Pick<Fault, "operation" | "what">>([
@@ -67,10 +63,10 @@ describe("every request ends once, and where it must", () => {
     { operation: "BatchExecuteStatement", what: "a right that it lacks" },
     { operation: "BatchExecuteStatement", what: "a statement that fails" },
     { operation: "CopyOfManifest", what: "every second object that is not found" },
-  ])("when $operation meets $what, and it passes while objects at fault are looked for", async (fault) => {
+  ])("when $operation meets $what, and it comes and goes while objects at fault are looked for", async (fault) => {
     for (const from of [2, 3]) {
-      const rounds = Array.from({ length: 3 }, (): [Delivery, Loading] => ["in threes", "by one"]);
-      await play({ messages: kinds, rounds, faults: [{ ...fault, from, count: 4 }], objects: ["cut", "no JSON"] });
+      const faults = [{ ...fault, from, count: 4 }];
+      await play({ messages: kinds, rounds: rounds(3, "in threes", "by one"), faults, objects: ["cut", "no JSON"] });
     }
   });
 });
