@@ -3,6 +3,7 @@ import type { StagedObject } from "../contract/answers-bucket";
 import { textField, timestamp } from "../contract/columns";
 import type { Tables } from "../contract/load-tables";
 import type { Until } from "./clients";
+import { backOff } from "./flow";
 import { loadStatements } from "./load-statements";
 import type { Outcomes } from "./outcomes";
 import { type RedshiftData, StatementFailed } from "./redshift";
@@ -93,6 +94,7 @@ export class Loader {
       if (!(error instanceof StatementFailed)) throw error;
       if (isGone(error.reason)) {
         loaded.more = true;
+        await backOff(3, until.signal); // or one that COPY never finds would be asked for without a rest
         return;
       }
       if (!isFaultOfData(error.reason)) throw error;

@@ -89,8 +89,15 @@ const ofTheCluster = { ...onTheNetwork, ...refusedByS3 };
 /** The statement goes on for longer than a hasty loader has. */
 const beyondItsTime = "a transaction beyond the loader's time";
 
+/** A loader asks for them again until its time is over. */
+const objectsNotFound = "every second object that is not found";
+
 /** Those for which a function waits until it gives up. */
-const silent = new Set([...Object.keys(onTheNetwork).filter((what) => what.startsWith("no answer")), beyondItsTime]);
+const silent = new Set([
+  ...Object.keys(onTheNetwork).filter((what) => what.startsWith("no answer")),
+  beyondItsTime,
+  objectsNotFound,
+]);
 
 const features = z.looseObject({
   Records: z.array(z.looseObject({ FeatureGroupName: z.string(), RecordIdentifierValueAsString: z.string() })),
@@ -232,7 +239,7 @@ const hinderings = {
   },
   CopyOfManifest: {
     ...ofTheCluster,
-    "every second object that is not found": async ({ forward, skipObjects }) => {
+    [objectsNotFound]: async ({ forward, skipObjects }) => {
       skipObjects(true);
       return forward();
     },
