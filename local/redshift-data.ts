@@ -140,10 +140,9 @@ class RedshiftData {
 
   constructor(private readonly options: RedshiftDataOptions) {
     const isolation = (options.isolation ?? "repeatable read").replace(" ", "\\ ");
-    // Redshift joins tables without an index by hash. PostgreSQL, which holds a new table to be small, compares all pairs.
     const settings = {
       connectionString: options.postgresUrl,
-      options: `-c default_transaction_isolation=${isolation} -c timezone=UTC -c enable_nestloop=off`,
+      options: `-c default_transaction_isolation=${isolation} -c timezone=UTC`,
     };
     this.pool = new Pool({ ...settings, max: connections });
     this.admin = new Pool({ ...settings, max: 1 });
