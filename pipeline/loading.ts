@@ -9,8 +9,8 @@ import type { Outcomes } from "./outcomes";
 import { type RedshiftData, StatementFailed } from "./redshift";
 
 export interface LoaderProps {
-  readonly outcomes: Outcomes;
-  readonly database: RedshiftData;
+  readonly outcomes: Pick<Outcomes, "list" | "urlOf" | "writeManifest" | "delete" | "reject">;
+  readonly database: Pick<RedshiftData, "read" | "transaction">;
   /** The role by which the cluster reads what is staged. */
   readonly copyRoleArn: string;
   readonly tables: Tables;
@@ -32,6 +32,9 @@ export interface Loaded {
   /** The longest that an object had waited, in seconds; 0 where none did. */
   oldestSeconds: number;
 }
+
+/** The least that a load is cut down to, where larger ones fail. */
+const leastPerLoad = 10;
 
 /** AWS advises against many small objects: at most so many a COPY (https://docs.aws.amazon.com/redshift/latest/dg/c_best-practices-use-multiple-files.html). */
 const objectsPerLoad = 2_000;
@@ -57,6 +60,9 @@ export const nothingLoaded = (): Loaded => {
 
 /** Moves staged outcomes into the warehouse, each once however often and by however many it is done. */
 export class Loader {
+  /** Objects that a load takes: fewer after one that has failed, since it may have been too large for its time. */
+  private most = objectsPerLoad;
+
   constructor(private readonly props: LoaderProps) {}
 
   /**
@@ -65,13 +71,13 @@ export class Loader {
    * @throws when it is not known that all is loaded. Nothing is lost, and loading it again is harmless.
    */
   async load(loaded: Loaded, until: Until): Promise<void> {
-    const { objects, newer } = await this.props.outcomes.list(objectsPerLoad + 1, until);
+    const { objects, newer } = await this.props.outcomes.list(this.most + 1, until);
     const [oldest] = objects;
     const age = oldest ? (Date.now() - oldest.writtenAt.getTime()) / 1000 : 0;
     loaded.oldestSeconds = Math.max(loaded.oldestSeconds, age);
     loaded.newer = newer;
-    loaded.more = objects.length > objectsPerLoad;
-    const taken = objects.slice(0, objectsPerLoad);
+    loaded.more = objects.length > this.most;
+    const taken = objects.slice(0, this.most);
     // The ids of others have no time to be found by: they are looked for in all rows, apart from the rest.
     await this.loadAll(
       taken.filter(({ range }) => range !== undefined),
@@ -90,15 +96,17 @@ export class Loader {
     const begun = new Date();
     try {
       await this.loadOnce(objects, loaded, until);
+      this.most = Math.min(objectsPerLoad, 2 * this.most);
     } catch (error) {
-      if (!(error instanceof StatementFailed)) throw error;
-      if (isGone(error.reason)) {
+      if (error instanceof StatementFailed && isGone(error.reason)) {
         loaded.more = true;
         await backOff(3, until.signal); // or one that COPY never finds would be asked for without a rest
-        return;
+      } else if (error instanceof StatementFailed && isFaultOfData(error.reason)) {
+        await this.loadOthers(objects, await this.faultsOf(objects, begun, until), error, loaded, until);
+      } else {
+        this.most = Math.max(leastPerLoad, Math.floor(this.most / 2));
+        throw error;
       }
-      if (!isFaultOfData(error.reason)) throw error;
-      await this.loadOthers(objects, await this.faultsOf(objects, begun, until), error, loaded, until);
     }
   }
 
@@ -158,7 +166,7 @@ export class Loader {
 
 /** Why objects could not be loaded since a time, by their addresses, as the database names them. */
 export const loadErrors = async (
-  database: RedshiftData,
+  database: Pick<RedshiftData, "read">,
   since: Date,
   until: Until,
 ): Promise<ReadonlyMap<string, string>> => {

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { schemaEnvironment } from "../../contract/environment";
-import { within } from "../../pipeline/clients";
+import { type Until, within } from "../../pipeline/clients";
+import { Patience } from "../../pipeline/flow";
 import { RedshiftData } from "../../pipeline/redshift";
 import { once, readEnvironment } from "../environment";
 
@@ -25,6 +26,23 @@ export const handler = async (
 ): Promise<{ statements: number }> => {
   const { statements } = eventSchema.parse(event);
   const until = within(context.getRemainingTimeInMillis() - 3_000);
-  for (const sql of statements) await database().run(sql, until);
+  for (const sql of statements) await run(sql, until);
   return { statements: statements.length };
+};
+
+/** How long AWS may take to let a role do what its policy says, in milliseconds; assumed. */
+const policyDelay = 60_000;
+
+/** Runs a statement. The role is made in the same deployment, and may be refused for a while what it is allowed. */
+const run = async (sql: string, until: Until): Promise<void> => {
+  const patience = new Patience(policyDelay);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await database().run(sql, until);
+      return;
+    } catch (error) {
+      if (!(error instanceof Error) || error.name !== "AccessDeniedException") throw error;
+      await patience.wait(attempt, error, until.signal);
+    }
+  }
 };
