@@ -164,7 +164,7 @@ export async function follow(
   goOn: string,
   signal: AbortSignal,
 ): Promise<Standing> {
-  const progress = progressOf("requests", following.asked.size);
+  const progress = progressOf("outcomes", following.asked.size);
   const ended = new AbortController();
   let last: Standing | undefined;
   let told = "";
