@@ -146,7 +146,7 @@ class WarehouseBench {
   async timeLoad(rows: number): Promise<number> {
     const oneOfSome = limiter(16);
     const ids = Array.from({ length: rows }, () => newId());
-    const said = { endpoint: "endpoint", variant: "AllTraffic", modelRelease: "2026-01", output: "not_paraphrase" };
+    const said = { endpoint: "endpoint", variant: "AllTraffic", modelRelease: "2026-01", output: "not_covered" };
     const anHourAgo = new Date(Date.now() - 3_600_000); // none of them is counted as recent
     const at = { requestedAt: anHourAgo, predictedAt: anHourAgo };
     const objects = runsOf(ids, { count: rowsPerObject });
@@ -191,7 +191,7 @@ class WarehouseBench {
       `substr(${hex}, 1, 8) || '-' || substr(${hex}, 9, 4) || '-7000-${kind}-' || lpad(to_hex(abs(row)), 12, '0')`;
     const job = `'job-' || (row / ${rowsPerJob})`;
     await this.run(
-      `INSERT INTO prediction_results SELECT ${id("8000")}, 'input-' || row, ${job}, 'not_paraphrase', 'endpoint', 'AllTraffic', '2026-01', ${time("row")}, ${time("row")}
+      `INSERT INTO prediction_results SELECT ${id("8000")}, 'input-' || row, ${job}, 'not_covered', 'endpoint', 'AllTraffic', '2026-01', ${time("row")}, ${time("row")}
        FROM generate_series(${last}::BIGINT, ${first}, -1) AS row`,
     );
     await this.run(
