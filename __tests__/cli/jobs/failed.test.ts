@@ -194,7 +194,8 @@ describe("failed redrive", () => {
   });
 
   test("leaves what fails again, where it ends", async () => {
-    for (let n = 0; n < 3; n++) await bury(bodyOf(`again-${n}`, `none ${n}`), "reason", "unknown_input");
+    const late = (n: number) => ({ id: "1", requestId: `again-${n}`, deadline: "2026-01-31T12:00:00Z" });
+    for (let n = 0; n < 3; n++) await bury(JSON.stringify(late(n)), "reason", "endpoint_failed");
     expect(await pipeline.run("failed", "redrive")).toMatchObject({ status: 0 });
     while ((await lying()).length < 3) await new Promise((resolve) => setImmediate(resolve));
     expect((await lying()).map(({ requestId }) => requestId).sort()).toEqual(["again-0", "again-1", "again-2"]);

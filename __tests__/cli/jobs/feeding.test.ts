@@ -11,6 +11,7 @@ import { loadOutcomes } from "../../setup/outcomes";
 let pipeline: LocalPipeline;
 beforeAll(async () => {
   pipeline = await startLocalPipeline();
+  Object.assign(process.env, pipeline.aws.environment);
 });
 afterAll(() => pipeline.stop());
 

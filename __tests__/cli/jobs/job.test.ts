@@ -163,7 +163,7 @@ describe("job", () => {
     expect(await pipeline.run("job", "waited", "--wait", "--receipt", receipt)).toMatchObject({
       status: 0,
       stdout: expect.stringMatching(/^answered {3}20\nfailed {5}0\nwaiting {4}0\ntotal {6}20\n/),
-      stderr: expect.stringContaining("20 of 20 requests"),
+      stderr: expect.stringContaining("20 of 20 outcomes"),
     });
   });
 

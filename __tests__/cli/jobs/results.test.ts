@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { parse } from "csv-parse/sync";
 import { z } from "zod";
-import { receiptHeader, receiptLine } from "../../../cli/jobs/receipt";
+import { readReceipt, receiptHeader, receiptLine } from "../../../cli/jobs/receipt";
 import { holdFile } from "../../../config/file-lock";
 import { startPassage } from "../../../local/passage";
 import { AwsError } from "../../../local/stand-in";
@@ -269,10 +269,14 @@ describe("of a receipt", () => {
   test("it is waited for until all have ended, and at a terminal how far they are is shown", async () => {
     const ids = Array.from({ length: 9 }, (_, n) => `terminal ${n}`);
     await write(ids);
-    const args = ["results", "--receipt", await publish([...ids, "never written"]), "--watch"];
-    const { status, stdout } = await pipeline.start(args, { on: atTerminal }).ended;
+    const receipt = await publish([...ids, "never written"]);
+    for await (const { id, requestId } of readReceipt(receipt)) {
+      if (id === "never written") await loadOutcomes([failed({ requestId, inputId: id, jobId: "watched" })]);
+    }
+    const { status, stdout } = await pipeline.start(["results", "--receipt", receipt, "--watch"], { on: atTerminal })
+      .ended;
     expect(status).toBe(2);
-    expect(stdout).toContain("10/10 requests");
+    expect(stdout).toContain("10/10 outcomes");
     expect(stdout).toContain("9 of 10 answered, 1 failed.");
     expect(stdout).toContain("1 × unknown_input: the feature group has no such input (never written)");
     expect(stdout).toMatch(/│ terminal 8 +│ a city/);
