@@ -279,7 +279,7 @@ describe("of a receipt", () => {
     expect(stdout).toContain("10/10 outcomes");
     expect(stdout).toContain("9 of 10 answered, 1 failed.");
     expect(stdout).toContain("1 × unknown_input: the feature group has no such input (never written)");
-    expect(stdout).toMatch(/│ terminal 8 +│ a city/);
+    expect(stdout).toMatch(/│ terminal 8 +│ It's a paraphrase/);
   });
 
   test("interrupted, it says how far they are and how to go on", async () => {
