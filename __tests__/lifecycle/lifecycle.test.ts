@@ -120,7 +120,7 @@ test("moto knows every call that it was sent by its name in AWS", async () => {
       "ec2:CreateVpc",
       "iam:PutRolePolicy",
       "lambda:CreateFunction",
-      "lambda:Invoke20150331",
+      "lambda:Invoke",
       "logs:CreateLogGroup",
       "redshift:CreateCluster",
       "s3:PutBucketVersioning",
