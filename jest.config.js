@@ -7,6 +7,10 @@ const { availableParallelism } = require("node:os");
 const slow = {
   /** Everything that can go wrong, alone and at random; the benchmark's counting; a test file alone in a clone. */
   faults: { folders: ["faults", "bench", "clone"], minutes: 30 },
+  /** The loader with a mistake in it, which the faults must show. */
+  mutants: { folders: ["mutants"], minutes: 30 },
+  /** Ten times the requests and the kills of the faults' test. */
+  kills: { folders: ["kills"], minutes: 60 },
   /** The program as a process, with files of a million rows too. Needs Python 3. */
   cli: { folders: ["cli", "large"], minutes: 30, setup: "synth-setup" },
   /** The checks with a real Terraform. Needs Terraform in PATH. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { deployPermissions } from "../aws/deploy-permissions";
+import { limits } from "../aws/limits";
 import { stateStackWithGitHub, synthesizedStacks } from "./setup/stacks";
 import { resourcesOf, roleStatementsOf, statementsOf } from "./setup/synth";
 
@@ -16,6 +17,10 @@ const mayNameNoResource: Record<string, { reason: string; condition?: string }> 
     condition: "redshift-data:statement-owner-iam-userid",
   },
   "redshift-data:GetStatementResult": {
+    reason: "a statement has no ARN",
+    condition: "redshift-data:statement-owner-iam-userid",
+  },
+  "redshift-data:CancelStatement": {
     reason: "a statement has no ARN",
     condition: "redshift-data:statement-owner-iam-userid",
   },
@@ -148,13 +153,16 @@ describe("data", () => {
     }
   });
 
-  test("in buckets is versioned, private, and safe from terraform destroy and from whoever would empty them", () => {
+  test("in buckets is versioned and private, and safe from terraform destroy and from whoever would empty them but in dev", () => {
     const buckets = ofType("aws_s3_bucket");
-    expect(buckets).toHaveLength(2);
+    expect(buckets).toHaveLength(4);
     expect(ofType("aws_s3_bucket_versioning")).toHaveLength(buckets.length);
     expect(ofType("aws_s3_bucket_public_access_block")).toHaveLength(buckets.length);
-    for (const { attributes } of buckets) expect(attributes.lifecycle).toEqual({ prevent_destroy: true });
-    for (const { attributes } of ofType("aws_s3_bucket_policy")) {
+    const notInDev = ({ stack }: { stack: string }) => stack !== "inference-dev"; // where preventDestroy is false
+    for (const { attributes } of buckets) expect(attributes).not.toHaveProperty("force_destroy");
+    for (const { attributes } of buckets.filter(notInDev))
+      expect(attributes.lifecycle).toEqual({ prevent_destroy: true });
+    for (const { attributes } of ofType("aws_s3_bucket_policy").filter(notInDev)) {
       expect(statementsOf(attributes.policy).filter(({ Condition }) => Condition === undefined)).toEqual([
         expect.objectContaining({ Effect: "Deny", Action: ["s3:DeleteObjectVersion", "s3:DeleteBucket"] }),
       ]);
@@ -167,6 +175,7 @@ describe("data", () => {
     expect(safe.map(({ address }) => address).sort()).toEqual([
       "aws_api_gateway_rest_api.api_rest_api", // its address is what callers know
       "aws_redshift_cluster.warehouse_cluster",
+      "aws_s3_bucket.outcomes_bucket",
       "aws_sagemaker_feature_group.features_group",
       "aws_sqs_queue.inference_dead_letter_queue",
       "aws_sqs_queue.inference_queue",
@@ -241,7 +250,7 @@ describe("the network", () => {
 
 test("functions run on a runtime that AWS supports", () => {
   const functions = ofType("aws_lambda_function");
-  expect(functions).toHaveLength(4);
+  expect(functions).toHaveLength(8);
   for (const { attributes } of functions) expect(attributes.runtime).toBe("nodejs22.x");
 });
 
@@ -257,4 +266,26 @@ test.each(stacks)("%s tags everything that can carry a tag", (_, json) => {
     ["Environment", "ManagedBy", "Owner", "Project"],
   ]);
   expect(resourcesOf(json).filter(({ attributes }) => "provider" in attributes)).toEqual([]); // no other provider
+});
+
+describe("calls of Redshift's Data API", () => {
+  const settings = z.object({
+    method_path: z.string(),
+    settings: z.object({ throttling_rate_limit: z.number(), throttling_burst_limit: z.number() }),
+  });
+  const { executeStatementPerSecond, describeStatementPerSecond, getStatementResultPerSecond } = limits.redshiftData;
+
+  test.each(["inference-dev", "inference-prod"])("by the API of %s are as many as an account may make", (stack) => {
+    const routes = ofType("aws_api_gateway_method_settings").flatMap((one) =>
+      one.stack === stack ? [settings.parse(one.attributes)] : [],
+    );
+    const rateOf = (path: string) => routes.find(({ method_path }) => method_path === path)?.settings;
+    const [every, read] = [rateOf("*/*"), rateOf("~1predict~1{id}/GET")];
+    const reads = read?.throttling_rate_limit ?? Number.POSITIVE_INFINITY;
+    expect(reads).toBeLessThanOrEqual(every?.throttling_rate_limit ?? 0);
+    expect(reads).toBeLessThanOrEqual(executeStatementPerSecond); // a GET runs a statement
+    expect(3 * reads).toBeLessThanOrEqual(describeStatementPerSecond); // waits for it
+    expect(reads).toBeLessThanOrEqual(getStatementResultPerSecond); // and reads its result
+    expect(read?.throttling_burst_limit).toBeLessThanOrEqual(getStatementResultPerSecond);
+  });
 });

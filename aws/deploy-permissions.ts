@@ -57,6 +57,7 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
   const tagging = { StringEquals: { "aws:RequestTag/Project": tag } };
 
   const buckets = [stateBucket, modelBucket].map((bucket) => `arn:aws:s3:::${bucket}`);
+  const answers = `arn:aws:s3:::${stateBucket}-*-answers`;
   const contracts = [`arn:aws:s3:::${modelBucket}/contracts/${prefix}-*`];
   const roles = [iam(`role/${prefix}-*`)];
   const logGroups = ours(
@@ -73,6 +74,7 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
   );
   const models = ours("sagemaker", "model/", "endpoint-config/", "endpoint/", "feature-group/");
   const warehouses = ours("redshift", "cluster:", "subnetgroup:", "parametergroup:");
+  const schedules = ours("scheduler", "schedule/default/");
   const parameters = [inRegion("ssm", `parameter/${prefix}-*`)];
   const apis = `arn:aws:apigateway:${region}::/restapis`;
   const apiAccount = `arn:aws:apigateway:${region}::/account`;
@@ -118,13 +120,17 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
             "s3:GetReplicationConfiguration",
             "s3:ListBucket",
           ],
-          resources: buckets,
+          resources: [...buckets, answers],
         },
         { actions: ["s3:GetObject", "s3:GetObjectTagging"], resources: contracts },
       ],
       apply: [
         {
-          // Terraform itself refuses to destroy the buckets, so nobody here may delete one or its policy.
+          // Terraform itself refuses to destroy the other buckets, so nobody here may delete one of them or its policy.
+          actions: ["s3:DeleteBucket", "s3:DeleteBucketPolicy"],
+          resources: [answers],
+        },
+        {
           actions: [
             "s3:CreateBucket",
             "s3:PutBucketPolicy",
@@ -134,7 +140,7 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
             "s3:PutEncryptionConfiguration",
             "s3:PutLifecycleConfiguration",
           ],
-          resources: buckets,
+          resources: [...buckets, answers],
         },
         {
           // Terraform deletes an object with all its versions.
@@ -147,7 +153,9 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
           ],
           resources: contracts,
         },
-        { actions: ["s3:ListBucketVersions"], resources: [`arn:aws:s3:::${modelBucket}`] },
+        // `destroy` empties the bucket for answers first; where it is guarded, its own policy refuses that.
+        { actions: ["s3:DeleteObjectVersion"], resources: [`${answers}/*`] },
+        { actions: ["s3:ListBucketVersions"], resources: [`arn:aws:s3:::${modelBucket}`, answers] },
       ],
     },
     iam: {
@@ -206,6 +214,7 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
                 "lambda.amazonaws.com",
                 "redshift.amazonaws.com",
                 "sagemaker.amazonaws.com",
+                "scheduler.amazonaws.com",
               ],
             },
           },
@@ -335,12 +344,19 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
       ],
     },
     lambda: {
-      types: ["aws_lambda_event_source_mapping", "aws_lambda_function", "aws_lambda_permission"],
+      types: [
+        "aws_lambda_event_source_mapping",
+        "aws_lambda_function",
+        "aws_lambda_function_event_invoke_config",
+        "aws_lambda_invocation",
+        "aws_lambda_permission",
+      ],
       plan: [
         {
           actions: [
             "lambda:GetFunction",
             "lambda:GetFunctionCodeSigningConfig",
+            "lambda:GetFunctionEventInvokeConfig",
             "lambda:GetPolicy",
             "lambda:ListTags",
             "lambda:ListVersionsByFunction",
@@ -364,7 +380,10 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
             "lambda:AddPermission",
             "lambda:CreateFunction",
             "lambda:DeleteFunction",
+            "lambda:DeleteFunctionEventInvokeConfig",
             "lambda:GetFunctionConfiguration",
+            "lambda:InvokeFunction",
+            "lambda:PutFunctionEventInvokeConfig",
             "lambda:RemovePermission",
             "lambda:TagResource",
             "lambda:UntagResource",
@@ -479,6 +498,16 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
         },
       ],
     },
+    scheduler: {
+      types: ["aws_scheduler_schedule"],
+      plan: [{ actions: ["scheduler:GetSchedule"], resources: schedules }],
+      apply: [
+        {
+          actions: ["scheduler:CreateSchedule", "scheduler:DeleteSchedule", "scheduler:UpdateSchedule"],
+          resources: schedules,
+        },
+      ],
+    },
     ssm: {
       types: ["aws_ssm_parameter"],
       plan: [
@@ -548,12 +577,7 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
       ],
     },
     redshift: {
-      types: [
-        "aws_redshift_cluster",
-        "aws_redshift_parameter_group",
-        "aws_redshift_subnet_group",
-        "aws_redshiftdata_statement",
-      ],
+      types: ["aws_redshift_cluster", "aws_redshift_parameter_group", "aws_redshift_subnet_group"],
       plan: [
         {
           actions: [
@@ -565,11 +589,6 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
           reason: "they list, and take no name but as a filter",
         },
         { actions: ["redshift:DescribeClusterParameters", "redshift:DescribeLoggingStatus"], resources: warehouses },
-        {
-          actions: ["redshift-data:DescribeStatement"],
-          resources: ["*"],
-          reason: "a statement has no ARN, and Terraform reads those that were run by whoever deployed last",
-        },
       ],
       apply: [
         {
@@ -589,9 +608,6 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
           ],
           resources: warehouses,
         },
-        { actions: ["redshift-data:ExecuteStatement"], resources: ours("redshift", "cluster:") },
-        // Statements at deploy are run as the cluster's admin.
-        { actions: ["redshift:GetClusterCredentials"], resources: ours("redshift", "dbuser:", "dbname:") },
         {
           // The admin's password, which Redshift makes and keeps in the name of whoever makes the cluster.
           actions: [

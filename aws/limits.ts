@@ -97,6 +97,13 @@ export const limits = {
     variantName: sagemakerName("ProductionVariant"),
     instanceCount: { min: 1, unit: "instances", source: `${sagemaker}/API_ProductionVariant.html` },
     samplingPercentage: { min: 1, max: 100, unit: "percent", source: `${sagemaker}/API_DataCaptureConfig.html` },
+    /** How long a container may take to answer. */
+    callSeconds: {
+      min: 1,
+      max: 60,
+      unit: "seconds",
+      source: `${sagemaker}/API_runtime_InvokeEndpoint.html`,
+    },
     /** Environment variables of a container: one's name and value, how many, and names and values in all. */
     containerEnvironment: {
       name: {
@@ -156,12 +163,6 @@ export const limits = {
       maximumLength: 255,
       allowed: 'lowercase letters, digits and hyphens, not "default"',
       source: `${api}/redshift/latest/APIReference/API_CreateClusterSubnetGroup.html`,
-    },
-    unloadS3Uri: {
-      pattern: /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[\w!.*()=+@-]+)+$/,
-      maximumLength: 512,
-      allowed: "s3://<bucket>/<prefix>, the prefix of letters, digits and !-_.*()/=+@, no slash last",
-      source: `${api}/redshift/latest/dg/r_UNLOAD.html`,
     },
     databaseName: {
       pattern: /^[a-z][a-z0-9_]*$/,
@@ -224,6 +225,13 @@ export const limits = {
       { min: 5431, max: 5455, unit: "(a port)", source: createCluster },
       { min: 8191, max: 8215, unit: "(a port)", source: createCluster },
     ],
+  },
+  /** Calls of the Data API a second, of an account in a region. AWS names no such quota: others have met these. */
+  redshiftData: {
+    executeStatementPerSecond: 30,
+    describeStatementPerSecond: 100,
+    getStatementResultPerSecond: 20,
+    source: "https://github.com/jitsucom/jitsu/issues/1462",
   },
   iam: {
     roleName: {

@@ -75,6 +75,7 @@ export const statelessTypes: readonly string[] = [
   "aws_lambda_event_source_mapping", // but see the rules below
   "aws_lambda_function",
   "aws_lambda_function_event_invoke_config",
+  "aws_lambda_invocation", // what it made stays, and may be made again
   "aws_lambda_permission",
   "aws_nat_gateway",
   "aws_redshift_cluster_iam_roles",

@@ -8,6 +8,7 @@ import { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import Table from "cli-table3";
 import { operator } from "../local/credentials";
 import { contract } from "./contract";
+import { environmentOf } from "./counting-aws";
 import { type CountingProcess, type MeasuredRun, runMeasured, startCountingProcess, writeFeatures } from "./feeding";
 
 /** About what a call to either service takes within a region, in milliseconds. */
@@ -92,7 +93,7 @@ async function runAll(url: string, commandOn: (rows: number) => string[]) {
   for (const rows of sizes) {
     const command = commandOn(rows);
     talk(`measuring ${command.slice(0, 2).join(" ")} of ${whole(rows)} rows`);
-    const run = await runMeasured(url, command);
+    const run = await runMeasured(environmentOf(url), command);
     if (run.status !== 0) throw new Error(`${command.join(" ")} failed: ${run.stderr}`);
     runs.push({ ...run, rows });
   }

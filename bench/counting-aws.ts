@@ -3,7 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
 import { contractFile, type ModelContract } from "../contract/model-contract";
 import type { Names } from "../contract/names";
-import { operator } from "../local/credentials";
+import { accountId, operator } from "../local/credentials";
 import { type Answer, AwsError, json, parseBody, type Request, type StandIn, serve } from "../local/stand-in";
 import { contract as usualContract } from "./contract";
 import { jittered } from "./latencies";
@@ -133,6 +133,8 @@ export async function startCountingAws(options: CountingAwsOptions = {}, keepsBo
     queue_url: `${server.url}/000000000000/${queueName}`,
     dead_letter_queue_url: `${server.url}/000000000000/dead-letters`,
     worker_function_name: "worker",
+    loader_function_name: "loader",
+    answers_bucket: "answers",
     endpoint_name: "endpoint",
     contract_url: `s3://models/${contractFile}`,
     ...(hasFeatureGroup && {
@@ -143,6 +145,7 @@ export async function startCountingAws(options: CountingAwsOptions = {}, keepsBo
     redshift_cluster_identifier: "warehouse",
     redshift_database_name: "predictions",
     redshift_reader: "reader",
+    redshift_unload_role_arn: `arn:aws:iam::${accountId}:role/unload`,
   });
   return { ...server, environment: environmentOf(server.url), records, requests, bodies, calls };
 }

@@ -2,12 +2,20 @@ import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
 import { ModelError } from "../local/sagemaker-runtime";
 import { limiter } from "../pipeline/flow";
-import { cores, jittered } from "./latencies";
+import { jittered } from "./latencies";
 
 const input = z.record(z.string(), z.string());
 const instances = z.object({ instances: z.array(input) });
 
 const answerTo = (features: z.infer<typeof input>) => (new Set(Object.values(features)).size === 1 ? "same" : "other");
+
+/** How an endpoint answers. */
+export interface EndpointProps {
+  /** Calls that it works on at once: NeuronCores, or processes with the model, over all instances. */
+  readonly slots: number;
+  /** What an input takes of a slot, in milliseconds, a fifth more or less. */
+  readonly millisecondsPerInput: number;
+}
 
 /** What an endpoint did within a stretch of time. */
 export interface Work {
@@ -16,29 +24,56 @@ export interface Work {
   readonly inputsPerSecond: number;
 }
 
-/** A model on an instance with four cores, that knows when each was at work. It takes an input a call, or several `instances`. */
+/** A model that knows when each of its slots was at work. It takes an input a call, or several `instances`. */
 export class MeteredModel {
-  private readonly freeCore = limiter(cores);
+  private readonly freeSlot: ReturnType<typeof limiter>;
   private readonly spans: { readonly from: number; readonly to: number; readonly inputs: number }[] = [];
+  /** Calls that it was asked in. */
+  calls = 0;
+  /** Inputs that it has answered. */
+  answered = 0;
 
-  constructor(private readonly millisecondsPerInput: number) {}
+  /** @param callMilliseconds what a call takes beside the model, in which no slot is at work */
+  constructor(
+    private readonly props: EndpointProps,
+    private readonly callMilliseconds = 0,
+  ) {
+    this.freeSlot = limiter(props.slots);
+  }
 
-  /** Answers a call's body. As in SageMaker's container, one worker takes the whole call, on its own core. */
+  /** Answers a call's body. As in SageMaker's container, one worker takes the whole call, in its own slot. */
   readonly answer = async (body: unknown): Promise<unknown> => {
+    this.calls++;
+    if (this.callMilliseconds > 0) await setTimeout(jittered(this.callMilliseconds));
     const batch = instances.safeParse(body);
     if (batch.success) {
-      await this.occupyCore(batch.data.instances.length);
+      await this.occupySlot(batch.data.instances.length);
       return { predictions: batch.data.instances.map(answerTo) };
     }
     const single = input.safeParse(body);
     if (!single.success) throw new ModelError(400, "neither an input nor instances");
-    await this.occupyCore(1);
+    await this.occupySlot(1);
     return answerTo(single.data);
   };
 
-  /** When a core was first put to work, on the clock of `performance`. */
+  /** When a slot was first put to work, on the clock of `performance`. */
   get firstUsed() {
     return Math.min(...this.spans.map(({ from }) => from));
+  }
+
+  /** When the last slot came to rest, on the clock of `performance`. */
+  get lastUsed() {
+    return Math.max(...this.spans.map(({ to }) => to));
+  }
+
+  /** When a slot was put to work on the input of this number, counted from 1, on the clock of `performance`. */
+  beganAt(count: number): number {
+    let inputs = 0;
+    for (const span of this.spans.toSorted((one, other) => one.from - other.from)) {
+      inputs += span.inputs;
+      if (inputs >= count) return span.from;
+    }
+    return this.lastUsed;
   }
 
   /** What was done from one time to another, on the clock of `performance`. */
@@ -49,14 +84,15 @@ export class MeteredModel {
       busy += overlap;
       inputs += (span.inputs * overlap) / (span.to - span.from);
     }
-    return { utilisation: busy / (cores * (to - from)), inputsPerSecond: (inputs * 1000) / (to - from) };
+    return { utilisation: busy / (this.props.slots * (to - from)), inputsPerSecond: (inputs * 1000) / (to - from) };
   }
 
-  private occupyCore(inputs: number): Promise<void> {
-    return this.freeCore(async () => {
+  private occupySlot(inputs: number): Promise<void> {
+    return this.freeSlot(async () => {
       const from = performance.now();
-      await setTimeout(jittered(this.millisecondsPerInput * inputs));
+      await setTimeout(jittered(this.props.millisecondsPerInput * inputs));
       this.spans.push({ from, to: performance.now(), inputs });
+      this.answered += inputs;
     });
   }
 }

@@ -7,7 +7,7 @@ import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 import { runProgram } from "../__tests__/setup/program";
 import { contract } from "./contract";
-import { countsSchema, environmentOf } from "./counting-aws";
+import { countsSchema } from "./counting-aws";
 
 /** Writes a CSV file of features, with ids from 1 to `rows`. */
 export async function writeFeatures(file: string, rows: number): Promise<void> {
@@ -64,10 +64,13 @@ const withPeak = [
   "import resource, subprocess, sys\nstatus = subprocess.call(sys.argv[1:])\nprint('peak', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)\nsys.exit(status)",
 ];
 
-/** Runs `offline-inference ...` on a {@link CountingProcess}. */
-export async function runMeasured(url: string, args: readonly string[]): Promise<MeasuredRun> {
+/** Runs `offline-inference ...` in an environment, such as that of a {@link CountingProcess}. */
+export async function runMeasured(
+  variables: Readonly<Record<string, string>>,
+  args: readonly string[],
+): Promise<MeasuredRun> {
   const started = performance.now();
-  const environment = { ...environmentOf(url), AWS_PROFILE: undefined };
+  const environment = { ...variables, AWS_PROFILE: undefined };
   const { status, stderr } = await runProgram(args, { environment, on: withPeak });
   const [, peak] = /^peak (\d+)$/m.exec(stderr) ?? [];
   return {

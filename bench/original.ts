@@ -33,12 +33,13 @@ const eventSchema = z.object({
   ),
 });
 
-const createTable = "CREATE TABLE IF NOT EXISTS prediction_results (id INT, input_id INT, output VARCHAR(255))";
-const insert = "INSERT INTO prediction_results (id, input_id, output) VALUES (:id, :input_id, :output)";
+// Under a name of its own, beside the tables of the pipeline that it is compared with.
+const createTable = "CREATE TABLE IF NOT EXISTS original_results (id INT, input_id INT, output VARCHAR(255))";
+const insert = "INSERT INTO original_results (id, input_id, output) VALUES (:id, :input_id, :output)";
 
 /**
  * A handler that makes the calls of the pipeline that this one replaces, in its order and with its pauses: a message
- * after the other, 19 calls each. What it computes is right here, since only its speed is compared.
+ * after the other, 17 calls each or more. What it computes is right here, since only its speed is compared.
  */
 export const originalHandler = (options: OriginalOptions) => {
   const { region, credentials, endpoints, featureGroupName, featureNames, endpointName, clusterId, databaseName } =
@@ -60,9 +61,9 @@ export const originalHandler = (options: OriginalOptions) => {
     });
 
   /** Runs a statement, and asks how it stands until it is through: at once, and again after each pause. */
-  const run = async (Database: string, Sql: string, pauseMilliseconds: number, Parameters?: SqlParameter[]) => {
+  const run = async (Sql: string, pauseMilliseconds: number, Parameters?: SqlParameter[]) => {
     const { Id } = await redshift.send(
-      new ExecuteStatementCommand({ ClusterIdentifier: clusterId, Database, Sql, Parameters }),
+      new ExecuteStatementCommand({ ClusterIdentifier: clusterId, Database: databaseName, Sql, Parameters }),
     );
     for (;;) {
       const { Status, Error: reason } = await redshift.send(new DescribeStatementCommand({ Id }));
@@ -98,13 +99,13 @@ export const originalHandler = (options: OriginalOptions) => {
     for (const [place, [, value]] of values.entries()) await putMetric(`InputLengthSeq${place}`, value.length);
     const output = z.string().parse(JSON.parse(Body?.transformToString() ?? ""));
 
-    await resultOf(await run("dev", `SELECT 1 FROM pg_database WHERE datname = '${databaseName}'`, 2_000));
-    await run(databaseName, createTable, 2_000);
-    const { Records = [] } = await resultOf(await run(databaseName, "SELECT MAX(id) FROM prediction_results", 1_000));
+    await resultOf(await run(`SELECT 1 FROM pg_database WHERE datname = '${databaseName}'`, 2_000));
+    await run(createTable, 2_000);
+    const { Records = [] } = await resultOf(await run("SELECT MAX(id) FROM original_results", 1_000));
     const lastId = Records[0]?.[0]?.longValue ?? 0;
     const row = { id: String(lastId + 1), input_id: id, output };
     const parameters = Object.entries(row).map(([name, value]) => ({ name, value }));
-    await run(databaseName, insert, 2_000, parameters);
+    await run(insert, 2_000, parameters);
   };
 
   return async (event: unknown): Promise<void> => {

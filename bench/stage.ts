@@ -1,43 +1,37 @@
-import { randomUUID } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { RedshiftDataClient } from "@aws-sdk/client-redshift-data";
 import { SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-featurestore-runtime";
-import { CreateQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
-import { Client, escapeIdentifier } from "pg";
+import { GetQueueAttributesCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { z } from "zod";
-import {
-  createGrant,
-  createMakeValues,
-  createResults,
-  createWriteLock,
-  databaseUserOf,
-  grantPredictions,
-  makeValues,
-} from "../constructs/prediction-schema";
-import { contractFile } from "../contract/model-contract";
-import { accountId, operator } from "../local/credentials";
-import {
-  type EventSourceMapping,
-  type EventSourceMappingOptions,
-  startEventSourceMapping,
-} from "../local/event-source-mapping";
-import { startFeatureStore } from "../local/feature-store";
-import { startFunction } from "../local/lambda";
+import { operator } from "../local/credentials";
 import { type OnTheWay, startPassage } from "../local/passage";
-import { startPostgres } from "../local/postgres";
-import { startRedshiftData } from "../local/redshift-data";
-import { toPostgres } from "../local/redshift-sql";
-import { jsonModel, startSageMakerRuntime } from "../local/sagemaker-runtime";
-import { startSqs } from "../local/sqs";
+import {
+  configurationOf,
+  type LocalPipeline,
+  type PipelineOptions,
+  startPipeline,
+  synthesize,
+} from "../local/pipeline";
+import { jsonModel } from "../local/sagemaker-runtime";
 import { json, type Request, serve } from "../local/stand-in";
+import { within } from "../pipeline/clients";
 import { FeatureStore } from "../pipeline/features";
+import { RedshiftData } from "../pipeline/redshift";
 import { RequestQueue } from "../pipeline/requests";
-import { contract } from "./contract";
-import { MeteredModel, type Work } from "./endpoint";
+import { contract, settingsOf } from "./contract";
+import { type EndpointProps, MeteredModel, type Work } from "./endpoint";
 import { jittered, type Latencies } from "./latencies";
 import { originalHandler } from "./original";
+import { buildReadable, type Spent, spentIn } from "./spent";
+
+/** Where something is measured. */
+export interface Scene {
+  readonly latencies: Latencies;
+  readonly endpoint: EndpointProps;
+}
 
 /** How the worker is deployed, for one measurement. */
 export interface WorkerSettings {
@@ -47,106 +41,221 @@ export interface WorkerSettings {
   /** Functions at work at the same time. */
   readonly functions: number;
   /** Calls to the endpoint in flight, per function. */
-  readonly endpointConcurrency: number;
+  readonly concurrency: number;
   /** With the request "instances": inputs in a call at most. */
   readonly instancesPerCall: number;
-  /** Of the heap, which the functions' processes are held to. */
-  readonly heapMegabytes: number;
+  /**
+   * How often the loader is invoked, in seconds, as its schedule does: a tick while a run is under way is passed over.
+   * The shortest that a schedule can have is a minute.
+   */
+  readonly loaderEverySeconds: number;
+  /** Whether it is measured what the worker computes for; that itself takes some time. @default false */
+  readonly profiled?: boolean;
 }
 
 export interface Measurement {
   readonly predictions: number;
-  /** Calls to AWS that the function made, by operation. */
+  /** Calls to AWS that the functions made, by operation. */
   readonly calls: ReadonlyMap<string, number>;
-  /** From the first batch handed over until the last was answered. */
+  /** From when the queue is full until the last message was done. */
   readonly predictionsPerSecond: number;
   /**
-   * The endpoint with a full queue: from the first call to it until the last batch was handed over, so without the
-   * work that was under way then. With a single batch: until that was answered.
+   * The endpoint with a full queue: until so many inputs are left as the functions have in hand together, so without the
+   * end, which no queue feeds. Where the queue is not full for a while: over all.
    */
   readonly fullQueue: Work;
-  /** From the sending of a request until its row was written, in milliseconds. */
-  readonly sentToStored: { readonly p50: number; readonly p99: number };
 }
 
 export interface WorkerMeasurement extends Measurement {
-  /** The most that one of the functions' processes held of the heap, and in memory altogether, in bytes. */
+  /** The most that one of the worker's processes held of the heap, and in memory altogether, in bytes. */
   readonly heap: number;
   readonly resident: number;
-  /** Computing time for a prediction, that of starting the processes spread over all, in milliseconds. */
+  /** What the worker's processes computed for a prediction, that of starting them spread over all, in milliseconds. */
   readonly cpuPerPrediction: number;
+  /** What for, where it was profiled. */
+  readonly spent?: Spent;
+  /** From when the last message was done until all rows were there, in seconds. */
+  readonly rowsAfterSeconds: number;
+  /** The longest run of the loader, in seconds. */
+  readonly longestLoadSeconds: number;
+  readonly loads: number;
 }
 
-/** Where the worker and the original are measured: stand-ins for AWS, behind passages that take as long as AWS does. */
-export interface Stage {
-  /** Measures the bundled worker on a queue that holds so many requests from the start. */
-  measureWorker(settings: WorkerSettings, requests: number): Promise<WorkerMeasurement>;
-  /** Measures the original's sequence of calls, by one function in batches of 10. */
-  measureOriginal(requests: number): Promise<Measurement>;
-  stop(): Promise<void>;
+const environment = "bench";
+
+/** Measures the bundled functions on a queue that is filled with so many requests. @throws when a row is missing */
+export async function measureWorker(
+  { latencies, endpoint }: Scene,
+  settings: WorkerSettings,
+  requests: number,
+): Promise<WorkerMeasurement> {
+  const { request, batchSize, functions, concurrency, instancesPerCall, loaderEverySeconds, profiled } = settings;
+  const model = new MeteredModel(endpoint, latencies.endpointCall);
+  const counting = new Counting();
+  const own = settingsOf(request, {
+    model: { instancesPerCall, concurrency },
+    // So long a window fills the batches that are gathered while the queue is filled.
+    inference: { batchSize, batchWindowSeconds: 2, maximumConcurrency: functions },
+    loading: { everyMinutes: 60 }, // it is invoked here
+  });
+  const bundle = profiled ? await buildReadable("worker") : deployedWorker();
+  const probes = profiled ? ["probe.cjs", "profile.cjs"] : ["probe.cjs"];
+  const worker = { bundle, probes };
+  return onPipeline(own, model, counting.onTheWay(latencies), worker, async (pipeline, logOf) => {
+    const site = siteOf(pipeline);
+    try {
+      await fill(pipeline, requests);
+      counting.start();
+      const loading = new Loading(site.load, loaderEverySeconds);
+      await site.send(0, Math.min(batchSize, requests));
+      // The functions are at different places of their batches, as they would be after a while.
+      await waitFor(() => model.answered >= Math.min(batchSize, requests) / functions, model);
+      await site.send(batchSize, requests);
+      const filled = performance.now();
+      await waitFor(site.isEmpty, model);
+      const done = performance.now();
+      const loaded = await loading.until(requests, done);
+      counting.stop();
+      await site.check(requests);
+
+      const left = model.beganAt(requests - functions * batchSize);
+      const log = logOf(pipeline.configuration.inference.functionName);
+      const uses = usesIn(log);
+      return {
+        predictions: requests,
+        calls: counting.with("InvokeEndpoint", model.calls),
+        predictionsPerSecond: model.workOf(filled, done).inputsPerSecond,
+        fullQueue: left > filled ? model.workOf(filled, left) : model.workOf(model.firstUsed, model.lastUsed),
+        heap: Math.max(...uses.map(({ heap }) => heap)),
+        resident: Math.max(...uses.map(({ resident }) => resident)),
+        cpuPerPrediction: uses.reduce((sum, { cpu }) => sum + cpu, 0) / requests,
+        ...(profiled && { spent: spentIn(log, bundle) }),
+        rowsAfterSeconds: Math.max(0, loaded.at - done) / 1000,
+        longestLoadSeconds: loaded.longestSeconds,
+        loads: loaded.runs,
+      };
+    } finally {
+      site.stop();
+    }
+  });
 }
 
-const group = {
-  name: "features",
-  recordIdentifierFeatureName: "id",
-  eventTimeFeatureName: "event_time",
-  features: [{ name: "id", type: "String" }, { name: "event_time", type: "String" }, ...contract.features],
-};
-const endpointName = "endpoint";
-const clusterId = "warehouse";
-const role = "worker";
-const retentionSeconds = 4 * 24 * 3600;
+/** Measures the original's sequence of calls, over a batch of messages that is handed to it. */
+export async function measureOriginal({ latencies, endpoint }: Scene, requests: number): Promise<Measurement> {
+  const model = new MeteredModel(endpoint, latencies.endpointCall);
+  const counting = new Counting();
+  const worker = { bundle: deployedWorker(), probes: [] };
+  return onPipeline(settingsOf("json"), model, {}, worker, async (pipeline) => {
+    await fill(pipeline, requests);
+    const cloudWatch = await serve(() => json({}));
+    const stops = [cloudWatch];
+    try {
+      const way = counting.onTheWay(latencies);
+      const pass = async (target: string | undefined, onTheWay: OnTheWay) => {
+        const passage = await startPassage(target ?? "", onTheWay);
+        stops.push(passage);
+        return passage.url;
+      };
+      const { environment: to } = pipeline;
+      const handler = originalHandler({
+        ...operator,
+        endpoints: {
+          featureStore: await pass(to.AWS_ENDPOINT_URL_SAGEMAKER_FEATURESTORE_RUNTIME, way.featureStore),
+          sageMaker: to.AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME ?? "",
+          cloudWatch: await pass(cloudWatch.url, way.cloudWatch),
+          redshiftData: await pass(to.AWS_ENDPOINT_URL_REDSHIFT_DATA, way.redshiftData),
+        },
+        featureGroupName: pipeline.featureGroup.featureGroupName,
+        featureNames: contract.features.map(({ name }) => name),
+        endpointName: pipeline.endpointName,
+        clusterId: pipeline.clusterId,
+        databaseName: pipeline.databaseName,
+      });
+      counting.start();
+      const begun = performance.now();
+      await handler({ Records: inputIds(requests).map((id) => ({ body: JSON.stringify({ id }) })) });
+      const ended = performance.now();
+      counting.stop();
+      return {
+        predictions: requests,
+        calls: counting.with("InvokeEndpoint", model.calls),
+        predictionsPerSecond: (requests * 1000) / (ended - begun),
+        fullQueue: model.workOf(begun, ended),
+      };
+    } finally {
+      for (const one of stops) await one.stop();
+    }
+  });
+}
 
-/**
- * Starts what is shared by all measurements. Every measurement makes its own queues, database and endpoint.
- * @param inputs how many inputs the feature store knows, which is the most requests that can be measured
- */
-export async function startStage(latencies: Latencies, inputs: number): Promise<Stage> {
-  const folder = mkdtempSync(join(tmpdir(), "offline-inference-bench-"));
-  const stops = new Stops();
-  stops.add(() => rmSync(folder, { recursive: true, force: true }));
+/** How long nothing may be answered, in milliseconds. */
+const patience = 120_000;
+
+/** Waits until something is so. @throws when the model is at rest for too long before */
+async function waitFor(isSo: () => Promise<boolean> | boolean, model: MeteredModel) {
+  let [answered, since] = [model.answered, performance.now()];
+  while (!(await isSo())) {
+    if (model.answered !== answered) [answered, since] = [model.answered, performance.now()];
+    if (performance.now() - since > patience) throw new Error(`no more than ${answered} inputs were answered`);
+    await setTimeout(20);
+  }
+}
+
+/** Does something with a pipeline whose worker says what it uses. @param logOf what a function wrote to its log */
+async function onPipeline<T>(
+  settings: PipelineOptions["settings"],
+  model: MeteredModel,
+  onTheWay: PipelineOptions["onTheWay"],
+  worker: Worker,
+  work: (pipeline: LocalPipeline, logOf: (functionName: string) => string) => Promise<T>,
+): Promise<T> {
+  const dataDir = mkdtempSync(join(tmpdir(), "offline-inference-bench-"));
   try {
-    const postgres = stops.with(await startPostgres({ dataDir: join(folder, "postgres") }));
-    const sqs = stops.with(await startSqs({ queues: [] }));
-    const featureStore = stops.with(await startFeatureStore({ groups: [group] }));
-    await fill(featureStore.url, inputs);
-    const shared = { latencies, folder, postgresUrl: postgres.url, sqsUrl: sqs.url, featureStoreUrl: featureStore.url };
-    return {
-      measureWorker: (settings, requests) => onSite(shared, (site) => measureWorker(site, settings, requests)),
-      measureOriginal: (requests) => onSite(shared, (site) => measureOriginal(site, requests)),
-      stop: () => stops.run(),
-    };
-  } catch (error) {
-    await stops.run();
-    throw error;
+    const stack = await synthesize(configurationOf({ settings, environment }), dataDir);
+    replaceWorker(stack, worker);
+    const options = { dataDir, settings, environment, stack, onTheWay };
+    const pipeline = await startPipeline({ ...options, model: jsonModel(model.answer) });
+    try {
+      return await work(pipeline, (name) => readFileSync(join(dataDir, "logs", `${name}.log`), "utf8"));
+    } finally {
+      await pipeline.stop();
+    }
+  } finally {
+    rmSync(dataDir, { recursive: true, force: true });
   }
 }
 
-/** What has to be ended, the newest first. */
-class Stops {
-  private readonly stops: (() => Promise<void> | void)[] = [];
+/** What the worker runs. */
+interface Worker {
+  readonly bundle: string;
+  /** Files of bench/ that are loaded before it. */
+  readonly probes: readonly string[];
+}
 
-  add(stop: () => Promise<void> | void) {
-    this.stops.unshift(stop);
-  }
+const deployedWorker = () => readFileSync("dist/worker/index.cjs", "utf8");
 
-  with<T extends { stop(): Promise<void> }>(thing: T): T {
-    this.add(() => thing.stop());
-    return thing;
-  }
-
-  async run() {
-    for (const stop of this.stops.splice(0)) await stop();
+/** Has a synthesized stack deploy this worker. */
+function replaceWorker(stack: string, { bundle, probes }: Worker) {
+  const deployed = deployedWorker();
+  const files = readdirSync(stack, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith("index.cjs"))
+    .map((name) => join(stack, name))
+    .filter((file) => readFileSync(file, "utf8") === deployed);
+  if (files.length === 0) throw new Error(`${stack} has no bundle of dist/worker/index.cjs`);
+  const loading = probes.map((name) => `require(${JSON.stringify(resolve("bench", name))});`).join("");
+  for (const file of files) {
+    rmSync(file); // it may be a link
+    writeFileSync(file, loading + bundle); // on one line, so that all others stay where they are
   }
 }
 
-async function fill(featureStoreUrl: string, inputs: number) {
-  const client = new SageMakerFeatureStoreRuntimeClient({ ...operator, endpoint: featureStoreUrl });
-  const store = new FeatureStore(
-    { featureGroupName: group.name, features: contract.features, recordIdentifierType: "String" },
-    client,
-  );
-  await store.write(
+/** Numbers, since the original's table has room for no other. */
+const inputIds = (count: number) => Array.from({ length: count }, (_, index) => String(index + 1));
+
+async function fill({ environment: to, featureGroup }: LocalPipeline, inputs: number) {
+  const endpoint = to.AWS_ENDPOINT_URL_SAGEMAKER_FEATURESTORE_RUNTIME;
+  const client = new SageMakerFeatureStoreRuntimeClient({ ...operator, endpoint });
+  await new FeatureStore(featureGroup, client).write(
     inputIds(inputs).map((id) => ({
       id,
       values: [
@@ -158,198 +267,187 @@ async function fill(featureStoreUrl: string, inputs: number) {
   client.destroy();
 }
 
-/** Numbers, since the original's table has room for no other. */
-const inputIds = (count: number) => Array.from({ length: count }, (_, index) => String(index + 1));
+const runSchema = z.object({ objects: z.number(), answers: z.number(), more: z.boolean() });
+type Run = z.infer<typeof runSchema>;
 
-interface Shared {
-  readonly latencies: Latencies;
-  readonly folder: string;
-  readonly postgresUrl: string;
-  readonly sqsUrl: string;
-  readonly featureStoreUrl: string;
+/** What a measurement does with a pipeline from outside. */
+function siteOf(pipeline: LocalPipeline) {
+  const { environment: to, queueUrl, clusterId, databaseName } = pipeline;
+  const sqs = new SQSClient({ ...operator, endpoint: to.AWS_ENDPOINT_URL_SQS, useQueueUrlAsEndpoint: false });
+  const redshift = new RedshiftDataClient({ ...operator, endpoint: to.AWS_ENDPOINT_URL_REDSHIFT_DATA });
+  const counts = z.object({
+    ApproximateNumberOfMessages: z.coerce.number(),
+    ApproximateNumberOfMessagesNotVisible: z.coerce.number(),
+    ApproximateNumberOfMessagesDelayed: z.coerce.number(),
+  });
+  return {
+    /** Sends requests about inputs, from one place of all to another. */
+    send: async (from: number, to: number) => {
+      const requests = inputIds(to)
+        .slice(from)
+        .map((id) => ({ id }));
+      const { refused } = await new RequestQueue(queueUrl, sqs).send(requests);
+      if (refused[0]) throw new Error(`a request was refused: ${refused[0].reason}`);
+    },
+    /** Whether no message is left. */
+    isEmpty: async () => {
+      const command = new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: ["All"] });
+      const { Attributes } = await sqs.send(command);
+      return Object.values(counts.parse(Attributes)).every((count) => count === 0);
+    },
+    /** Runs the loader once. */
+    load: async (): Promise<Run> => runSchema.parse(await pipeline.loader()),
+    /** @throws when there are not so many rows, each of an input of its own */
+    check: async (requests: number) => {
+      const database = new RedshiftData({ clusterId, databaseName }, redshift);
+      const count = z.object({ longValue: z.number() }).transform(({ longValue }) => longValue);
+      const sql = "SELECT COUNT(*), COUNT(DISTINCT input_id) FROM prediction_results";
+      const [[rows, inputs] = []] = await database.read(z.tuple([count, count]), sql, {}, within(60_000));
+      if (rows !== requests || inputs !== requests) {
+        throw new Error(`${requests} requests came to ${rows} rows of ${inputs} inputs`);
+      }
+    },
+    stop: () => {
+      for (const client of [sqs, redshift]) client.destroy();
+    },
+  };
 }
 
-/** What one measurement has to itself. */
-interface Site extends Shared {
-  readonly name: string;
-  readonly database: Client;
-  readonly model: MeteredModel;
-  readonly queue: SQSClient;
-  readonly queueUrl: string;
-  readonly deadLetterQueueUrl: string;
-  readonly endpoints: Record<"featureStore" | "sageMaker" | "cloudWatch" | "redshiftData" | "sqs", string>;
-  readonly calls: Map<string, number>;
-}
+/** Runs the loader as its schedule does. */
+class Loading {
+  private readonly began = performance.now();
+  private readonly runs: { readonly from: number; readonly to: number; readonly answers: number }[] = [];
+  private wanted = Number.POSITIVE_INFINITY;
+  private readonly done: Promise<void>;
 
-async function onSite<T>(shared: Shared, measure: (site: Site) => Promise<T>): Promise<T> {
-  const { latencies, postgresUrl, sqsUrl, featureStoreUrl } = shared;
-  const name = `site_${randomUUID()}`;
-  const stops = new Stops();
-  try {
-    const administrator = new Client(postgresUrl);
-    await administrator.connect();
-    await administrator.query(`CREATE DATABASE ${escapeIdentifier(name)}`);
-    await administrator.end();
-    const databaseUrl = Object.assign(new URL(postgresUrl), { pathname: name }).href;
-    const database = new Client(databaseUrl);
-    await database.connect();
-    stops.add(() => database.end());
+  constructor(
+    private readonly load: () => Promise<Run>,
+    private readonly everySeconds: number,
+  ) {
+    this.done = this.run();
+    this.done.catch(() => {}); // told by `until`
+  }
 
-    const queue = new SQSClient({ ...operator, endpoint: sqsUrl, useQueueUrlAsEndpoint: false });
-    stops.add(() => queue.destroy());
-    const makeQueue = async (suffix: string) => {
-      const { QueueUrl } = await queue.send(new CreateQueueCommand({ QueueName: `${name}${suffix}` }));
-      return z.string().parse(QueueUrl);
+  /**
+   * Waits until so many rows are loaded.
+   * @param done when the last of them was staged
+   * @throws when a run after that finds nothing more, and they are fewer
+   */
+  async until(rows: number, done: number) {
+    this.wanted = rows;
+    this.staged = done;
+    await this.done;
+    return {
+      at: this.runs.findLast(({ answers }) => answers > 0)?.to ?? done,
+      longestSeconds: Math.max(...this.runs.map(({ from, to }) => (to - from) / 1000)),
+      runs: this.runs.length,
     };
+  }
 
-    const model = new MeteredModel(latencies.inputOnCore);
-    const redshift = stops.with(await startRedshiftData({ postgresUrl: databaseUrl }));
-    const calls = new Map<string, number>();
-    const count = (operation: string) => calls.set(operation, (calls.get(operation) ?? 0) + 1);
-    const answer = jsonModel((body) => {
-      count("InvokeEndpoint");
-      return model.answer(body);
-    });
-    const sageMaker = stops.with(await startSageMakerRuntime({ endpointName, variantName: "first", model: answer }));
-    const cloudWatch = stops.with(await serve(() => json({})));
-    const pass = async (target: string, onTheWay: OnTheWay) => {
-      const passage = await startPassage(target, (request, forward) => {
-        count(operationOf(request));
-        return onTheWay(request, forward);
+  private staged = Number.POSITIVE_INFINITY;
+
+  private async run() {
+    let rows = 0;
+    for (;;) {
+      const every = this.everySeconds * 1000;
+      const since = performance.now() - this.began;
+      await setTimeout(every - (since % every)); // the next tick
+      const from = performance.now();
+      const { answers, objects, more } = await this.load();
+      rows += answers;
+      this.runs.push({ from, to: performance.now(), answers });
+      if (rows >= this.wanted) return;
+      if (from > this.staged && objects === 0 && !more) throw new Error(`${this.wanted} requests came to ${rows} rows`);
+    }
+  }
+}
+
+/** Counts what the functions call, and has it take its time. */
+class Counting {
+  private readonly calls = new Map<string, number>();
+  private counts = false;
+
+  start() {
+    this.counts = true;
+  }
+
+  stop() {
+    this.counts = false;
+  }
+
+  with(operation: string, count: number): ReadonlyMap<string, number> {
+    return new Map([...this.calls, [operation, count]]);
+  }
+
+  /** What sees each service's calls. The endpoint's are the model's. */
+  onTheWay({ batchGetRecord, getRecord, s3, sqs, putMetricData, ...latencies }: Latencies) {
+    const taking = (milliseconds: (operation: string) => number): OnTheWay =>
+      this.counted(async (request, forward) => {
+        await pause(milliseconds(operationOf(request)));
+        return forward();
       });
-      return stops.with(passage).url;
+    return {
+      featureStore: taking((operation) => (operation === "GetRecord" ? getRecord : batchGetRecord)),
+      s3: taking(() => s3),
+      sqs: taking(() => sqs),
+      cloudWatch: taking(() => putMetricData), // the original's alone
+      redshiftData: this.counted(dataApi(latencies)),
     };
-    return await measure({
-      ...shared,
-      name,
-      database,
-      model,
-      queue,
-      queueUrl: await makeQueue(""),
-      deadLetterQueueUrl: await makeQueue("-dead-letters"),
-      endpoints: {
-        featureStore: await pass(featureStoreUrl, async (request, forward) => {
-          await pause(latencies[request.method === "GET" ? "GetRecord" : "BatchGetRecord"]);
-          return forward();
-        }),
-        sageMaker: sageMaker.url, // its time is the model's
-        cloudWatch: await pass(cloudWatch.url, async (_, forward) => {
-          await pause(latencies.PutMetricData);
-          return forward();
-        }),
-        redshiftData: await pass(redshift.url, dataApi(latencies)),
-        sqs: await pass(sqsUrl, (_, forward) => forward()), // called only for what fails
-      },
-      calls,
-    });
-  } finally {
-    await stops.run();
+  }
+
+  /** Before it starts, and when it has stopped, calls pass at once. */
+  private counted(onTheWay: OnTheWay): OnTheWay {
+    return (request, forward) => {
+      if (!this.counts) return forward();
+      const operation = operationOf(request);
+      this.calls.set(operation, (this.calls.get(operation) ?? 0) + 1);
+      return onTheWay(request, forward);
+    };
   }
 }
 
 const pause = (milliseconds: number) => setTimeout(jittered(milliseconds));
 
-/** The operation that a call asks for, as AWS names it. */
+/** The operation that a call asks for, as AWS names it, and of S3 in which folder of a bucket. */
 function operationOf({ method, url, headers }: Request): string {
   const target = headers["x-amz-target"];
   if (typeof target === "string") return target.replace(/^.*\./, "");
-  return url.pathname === "/BatchGetRecord" ? "BatchGetRecord" : `${method === "GET" ? "Get" : "Put"}Record`;
+  if (url.pathname === "/BatchGetRecord") return "BatchGetRecord";
+  if (url.pathname.startsWith("/FeatureGroup/")) return `${method === "GET" ? "Get" : "Put"}Record`;
+  if (url.searchParams.has("list-type")) return "ListObjectsV2";
+  if (method === "POST") return "DeleteObjects";
+  const [, , folder = ""] = url.pathname.split("/");
+  return `${{ GET: "GetObject", PUT: "PutObject", DELETE: "DeleteObject" }[method] ?? method} ${folder}`;
 }
+
+const asked = z.object({ Id: z.string().optional(), WaitTimeSeconds: z.number().default(0) });
+const sqlSchema = z.object({ Sql: z.string().optional() });
+const begun = z.looseObject({ Id: z.string() });
 
 /**
- * The time that the Data API takes. A statement that its caller does not wait for seems to run until its time is over;
- * the worker's, which it does wait for, takes its time in the database (`slowInserts`), where it holds the lock.
+ * The time that the Data API takes. What changes something seems to run until its time is over, and a call waits for it
+ * as long as it says: the transaction itself is through earlier, as fast as PostgreSQL is.
  */
-function dataApi(latencies: Latencies): OnTheWay {
-  const finishedAt = new Map<string, number>();
-  const withId = z.object({ Id: z.string() });
-  const idOf = (body: Buffer | string = "") => withId.parse(JSON.parse(body.toString())).Id;
+function dataApi({ dataApiCall, commit }: Pick<Latencies, "dataApiCall" | "commit">): OnTheWay {
+  const dueAt = new Map<string, number>();
+  const isDue = async (Id: string, seconds: number) => {
+    const left = (dueAt.get(Id) ?? 0) - performance.now();
+    if (left > 0 && seconds > 0) await setTimeout(Math.min(left, seconds * 1000));
+    return performance.now() >= (dueAt.get(Id) ?? 0);
+  };
   return async (request, forward) => {
-    await pause(latencies.dataApiCall);
-    if (operationOf(request) === "DescribeStatement") {
-      const Id = idOf(request.body);
-      return performance.now() < (finishedAt.get(Id) ?? 0) ? json({ Id, Status: "STARTED" }) : forward();
+    await pause(dataApiCall);
+    const body: unknown = JSON.parse(request.body.toString());
+    const { Id: id, WaitTimeSeconds } = asked.parse(body);
+    if (id !== undefined) {
+      const isOver = operationOf(request) !== "DescribeStatement" || (await isDue(id, WaitTimeSeconds));
+      return isOver ? forward() : json({ Id: id, Status: "STARTED" });
     }
     const answer = await forward();
-    if (operationOf(request) === "ExecuteStatement" && answer.status === 200) {
-      finishedAt.set(idOf(answer.body), performance.now() + jittered(latencies.statement));
-    }
-    return answer;
-  };
-}
-
-const slowInserts = ({ statement }: Latencies) => `
-  CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql AS $$
-  BEGIN
-    PERFORM pg_sleep(${statement / 1000} * (0.8 + 0.4 * random()));
-    RETURN NULL;
-  END $$;
-  CREATE TRIGGER take_time BEFORE INSERT ON prediction_results EXECUTE FUNCTION take_time();
-`;
-
-/** When a row was written, which neither pipeline says. */
-const addStoredAt = "ALTER TABLE prediction_results ADD COLUMN stored_at TIMESTAMPTZ DEFAULT clock_timestamp()";
-
-async function measureWorker(site: Site, settings: WorkerSettings, requests: number): Promise<WorkerMeasurement> {
-  const { latencies, folder, name, database, endpoints, queueUrl, deadLetterQueueUrl } = site;
-  const grant = grantPredictions(databaseUserOf(role), true);
-  await database.query(`DO $$ BEGIN CREATE USER "IAMR:${role}"; EXCEPTION WHEN duplicate_object THEN NULL; END $$`);
-  const values = [toPostgres(createMakeValues(contract)), makeValues];
-  for (const sql of [
-    createResults,
-    ...values,
-    createWriteLock,
-    createGrant,
-    grant,
-    addStoredAt,
-    slowInserts(latencies),
-  ]) {
-    await database.query(sql);
-  }
-  const logFile = join(folder, `${name}.log`);
-  const code = join(folder, name);
-  mkdirSync(code);
-  writeFileSync(join(code, contractFile), JSON.stringify({ ...contract, request: settings.request }));
-  const worker = startFunction({
-    name: "worker",
-    bundle: "dist/worker/index.cjs",
-    timeoutSeconds: 20,
-    memoryMegabytes: settings.heapMegabytes,
-    logFile,
-    environment: {
-      AWS_REGION: operator.region,
-      AWS_ACCESS_KEY_ID: role,
-      AWS_SECRET_ACCESS_KEY: role,
-      AWS_ENDPOINT_URL_SAGEMAKER_FEATURESTORE_RUNTIME: endpoints.featureStore,
-      AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: endpoints.sageMaker,
-      AWS_ENDPOINT_URL_REDSHIFT_DATA: endpoints.redshiftData,
-      AWS_ENDPOINT_URL_SQS: endpoints.sqs,
-      FEATURE_GROUP_NAME: group.name,
-      RECORD_IDENTIFIER_TYPE: "String",
-      ENDPOINT_NAME: endpointName,
-      MODEL_RELEASE: "2026-01",
-      LAMBDA_TASK_ROOT: code,
-      ENDPOINT_CONCURRENCY: String(settings.endpointConcurrency),
-      INSTANCES_PER_CALL: String(settings.instancesPerCall),
-      CLUSTER_ID: clusterId,
-      DB_NAME: name,
-      QUEUE_URL: queueUrl,
-      DEAD_LETTER_QUEUE_URL: deadLetterQueueUrl,
-      MESSAGE_RETENTION_SECONDS: String(retentionSeconds),
-      FIRST_RETURN_DELAY_SECONDS: "10",
-      LONGEST_RETURN_DELAY_SECONDS: "900",
-      NODE_OPTIONS: `--require ${JSON.stringify(join(__dirname, "probe.cjs"))}`,
-    },
-  });
-  const { batchSize, functions: maximumConcurrency } = settings;
-  const mapping = { function: worker, batchSize, maximumConcurrency, reportsBatchItemFailures: true };
-  const measurement = await drain(site, mapping, requests).finally(() => worker.stop());
-  const uses = usesIn(readFileSync(logFile, "utf8"));
-  return {
-    ...measurement,
-    heap: Math.max(...uses.map(({ heap }) => heap)),
-    resident: Math.max(...uses.map(({ resident }) => resident)),
-    cpuPerPrediction: uses.reduce((sum, { cpu }) => sum + cpu, 0) / requests,
+    if (answer.status !== 200 || /^\s*SELECT\b/i.test(sqlSchema.parse(body).Sql ?? "")) return answer;
+    const said = begun.parse(JSON.parse(String(answer.body)));
+    if (!dueAt.has(said.Id)) dueAt.set(said.Id, performance.now() + jittered(commit));
+    return (await isDue(said.Id, WaitTimeSeconds)) ? answer : json({ ...said, Status: "STARTED" });
   };
 }
 
@@ -361,84 +459,4 @@ function usesIn(log: string): z.infer<typeof probeSchema>[] {
     probeSchema.parse(JSON.parse(text)),
   );
   return [...new Map(found.map((use) => [use.pid, use])).values()];
-}
-
-async function measureOriginal(site: Site, requests: number): Promise<Measurement> {
-  const { name, database, endpoints } = site;
-  await database.query("CREATE TABLE prediction_results (id INT, input_id INT, output VARCHAR(255))");
-  await database.query(addStoredAt);
-  const { region, credentials } = operator;
-  const settings = { region, credentials, endpoints, endpointName, clusterId, databaseName: name };
-  const handler = originalHandler({
-    ...settings,
-    featureGroupName: group.name,
-    featureNames: contract.features.map(({ name }) => name),
-  });
-  const mapping = { batchSize: 10, maximumConcurrency: 1, reportsBatchItemFailures: false };
-  return drain(site, { ...mapping, function: { invoke: handler } }, requests);
-}
-
-type Mapping = Pick<
-  EventSourceMappingOptions,
-  "function" | "batchSize" | "maximumConcurrency" | "reportsBatchItemFailures"
->;
-
-const eventSchema = z.object({ Records: z.array(z.unknown()) });
-const noFailures = z.object({ batchItemFailures: z.array(z.unknown()).length(0) }).optional();
-
-/** Fills the queue, has it emptied, and looks at what came of it. @throws when anything failed or a row is missing */
-async function drain(site: Site, mapping: Mapping, requests: number): Promise<Measurement> {
-  const { database, model, queue, queueUrl, sqsUrl, calls } = site;
-  const sentAt = Date.now();
-  const { refused } = await new RequestQueue(queueUrl, queue).send(inputIds(requests).map((id) => ({ id })));
-  if (refused[0]) throw new Error(`a request was refused: ${refused[0].reason}`);
-
-  let [handed, answered] = [0, 0];
-  let [begun, emptied, ended] = [0, 0, 0];
-  let running: EventSourceMapping | undefined;
-  const done = new Promise<void>((resolve, reject) => {
-    const invoke = async (event: unknown) => {
-      const count = eventSchema.parse(event).Records.length;
-      begun ||= performance.now();
-      handed += count;
-      if (handed === requests) emptied = performance.now();
-      const result = await mapping.function.invoke(event);
-      noFailures.parse(result);
-      answered += count;
-      ended = performance.now();
-      if (answered === requests) resolve();
-      return result;
-    };
-    running = startEventSourceMapping({
-      ...mapping,
-      sqsUrl,
-      queueUrl,
-      queueArn: `arn:aws:sqs:${operator.region}:${accountId}:requests`,
-      function: { invoke },
-      batchWindowSeconds: 1,
-      onError: reject,
-    });
-  });
-  await done.finally(() => running?.stop());
-
-  const { rows } = await database.query(
-    `SELECT COUNT(*)::INT AS rows, COUNT(DISTINCT input_id)::INT AS inputs,
-       PERCENTILE_CONT(ARRAY[0.5, 0.99]) WITHIN GROUP (ORDER BY EXTRACT(EPOCH FROM stored_at)::FLOAT8 * 1000) AS stored
-     FROM prediction_results`,
-  );
-  const found = z.tuple([
-    z.object({ rows: z.number(), inputs: z.number(), stored: z.tuple([z.number(), z.number()]) }),
-  ]);
-  const [{ rows: predictions, inputs, stored }] = found.parse(rows);
-  if (predictions !== requests || inputs !== requests) {
-    throw new Error(`${requests} requests came to ${predictions} rows of ${inputs} inputs`);
-  }
-  const [p50 = 0, p99 = 0] = stored.map((at) => at - sentAt);
-  return {
-    predictions,
-    calls,
-    predictionsPerSecond: (predictions * 1000) / (ended - begun),
-    fullQueue: model.workOf(model.firstUsed, emptied > model.firstUsed ? emptied : ended),
-    sentToStored: { p50, p99 },
-  };
 }

@@ -21,6 +21,7 @@ export interface Pipeline {
   readonly queueUrl: string;
   readonly deadLetterQueueUrl: string;
   readonly workerFunctionName: string;
+  readonly loaderFunctionName: string;
   readonly endpointName: string;
   /** What the pipeline and its model agree on. */
   readonly contract: ModelContract;
@@ -31,6 +32,12 @@ export interface Pipeline {
     readonly databaseName: string;
     /** Whom IAM signs people in as. */
     readonly databaseUser: string;
+  };
+  readonly answers: {
+    /** Through which outcomes go to the warehouse, and large results come from it. */
+    readonly bucket: string;
+    /** The role by which the warehouse writes large results there. */
+    readonly unloadRoleArn: string;
   };
 }
 
@@ -65,6 +72,7 @@ const describedBy = (names: Names, contract: ModelContract): Pipeline => ({
   queueUrl: names.queue_url,
   deadLetterQueueUrl: names.dead_letter_queue_url,
   workerFunctionName: names.worker_function_name,
+  loaderFunctionName: names.loader_function_name,
   endpointName: names.endpoint_name,
   contract,
   featureGroup: featureGroupIn(names, contract),
@@ -73,6 +81,7 @@ const describedBy = (names: Names, contract: ModelContract): Pipeline => ({
     databaseName: names.redshift_database_name,
     databaseUser: names.redshift_reader,
   },
+  answers: { bucket: names.answers_bucket, unloadRoleArn: names.redshift_unload_role_arn },
 });
 
 /** Where `npm start` keeps what it runs. */

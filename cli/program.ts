@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { completeCommand, completionCommand } from "./completion";
 import { bootstrapCommand } from "./deployment/bootstrap";
 import { deployCommand } from "./deployment/deploy";
+import { destroyCommand } from "./deployment/destroy";
 import { diffCommand } from "./deployment/diff";
 import { doctorCommand } from "./deployment/doctor";
 import { importTfvarsCommand } from "./deployment/import-tfvars";
@@ -29,6 +30,7 @@ export function program(): Command {
     .addCommand(bootstrapCommand())
     .addCommand(diffCommand())
     .addCommand(deployCommand())
+    .addCommand(destroyCommand())
     .addCommand(modelCommand())
     .addCommand(runCommand())
     .addCommand(featuresCommand())

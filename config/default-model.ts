@@ -28,6 +28,8 @@ export interface DefaultNames {
   readonly artifactKey: string;
   readonly worker: string;
   readonly workerRole: string;
+  readonly loader: string;
+  readonly loaderRole: string;
   readonly cluster: string;
   readonly api: string;
   readonly apiDescription: string;
@@ -47,6 +49,8 @@ const originalNames: DefaultNames = {
   artifactKey: "bert-seq-classification/traced_model.tar.gz",
   worker: "bert-paraphrase-tf",
   workerRole: "BertParaphraseModelLambdaRoleTF",
+  loader: "bert-paraphrase-loader",
+  loaderRole: "BertParaphraseLoaderRole",
   cluster: "paraphrase-redshift-cluster",
   api: "paraphrase-bert-rest-api",
   apiDescription: `API for ${defaultModelName}`,
@@ -67,6 +71,8 @@ export const defaultNamesOf = (model: string): DefaultNames =>
         artifactKey: `${model}/model.tar.gz`,
         worker: `${model}-worker`,
         workerRole: `${model}-worker`,
+        loader: `${model}-loader`,
+        loaderRole: `${model}-loader`,
         cluster: model,
         api: model,
         apiDescription: `API for ${model}`,

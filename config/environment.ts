@@ -1,13 +1,15 @@
 import { describeName, isName, limits, type NameLimit } from "../aws/limits";
-import type { ModelContract } from "../contract/model-contract";
+import { formatsOfOne, type ModelContract } from "../contract/model-contract";
+import { largestBatch, longestCall } from "../contract/worker-time";
 import { apiSection } from "./api";
 import { group, oneOf, type Rule, ruled, show, text, valueAt, yesOrNo } from "./faults";
 import { featuresSection, groupOf } from "./features";
 import { inferenceSection } from "./inference";
 import { keyPairSection, keyPairsFile } from "./key-pairs";
+import { loadingSection } from "./loading";
 import { modelSection } from "./model";
 import { networkSection } from "./network";
-import type { Surroundings } from "./surroundings";
+import { lowercaseWord, type Surroundings } from "./surroundings";
 import { warehouseSection } from "./warehouse";
 
 // Terraform adds `.tflock` to the key for its lock file.
@@ -21,10 +23,11 @@ const snsTopicArn: NameLimit = {
 };
 
 const { groupName } = limits.featureStore;
+const { bucketName } = limits.s3;
 
 /** An environment: its sections, and the rules between them. */
 export const environmentSchema = (around: Surroundings) => {
-  const { name, states, publicKey, prefix } = around;
+  const { name, states, publicKey, prefix, modelBucket, answersBucket } = around;
   return ruled(
     group({
       /** Where in the state bucket this environment's state is. @default inference-<name>/terraform.tfstate */
@@ -49,6 +52,8 @@ export const environmentSchema = (around: Surroundings) => {
       model: modelSection(around),
       /** The request queue, the dead-letter queue and the worker that asks the model. */
       inference: inferenceSection(around).prefault({}),
+      /** The loader, which moves answers into the warehouse. */
+      loading: loadingSection(around).prefault({}),
       /** The Redshift cluster that keeps the predictions. */
       warehouse: warehouseSection(around).prefault({}),
       /** The REST API. */
@@ -71,9 +76,26 @@ export const environmentSchema = (around: Surroundings) => {
         allowed: ({ stateKey }) => `another key than that of environments.${states.get(stateKey)}`,
       },
       {
-        of: ["api.functionName", "inference.functionName"],
-        holds: ({ inference, api }) => inference.functionName !== api.functionName,
-        allowed: "another name than inference.functionName",
+        of: [""],
+        holds: () => !isName(name, lowercaseWord) || isName(answersBucket, bucketName),
+        given: () =>
+          `a bucket for answers ${show(answersBucket)}, the state bucket's name, the environment's and "answers"`,
+        allowed: describeName(bucketName),
+        source: bucketName.source,
+      },
+      {
+        of: [""],
+        holds: () => answersBucket !== modelBucket,
+        given: () => `a bucket for answers ${show(answersBucket)}`,
+        allowed: "another bucket than modelBucket",
+      },
+      {
+        of: ["inference.batchSize", "inference.timeoutSeconds", ...asked.map((field) => `model.${field}`)],
+        holds: ({ model, inference }) => inference.batchSize <= largestBatchOf(model, inference.timeoutSeconds),
+        allowed: ({ model, inference: { timeoutSeconds } }) =>
+          `${largestBatchOf(model, timeoutSeconds)} at most: for more inputs, ${instancesOf(model)} a call, ` +
+          `${model.concurrency} calls at once, ${secondsOf(model)} s each, inference.timeoutSeconds ` +
+          `(${timeoutSeconds}) is too short, and answers would be thrown away`,
       },
       {
         of: ["features.groupName", "model.contract"],
@@ -94,28 +116,18 @@ export const environmentSchema = (around: Surroundings) => {
           source: limits.featureStore.source,
         }),
       ),
-      ...roles.map((role, index): Rule<unknown> => {
-        const nameOf = (role: string, environment: unknown) => {
-          const name = valueAt(environment, role.split("."));
-          return typeof name === "string" ? name.toLowerCase() : role; // without it there is no role
-        };
-        const takenFrom = (environment: unknown) =>
-          roles.slice(0, index).find((earlier) => nameOf(earlier, environment) === nameOf(role, environment));
-        return {
-          of: [role, ...roles],
-          holds: (environment) => takenFrom(environment) === undefined,
-          allowed: (environment) => `another name than ${takenFrom(environment)}, whatever the case`,
-          source: limits.iam.roleName.source,
-        };
-      }),
+      ...distinct(functions, "", limits.lambda.functionName.source),
+      ...distinct(roles, ", whatever the case", limits.iam.roleName.source),
     ],
-  ).transform(({ keyPair, features, ...environment }) => ({
+  ).transform(({ keyPair, features, model, ...environment }) => ({
     name,
     prefix,
     /** The SSM parameter that says where the pipeline is: `/poc-dev/names`. */
     namesParameter: `/${prefix}/names`,
+    answersBucket,
     ...environment,
-    features: features && { ...features, ...groupOf(around, environment.model.contract, features.groupName) },
+    model: { ...model, slowestCallSeconds: model.slowestCallSeconds ?? longestCallOf(model, environment.inference) },
+    features: features && { ...features, ...groupOf(around, model.contract, features.groupName) },
     keyPair: keyPair ?? (publicKey === undefined ? undefined : { name: `${prefix}-key-pair`, publicKey }),
   }));
 };
@@ -125,10 +137,65 @@ interface Grouped {
   readonly model: { readonly contract: ModelContract };
 }
 
+/** How the model is asked. */
+interface Asked {
+  readonly instancesPerCall: number;
+  readonly concurrency: number;
+  readonly slowestCallSeconds?: number;
+  readonly contract: ModelContract;
+}
+
+const asked = ["instancesPerCall", "concurrency", "slowestCallSeconds", "contract"];
+
+const instancesOf = ({ contract, instancesPerCall }: Asked) =>
+  formatsOfOne.includes(contract.request) ? 1 : instancesPerCall;
+
+/** What a call may take in any case, in seconds. */
+const secondsOf = ({ slowestCallSeconds = 1 }: Asked) => slowestCallSeconds;
+
+const largestBatchOf = (model: Asked, timeoutSeconds: number) =>
+  largestBatch({ ...model, instancesPerCall: instancesOf(model) }, secondsOf(model), timeoutSeconds);
+
+/** The longest that a call may take, in tenths of a second. */
+const longestCallOf = (model: Asked, { batchSize, timeoutSeconds }: { batchSize: number; timeoutSeconds: number }) => {
+  const seconds = longestCall({ ...model, instancesPerCall: instancesOf(model) }, batchSize, timeoutSeconds);
+  return Math.min(limits.sagemaker.callSeconds.max, Math.floor(10 * seconds) / 10);
+};
+
+const functions = [
+  "inference.functionName",
+  "loading.functionName",
+  "warehouse.schemaFunctionName",
+  "api.functionName",
+];
+
 const roles = [
   "features.roleName",
   "model.executionRoleName",
   "inference.roleName",
+  "loading.roleName",
+  "loading.scheduleRoleName",
+  "warehouse.copyRoleName",
   "warehouse.unloadRoleName",
+  "warehouse.schemaRoleName",
   "api.roleName",
 ];
+
+/** That no two of these names are the same. A name that is not there is none. */
+function distinct(paths: readonly string[], whateverTheCase: "" | ", whatever the case", source: string) {
+  return paths.map((path, index): Rule<unknown> => {
+    const nameOf = (path: string, environment: unknown) => {
+      const name = valueAt(environment, path.split("."));
+      if (typeof name !== "string") return path;
+      return whateverTheCase ? name.toLowerCase() : name;
+    };
+    const takenFrom = (environment: unknown) =>
+      paths.slice(0, index).find((earlier) => nameOf(earlier, environment) === nameOf(path, environment));
+    return {
+      of: [path, ...paths],
+      holds: (environment) => takenFrom(environment) === undefined,
+      allowed: (environment) => `another name than ${takenFrom(environment)}${whateverTheCase}`,
+      source,
+    };
+  });
+}

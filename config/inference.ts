@@ -11,9 +11,9 @@ const survivedOutage: Range = {
 
 const timeoutSeconds: Range = {
   min: 10,
-  max: 20,
+  max: 120,
   unit: "seconds",
-  source: "the queue hides a message for six timeouts, and what is returned shall wait 60 to 120 seconds",
+  source: "the queue hides a message for six timeouts, and what a dead function had shall come back within 12 minutes",
 };
 
 const { largestBatchWithoutWindow } = limits.eventSourceMapping;

@@ -41,6 +41,11 @@ const askedFields = {
    * inf1.xlarge has NeuronCores, four, each would idle between an answer and the next call
    */
   concurrency: whole(concurrency).prefault(8),
+  /**
+   * How long a call of the endpoint may take, in seconds; it is ended then. A full batch of such calls must fit into
+   * `inference.timeoutSeconds`. @default as long as fits there, 60 at most
+   */
+  slowestCallSeconds: whole(limits.sagemaker.callSeconds).optional(),
 };
 
 /** The model and its endpoint: one that exists, or one that is made. */

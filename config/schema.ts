@@ -5,7 +5,7 @@ import { environmentSchema } from "./environment";
 import { ConfigError, faultsOf, ruled, show, sound, valueAt } from "./faults";
 import { checkKeyPairs, keyPairsFile } from "./key-pairs";
 import { checkReleases, releasesFile } from "./releases";
-import { modelBucketBeside, sharedFields, sharedRules } from "./shared";
+import { answersBucketBeside, modelBucketBeside, sharedFields, sharedRules } from "./shared";
 import { lowercaseWord } from "./surroundings";
 
 type SharedFields = ReturnType<typeof sharedFields>;
@@ -81,6 +81,7 @@ export function readConfig(
           prefix: `${sane("prefix", "poc")}-${isName(name, lowercaseWord) ? name : "environment"}`,
           region: sane("region", undefined),
           modelBucket: bucket,
+          answersBucket: answersBucketBeside(sane("stateBucket", "state"), name),
           takeOver: takesOver,
           names: defaultNamesOf(isNamed ? model : defaultModelName),
           hasFeatures: valueAt(written, ["features"]) !== false,

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { githubProviderArn } from "../aws/deploy-permissions";
-import { describeName, isName, limits, type NameLimit } from "../aws/limits";
+import { describeName, limits, type NameLimit } from "../aws/limits";
 import { group, nameRule, type Rule, refusalsBy, refuse, show, text } from "./faults";
 import { lowercaseWord } from "./surroundings";
 
@@ -27,6 +27,10 @@ const githubRepository: NameLimit = {
 
 /** Where the model artifacts are, unless the settings say it. */
 export const modelBucketBeside = (stateBucket: string) => `${stateBucket}-models`;
+
+/** Where an environment's answers are on their way to the warehouse. */
+export const answersBucketBeside = (stateBucket: string, environment: string) =>
+  `${stateBucket}-${environment}-answers`;
 
 /**
  * What all environments share.
@@ -73,14 +77,6 @@ export const sharedRules: readonly Rule<z.output<ReturnType<typeof sharedFields>
     of: ["defaultEnvironment", "environments"],
     holds: ({ environments, defaultEnvironment: name }) => name === undefined || Object.hasOwn(environments, name),
     allowed: ({ environments }) => Object.keys(environments).join(" or "),
-  },
-  {
-    of: ["modelBucket", "stateBucket"],
-    holds: ({ stateBucket, modelBucket }) =>
-      modelBucket !== undefined || isName(modelBucketBeside(stateBucket), limits.s3.bucketName),
-    given: ({ stateBucket }) => show(modelBucketBeside(stateBucket)),
-    allowed: describeName(limits.s3.bucketName),
-    source: limits.s3.bucketName.source,
   },
   {
     of: ["modelBucket", "stateBucket"],

@@ -20,6 +20,8 @@ export interface Surroundings {
   /** Undefined where the region itself is at fault. */
   readonly region?: string;
   readonly modelBucket: string;
+  /** Where its answers are on their way to the warehouse. */
+  readonly answersBucket: string;
   /** Whether the environment takes over a deployment of the original, and so has what that had where AWS cannot change it. */
   readonly takeOver: boolean;
   /** What its resources are called by default: what `model.name` makes of it. */

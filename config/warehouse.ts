@@ -37,12 +37,14 @@ export const warehouseSection = (around: Surroundings) => {
         .prefault(5439),
       /** Whether destroying the cluster leaves a snapshot of its data. @default true */
       finalSnapshot: yesOrNo().prefault(true),
-      /**
-       * Where the cluster may write predictions to, `s3://bucket/prefix`, for `results --unload`. @default nowhere
-       */
-      unloadS3Uri: text(limits.redshift.unloadS3Uri).optional(),
-      /** The role that it writes there with, where `unloadS3Uri` is set. @default WarehouseUnloadRole */
+      /** The role that the cluster reads staged answers with. @default WarehouseCopyRole */
+      copyRoleName: named("WarehouseCopyRole", limits.iam.roleName),
+      /** The role that the cluster writes large results with. @default WarehouseUnloadRole */
       unloadRoleName: named("WarehouseUnloadRole", limits.iam.roleName),
+      /** The function that makes tables, users and rights at deploy. @default warehouse-schema */
+      schemaFunctionName: named("warehouse-schema", limits.lambda.functionName),
+      /** That function's role. @default WarehouseSchemaRole */
+      schemaRoleName: named("WarehouseSchemaRole", limits.iam.roleName),
     }),
     [
       {

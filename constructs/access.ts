@@ -20,20 +20,16 @@ export interface Access {
   readonly environment: FunctionEnvironment;
   /** Files that the function finds in its archive, by name: for what no environment variable has room for. @default none */
   readonly files?: Readonly<Record<string, string>>;
-  /**
-   * For a service that keeps permissions of its own beside IAM's, as a database does: admits the holder, and returns
-   * what must exist before the holder runs.
-   * @default IAM is all there is
-   */
-  readonly admit?: (holder: Holder) => ITerraformDependable;
+  /** What must exist before the holder runs, as a database's tables and users. @default nothing beside what it names */
+  readonly after?: readonly ITerraformDependable[];
 }
 
-/** Who is given access. */
-export interface Holder {
-  /** Its path in the stack, as part of an id. */
-  readonly id: string;
-  readonly roleName: string;
-}
+/** Leaves its holder the statements of Redshift's Data API that it sent itself: their actions know no resource. */
+export const ofOwnStatements = (actions: string[]): PolicyStatement => ({
+  actions,
+  resources: ["*"],
+  condition: { StringEquals: { "redshift-data:statement-owner-iam-userid": "$${aws:userid}" } },
+});
 
 /** Allows `actions` on the resource with this ARN, and tells its holder `environment`. */
 export function allow(actions: string[], arn: string, environment: FunctionEnvironment = {}): Access {

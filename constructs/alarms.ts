@@ -1,5 +1,6 @@
 import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { Construct } from "constructs";
+import type { Loader } from "./loader";
 import type { Endpoint } from "./model-endpoint";
 import type { PredictionApi } from "./prediction-api";
 import type { QueueWorker } from "./queue-worker";
@@ -9,7 +10,10 @@ export interface AlarmsProps {
   readonly name: string;
   readonly inference: QueueWorker;
   readonly model: Endpoint;
+  readonly loader: Loader;
   readonly api: PredictionApi;
+  /** How often the loader runs, in minutes. */
+  readonly loadingEveryMinutes: number;
   /** How long the queue keeps a request, in seconds. */
   readonly messageRetentionSeconds: number;
   /** ARN of the SNS topic that is told. @default the alarms are only to be seen in CloudWatch */
@@ -25,18 +29,24 @@ interface Alarm {
   readonly dimensions: Record<string, string>;
   /** Rings at this value and above. */
   readonly threshold: number;
-  /** Periods of five minutes, in a row, that it must be reached in. */
+  /** Periods, in a row, that it must be reached in. */
   readonly periods: number;
+  /** @default five minutes */
+  readonly periodSeconds?: number;
+  /** Whether it rings where nothing is measured. @default then nothing happened */
+  readonly ringsWithout?: boolean;
 }
 
 /** Says when requests fail, wait too long, or are given up: all that asks for a person. */
 export class Alarms extends Construct {
   constructor(scope: Construct, id: string, props: AlarmsProps) {
     super(scope, id);
-    const { inference, model, api, topicArn } = props;
+    const { inference, model, loader, api, topicArn } = props;
     // Long before a request would expire, and before the worker sends it anew, at half of its time.
     const aQuarter = Math.floor(props.messageRetentionSeconds / 4);
     const worker = inference.worker.function.functionName;
+    const loads = loader.function.function.functionName;
+    const severalRuns = 60 * Math.max(15, 5 * props.loadingEveryMinutes);
 
     const alarms: Record<string, Alarm> = {
       dead_letters: {
@@ -70,13 +80,52 @@ export class Alarms extends Construct {
         periods: 1,
       },
       worker_fails: {
-        description: "The worker cannot go on: endpoint, feature store or warehouse fails for all. Its log says which.",
+        description: "The worker cannot go on: endpoint, feature store or S3 fails for all. Its log says which.",
         namespace: "AWS/Lambda",
         metric: "Errors",
         statistic: "Sum",
         dimensions: { FunctionName: worker },
         threshold: 1,
         periods: 2,
+      },
+      loader_fails: {
+        description: "Answers do not reach the warehouse: the loader fails. Nothing is lost. Its log says why.",
+        namespace: "AWS/Lambda",
+        metric: "Errors",
+        statistic: "Sum",
+        dimensions: { FunctionName: loads },
+        threshold: 1,
+        periods: 2,
+      },
+      answers_wait: {
+        description: "Answers have waited for several runs of the loader, or it has not run. Nothing is lost.",
+        namespace: "SageMaker/CustomModelMetrics",
+        metric: "StagedAge",
+        statistic: "Maximum",
+        dimensions: { service: loads },
+        threshold: severalRuns,
+        periods: 1,
+        periodSeconds: severalRuns,
+        ringsWithout: true,
+      },
+      answers_set_aside: {
+        description:
+          "The loader set answers aside that the warehouse refuses: rejected/ in the bucket. Its log says why.",
+        namespace: "SageMaker/CustomModelMetrics",
+        metric: "RejectedObjects",
+        statistic: "Sum",
+        dimensions: { service: loads },
+        threshold: 1,
+        periods: 1,
+      },
+      answers_newer: {
+        description: "Answers wait that a newer version of this project wrote. The next upgrade loads them.",
+        namespace: "SageMaker/CustomModelMetrics",
+        metric: "NewerObjects",
+        statistic: "Maximum",
+        dimensions: { service: loads },
+        threshold: 1,
+        periods: 1,
       },
       // SageMaker counts by variant alone, and no alarm can search for one. `worker_fails` and `requests_return` ring in any case.
       ...(model.variantName !== undefined && {
@@ -110,9 +159,9 @@ export class Alarms extends Construct {
         dimensions: alarm.dimensions,
         comparisonOperator: "GreaterThanOrEqualToThreshold",
         threshold: alarm.threshold,
-        period: 300,
+        period: alarm.periodSeconds ?? 300,
         evaluationPeriods: alarm.periods,
-        treatMissingData: "notBreaching", // nothing happened
+        treatMissingData: alarm.ringsWithout ? "breaching" : "notBreaching",
         alarmActions: topicArn === undefined ? undefined : [topicArn],
         okActions: topicArn === undefined ? undefined : [topicArn],
       });

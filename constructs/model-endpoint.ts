@@ -55,13 +55,16 @@ export interface EndpointUse {
   readonly instancesPerCall: number;
   /** Calls that one function keeps in flight at the endpoint. */
   readonly concurrency: number;
+  /** The longest that a call may take, in seconds. */
+  readonly slowestCallSeconds: number;
 }
 
 /** What whoever asks an endpoint is told. */
-export const askedBy = (endpointName: string, { instancesPerCall, concurrency }: EndpointUse) => ({
+export const askedBy = (endpointName: string, { instancesPerCall, concurrency, slowestCallSeconds }: EndpointUse) => ({
   ENDPOINT_NAME: endpointName,
   ENDPOINT_CONCURRENCY: String(concurrency),
   INSTANCES_PER_CALL: String(instancesPerCall),
+  ENDPOINT_CALL_SECONDS: String(slowestCallSeconds),
 });
 
 export interface ModelEndpointProps extends ServedModel, EndpointUse {

@@ -47,8 +47,6 @@ export class NodeFunction extends Construct {
     });
     // Whatever is attached by hand is drift, and taken off again.
     new IamRolePolicyAttachmentsExclusive(this, "no_other_policies", { roleName: role.name, policyArns: [] });
-    const holder = { id: pathInStack(this), roleName };
-    const admissions = uses.flatMap(({ admit }) => admit?.(holder) ?? []);
 
     // A fixed hash keeps the asset's path, and so the Terraform JSON, the same on every machine.
     const code = new TerraformAsset(this, "code", {
@@ -69,7 +67,7 @@ export class NodeFunction extends Construct {
     const archive = new DataArchiveFile(this, "archive", {
       type: "zip",
       sourceDir: code.path,
-      outputPath: `${holder.id}.zip`,
+      outputPath: `${pathInStack(this)}.zip`,
       outputFileMode: "0644", // a file's mode differs between machines and would change the archive's hash
     });
     this.function = new LambdaFunction(this, "function", {
@@ -83,7 +81,7 @@ export class NodeFunction extends Construct {
       memorySize: props.memoryMegabytes,
       timeout: props.timeoutSeconds,
       environment: { variables: Object.assign({}, ...uses.map(({ environment }) => environment)) },
-      dependsOn: [this.log, policy, ...admissions],
+      dependsOn: [this.log, policy, ...uses.flatMap(({ after = [] }) => after)],
     });
   }
 }

@@ -9,6 +9,7 @@ import { CloudwatchLogGroup } from "@cdktf/provider-aws/lib/cloudwatch-log-group
 import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
 import { Fn } from "cdktf";
 import { Construct } from "constructs";
+import { limits } from "../aws/limits";
 import type { Access } from "./access";
 import { NodeFunction } from "./node-function";
 
@@ -21,6 +22,7 @@ export interface PredictionApiProps {
   readonly stageName: string;
   /** `NONE` opens the API to everybody who knows its URL. */
   readonly authorization: "AWS_IAM" | "NONE";
+  /** Reading is let through only as fast as Redshift's Data API takes it, where that is less. */
   readonly throttle: {
     /** Requests a second that are let through over time. */
     readonly ratePerSecond: number;
@@ -31,6 +33,13 @@ export interface PredictionApiProps {
   /** All that the function behind the API may do, and all that it is told. */
   readonly uses: Access[];
 }
+
+const { executeStatementPerSecond, describeStatementPerSecond, getStatementResultPerSecond } = limits.redshiftData;
+
+/** What a GET asks of the Data API: it runs a statement, waits for it, rarely more than three times, and reads the result. */
+const readsPerSecond = Math.floor(
+  Math.min(executeStatementPerSecond, describeStatementPerSecond / 3, getStatementResultPerSecond),
+);
 
 /** The REST API in front: asks for predictions, and answers with stored ones. One function answers every route. */
 export class PredictionApi extends Construct {
@@ -90,11 +99,22 @@ export class PredictionApi extends Construct {
       stageName,
       accessLogSettings: { destinationArn: accessLog.arn, format: JSON.stringify(accessLogFormat) },
     });
-    new ApiGatewayMethodSettings(this, "throttle", {
+    const everyMethod = new ApiGatewayMethodSettings(this, "throttle", {
       restApiId: this.restApi.id,
       stageName: this.stage.stageName,
       methodPath: "*/*",
       settings: { throttlingRateLimit: throttle.ratePerSecond, throttlingBurstLimit: throttle.burst },
+    });
+    // A nested path has ~1 for a slash: https://github.com/hashicorp/terraform-provider-aws/issues/9738
+    new ApiGatewayMethodSettings(this, "read_throttle", {
+      restApiId: this.restApi.id,
+      stageName: this.stage.stageName,
+      methodPath: "~1predict~1{id}/GET",
+      settings: {
+        throttlingRateLimit: Math.min(throttle.ratePerSecond, readsPerSecond),
+        throttlingBurstLimit: Math.min(throttle.burst, readsPerSecond),
+      },
+      dependsOn: [everyMethod], // two changes of one stage at once would be refused
     });
     new LambdaPermission(this, "invoke_permission", {
       functionName: this.function.function.functionName,

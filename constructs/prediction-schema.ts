@@ -1,17 +1,13 @@
+import { canaryTables, createTables, tables } from "../contract/load-tables";
 import type { ModelContract } from "../contract/model-contract";
-import { columnDefinitions, columnNames } from "../contract/prediction-table";
+import { columnNames, createResults } from "../contract/prediction-table";
 import { identifier, textExpression } from "../contract/sql-text";
 
 /**
  * What is made in the warehouse's database at deploy. Each statement may run again at any time, and is valid for
- * Redshift and for PostgreSQL alike but for `PASSWORD DISABLE`, `TRY_CAST` and `NO SCHEMA BINDING`, which PostgreSQL does
- * not know.
+ * Redshift and for PostgreSQL alike but for `PASSWORD DISABLE`, `TRY_CAST`, `NO SCHEMA BINDING`, the keys of tables and
+ * `ASSUMEROLE`, which PostgreSQL does not know.
  */
-
-/** The predictions, one row a request. Redshift enforces no key, so the writer is the one that keeps requests apart. */
-export const createResults = `CREATE TABLE IF NOT EXISTS prediction_results (
-${columnDefinitions}
-)`;
 
 /**
  * Gives the name of the original's results, `prediction_results(id, input_id, output)`, to this project's, and copies
@@ -25,7 +21,7 @@ BEGIN
     WHERE table_schema = 'public' AND table_name = 'prediction_results' AND column_name = 'id'
   ) THEN
     EXECUTE 'ALTER TABLE prediction_results RENAME TO original_prediction_results';
-    EXECUTE '${createResults}';
+    EXECUTE '${createResults(tables.results)}';
     EXECUTE 'INSERT INTO prediction_results
       SELECT ''original-'' || CAST(id AS VARCHAR(16)) || ''-''
           || CAST(ROW_NUMBER() OVER (PARTITION BY id ORDER BY input_id, output) AS VARCHAR(16)),
@@ -39,9 +35,6 @@ $$ LANGUAGE plpgsql`;
 
 /** Runs it: once it has found the original's table, and never again. */
 export const takeOverResults = "CALL take_over_results()";
-
-/** Always empty. Writers lock it and so wait for each other; readers of the results never wait. */
-export const createWriteLock = "CREATE TABLE IF NOT EXISTS prediction_results_lock (writer INT)";
 
 /** What of a contract says how outputs are read. */
 export type AnswerContract = Pick<ModelContract, "request" | "answer" | "outputs">;
@@ -160,19 +153,35 @@ $$ LANGUAGE plpgsql`;
 
 export const makeValues = "CALL make_prediction_values()";
 
-/** Makes the database user of an IAM role where there is none, and grants it just what it needs. */
-export const createGrant = `CREATE OR REPLACE PROCEDURE grant_predictions(user_name VARCHAR(128), may_write BOOLEAN) AS $$
+/** Within what a load ends, in seconds: the database ends its statements before Lambda ends the loader's run. */
+export const loadSeconds = { statement: 240, run: 300 };
+
+const readable = [tables.results, tables.failures, tables.jobs, "prediction_values"].join(", ");
+
+/**
+ * Makes the database user of an IAM role where there is none, and grants it just what it needs. A loader owns what it
+ * locks: the privilege that LOCK wants is documented nowhere (https://docs.aws.amazon.com/redshift/latest/dg/r_LOCK.html).
+ */
+const createAdmitUser = `CREATE OR REPLACE PROCEDURE admit_user(user_name VARCHAR(128), may_load BOOLEAN) AS $$
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM pg_user WHERE usename = user_name) THEN
     EXECUTE 'CREATE USER ' || quote_ident(user_name) || ' WITH PASSWORD DISABLE';
   END IF;
-  EXECUTE 'GRANT SELECT ON prediction_results, prediction_values TO ' || quote_ident(user_name);
-  IF may_write THEN
-    EXECUTE 'GRANT INSERT ON prediction_results TO ' || quote_ident(user_name);
-    EXECUTE 'GRANT UPDATE ON prediction_results_lock TO ' || quote_ident(user_name);
+  EXECUTE 'GRANT USAGE ON SCHEMA public TO ' || quote_ident(user_name);
+  EXECUTE 'GRANT SELECT ON ${readable} TO ' || quote_ident(user_name);
+  IF may_load THEN
+    EXECUTE 'GRANT TEMP ON DATABASE ' || quote_ident(CAST(current_database() AS VARCHAR(128))) || ' TO ' || quote_ident(user_name);
+    EXECUTE 'GRANT INSERT ON ${tables.results}, ${tables.failures} TO ' || quote_ident(user_name);
+    EXECUTE 'GRANT INSERT, UPDATE ON ${tables.jobs} TO ' || quote_ident(user_name);
+${[tables.lock, ...Object.values(canaryTables)]
+  .map((table) => `    EXECUTE 'ALTER TABLE ${table} OWNER TO ' || quote_ident(user_name);`)
+  .join("\n")}
+    EXECUTE 'ALTER USER ' || quote_ident(user_name) || ' SET statement_timeout TO ${1000 * loadSeconds.statement}';
   END IF;
 END;
 $$ LANGUAGE plpgsql`;
+
+const admitUser = (name: string, mayLoad = false) => `CALL admit_user('${name}', ${mayLoad ? "TRUE" : "FALSE"})`;
 
 /** The database user that Redshift signs an IAM role in as (`GetClusterCredentialsWithIAM`). */
 export const databaseUserOf = (roleName: string) => `IAMR:${roleName}`;
@@ -180,6 +189,40 @@ export const databaseUserOf = (roleName: string) => `IAMR:${roleName}`;
 /** The database user that people read predictions as. It has no password: IAM lends its name (`GetClusterCredentials`). */
 export const readerUser = "predictions_reader";
 
-/** Lets a database user read the predictions, and write them too where asked. */
-export const grantPredictions = (databaseUser: string, mayWrite: boolean) =>
-  `CALL grant_predictions('${databaseUser}', ${mayWrite ? "TRUE" : "FALSE"})`;
+export interface SchemaProps {
+  /** What answers are: its outputs are the typed columns of the view `prediction_values`. */
+  readonly contract: AnswerContract;
+  /** Whether the database may hold the original's results. */
+  readonly takeOver: boolean;
+  /** Name of the IAM role of the function that loads. */
+  readonly loaderRoleName: string;
+  /** Names of the IAM roles of functions that read. */
+  readonly readerRoleNames: readonly string[];
+  /** The role of the cluster's that the loader may COPY with, and the one that people may UNLOAD with. */
+  readonly copyRoleArn: string;
+  readonly unloadRoleArn: string;
+}
+
+/** Lets a database user have Redshift act in one of the cluster's roles. */
+const grantRole = (roleArn: string, databaseUser: string, command: "COPY" | "UNLOAD") =>
+  `GRANT ASSUMEROLE ON '${roleArn}' TO ${identifier(databaseUser)} FOR ${command}`;
+
+/** All that is made in the warehouse's database at deploy, in its order. */
+export const schemaStatements = (props: SchemaProps): string[] => {
+  const loader = databaseUserOf(props.loaderRoleName);
+  return [
+    ...(props.takeOver ? [createTakeOver, takeOverResults] : []),
+    ...createTables(tables),
+    ...createTables(canaryTables),
+    createMakeValues(props.contract),
+    makeValues,
+    createAdmitUser,
+    admitUser(loader, true),
+    ...props.readerRoleNames.map((roleName) => admitUser(databaseUserOf(roleName))),
+    admitUser(readerUser),
+    // Until it is taken from all, each user may use each role (https://docs.aws.amazon.com/redshift/latest/dg/r_GRANT-usage-notes.html).
+    "REVOKE ASSUMEROLE ON ALL FROM PUBLIC FOR ALL",
+    grantRole(props.copyRoleArn, loader, "COPY"),
+    grantRole(props.unloadRoleArn, readerUser, "UNLOAD"),
+  ];
+};

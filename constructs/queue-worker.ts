@@ -38,14 +38,12 @@ export class QueueWorker extends Construct {
       messageRetentionSeconds: deadLetterRetentionSeconds,
       sqsManagedSseEnabled: true,
     });
+    const maxReceiveCount = Math.min(1000, deliveriesThrough(props.survivedOutageSeconds, returnDelay)); // SQS knows no more
     this.queue = new SqsQueue(this, "queue", {
       name: queueName,
       messageRetentionSeconds,
       visibilityTimeoutSeconds: 6 * timeoutSeconds, // what AWS advises: room for throttled retries
-      redrivePolicy: JSON.stringify({
-        deadLetterTargetArn: this.deadLetterQueue.arn,
-        maxReceiveCount: Math.min(1000, deliveriesThrough(props.survivedOutageSeconds, returnDelay)), // SQS knows no more
-      }),
+      redrivePolicy: JSON.stringify({ deadLetterTargetArn: this.deadLetterQueue.arn, maxReceiveCount }),
       sqsManagedSseEnabled: true,
     });
     new SqsQueueRedriveAllowPolicy(this, "dead_letter_sources", {
@@ -67,6 +65,7 @@ export class QueueWorker extends Construct {
       this.queue.arn,
       {
         QUEUE_URL: this.queue.url,
+        MAX_RECEIVE_COUNT: String(maxReceiveCount),
         MESSAGE_RETENTION_SECONDS: String(messageRetentionSeconds),
         FIRST_RETURN_DELAY_SECONDS: String(returnDelay.first),
         LONGEST_RETURN_DELAY_SECONDS: String(returnDelay.longest),

@@ -12,24 +12,37 @@ export interface VersionedBucketProps {
   readonly bucket: string;
   /** How long an overwritten or deleted object can be brought back. @default 90 */
   readonly oldVersionsExpireAfterDays?: number;
+  /** Whether Terraform refuses to destroy it, and it refuses to be emptied. @default true */
+  readonly guarded?: boolean;
   /** What may be deleted for good, as `contracts/*`: Terraform deletes an object of its own with all versions. @default nothing */
   readonly deletable?: string;
+  /** Folders whose objects S3 deletes some days after they were written. @default none */
+  readonly shortLived?: Readonly<Record<string, number>>;
 }
 
 /**
- * A private, encrypted S3 bucket, reached by TLS only, that keeps old versions. Terraform refuses to destroy it, and it
- * refuses to be emptied: only S3 itself, in time, deletes an old version. Whoever must do it takes the policy off first.
+ * A private, encrypted S3 bucket, reached by TLS only, that keeps old versions. Where it is guarded, Terraform refuses to
+ * destroy it, and it refuses to be emptied: only S3 itself, in time, deletes an old version. Whoever must do it takes the
+ * policy off first.
  */
 export class VersionedBucket extends Construct {
   readonly bucket: S3Bucket;
 
   constructor(scope: Construct, id: string, props: VersionedBucketProps) {
     super(scope, id);
-    const { oldVersionsExpireAfterDays = 90, deletable } = props;
+    const { oldVersionsExpireAfterDays = 90, guarded = true, deletable, shortLived = {} } = props;
 
-    this.bucket = new S3Bucket(this, "bucket", { bucket: props.bucket, lifecycle: { preventDestroy: true } });
+    this.bucket = new S3Bucket(this, "bucket", {
+      bucket: props.bucket,
+      lifecycle: guarded ? { preventDestroy: true } : undefined,
+    });
     const bucket = this.bucket.id;
     const all = [this.bucket.arn, `${this.bucket.arn}/*`];
+    const denyEmptying = {
+      Sid: "DenyEmptying",
+      Action: ["s3:DeleteObjectVersion", "s3:DeleteBucket"], // deleting an object leaves its versions
+      ...(deletable === undefined ? { Resource: all } : { NotResource: [`${this.bucket.arn}/${deletable}`] }),
+    };
     const versioning = new S3BucketVersioningA(this, "versioning", {
       bucket,
       versioningConfiguration: { status: "Enabled" },
@@ -47,13 +60,7 @@ export class VersionedBucket extends Construct {
     });
     new S3BucketPolicy(this, "policy", {
       bucket,
-      policy: tlsOnlyPolicy("s3", all, [
-        {
-          Sid: "DenyEmptying",
-          Action: ["s3:DeleteObjectVersion", "s3:DeleteBucket"], // deleting an object leaves its versions
-          ...(deletable === undefined ? { Resource: all } : { NotResource: [`${this.bucket.arn}/${deletable}`] }),
-        },
-      ]),
+      policy: tlsOnlyPolicy("s3", all, guarded ? [denyEmptying] : []),
       dependsOn: [privateOnly], // S3 refuses to change both at once
     });
     new S3BucketLifecycleConfiguration(this, "expiry", {
@@ -67,6 +74,12 @@ export class VersionedBucket extends Construct {
           expiration: [{ expiredObjectDeleteMarker: true }], // what a deleted object, as a lock file, leaves at last
           abortIncompleteMultipartUpload: [{ daysAfterInitiation: 7 }],
         },
+        ...Object.entries(shortLived).map(([folder, days]) => ({
+          id: folder.replaceAll("/", ""),
+          status: "Enabled",
+          filter: [{ prefix: folder }],
+          expiration: [{ days }],
+        })),
       ],
       dependsOn: [versioning],
     });

@@ -1,29 +1,19 @@
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
+import { LambdaInvocation } from "@cdktf/provider-aws/lib/lambda-invocation";
 import { RedshiftCluster } from "@cdktf/provider-aws/lib/redshift-cluster";
 import { RedshiftParameterGroup } from "@cdktf/provider-aws/lib/redshift-parameter-group";
 import { RedshiftSubnetGroup } from "@cdktf/provider-aws/lib/redshift-subnet-group";
-import { RedshiftdataStatement } from "@cdktf/provider-aws/lib/redshiftdata-statement";
 import { SecurityGroup } from "@cdktf/provider-aws/lib/security-group";
-import { DataResource, Fn, type ITerraformDependable, TerraformLocal } from "cdktf";
+import { Fn, type ITerraformDependable, TerraformLocal } from "cdktf";
 import { Construct } from "constructs";
-import { type Access, policyDocument, trustPolicy } from "./access";
+import { type Access, ofOwnStatements, type PolicyStatement, policyDocument, trustPolicy } from "./access";
+import type { AnswersBucket } from "./answers-bucket";
 import type { Network } from "./network";
-import {
-  type AnswerContract,
-  createGrant,
-  createMakeValues,
-  createResults,
-  createTakeOver,
-  createWriteLock,
-  databaseUserOf,
-  grantPredictions,
-  makeValues,
-  readerUser,
-  takeOverResults,
-} from "./prediction-schema";
+import { NodeFunction } from "./node-function";
+import { readerUser, type SchemaProps, schemaStatements } from "./prediction-schema";
 
-export interface WarehouseProps {
+export interface WarehouseProps extends Omit<SchemaProps, "copyRoleArn" | "unloadRoleArn"> {
   readonly clusterIdentifier: string;
   readonly subnetGroupName: string;
   readonly nodeType: string;
@@ -40,27 +30,35 @@ export interface WarehouseProps {
    * table of results gives its name and its rows to this project's.
    */
   readonly takeOver: boolean;
-  /** Where the cluster may write predictions to by UNLOAD, `s3://bucket/prefix`. @default nowhere */
-  readonly unloadS3Uri?: string;
-  /** Name of the role that it does so with, where there is one. */
+  /** Where the cluster reads outcomes, and writes large results. */
+  readonly answers: AnswersBucket;
+  /** Names of the roles that it does so with. */
+  readonly copyRoleName: string;
   readonly unloadRoleName: string;
   readonly network: Network;
-  /** What answers are: its outputs are the typed columns of the view `prediction_values`. */
-  readonly contract: AnswerContract;
+  /** Names of the function that makes tables, users and rights at deploy, and of its role. */
+  readonly schemaFunctionName: string;
+  readonly schemaRoleName: string;
+  readonly bundle: string;
+  readonly logRetentionDays: number;
 }
 
-/** The Redshift cluster where predictions are kept, private and encrypted, with its table and its users made at deploy. */
+/** The Redshift cluster where predictions are kept, private and encrypted, with its tables and its users made at deploy. */
 export class Warehouse extends Construct {
   readonly cluster: RedshiftCluster;
   readonly databaseName: string;
   /** The database user that people read predictions as, lent by IAM (`redshift:GetClusterCredentials`). */
   readonly reader = readerUser;
+  /** The roles that the cluster reads outcomes with, and writes large results with. */
+  readonly copyRole: IamRole;
+  readonly unloadRole: IamRole;
   private readonly databaseArn: string;
-  private readonly schema: ITerraformDependable[];
+  private readonly readerArn: string;
+  private readonly schema: ITerraformDependable;
 
   constructor(scope: Construct, id: string, props: WarehouseProps) {
     super(scope, id);
-    const { clusterIdentifier, numberOfNodes, network, databaseName, takeOver, contract } = props;
+    const { clusterIdentifier, numberOfNodes, network, databaseName, answers } = props;
     this.databaseName = databaseName;
 
     const subnetGroup = new RedshiftSubnetGroup(this, "subnet_group", {
@@ -79,8 +77,10 @@ export class Warehouse extends Construct {
       family: "redshift-1.0",
       parameter: [{ name: "require_ssl", value: "true" }],
     });
-    const unloading =
-      props.unloadS3Uri === undefined ? undefined : this.unloading(props.unloadS3Uri, props.unloadRoleName);
+    const copying = this.clusterRole("copy", props.copyRoleName, answers.copy());
+    const unloading = this.clusterRole("unload", props.unloadRoleName, answers.unload());
+    this.copyRole = copying.role;
+    this.unloadRole = unloading.role;
     this.cluster = new RedshiftCluster(this, "cluster", {
       clusterIdentifier,
       clusterType: numberOfNodes === 1 ? "single-node" : "multi-node",
@@ -98,106 +98,112 @@ export class Warehouse extends Construct {
       vpcSecurityGroupIds: [securityGroup.id],
       skipFinalSnapshot: !props.finalSnapshot,
       finalSnapshotIdentifier: props.finalSnapshot ? `${clusterIdentifier}-final` : undefined,
-      iamRoles: unloading && [unloading.arn],
-      defaultIamRoleArn: unloading?.arn,
-      lifecycle: takeOver ? { ignoreChanges: ["database_name"] } : undefined,
+      iamRoles: [this.copyRole.arn, this.unloadRole.arn],
+      lifecycle: props.takeOver ? { ignoreChanges: ["database_name"] } : undefined,
     });
-
-    this.databaseArn = new TerraformLocal(
-      this,
-      "database_arn",
-      `${Fn.replace(this.cluster.arn, ":cluster:", ":dbname:")}/${databaseName}`,
-    ).asString;
-
-    const takenOver = takeOver
-      ? [this.run("take_over_results", takeOverResults, [this.run("create_take_over", createTakeOver)])]
-      : [];
-    const results = this.run("create_results", createResults, takenOver);
-    const createValues = createMakeValues(contract);
-    this.schema = [
-      results,
-      this.run("make_values", makeValues, [results, this.run("create_make_values", createValues)], createValues),
-      this.run("create_write_lock", createWriteLock),
-      this.run("create_grant", createGrant),
-    ];
-    this.run("grant_reader", grantPredictions(this.reader, false), this.schema);
+    this.databaseArn = this.arnOf("database", "dbname", databaseName);
+    this.readerArn = this.arnOf("reader", "dbuser", this.reader);
+    this.schema = this.makeSchema(props, [copying.policy, unloading.policy]);
   }
 
-  /** What the cluster needs to write files of its own there (https://docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-access-permissions.html). */
-  private unloading(s3Uri: string, roleName: string): IamRole {
-    const location = s3Uri.replace(/^s3:\/\//, "").replace(/\/$/, "");
-    const [bucket = "", ...prefix] = location.split("/");
-    const role = new IamRole(this, "unload_role", {
-      name: roleName,
-      assumeRolePolicy: trustPolicy("redshift.amazonaws.com"),
-    });
-    new IamRolePolicy(this, "unload_policy", {
-      name: "unload",
+  /** A role that Redshift takes on, for commands that name it. */
+  private clusterRole(id: string, name: string, statements: PolicyStatement[]) {
+    const assumeRolePolicy = trustPolicy("redshift.amazonaws.com");
+    const role = new IamRole(this, `${id}_role`, { name, assumeRolePolicy });
+    const policy = new IamRolePolicy(this, `${id}_policy`, {
+      name: id,
       role: role.name,
-      policy: policyDocument([
-        { actions: ["s3:GetBucketLocation"], resources: [`arn:aws:s3:::${bucket}`] },
-        {
-          actions: ["s3:ListBucket"],
-          resources: [`arn:aws:s3:::${bucket}`],
-          condition: { StringLike: { "s3:prefix": [prefix, "*"].flat().join("/") } },
-        },
-        { actions: ["s3:GetObject", "s3:PutObject"], resources: [`arn:aws:s3:::${location}/*`] },
-      ]),
+      policy: policyDocument(statements),
     });
-    return role;
+    return { role, policy };
   }
 
-  /** Lets its holder read predictions. */
-  read(): Access {
-    const outcome = ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult"];
-    return this.signIn("redshift-data:ExecuteStatement", outcome, false);
-  }
-
-  /** Lets its holder add predictions, never change or delete one. */
-  write(): Access {
-    return this.signIn("redshift-data:BatchExecuteStatement", ["redshift-data:DescribeStatement"], true);
-  }
-
-  /** The Data API, as a database user of the holder's own (https://docs.aws.amazon.com/redshift/latest/mgmt/data-api-access.html). */
-  private signIn(execute: string, outcome: string[], mayWrite: boolean): Access {
-    const { clusterIdentifier, arn } = this.cluster;
-    return {
-      statements: [
-        { actions: [execute], resources: [arn] },
-        { actions: ["redshift:GetClusterCredentialsWithIAM"], resources: [this.databaseArn] },
-        {
-          // These know no resource; the condition leaves its holder the statements it sent itself.
-          actions: outcome,
-          resources: ["*"],
-          condition: { StringEquals: { "redshift-data:statement-owner-iam-userid": "$${aws:userid}" } },
-        },
-      ],
-      environment: { CLUSTER_ID: clusterIdentifier, DB_NAME: this.databaseName },
-      admit: ({ id, roleName }) =>
-        this.run(`grant_${id}`, grantPredictions(databaseUserOf(roleName), mayWrite), this.schema),
-    };
+  /** The ARN of a database or a user of the cluster. */
+  private arnOf(id: string, kind: "dbname" | "dbuser", name: string): string {
+    const ofKind = Fn.replace(this.cluster.arn, ":cluster:", `:${kind}:`);
+    return new TerraformLocal(this, `${id}_arn`, `${ofKind}/${name}`).asString;
   }
 
   /**
-   * Runs a statement at deploy, as the admin, and again when its text or the cluster is another. AWS lends whoever
-   * deploys the admin's name (`redshift:GetClusterCredentials`); the admin's secret would not do, since nobody knows its
-   * ARN while the deployment that lets AWS keep the password is planned. AWS forgets statements after a day and the
-   * provider would then plan to run them anew, so whatever else changes is ignored.
-   * @param because what it runs again for when it is another
+   * Makes what the database must have, by a function that runs statements as the admin, whose name AWS lends it
+   * (`redshift:GetClusterCredentials`). It is invoked when a statement or the cluster is another. Terraform asks AWS
+   * nothing about an invocation that was, so that anybody can plan it.
    */
-  private run(id: string, sql: string, after: ITerraformDependable[] = [], because = sql): ITerraformDependable {
-    const text = new DataResource(this, `${id}_sql`, { input: { sql: because } });
-    const triggers = [
-      `terraform_data.${text.friendlyUniqueId}`,
-      `aws_redshift_cluster.${this.cluster.friendlyUniqueId}.cluster_namespace_arn`,
-    ];
-    return new RedshiftdataStatement(this, id, {
-      clusterIdentifier: this.cluster.clusterIdentifier,
-      database: this.databaseName,
-      dbUser: this.cluster.masterUsername,
-      sql,
-      dependsOn: after,
-      lifecycle: { ignoreChanges: "all", replaceTriggeredBy: triggers },
+  private makeSchema(props: WarehouseProps, after: ITerraformDependable[]): ITerraformDependable {
+    const { clusterIdentifier, arn, masterUsername } = this.cluster;
+    const admin = this.arnOf("admin", "dbuser", props.adminUsername);
+    const maker = new NodeFunction(this, "schema", {
+      functionName: props.schemaFunctionName,
+      roleName: props.schemaRoleName,
+      bundle: props.bundle,
+      memoryMegabytes: 256,
+      timeoutSeconds: 900, // the longest there is: a takeover copies rows
+      logRetentionDays: props.logRetentionDays,
+      uses: [
+        {
+          statements: [
+            { actions: ["redshift-data:ExecuteStatement"], resources: [arn] },
+            { actions: ["redshift:GetClusterCredentials"], resources: [admin, this.databaseArn] },
+            ofOwnStatements(["redshift-data:DescribeStatement", "redshift-data:CancelStatement"]),
+          ],
+          environment: { CLUSTER_ID: clusterIdentifier, DB_NAME: this.databaseName, ADMIN_USER: masterUsername },
+        },
+      ],
     });
+    const statements = schemaStatements({
+      ...props,
+      copyRoleArn: this.copyRole.arn,
+      unloadRoleArn: this.unloadRole.arn,
+    });
+    return new LambdaInvocation(this, "schema_made", {
+      functionName: maker.function.functionName,
+      input: JSON.stringify({ statements }),
+      triggers: { cluster: this.cluster.clusterNamespaceArn },
+      dependsOn: after,
+    });
+  }
+
+  /** Lets its holder, which the warehouse knows as a reader, read predictions, failures and jobs. */
+  read(): Access {
+    return this.signIn(
+      ["redshift-data:ExecuteStatement"],
+      ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult"],
+    );
+  }
+
+  /**
+   * Lets its holder, which the warehouse knows as the loader, add outcomes, never change or delete one. It may act as
+   * people's reader too, to prove what that one may do.
+   */
+  load(): Access {
+    const { statements, environment, after } = this.signIn(
+      ["redshift-data:BatchExecuteStatement", "redshift-data:ExecuteStatement"],
+      ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult", "redshift-data:CancelStatement"],
+    );
+    const actAsReader = ["redshift:GetClusterCredentials"];
+    return {
+      statements: [...statements, { actions: actAsReader, resources: [this.readerArn, this.databaseArn] }],
+      environment: {
+        ...environment,
+        COPY_ROLE_ARN: this.copyRole.arn,
+        UNLOAD_ROLE_ARN: this.unloadRole.arn,
+        READER: this.reader,
+      },
+      after,
+    };
+  }
+
+  /** The Data API, as a database user of the holder's own (https://docs.aws.amazon.com/redshift/latest/mgmt/data-api-access.html). */
+  private signIn(execute: string[], outcome: string[]): Access {
+    const { clusterIdentifier, arn } = this.cluster;
+    return {
+      statements: [
+        { actions: execute, resources: [arn] },
+        { actions: ["redshift:GetClusterCredentialsWithIAM"], resources: [this.databaseArn] },
+        ofOwnStatements(outcome),
+      ],
+      environment: { CLUSTER_ID: clusterIdentifier, DB_NAME: this.databaseName },
+      after: [this.schema],
+    };
   }
 }

@@ -9,6 +9,9 @@ const whole = (least: number, most?: number) => {
 
 const warehouse = { CLUSTER_ID: text, DB_NAME: text };
 
+/** The bucket that outcomes go through on their way to the warehouse. */
+const answers = { ANSWERS_BUCKET: text };
+
 /** The feature group that a function looks features up in. @default there is none: every request carries its features */
 const featureGroup = { FEATURE_GROUP_NAME: text.optional() };
 
@@ -25,9 +28,13 @@ export const workerEnvironment = z
     MODEL_RELEASE: text.optional(),
     ENDPOINT_CONCURRENCY: whole(1),
     INSTANCES_PER_CALL: whole(1),
-    ...warehouse,
+    /** The longest that a call of the endpoint may take. */
+    ENDPOINT_CALL_SECONDS: z.coerce.number().positive().max(60),
+    ...answers,
     DEAD_LETTER_QUEUE_URL: text,
     QUEUE_URL: text,
+    /** Deliveries after which SQS itself moves a message to the dead letters. */
+    MAX_RECEIVE_COUNT: whole(1, 1_000),
     MESSAGE_RETENTION_SECONDS: whole(60),
     FIRST_RETURN_DELAY_SECONDS: whole(0),
     LONGEST_RETURN_DELAY_SECONDS: whole(0, 900),
@@ -43,8 +50,31 @@ export const workerEnvironment = z
 /** What the API is told by its environment. */
 export const apiEnvironment = z.object({ ...featureGroup, QUEUE_URL: text, ...warehouse });
 
+/** What the loader is told by its environment. */
+export const loaderEnvironment = z.object({
+  ...answers,
+  ...warehouse,
+  /** The role by which the cluster reads what is staged. */
+  COPY_ROLE_ARN: text,
+  /** The role by which the cluster writes large results. */
+  UNLOAD_ROLE_ARN: text,
+  /** The database user that people read as. */
+  READER: text,
+});
+
+/** What the function that makes the tables is told by its environment. */
+export const schemaEnvironment = z.object({
+  ...warehouse,
+  /** The database user that it signs in as. */
+  ADMIN_USER: text,
+});
+
 /** The variables of the functions, each of which a construct sets. */
-export type Variable = keyof z.input<typeof workerEnvironment> | keyof z.input<typeof apiEnvironment>;
+export type Variable =
+  | keyof z.input<typeof workerEnvironment>
+  | keyof z.input<typeof loaderEnvironment>
+  | keyof z.input<typeof schemaEnvironment>
+  | keyof z.input<typeof apiEnvironment>;
 
 /** Variables of a function, for its construct. */
 export type FunctionEnvironment = Readonly<Partial<Record<Variable, string>>>;

@@ -6,6 +6,8 @@ export const namesSchema = z.object({
   queue_url: z.string(),
   dead_letter_queue_url: z.string(),
   worker_function_name: z.string(),
+  loader_function_name: z.string(),
+  answers_bucket: z.string(),
   endpoint_name: z.string(),
   /** The object of S3 that holds the contract with the model. */
   contract_url: z.string(),
@@ -16,6 +18,8 @@ export const namesSchema = z.object({
   redshift_cluster_identifier: z.string(),
   redshift_database_name: z.string(),
   redshift_reader: z.string(),
+  /** The role by which the cluster writes large results to the answers bucket. */
+  redshift_unload_role_arn: z.string(),
 });
 
 export type Names = z.infer<typeof namesSchema>;

@@ -1,8 +1,9 @@
 import * as z from "zod";
+import { type Column, definitionsOf, inUtc, listOf, nothing, textField, timeOf } from "./columns";
 import type { Output } from "./model-contract";
 import { identifier } from "./sql-text";
 
-const predictionSchema = z.object({
+export const predictionSchema = z.object({
   requestId: z.string(),
   inputId: z.string(),
   jobId: z.string().optional(),
@@ -17,16 +18,6 @@ const predictionSchema = z.object({
 
 /** An answered request, as the warehouse keeps it. */
 export type Prediction = Readonly<z.infer<typeof predictionSchema>>;
-
-/** A column of `prediction_results`. */
-interface Column {
-  readonly name: string;
-  /** A time is a TIMESTAMP in UTC. A text is a VARCHAR, which Redshift counts in UTF-8 bytes. */
-  readonly type: "text" | "time";
-  /** The most that a value takes in a statement, in UTF-8 bytes. */
-  readonly maxBytes: number;
-  readonly optional?: boolean;
-}
 
 /** The columns of the table by what they hold of a prediction, in their order. */
 export const predictionColumns = {
@@ -44,30 +35,16 @@ export const predictionColumns = {
 const properties = predictionSchema.keyof().options;
 const columns: readonly Column[] = properties.map((property) => predictionColumns[property]);
 
-const sqlType = ({ type, maxBytes }: Column) => (type === "time" ? "TIMESTAMP" : `VARCHAR(${maxBytes})`);
-
 /** The names of the columns, as an INSERT and a SELECT list them. */
-export const columnNames = columns.map(({ name }) => name).join(", ");
+export const columnNames = listOf(columns);
 
-/** The columns as CREATE TABLE defines them. */
-export const columnDefinitions = columns
-  .map((column) => `  ${column.name} ${sqlType(column)}${column.optional ? "" : " NOT NULL"}`)
-  .join(",\n");
-
-/** A time in UTC, as Redshift and PostgreSQL read it. */
-export const timestamp = (date: Date) => date.toISOString().replace("T", " ").replace("Z", "");
-
-/** A time of the warehouse as the Data API hands it out in {@link timeField}. */
-export const inUtc = (expression: string) => `TO_CHAR(${expression}, 'YYYY-MM-DD HH24:MI:SS.MS')`;
-
-/** The cells of a prediction's row: each with its column, its SQL type and its value. */
-export const cellsOf = (prediction: Prediction) =>
-  properties.map((property) => {
-    const { name, maxBytes }: Column = predictionColumns[property];
-    const value = prediction[property];
-    const text = value instanceof Date ? timestamp(value) : value;
-    return { name, type: sqlType(predictionColumns[property]), maxBytes, value: text };
-  });
+/**
+ * The table. Its keys are what a request is found by: ids that this project makes begin with their time, and a sort key
+ * knows the first 8 bytes of a text (https://docs.aws.amazon.com/redshift/latest/dg/t_Sorting_data.html).
+ */
+export const createResults = (table: string) => `CREATE TABLE IF NOT EXISTS ${table} (
+${definitionsOf(columns)}
+) DISTKEY(request_id) SORTKEY(request_id)`;
 
 /** What an output of the contract is in a row of `prediction_values`; undefined is NULL. */
 export type OutputValue = string | number | undefined;
@@ -79,10 +56,6 @@ const readSchema = predictionSchema.extend({
 /** A prediction as it is read: with the values of the contract's outputs in their order, where it has any. */
 export type ReadPrediction = Readonly<z.infer<typeof readSchema>>;
 
-export const textField = z.object({ stringValue: z.string() }).transform(({ stringValue }) => stringValue);
-const timeOf = (text: string) => new Date(`${text.replace(" ", "T")}Z`);
-export const timeField = textField.transform(timeOf).pipe(z.date());
-export const nothing = z.object({ isNull: z.literal(true) }).transform(() => undefined);
 const doubleField = z.object({ doubleValue: z.number() }).transform(({ doubleValue }) => doubleValue);
 /** A value of an output. */
 export const valueField = z.union([textField, doubleField, nothing]);
@@ -90,7 +63,7 @@ export const valueField = z.union([textField, doubleField, nothing]);
 const readCell = ({ type }: Column, value: OutputValue) =>
   type === "time" && typeof value === "string" ? timeOf(value) : value;
 
-/** A row that {@link selectPredictions} reads. */
+/** A row of {@link predictionExpressions}. */
 export const predictionRow = z
   .array(valueField)
   .transform((row) => ({
@@ -111,23 +84,24 @@ export const roomyOutputBytes = 30_000;
 export const sourceOf = (outputs: readonly Output[]) =>
   outputs.length === 0 ? "prediction_results" : "prediction_values";
 
-/** The query of predictions, with the values of these outputs. */
-export const selectPredictions = (outputs: readonly Output[]): string => {
+/**
+ * What is selected of predictions with the values of these outputs, as {@link predictionRow} reads it.
+ * @param isRoomy whether a row may be larger than one of the Data API
+ */
+export const predictionExpressions = (outputs: readonly Output[], isRoomy: boolean): string[] => {
   const own = columns.map(({ name, type }) => (type === "time" ? inUtc(name) : name));
   const values = outputs.map(({ name, type }) =>
-    type === "text"
+    type === "text" && !isRoomy
       ? `CASE WHEN OCTET_LENGTH(output) <= ${roomyOutputBytes} THEN ${identifier(name)} END`
       : identifier(name),
   );
-  return `SELECT ${[...own, ...values].join(", ")} FROM ${sourceOf(outputs)}`;
+  return [...own, ...values];
 };
 
-/** A column as results show it, in files and in what Redshift unloads. */
+/** A column as results show it. */
 export interface ShownColumn {
   readonly name: string;
   readonly type: "text" | "time" | "number";
-  /** How it stands in the list of a SELECT. */
-  readonly sql: string;
   /** Its value of a prediction. */
   of(prediction: ReadPrediction): OutputValue | Date;
 }
@@ -136,7 +110,7 @@ export interface ShownColumn {
 export const shownColumns = (outputs: readonly Output[]): ShownColumn[] => {
   const own = (property: keyof Prediction, as?: string): ShownColumn => {
     const { name, type } = predictionColumns[property];
-    return { name: as ?? name, type, sql: as ? `${name} AS ${as}` : name, of: (prediction) => prediction[property] };
+    return { name: as ?? name, type, of: (prediction) => prediction[property] };
   };
   return [
     own("inputId", "id"),
@@ -144,7 +118,6 @@ export const shownColumns = (outputs: readonly Output[]): ShownColumn[] => {
     ...outputs.map(({ name, type }, place) => ({
       name,
       type,
-      sql: identifier(name),
       of: ({ values }: ReadPrediction) => values?.[place],
     })),
     own("predictedAt"),

@@ -1,8 +1,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { DescribeStatementCommand, ExecuteStatementCommand, RedshiftDataClient } from "@aws-sdk/client-redshift-data";
-import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { Client, escapeIdentifier } from "pg";
 import { z } from "zod";
 import { type Feature, type ModelContract, modelContractSchema } from "../contract/model-contract";
@@ -15,11 +14,14 @@ import { type LocalFunction, startFunction } from "./lambda";
 import { type FunctionDescription, startLambda } from "./lambda-configuration";
 import { counted, countedModel, gauge, type Metric } from "./metrics";
 import { startParameters } from "./parameters";
+import { type OnTheWay, startPassage } from "./passage";
 import { isPostgresRunning, startPostgres } from "./postgres";
 import { startRedshift } from "./redshift";
-import { startRedshiftData } from "./redshift-data";
+import { type RedshiftDataOptions, startRedshiftData } from "./redshift-data";
+import { startS3 } from "./s3";
 import { type EndpointDescription, startSageMaker } from "./sagemaker";
 import { type Model, startSageMakerRuntime } from "./sagemaker-runtime";
+import { startSchedule } from "./schedule";
 import { type Queue, startSqs } from "./sqs";
 import { readStack, type Stack } from "./terraform";
 
@@ -30,7 +32,14 @@ export interface LocalAwsOptions {
   readonly dataDir: string;
   /** Answers the endpoint's invocations. */
   readonly model: Model;
+  /** What stands in the way of calls, by who calls what. @default nothing */
+  readonly onTheWay?: Readonly<Partial<Record<Way, OnTheWay>>>;
+  /** How the warehouse is, beyond what the stack says. */
+  readonly warehouse?: Pick<RedshiftDataOptions, "isolation" | "copySkips" | "unloadPartRows" | "resultBytes">;
 }
+
+/** A service that the functions call, or S3 as the warehouse calls it in a COPY or an UNLOAD. */
+export type Way = "featureStore" | "sageMaker" | "redshiftData" | "s3" | "sqs" | "warehouseToS3";
 
 /** What a client needs to know of the feature group to write records. */
 export interface FeatureGroup {
@@ -52,8 +61,15 @@ export interface LocalAws {
   readonly clusterId: string;
   readonly databaseName: string;
   readonly endpointName: string;
+  /** The bucket where outcomes wait to be loaded. */
+  readonly answersBucket: string;
+  readonly loaderFunctionName: string;
   /** The API's stage. */
   readonly apiUrl: string;
+  /** The functions by their names, to be invoked or killed. */
+  readonly functions: ReadonlyMap<string, LocalFunction>;
+  /** Runs the loader now, as its schedule does, and gives what it answers. @throws FunctionError */
+  loader(): Promise<unknown>;
   /** Ends every server and process. The data stays in `dataDir` until the next start. */
   stop(): Promise<void>;
 }
@@ -63,7 +79,13 @@ export interface LocalAws {
  * tables, over stand-ins for AWS on loopback.
  * @throws when the stack is not synthesized, or holds what cannot be run here, or another run has `dataDir`
  */
-export async function startAws({ stack: folder, dataDir, model }: LocalAwsOptions): Promise<LocalAws> {
+export async function startAws({
+  stack: folder,
+  dataDir,
+  model,
+  onTheWay = {},
+  warehouse: warehouseOptions,
+}: LocalAwsOptions): Promise<LocalAws> {
   const stack = readStack(folder);
   supplyNames(stack);
   const databaseDir = databaseIn(dataDir);
@@ -88,8 +110,16 @@ export async function startAws({ stack: folder, dataDir, model }: LocalAwsOption
     for (const end of stops.splice(0)) await end();
   };
   try {
+    /** An address, with what stands in the way to it. */
+    const along = async (way: Way, url: string) => {
+      const hindrance = onTheWay[way];
+      return hindrance === undefined ? url : started(await startPassage(url, hindrance)).url;
+    };
+    const s3 = started(await startS3({ buckets: bucketsOf(stack) }));
+    await putObjects(stack, s3.url);
+    const s3Url = await along("warehouseToS3", s3.url);
     const [warehouse, sqs, featureStore, sageMaker, sageMakerRuntime] = await allOrStop([
-      startWarehouse(databaseDir, cluster, stack),
+      startWarehouse(databaseDir, cluster, { ...warehouseOptions, s3Url }),
       startSqs({ queues }),
       startFeatureStore({ groups }),
       startSageMaker(endpoint),
@@ -101,20 +131,30 @@ export async function startAws({ stack: folder, dataDir, model }: LocalAwsOption
       stack.supply({ [`${address}.url`]: url, [`${address}.id`]: url });
     }
 
-    await putObjects(stack, sqs.url);
     const endpoints = {
       AWS_REGION: stack.region,
       AWS_ENDPOINT_URL_SQS: sqs.url,
-      AWS_ENDPOINT_URL_S3: sqs.url, // fauxqs is both
+      AWS_ENDPOINT_URL_S3: s3.url,
       AWS_ENDPOINT_URL_REDSHIFT_DATA: warehouse.url,
       AWS_ENDPOINT_URL_SAGEMAKER_FEATURESTORE_RUNTIME: featureStore.url,
       AWS_ENDPOINT_URL_SAGEMAKER: sageMaker.url,
       AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: sageMakerRuntime.url,
     };
-    const counts = [...functionsOf(stack, endpoints, logDir)].map(([arn, one]) => ({ arn, ...counted(one) }));
+    const hindered = {
+      ...endpoints,
+      AWS_ENDPOINT_URL_SQS: await along("sqs", sqs.url),
+      AWS_ENDPOINT_URL_S3: await along("s3", s3.url),
+      AWS_ENDPOINT_URL_REDSHIFT_DATA: await along("redshiftData", warehouse.url),
+      AWS_ENDPOINT_URL_SAGEMAKER_FEATURESTORE_RUNTIME: await along("featureStore", featureStore.url),
+      AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: await along("sageMaker", sageMakerRuntime.url),
+    };
+    const counts = [...functionsOf(stack, hindered, logDir)].map(([arn, one]) => ({ arn, ...counted(one) }));
     const functions = new Map(counts.map(({ arn, local }) => [arn, local]));
     for (const one of functions.values()) started(one);
+    const byName = new Map([...functions.values()].map((one) => [one.name, one]));
+    await invokeAtDeploy(stack, byName);
     for (const mapping of mappingsOf(stack, functions, sqs.url, sqs.queueUrls)) started(mapping);
+    for (const schedule of schedulesOf(stack, functions)) started(schedule);
     const api = started(await startApiGateway(apiOf(stack, functions)));
     const ages = [queue, deadLetterQueue].map((QueueName) => {
       const metric = "ApproximateAgeOfOldestMessage";
@@ -122,8 +162,9 @@ export async function startAws({ stack: folder, dataDir, model }: LocalAwsOption
       return gauge(name, () => sqs.ageOfOldestMessage(QueueName));
     });
     const metrics = [...counts.flatMap((one) => one.metrics), ...answering.metrics, ...ages];
-    const controlPlane = started(await startControlPlane(stack, { cluster, metrics }));
+    const controlPlane = started(await startControlPlane(stack, { cluster, metrics, functions: byName }));
 
+    const names = namesOf(stack);
     const { accessKeyId, secretAccessKey } = operator.credentials;
     return {
       environment: {
@@ -142,7 +183,11 @@ export async function startAws({ stack: folder, dataDir, model }: LocalAwsOption
       clusterId: cluster.cluster_identifier,
       databaseName: cluster.database_name,
       endpointName: endpoint.endpointName,
+      answersBucket: names.answers_bucket,
+      loaderFunctionName: names.loader_function_name,
       apiUrl: api.url,
+      functions: byName,
+      loader: () => functionOf(byName, names.loader_function_name).invoke({}),
       stop,
     };
   } catch (error) {
@@ -164,6 +209,8 @@ const clusterAttributes = z.object({
   database_name: z.string(),
   node_type: z.string(),
   number_of_nodes: z.number(),
+  master_username: z.string(),
+  iam_roles: z.array(z.string()),
 });
 
 /** What AWS says of the stack's resources: what they are called, in which state they are, what was counted of them. */
@@ -172,9 +219,10 @@ async function startControlPlane(
   about: {
     readonly cluster: z.infer<typeof clusterAttributes>;
     readonly metrics: readonly Metric[];
+    readonly functions: ReadonlyMap<string, LocalFunction>;
   },
 ) {
-  const { cluster, metrics } = about;
+  const { cluster, metrics, functions } = about;
   const alarms = stack.all("aws_cloudwatch_metric_alarm", z.object({ alarm_name: z.string() }));
   const standIns = await allOrStop([
     startParameters(parametersOf(stack)),
@@ -184,7 +232,7 @@ async function startControlPlane(
       nodeType: cluster.node_type,
       numberOfNodes: cluster.number_of_nodes,
     }),
-    startLambda(stack.region, functionDescriptionsOf(stack)),
+    startLambda(stack.region, functionDescriptionsOf(stack, functions)),
     startCloudWatch({ metrics, alarms: alarms.map(({ alarm_name: name }) => name) }),
   ]);
   const [parameters, redshift, lambda, cloudWatch] = standIns;
@@ -330,74 +378,68 @@ function parametersOf(stack: Stack): Record<string, string> {
   return Object.fromEntries(found.map(({ name, insecure_value: value }) => [name, value]));
 }
 
+/** What of the names that commands read has no other place in the stack. */
+function namesOf(stack: Stack) {
+  const schema = z.object({ answers_bucket: z.string(), loader_function_name: z.string() });
+  const { insecure_value: text } = stack.only("aws_ssm_parameter", z.object({ insecure_value: z.string() }));
+  return schema.parse(JSON.parse(text));
+}
+
+/** The stack's buckets, and those of other stacks that it puts objects into. */
+function bucketsOf(stack: Stack): string[] {
+  const bucket = z.object({ bucket: z.string() });
+  const found = [...stack.all("aws_s3_bucket", bucket), ...stack.all("aws_s3_object", bucket)];
+  return [...new Set(found.map(({ bucket }) => bucket))];
+}
+
 /** Puts the stack's objects into S3. */
 async function putObjects(stack: Stack, endpoint: string) {
   const client = new S3Client({ endpoint, ...operator });
   const found = stack.all("aws_s3_object", z.object({ bucket: z.string(), key: z.string(), content: z.string() }));
   for (const { bucket: Bucket, key: Key, content: Body } of found) {
-    await client.send(new CreateBucketCommand({ Bucket }));
     await client.send(new PutObjectCommand({ Bucket, Key, Body }));
   }
   client.destroy();
 }
 
-/** The database with what the stack's statements make in it, and the Data API over it. */
+/** The database, empty but for its administrator, and the Data API over it. */
 async function startWarehouse(
   dataDir: string,
-  {
-    cluster_identifier: clusterIdentifier,
-    database_name: database,
-  }: { cluster_identifier: string; database_name: string },
-  stack: Stack,
+  cluster: z.infer<typeof clusterAttributes>,
+  options: Omit<RedshiftDataOptions, "postgresUrl">,
 ) {
+  const { cluster_identifier: clusterIdentifier, database_name: database, master_username: admin } = cluster;
   const postgres = await startPostgres({ dataDir });
   const client = new Client(postgres.url);
   await client.connect();
   await client.query(`CREATE DATABASE ${escapeIdentifier(database)}`);
+  const { rowCount } = await client.query("SELECT 1 FROM pg_roles WHERE rolname = $1", [admin]);
+  if (rowCount === 0) await client.query(`CREATE USER ${escapeIdentifier(admin)} SUPERUSER`);
   await client.end();
   const postgresUrl = Object.assign(new URL(postgres.url), { pathname: database }).href;
-  const dataApi = await startRedshiftData({ postgresUrl, clusterIdentifier, database });
-  const stop = async () => {
-    await dataApi.stop();
-    await postgres.stop();
+  const roles = cluster.iam_roles;
+  const dataApi = await startRedshiftData({ ...options, postgresUrl, clusterIdentifier, database, roles });
+  return {
+    url: dataApi.url,
+    stop: async () => {
+      await dataApi.stop();
+      await postgres.stop();
+    },
   };
-  try {
-    for (const sql of statementsOf(stack)) await runStatement(dataApi.url, clusterIdentifier, database, sql);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  return { url: dataApi.url, stop };
 }
 
-/** The SQL that is run at deploy, what others depend on first. */
-function statementsOf(stack: Stack): string[] {
-  const statements = stack.all(
-    "aws_redshiftdata_statement",
-    z.object({ sql: z.string(), depends_on: z.array(z.string()).default([]) }),
-  );
-  const ordered = new Set<(typeof statements)[number]>();
-  const visit = (statement: (typeof statements)[number]) => {
-    for (const address of statement.depends_on) {
-      const before = statements.find((other) => other.address === address);
-      if (before && !ordered.has(before)) visit(before);
-    }
-    ordered.add(statement);
-  };
-  for (const statement of statements) visit(statement);
-  return [...ordered].map(({ sql }) => sql);
+/** Invokes the functions that Terraform invokes at deploy. @throws where one fails */
+async function invokeAtDeploy(stack: Stack, functions: ReadonlyMap<string, LocalFunction>) {
+  const found = stack.all("aws_lambda_invocation", z.object({ function_name: z.string(), input: z.string() }));
+  for (const { function_name: name, input } of found) await functionOf(functions, name).invoke(JSON.parse(input));
 }
 
-async function runStatement(endpoint: string, ClusterIdentifier: string, Database: string, Sql: string) {
-  const client = new RedshiftDataClient({ endpoint, ...operator });
-  const { Id, Status } = await client.send(
-    new ExecuteStatementCommand({ ClusterIdentifier, Database, Sql, WaitTimeSeconds: 30 }),
+function schedulesOf(stack: Stack, functions: ReadonlyMap<string, LocalFunction>) {
+  const target = z.object({ arn: z.string() });
+  const found = stack.all("aws_scheduler_schedule", z.object({ schedule_expression: z.string(), target }));
+  return found.map(({ schedule_expression: expression, target: { arn } }) =>
+    startSchedule(expression, functionOf(functions, arn)),
   );
-  if (Status !== "FINISHED") {
-    const { Error: reason } = await client.send(new DescribeStatementCommand({ Id }));
-    throw new Error(`the statement "${Sql}" is ${Status}: ${reason}`);
-  }
-  client.destroy();
 }
 
 const functionAttributes = z.object({
@@ -411,12 +453,13 @@ const functionAttributes = z.object({
 });
 
 /** The stack's functions, as Lambda describes them. */
-const functionDescriptionsOf = (stack: Stack): FunctionDescription[] =>
+const functionDescriptionsOf = (stack: Stack, functions: ReadonlyMap<string, LocalFunction>): FunctionDescription[] =>
   stack.all("aws_lambda_function", functionAttributes).map((one) => ({
     name: one.function_name,
     timeoutSeconds: one.timeout,
     memoryMegabytes: one.memory_size,
     variables: one.environment?.variables ?? {},
+    invoke: (event) => functionOf(functions, one.function_name).invoke(event),
   }));
 
 /** The stack's functions, by ARN. */
@@ -501,9 +544,9 @@ function apiOf(stack: Stack, functions: Map<string, LocalFunction>) {
   return { stageName, routes };
 }
 
-function functionOf(functions: Map<string, LocalFunction>, arn: string): LocalFunction {
-  const found = functions.get(arn);
-  if (!found) throw new Error(`no function ${arn}, only ${[...functions.keys()].join(", ")}`);
+function functionOf(functions: ReadonlyMap<string, LocalFunction>, name: string): LocalFunction {
+  const found = functions.get(name);
+  if (!found) throw new Error(`no function ${name}, only ${[...functions.keys()].join(", ")}`);
   return found;
 }
 

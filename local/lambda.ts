@@ -98,6 +98,7 @@ class Sandbox {
       execArgv: [`--max-old-space-size=${memoryMegabytes}`],
       env: {
         PATH: process.env.PATH,
+        NODE_PATH: resolve("node_modules"), // Lambda's Node.js has AWS's SDK, and a bundle may leave a part of it out
         LAMBDA_TASK_ROOT: dirname(resolve(bundle)),
         AWS_LAMBDA_FUNCTION_NAME: name,
         AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memoryMegabytes),

@@ -11,26 +11,26 @@ export function startPassage(target: string, onTheWay: OnTheWay): Promise<StandI
   return serve((request) => onTheWay(request, (body = request.body) => forwardTo(target, { ...request, body })));
 }
 
-const requestHeaders = ["authorization", "content-type", "x-amz-target", "accept"];
-const answerHeaders = ["content-type", "x-amzn-errortype", "x-amzn-invoked-production-variant"];
+/** What belongs to one connection, or to how a body is sent on it. */
+const ofConnection = new Set(["host", "connection", "keep-alive", "expect", "transfer-encoding", "content-length"]);
 
 async function forwardTo(target: string, { method, url, headers, body }: Request): Promise<Answer> {
-  const kept = requestHeaders.flatMap((name) => {
-    const value = headers[name];
-    return typeof value === "string" ? [[name, value] as const] : [];
-  });
-  const response = await fetch(new URL(url.pathname + url.search, target), {
+  const kept = Object.entries(headers).flatMap(([name, value]): [string, string][] =>
+    typeof value === "string" && !ofConnection.has(name) ? [[name, value]] : [],
+  );
+  const response = await fetch(target + url.pathname + url.search, {
     method,
-    headers: Object.fromEntries(kept),
+    headers: kept,
+    redirect: "manual",
     ...(body.length > 0 && { body: new Uint8Array(body) }),
   });
-  const answered = answerHeaders.flatMap((name) => {
-    const value = response.headers.get(name);
-    return value === null ? [] : [[name, value] as const];
+  const answered: [string, string][] = [];
+  response.headers.forEach((value, name) => {
+    if (!ofConnection.has(name) || (method === "HEAD" && name === "content-length")) answered.push([name, value]);
   });
   return {
     status: response.status,
     headers: Object.fromEntries(answered),
-    body: Buffer.from(await response.arrayBuffer()),
+    ...(method !== "HEAD" && { body: Buffer.from(await response.arrayBuffer()) }),
   };
 }

@@ -1,14 +1,9 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Environment, loadConfig, type Settings } from "../config";
-import { type LocalAws, mustBeFree, startAws } from "./aws";
-import type { Model } from "./sagemaker-runtime";
+import { type LocalAws, type LocalAwsOptions, mustBeFree, startAws } from "./aws";
 
-export interface PipelineOptions {
-  /** Folder for all that it keeps: the stack, the warehouse's data, the logs. What an earlier run left is removed. */
-  readonly dataDir: string;
-  /** Answers the endpoint's invocations. */
-  readonly model: Model;
+export interface PipelineOptions extends Omit<LocalAwsOptions, "stack"> {
   /** Settings in the place of those of config.ts, with another contract say. @default config.ts's */
   readonly settings?: Settings;
   /** Which of their environments it is. @default their `defaultEnvironment`, or else the first of them */
@@ -37,10 +32,11 @@ export function configurationOf({ settings, environment }: Pick<PipelineOptions,
  * Runs the pipeline of an environment on this machine, by the functions' bundles in dist/ as they are deployed.
  * @throws when the settings are wrong, there are no bundles, or another run has `dataDir`
  */
-export async function startPipeline({ dataDir, model, stack, ...which }: PipelineOptions): Promise<LocalPipeline> {
-  const read = configurationOf(which);
+export async function startPipeline(options: PipelineOptions): Promise<LocalPipeline> {
+  const { settings, environment, dataDir, stack, ...rest } = options;
+  const read = configurationOf({ settings, environment });
   await mustBeFree(dataDir);
-  const aws = await startAws({ stack: stack ?? (await synthesize(read, dataDir)), dataDir, model });
+  const aws = await startAws({ ...rest, dataDir, stack: stack ?? (await synthesize(read, dataDir)) });
   return Object.assign(aws, { configuration: read.configuration });
 }
 

@@ -1,8 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { escapeIdentifier, Pool, type PoolClient, type QueryArrayConfig, type QueryArrayResult } from "pg";
 import { z } from "zod";
-import { redshiftFunctions } from "./redshift-functions";
-import { type BoundStatement, bindParameters, toPostgres } from "./redshift-sql";
+import { ClusterRole } from "./cluster-role";
+import { copyOf, LoadError, runCopy } from "./redshift-copy";
+import { redshiftCatalog, redshiftFunctions } from "./redshift-functions";
+import { type BoundStatement, bindParameters, sortKeyIndex, toPostgres } from "./redshift-sql";
+import { runUnload, unloadOf } from "./redshift-unload";
 import { AwsError, accessKeyOf, json, parseBody, type Request, type StandIn, serve } from "./stand-in";
 
 export interface RedshiftDataOptions {
@@ -14,7 +17,20 @@ export interface RedshiftDataOptions {
   readonly database?: string;
   /** How transactions see each other: Redshift's SNAPSHOT, or its SERIALIZABLE. @default "repeatable read" */
   readonly isolation?: "repeatable read" | "serializable";
+  /** Where COPY reads and UNLOAD writes. @default there is no S3, and neither is known */
+  readonly s3Url?: string;
+  /** The ARNs of the roles that the cluster has. @default it has any role that is named */
+  readonly roles?: readonly string[];
+  /** A fault: COPY does not find an object, by its address and its place in the manifest. @default it finds all */
+  readonly copySkips?: (url: string, place: number) => boolean;
+  /** The most rows of an object that UNLOAD writes. @default 100,000 */
+  readonly unloadPartRows?: number;
+  /** The most bytes of a statement's result. @default 500 MB, as AWS has it */
+  readonly resultBytes?: number;
 }
+
+/** Beyond a result's limit (https://docs.aws.amazon.com/redshift/latest/mgmt/data-api.html), which AWS counts after gzip. */
+const resultBytes = 500 * 1024 * 1024;
 
 const limits = {
   statementBytes: 102_400,
@@ -108,6 +124,8 @@ interface Execution {
   status: Status;
   error?: string;
   pid?: number;
+  /** Stops what is done outside of the database. */
+  readonly stopped: AbortController;
   cancelling?: Promise<unknown>;
   done: Promise<void>;
 }
@@ -137,7 +155,9 @@ class RedshiftData {
 
   /** Makes the functions of Redshift's in the database. The lock keeps apart who does so at once. */
   async prepare() {
-    const sql = ["BEGIN", "SELECT pg_advisory_xact_lock(1)", ...redshiftFunctions, "COMMIT"].join(";\n");
+    const sql = ["BEGIN", "SELECT pg_advisory_xact_lock(1)", ...redshiftFunctions, ...redshiftCatalog, "COMMIT"].join(
+      ";\n",
+    );
     await this.admin.query({ text: sql });
   }
 
@@ -190,8 +210,10 @@ class RedshiftData {
       const bytes = Buffer.byteLength(sql);
       if (bytes > limits.statementBytes)
         throw invalid(`Cannot process query string larger than 100kB, got ${bytes} bytes`);
-      if (/^\s*UNLOAD\b/i.test(sql))
-        throw invalid("UNLOAD is not known on this desk, where there is no S3 to write to");
+      const [, command] = /^\s*(COPY|UNLOAD)\b/i.exec(sql) ?? [];
+      if (command === undefined) continue;
+      if (this.options.s3Url === undefined) throw invalid(`${command} is not known on this desk, where there is no S3`);
+      if (!copyOf(sql) && !unloadOf(sql)) throw invalid(`this form of ${command} is not known on this desk: ${sql}`);
     }
     const parameters = new Map((input.Parameters ?? []).map(({ name, value }) => [name, value]));
     const bound = bindParameters(sqls, parameters);
@@ -245,6 +267,7 @@ class RedshiftData {
       createdAt: now,
       updatedAt: now,
       status: "SUBMITTED",
+      stopped: new AbortController(),
       done: Promise.resolve(),
     };
     this.executions.set(execution.id, execution);
@@ -256,16 +279,16 @@ class RedshiftData {
     let client: PoolClient | undefined;
     try {
       client = await this.pool.connect();
-      await this.signIn(client, execution.user);
+      const timeout = await this.signIn(client, execution.user);
       const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
       if (isActive(execution)) {
         execution.pid = rows[0]?.pid;
         move(execution, "STARTED");
-        await runSteps(client, execution);
+        await this.runSteps(client, execution, timeout);
         move(execution, "FINISHED");
       }
       await execution.cancelling; // or it would reach the connection's next statement
-      await client.query("RESET SESSION AUTHORIZATION");
+      await client.query("RESET SESSION AUTHORIZATION; RESET statement_timeout; DISCARD TEMP"); // the session is over
       client.release();
     } catch (error) {
       if (isActive(execution)) {
@@ -276,14 +299,22 @@ class RedshiftData {
     }
   }
 
-  /** Becomes a database user for as long as the connection is held; Redshift makes the user at its first sign-in. */
-  private async signIn(client: PoolClient, user: string | undefined) {
-    if (user === undefined) return;
+  /**
+   * Becomes a database user for as long as the connection is held; Redshift makes the user at its first sign-in.
+   * @returns the user's `statement_timeout` in milliseconds; 0 where it has none
+   */
+  private async signIn(client: PoolClient, user: string | undefined): Promise<number> {
+    if (user === undefined) return 0;
     const name = escapeIdentifier(user);
     const known = this.signIns.get(user) ?? this.makeUser(user);
     this.signIns.set(user, known);
     await known;
-    await client.query(`SET SESSION AUTHORIZATION ${name}`);
+    const timeouts = `SELECT split_part(setting, '=', 2) AS timeout FROM pg_db_role_setting, unnest(setconfig) AS setting
+WHERE setrole = $1::regrole AND setting LIKE 'statement_timeout=%'`;
+    const { rows } = await client.query<{ timeout: string }>(timeouts, [name]);
+    const timeout = Number(rows[0]?.timeout ?? 0); // PostgreSQL sets it at a real sign-in alone
+    await client.query(`SET SESSION AUTHORIZATION ${name}; SET statement_timeout = ${timeout}`);
+    return timeout;
   }
 
   private async makeUser(user: string) {
@@ -337,6 +368,7 @@ class RedshiftData {
   private async abort(execution: Execution) {
     const { pid } = execution;
     if (pid === undefined) return move(execution, "ABORTED");
+    execution.stopped.abort(new Error("canceling statement due to user request"));
     execution.cancelling = this.admin.query("SELECT pg_cancel_backend($1)", [pid]);
     await execution.cancelling;
     await execution.done;
@@ -351,25 +383,71 @@ class RedshiftData {
     }
     return { execution, step };
   }
-}
 
-async function runSteps(client: PoolClient, { steps, isBatch }: Execution) {
-  if (isBatch) await client.query("BEGIN");
-  for (const step of steps) {
-    step.status = "STARTED";
-    try {
-      await runStep(client, step);
-    } catch (error) {
-      step.error = redshiftError(error);
-      step.status = "FAILED";
-      for (const skipped of steps) if (skipped.status === "SUBMITTED") skipped.status = "ABORTED";
-      throw error;
+  private async runSteps(client: PoolClient, execution: Execution, timeout: number) {
+    const { steps, isBatch } = execution;
+    const isTransaction = isBatch || steps.some(({ text }) => copyOf(text) ?? unloadOf(text));
+    // PostgreSQL has no statistics of rows that are new, and would join them row by row; Redshift joins by hash.
+    if (isTransaction) await client.query("BEGIN; SET LOCAL enable_nestloop = off");
+    for (const step of steps) {
+      step.status = "STARTED";
+      try {
+        execution.stopped.signal.throwIfAborted();
+        await this.runStep(client, step, execution, timeout);
+      } catch (error) {
+        if (error instanceof LoadError) await this.keepLoadError(error, execution);
+        step.error = redshiftError(error);
+        step.status = "FAILED";
+        for (const skipped of steps) if (skipped.status === "SUBMITTED") skipped.status = "ABORTED";
+        throw error;
+      }
     }
+    if (isTransaction) await client.query("COMMIT");
   }
-  if (isBatch) await client.query("COMMIT");
+
+  private async runStep(client: PoolClient, step: Step, execution: Execution, timeout: number) {
+    const copy = copyOf(step.text);
+    const unload = unloadOf(step.text);
+    if (copy) {
+      const s3 = await this.clusterRole("COPY", copy.roleArn, execution, timeout);
+      step.rowCount = await runCopy(client, copy, s3, this.options.copySkips);
+    } else if (unload) {
+      const s3 = await this.clusterRole("UNLOAD", unload.roleArn, execution, timeout);
+      const select = toPostgres(unload.select);
+      step.rowCount = await runUnload(client, { ...unload, select }, s3, this.options.unloadPartRows);
+    } else {
+      await runStatement(client, step, this.options.resultBytes ?? resultBytes);
+    }
+    step.status = "FINISHED";
+  }
+
+  /** S3 by a role of the cluster's that the user may take on. @throws where it may not */
+  private async clusterRole(
+    command: "COPY" | "UNLOAD",
+    roleArn: string,
+    { user, stopped }: Execution,
+    timeout: number,
+  ) {
+    const { roles, s3Url = "" } = this.options;
+    if (roles !== undefined && !roles.includes(roleArn))
+      throw new Error(`The requested role ${roleArn} is not associated to cluster`);
+    const allowed = `SELECT 1 FROM pg_roles WHERE rolname = COALESCE($1, CURRENT_USER) AND (rolsuper OR EXISTS (
+SELECT 1 FROM stand_in.assume_role WHERE role IN ($2, 'ALL') AND command IN ($3, 'ALL') AND (member = 0 OR member = pg_roles.oid)))`;
+    const { rowCount } = await this.admin.query(allowed, [user, roleArn, command]);
+    if (rowCount === 0) throw new Error(`permission denied: no ASSUMEROLE on ${roleArn} FOR ${command}`);
+    const signals = timeout === 0 ? [] : [AbortSignal.timeout(timeout)];
+    return new ClusterRole(s3Url, roleArn, AbortSignal.any([stopped.signal, ...signals]));
+  }
+
+  /** Says why a load failed where its user finds it, which stays though the load is undone. */
+  private async keepLoadError({ table, fileName, detail }: LoadError, { user, createdAt }: Execution) {
+    const sql = `INSERT INTO stand_in.load_errors (usename, table_name, file_name, error_message, start_time)
+VALUES (COALESCE($1, CURRENT_USER), $2, left($3, 256), left($4, 512), to_timestamp($5) AT TIME ZONE 'UTC')`;
+    await this.admin.query(sql, [user, table, fileName, detail, createdAt / 1000]);
+  }
 }
 
-async function runStep(client: PoolClient, step: Step) {
+async function runStatement(client: PoolClient, step: Step, mostBytes: number) {
   const query: QueryArrayConfig & { queryMode: "extended" } = {
     text: step.sql,
     values: step.values,
@@ -379,12 +457,17 @@ async function runStep(client: PoolClient, step: Step) {
   };
   const { fields, rows, rowCount }: QueryArrayResult<(string | null)[]> = await client.query(query);
   const columns = fields.map(({ name, dataTypeID }) => ({ name, type: dataTypeID }));
-  if (columns.length > 0) step.result = { columns, rows };
+  let bytes = 0;
   for (const row of rows) {
-    if (bytesOf(row) > limits.rowBytes) throw new Error(`a row of the result is larger than ${limits.rowBytes} bytes`);
+    const size = bytesOf(row);
+    if (size > limits.rowBytes) throw new Error(`a row of the result is larger than ${limits.rowBytes} bytes`);
+    bytes += size;
   }
+  if (bytes > mostBytes) throw new Error(`the result is larger than ${mostBytes} bytes, the most of a result`);
+  if (columns.length > 0) step.result = { columns, rows };
+  const index = sortKeyIndex(step.text);
+  if (index !== undefined) await client.query(index);
   step.rowCount = rowCount ?? 0;
-  step.status = "FINISHED";
 }
 
 /** The database user that Redshift signs an IAM role in as. The operator is the administrator. */

@@ -66,3 +66,27 @@ BEGIN
 END
 $$ LANGUAGE plpgsql IMMUTABLE`,
 ];
+
+/**
+ * What of Redshift's own tables this project reads, and what the stand-in keeps for itself: who may take on which role of
+ * the cluster's. Until it is revoked, everybody may
+ * (https://docs.aws.amazon.com/redshift/latest/dg/r_GRANT-usage-notes.html#r_GRANT-usage-notes-assumerole). A user sees
+ * the errors of its own loads (https://docs.aws.amazon.com/redshift/latest/dg/SYS_LOAD_ERROR_DETAIL.html). The statements
+ * may run again.
+ */
+export const redshiftCatalog: readonly string[] = [
+  `DO $$ BEGIN
+IF to_regnamespace('stand_in') IS NULL THEN
+  CREATE SCHEMA stand_in;
+  CREATE TABLE stand_in.assume_role (role TEXT, member REGROLE, command TEXT, PRIMARY KEY (role, member, command));
+  INSERT INTO stand_in.assume_role VALUES ('ALL', 0, 'ALL');
+  CREATE TABLE stand_in.load_errors (
+    usename NAME, table_name CHAR(130), file_name CHAR(256), error_message CHAR(512), start_time TIMESTAMP
+  );
+  CREATE VIEW public.sys_load_error_detail AS SELECT table_name, file_name, error_message, start_time
+  FROM stand_in.load_errors
+  WHERE usename = CURRENT_USER OR EXISTS (SELECT 1 FROM pg_roles WHERE rolname = CURRENT_USER AND rolsuper);
+  GRANT SELECT ON public.sys_load_error_detail TO PUBLIC;
+END IF;
+END $$`,
+];

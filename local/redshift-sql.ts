@@ -5,13 +5,31 @@ export function toPostgres(sql: string): string {
   const statement = sql
     .replaceAll(" WITH PASSWORD DISABLE", "")
     .replaceAll("WITH NO SCHEMA BINDING", "")
+    .replaceAll(/\)(?: DISTKEY\(\w+\)| DISTSTYLE ALL)? SORTKEY\(\w+\)/g, ")")
     .replaceAll(/\bTRY_CAST\(((?:(?!\bTRY_CAST\b).)+?) AS DOUBLE PRECISION\)/gs, "try_cast_double($1)");
-  if (!/^\s*CREATE\s+TABLE\b/i.test(statement)) return statement;
+  const [, role, member, command] = grantAssumeRole.exec(statement) ?? [];
+  if (role !== undefined && member !== undefined)
+    return `INSERT INTO stand_in.assume_role VALUES ('${role}', '${member}', '${command}') ON CONFLICT DO NOTHING`;
+  if (statement.trim() === "REVOKE ASSUMEROLE ON ALL FROM PUBLIC FOR ALL")
+    return "DELETE FROM stand_in.assume_role WHERE member = 0::OID";
+  if (!/^\s*CREATE\s+(TEMP\s+)?TABLE\b/i.test(statement)) return statement;
   // A VARCHAR's length is in bytes at Redshift, in characters at PostgreSQL.
   return statement.replace(
     /("?)\b(\w+)\1\s+VARCHAR\s*\((\d+)\)/gi,
     (column, quote, name, bytes) => `${column} CHECK (octet_length(${quote}${name}${quote}) <= ${bytes})`,
   );
+}
+
+const grantAssumeRole = /^\s*GRANT ASSUMEROLE ON '([^']+)' TO ("[^"']+"|\w+) FOR (COPY|UNLOAD)\s*$/;
+
+/**
+ * PostgreSQL's index that stands for a table's sort key. There is none for another column, by which Redshift reads all
+ * rows, and none for a temporary table.
+ * @returns undefined where the statement makes no such table
+ */
+export function sortKeyIndex(sql: string): string | undefined {
+  const [, table, column] = /^\s*CREATE TABLE (?:IF NOT EXISTS )?(\w+) \(.*\).* SORTKEY\((\w+)\)\s*$/s.exec(sql) ?? [];
+  return table && column && `CREATE INDEX IF NOT EXISTS ${table}_sort_key ON ${table} (${column})`;
 }
 
 export interface BoundStatement {

@@ -77,14 +77,14 @@ const valuesOf = (record: unknown, features: readonly Feature[]): FeatureValues 
     ...named("has a value of another type as", (value) => value === undefined),
   ];
   if (faults.length > 0) {
-    return new Failure("missing_feature", `the input's record ${faults.join(" and ")}`, "final");
+    return new Failure("missing_feature", `the input's record ${faults.join(" and ")}`, "never");
   }
   return values.map((value) => value ?? null);
 };
 
 const namesShown = 10;
 
-const failed = (reason: string, kind: "own" | "shared") => new Failure("feature_store_failed", reason, kind);
+const failed = (reason: string, retry: "alone" | "later") => new Failure("feature_store_failed", reason, retry);
 
 /** The feature group that holds the inputs' features. */
 export class FeatureStore {
@@ -108,8 +108,8 @@ export class FeatureStore {
 
     const resultOf = (key: string | undefined) =>
       key === undefined
-        ? new Failure("malformed", `the feature group's identifiers are ${type}, which this input's id is not`, "final")
-        : (found.get(key) ?? new Failure("unknown_input", "the feature group has no such input", "final"));
+        ? new Failure("malformed", `the feature group's identifiers are ${type}, which this input's id is not`, "never")
+        : (found.get(key) ?? new Failure("unknown_input", "the feature group has no such input", "never"));
     return new Map([...keys].map(([id, key]) => [id, resultOf(key)]));
   }
 
@@ -137,13 +137,13 @@ export class FeatureStore {
         if (Records === undefined) throw new Error("its answer names no records");
         for (const { RecordIdentifierValueAsString: id = "", Record } of Records) keep(id, valuesOf(Record, features));
         for (const { RecordIdentifierValueAsString: id = "", ErrorCode } of Errors ?? []) {
-          keep(id, failed(`the feature store failed for this input: ${ErrorCode}`, "own"));
+          keep(id, failed(`the feature store failed for this input: ${ErrorCode}`, "alone"));
         }
         left = (UnprocessedIdentifiers ?? []).flatMap((group) => group.RecordIdentifiersValueAsString ?? []);
       }
-      for (const id of left) keep(id, failed("the feature store left this input unprocessed", "shared"));
+      for (const id of left) keep(id, failed("the feature store left this input unprocessed", "later"));
     } catch (error) {
-      for (const id of left) keep(id, failed(`the feature store failed: ${reasonOf(error)}`, "shared"));
+      for (const id of left) keep(id, failed(`the feature store failed: ${reasonOf(error)}`, "later"));
     }
   }
 

@@ -28,7 +28,7 @@ export class EndpointConfiguration {
       return name;
     } catch (error) {
       const reason = `the endpoint's configuration could not be looked up: ${reasonOf(error)}`;
-      return new Failure("endpoint_failed", reason, "shared");
+      return new Failure("endpoint_failed", reason, "later");
     }
   }
 }

@@ -1,12 +1,12 @@
 import { InvokeEndpointCommand, ModelError, SageMakerRuntimeClient } from "@aws-sdk/client-sagemaker-runtime";
 import * as z from "zod";
+import { bytesOf } from "../contract/bytes";
 import type { FeatureValues } from "../contract/feature-values";
 import type { ModelContract } from "../contract/model-contract";
 import { callBytes, type ModelAnswer, type WireFormat, wireFormatOf } from "../contract/wire-format";
 import { clientSettings, reasonOf, type Until } from "./clients";
 import { Failure } from "./failures";
 import { limiter, runsOf } from "./flow";
-import { bytesOf } from "./results";
 
 export interface ModelEndpointProps {
   readonly endpointName: string;
@@ -17,6 +17,8 @@ export interface ModelEndpointProps {
   readonly instancesPerCall: number;
   /** Calls in flight at the endpoint at once; further ones wait. */
   readonly concurrency: number;
+  /** The longest that a call may take, in seconds. */
+  readonly callSeconds: number;
 }
 
 export interface Question {
@@ -45,7 +47,7 @@ export interface AskingTime {
 /** Of a model's statuses, those that speak of the caller or the moment rather than of the input. */
 const notTheInput = new Set([401, 403, 404, 405, 408, 415, 429, 503]);
 
-const failed = (reason: string, kind: "own" | "shared") => new Failure("endpoint_failed", reason, kind);
+const failed = (reason: string, retry: "alone" | "later") => new Failure("endpoint_failed", reason, retry);
 
 const statusSchema = z.object({ $metadata: z.object({ httpStatusCode: z.number() }) });
 
@@ -53,15 +55,15 @@ const statusSchema = z.object({ $metadata: z.object({ httpStatusCode: z.number()
 const failureOf = (error: unknown, single: boolean, cut: boolean): Failure => {
   if (error instanceof ModelError) {
     const { OriginalStatusCode: status = 500 } = error;
-    if (notTheInput.has(status)) return failed(`the model failed (${status})`, "shared");
-    if (status >= 500 || status < 400) return failed(`the model failed (${status})`, single ? "own" : "shared");
+    if (notTheInput.has(status)) return failed(`the model failed (${status})`, "later");
+    if (status >= 500 || status < 400) return failed(`the model failed (${status})`, single ? "alone" : "later");
     const code = status === 413 ? "too_large" : "refused_by_model";
-    return new Failure(code, `the model refused the input (${status})`, "final");
+    return new Failure(code, `the model refused the input (${status})`, "never");
   }
   if (statusSchema.safeParse(error).data?.$metadata.httpStatusCode === 413) {
-    return new Failure("too_large", "the input is larger than a call to the endpoint may be", "final");
+    return new Failure("too_large", "the input is larger than a call to the endpoint may be", "never");
   }
-  return failed(cut ? "the endpoint did not answer in time" : `the endpoint failed: ${reasonOf(error)}`, "shared");
+  return failed(cut ? "the endpoint did not answer in time" : `the endpoint failed: ${reasonOf(error)}`, "later");
 };
 
 const responseSchema = z.object({
@@ -73,7 +75,7 @@ const responseSchema = z.object({
   InvokedProductionVariant: z.string().min(1),
 });
 
-const unexpected = (reason: string, kind: "own" | "shared") => new Failure("unexpected_answer", reason, kind);
+const unexpected = (reason: string, retry: "alone" | "later") => new Failure("unexpected_answer", reason, retry);
 
 /** A question on its way, with its place among all and its part of a call. */
 interface Asked {
@@ -88,7 +90,7 @@ export class ModelEndpoint {
 
   constructor(
     private readonly props: ModelEndpointProps,
-    private readonly client = new SageMakerRuntimeClient(clientSettings({ requestTimeout: 10_000 })),
+    private readonly client = new SageMakerRuntimeClient(clientSettings({ requestTimeout: props.callSeconds * 1_000 })),
   ) {
     this.inFlight = limiter(props.concurrency);
     this.format = wireFormatOf(props.contract);
@@ -102,7 +104,7 @@ export class ModelEndpoint {
     const answers = new Array<Answer | Failure>(questions.length);
     const askAll = async (call: readonly Asked[]): Promise<void> => {
       const found = await this.inFlight(() => this.call(call, time));
-      if (found instanceof Failure && found.kind === "final" && call.length > 1) {
+      if (found instanceof Failure && found.retry === "never" && call.length > 1) {
         const half = Math.ceil(call.length / 2);
         await Promise.all([askAll(call.slice(0, half)), askAll(call.slice(half))]);
         return;
@@ -134,7 +136,7 @@ export class ModelEndpoint {
     call: readonly Asked[],
     { beginning, asking }: AskingTime,
   ): Promise<Failure | (Answer | Failure)[]> {
-    if (beginning?.signal.aborted) return new Failure("out_of_time", "there was no time left to ask", "shared");
+    if (beginning?.signal.aborted) return new Failure("out_of_time", "there was no time left to ask", "later");
     const { contentType, accept } = this.format;
     const command = new InvokeEndpointCommand({
       EndpointName: this.props.endpointName,
@@ -155,14 +157,14 @@ export class ModelEndpoint {
   /** What a response says to each of so many questions. */
   private answersOf(response: unknown, count: number, latency: number): Failure | (Answer | Failure)[] {
     const { data } = responseSchema.safeParse(response);
-    if (data === undefined) return unexpected("the endpoint's answer names no variant", "shared");
+    if (data === undefined) return unexpected("the endpoint's answer names no variant", "later");
     const { Body, InvokedProductionVariant: variant } = data;
     const answers = this.format.answersOf(Body, count);
-    if ("unexpected" in answers) return unexpected(answers.unexpected, count === 1 ? "own" : "shared");
+    if ("unexpected" in answers) return unexpected(answers.unexpected, count === 1 ? "alone" : "later");
     return answers.map((answer: ModelAnswer) => {
       if ("output" in answer) return { output: answer.output, variant, latency };
-      if ("refused" in answer) return new Failure("refused_by_model", "the model refused the input", "final");
-      return unexpected(answer.unexpected, "own");
+      if ("refused" in answer) return new Failure("refused_by_model", "the model refused the input", "never");
+      return unexpected(answer.unexpected, "alone");
     });
   }
 }

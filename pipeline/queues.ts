@@ -5,9 +5,9 @@ import {
   SendMessageBatchCommand,
   SQSClient,
 } from "@aws-sdk/client-sqs";
+import { bytesOf } from "../contract/bytes";
 import { clientSettings, isTransient, reasonOf, type Until } from "./clients";
 import { backOff, limiter, type Patience, runsOf } from "./flow";
-import { bytesOf } from "./results";
 
 export const sqsClient = () =>
   new SQSClient({ ...clientSettings({ requestTimeout: 3_000 }), useQueueUrlAsEndpoint: false });

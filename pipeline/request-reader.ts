@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { bytesOf } from "../contract/bytes";
 import { type FeatureValues, featureForms, featureOfJson } from "../contract/feature-values";
 import { elementsOf, isJson, type Member, membersOf } from "../contract/json-text";
 import { listed } from "../contract/listed";
@@ -7,7 +8,6 @@ import { predictionColumns } from "../contract/prediction-table";
 import { shapeOf } from "../contract/wire-format";
 import type { FailureCode } from "./failures";
 import { messageBytes } from "./queues";
-import { bytesOf } from "./results";
 
 /** A request that can never be answered, whoever asks again. */
 export class InvalidRequest extends Error {
@@ -44,6 +44,8 @@ export interface PredictionRequest {
   readonly inputId: string;
   readonly jobId?: string;
   readonly requestedAt: Date;
+  /** When an answer comes too late. @default never */
+  readonly deadline?: Date;
   /** The values of the features that it carries, where it was read by a contract. @default it carries none */
   readonly features?: FeatureValues;
   /** The message under which it is put on a queue again: its own text, with the id and time of its first message. */
@@ -61,25 +63,31 @@ const identifier = (maxBytes: number) =>
 
 export const requestIdSchema = identifier(predictionColumns.requestId.maxBytes);
 
+const time = z.iso
+  .datetime({ offset: true })
+  .transform((text) => new Date(text))
+  .pipe(z.date().min(new Date(0)).max(new Date("9999-12-31T23:59:59.999Z")))
+  .optional();
+
 const schemas = {
   id: identifier(predictionColumns.inputId.maxBytes),
   requestId: requestIdSchema.optional(),
   jobId: identifier(predictionColumns.jobId.maxBytes).optional(),
-  requestedAt: z.iso
-    .datetime({ offset: true })
-    .transform((text) => new Date(text))
-    .pipe(z.date().min(new Date(0)).max(new Date("9999-12-31T23:59:59.999Z")))
-    .optional(),
+  requestedAt: time,
+  deadline: time,
 };
 
 const idRule = (maxBytes: number) =>
   `Unicode text of 1 to ${maxBytes.toLocaleString("en")} UTF-8 bytes, without NUL and without a space at its end`;
 
+const timeRule = "an ISO 8601 time from 1970 to 9999, such as 2026-01-31T12:00:00Z";
+
 const allowed = {
   id: idRule(predictionColumns.inputId.maxBytes),
   requestId: idRule(predictionColumns.requestId.maxBytes),
   jobId: idRule(predictionColumns.jobId.maxBytes),
-  requestedAt: "an ISO 8601 time from 1970 to 9999, such as 2026-01-31T12:00:00Z",
+  requestedAt: timeRule,
+  deadline: timeRule,
 };
 
 type Field = keyof typeof schemas;
@@ -242,7 +250,11 @@ const readRequest = (text: string, fields: readonly string[], carried: CarriedFe
     return typeof value === "string" ? value : undefined;
   };
   const ids = { id: textOf("id") ?? "", requestId: textOf("requestId"), jobId: textOf("jobId") };
-  const requestedAt = fields.includes("requestedAt") ? textOf("requestedAt") : undefined;
+  const timeAt = (name: "requestedAt" | "deadline") => {
+    const text = fields.includes(name) ? textOf(name) : undefined;
+    return text === undefined ? undefined : new Date(text);
+  };
+  const times = { requestedAt: timeAt("requestedAt"), deadline: timeAt("deadline") };
   const json = given.get("features");
   const features = json !== undefined && carried ? readFeatures(json, carried.features, faults) : undefined;
   if (json === undefined && carried?.required) {
@@ -253,7 +265,7 @@ const readRequest = (text: string, fields: readonly string[], carried: CarriedFe
     ...faultsOfNames("a request has", names, (name) => fields.includes(name), "id, requestId, jobId and features"),
   );
   if (faults.length > 0) throw new InvalidRequest(faults.join("; "));
-  return { ...ids, requestedAt, features, members };
+  return { ...ids, ...times, features, members };
 };
 
 /** What reads one text, so that whatever that does to it is told of that text alone. */
@@ -303,7 +315,7 @@ export interface Message {
   readonly sentAt: Date;
 }
 
-const messageNames = [...requestNames, "requestedAt"];
+const messageNames = [...requestNames, "requestedAt", "deadline"];
 
 /**
  * Reads a request off the queue. Its key is its `requestId`, or else the id of the message.
@@ -314,7 +326,7 @@ export const parseRequest = (message: Message, carried?: CarriedFeatures): Predi
   guarded(() => {
     const { messageId, sentAt } = message;
     const read = readRequest(asJson(message.body), messageNames, carried);
-    const { id: inputId, requestId = messageId, jobId, requestedAt, features } = read;
+    const { id: inputId, requestId = messageId, jobId, requestedAt = sentAt, deadline, features } = read;
     const body = signed(message, read.members);
     const bytes = bytesOf(body);
     if (bytes > messageBytes) {
@@ -323,8 +335,7 @@ export const parseRequest = (message: Message, carried?: CarriedFeatures): Predi
         "too_large",
       );
     }
-    const time = requestedAt === undefined ? sentAt : new Date(requestedAt);
-    return { requestId, inputId, jobId, requestedAt: time, features, body };
+    return { requestId, inputId, jobId, requestedAt, deadline, features, body };
   });
 
 /** The text of a message that is an object, with the message's id and time before the rest where it has none itself. */

@@ -1,17 +1,17 @@
-import { randomUUID } from "node:crypto";
 import type { SQSClient } from "@aws-sdk/client-sqs";
+import { beginningOf, bytesOf } from "../contract/bytes";
 import type { Until } from "./clients";
 import type { FailureCode } from "./failures";
 import type { Patience } from "./flow";
+import { newId } from "./ids";
 import { messageBytes, Queue, roomBeside } from "./queues";
 import { faultOfField, quotedId } from "./request-reader";
-import { bytesOf } from "./results";
 
 /** A request for one prediction, as it is put on the queue. */
 export interface NewRequest {
   /** The input: its record in the feature store, where it carries no features itself. */
   readonly id: string;
-  /** The key of the answer: two messages with one key are one request. @default a random UUID */
+  /** The key of the answer: two messages with one key are one request. @default a new one, which begins with its time */
   readonly requestId?: string;
   /** The job that the request belongs to. @default none */
   readonly jobId?: string;
@@ -67,7 +67,7 @@ export class RequestQueue {
    */
   async send(requests: readonly NewRequest[], until?: Until, patience?: Patience): Promise<SendOutcome> {
     const requestedAt = new Date();
-    const named = requests.map((request) => ({ ...request, requestId: request.requestId ?? randomUUID() }));
+    const named = requests.map((request) => ({ ...request, requestId: request.requestId ?? newId() }));
     const faults = named.map(faultOf);
     const valid = named.filter((_, place) => faults[place] === undefined);
     const bodies = valid.map((request) => ({ body: messageOf(request, requestedAt) }));
@@ -119,13 +119,4 @@ const fitting = ({ body, text = body, reason: whole, code }: DeadLetter) => {
     `${reason}; of its ${bytesOf(text).toLocaleString("en")} UTF-8 bytes the first ${kept.toLocaleString("en")} are kept, for SQS holds no more`;
   const kept = beginningOf(text, roomBeside({ reason: told(bytesOf(text)), code }));
   return { body: kept, attributes: { reason: told(bytesOf(kept)), code } };
-};
-
-/** The beginning of a text, of whole characters. */
-const beginningOf = (text: string, bytes: number): string => {
-  const encoded = Buffer.from(text);
-  if (encoded.byteLength <= bytes) return text;
-  let end = bytes;
-  while (((encoded[end] ?? 0) & 0xc0) === 0x80) end--;
-  return encoded.subarray(0, end).toString();
 };

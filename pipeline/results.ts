@@ -1,297 +1,223 @@
-import {
-  BatchExecuteStatementCommand,
-  DescribeStatementCommand,
-  ExecuteStatementCommand,
-  paginateGetStatementResult,
-  RedshiftDataClient,
-  type SqlParameter,
-} from "@aws-sdk/client-redshift-data";
+import type { RedshiftDataClient } from "@aws-sdk/client-redshift-data";
 import * as z from "zod";
+import { bytesOf } from "../contract/bytes";
+import { countField, inUtc, nothing, textField, timeField, timestamp } from "../contract/columns";
+import {
+  failureExpressions,
+  failureRow,
+  failureSchema,
+  ruleExpression,
+  type StoredFailure,
+  shownFailures,
+} from "../contract/failure-table";
 import type { Output } from "../contract/model-contract";
 import {
-  cellsOf,
-  columnNames,
-  inUtc,
-  nothing,
   type OutputValue,
   type Prediction,
+  predictionExpressions,
   predictionRow,
+  predictionSchema,
   type ReadPrediction,
   roomyOutputBytes,
-  selectPredictions,
-  shownColumns,
   sourceOf,
-  textField,
-  timeField,
-  timestamp,
   valueField,
 } from "../contract/prediction-table";
 import { identifier, textExpression } from "../contract/sql-text";
-import { clientSettings, type Until, within } from "./clients";
-import { Failure } from "./failures";
-import { backOff, runsOf } from "./flow";
+import { type Until, within } from "./clients";
+import { runsOf } from "./flow";
+import { type Database, RedshiftData, statementBytes } from "./redshift";
+import { Unloads, type UnloadsProps } from "./unloads";
 
+export type { StoredFailure } from "../contract/failure-table";
 export type { Prediction } from "../contract/prediction-table";
 
-/** The Data API hands out no row above this. */
-const rowBytes = 65_536;
-
-const statementBytes = 100_000;
-const statementsPerBatch = 40;
-/** Above what one row, or the frame around the rows, takes of a statement beside the values. */
-const frameBytes = 700;
-
-/** The longest that a call waits for its statement; it may ask again. */
-const waitSeconds = 3;
-const attempts = 5;
-
-/** A text's length in UTF-8 bytes, which is how AWS counts. */
-export const bytesOf = (text: string): number => Buffer.byteLength(text, "utf8");
-
-const sizeOf = (prediction: Prediction) => cellsOf(prediction).reduce((sum, { value = "" }) => sum + bytesOf(value), 0);
-
-/** Why the warehouse can never keep a prediction exactly as it is; undefined where it can. */
-export const unstorable = (prediction: Prediction): Failure | undefined => {
-  for (const { name, value = "", maxBytes } of cellsOf(prediction)) {
-    const fault = tooLong(name, bytesOf(value), maxBytes);
-    if (fault) return fault;
-    if (/\0|\p{Surrogate}/u.test(value)) {
-      return new Failure("unexpected_answer", `${name} must be Unicode text without NUL`, "final");
-    }
-  }
-  return tooLong("a row", sizeOf(prediction), rowBytes);
-};
-
-const tooLong = (what: string, bytes: number, most: number) => {
-  if (bytes <= most) return undefined;
-  const [allowed, given] = [most, bytes].map((count) => count.toLocaleString("en"));
-  return new Failure("too_large", `${what} must be at most ${allowed} UTF-8 bytes, got ${given}`, "final");
-};
-
-/** One transaction as the Data API takes it. */
-export interface Batch {
-  readonly Sqls: string[];
-  readonly Parameters: SqlParameter[];
-}
-
-/** A batch that writes these rows. The values stand in the parameters, each once. */
-const batchOf = (statements: readonly (readonly Prediction[])[]): Batch => {
-  const names = new Map<string, string>();
-  const expression = (value: string | undefined) => {
-    // The Data API knows neither a NULL parameter nor an empty one.
-    if (value === undefined) return "NULL";
-    if (value === "") return "''";
-    const name = names.get(value) ?? `v${names.size}`;
-    names.set(value, name);
-    return `:${name}`;
-  };
-  const select = (prediction: Prediction) =>
-    `SELECT ${cellsOf(prediction)
-      .map(({ name, type, value }) => `CAST(${expression(value)} AS ${type}) AS ${name}`)
-      .join(", ")}`;
-  const insert = (predictions: readonly Prediction[]) =>
-    `INSERT INTO prediction_results (${columnNames}) SELECT ${columnNames} FROM (${predictions.map(select).join(" UNION ALL ")}) AS incoming ` +
-    "WHERE NOT EXISTS (SELECT 1 FROM prediction_results AS stored WHERE stored.request_id = incoming.request_id)";
-  return {
-    // The lock comes first: the transaction's snapshot, taken by the statement after it, then holds every row written before.
-    Sqls: ["LOCK prediction_results_lock", ...statements.map(insert)],
-    Parameters: [...names].map(([value, name]) => ({ name, value })),
-  };
-};
-
 /**
- * The transactions that write these predictions: one, unless they are too large for it. Of several with one request
- * id the first is written.
+ * The most of a result that the Data API hands out, in bytes, compressed by gzip
+ * (https://docs.aws.amazon.com/redshift/latest/mgmt/data-api.html). What it says of a larger one is written nowhere, so a
+ * result is measured first.
  */
-export const batchesOf = (predictions: readonly Prediction[]): Batch[] => {
-  const first = new Map<string, Prediction>();
-  for (const prediction of predictions) {
-    if (!first.has(prediction.requestId)) first.set(prediction.requestId, prediction);
-  }
-  const limits = { count: Number.POSITIVE_INFINITY, size: statementBytes - frameBytes };
-  const statements = runsOf([...first.values()], limits, (prediction) => sizeOf(prediction) + frameBytes);
-  return runsOf(statements, { count: statementsPerBatch - 1 }).map(batchOf);
-};
+const resultBytes = 500_000_000;
 
-/** The database ran a statement and refused it, or it was stopped. */
-export class StatementFailed extends Error {
-  override readonly name = "StatementFailed";
-
-  constructor(
-    id: string,
-    status: string,
-    /** What the database said. */
-    readonly reason: string,
-  ) {
-    super(`statement ${id} ${status}: ${reason}`);
-  }
-}
-
-/** Another transaction stood in the way; the next attempt may pass. */
-const isConflict = (error: unknown) =>
-  error instanceof StatementFailed &&
-  /\b1023\b|serializ|deadlock|lock timeout|could not obtain lock/i.test(error.reason);
-
-/** The Data API has as much to do as it takes on. The SDK does not know that trying again may help. */
-const full = new Set([
-  "ActiveSessionsExceededException",
-  "ActiveStatementsExceededException",
-  "ActiveWaitingRequestsExceededException",
-]);
-
-const busy = new Set([
-  ...full,
-  "AbortError",
-  "DatabaseConnectionException",
-  "QueryTimeoutException",
-  "ThrottlingException",
-  "TimeoutError",
-]);
-
-/** Whether the warehouse was busy, slow or away, so that the same call may do better later. */
-export const isBusy = (error: unknown): boolean => {
-  const parsed = z
-    .object({
-      name: z.string(),
-      code: z.string().optional(),
-      $metadata: z.object({ httpStatusCode: z.number().optional() }).optional(),
-    })
-    .safeParse(error);
-  if (!parsed.success) return false;
-  const { name, code, $metadata } = parsed.data;
-  return busy.has(name) || isConflict(error) || /^E[A-Z]+$/.test(code ?? "") || ($metadata?.httpStatusCode ?? 0) >= 500;
-};
-
-const number = z.object({ longValue: z.number() }).transform(({ longValue }) => longValue);
-
-const countRow = z.tuple([number]).transform(([count]) => count);
-const requestIdRow = z.tuple([textField]).transform(([requestId]) => requestId);
-
-const figuresRow = z
-  .tuple([number, z.union([timeField, nothing]), z.union([timeField, nothing]), number])
-  .transform(([predictions, first, last, recent]): JobFigures => ({ predictions, first, last, recent }));
-
-const jobRow = z
-  .tuple([textField, number, timeField, timeField])
-  .transform(([jobId, predictions, first, last]): Job => ({ jobId, predictions, first, last }));
-
-const afterTime = "CAST(:after_time AS TIMESTAMP)";
-
-const timeNamed = (place: number) => `CAST(:since_${place} AS TIMESTAMP)`;
+/** The most that a row takes beside its texts of any length, in bytes: ids, times and names. */
+const rowBytes = 2_000;
 
 const aMinute = () => within(60_000);
 
-export interface ResultsProps {
-  /** The identifier of the Redshift cluster. */
-  readonly clusterId: string;
-  readonly databaseName: string;
-  /**
-   * The database user whose name IAM lends the caller (`redshift:GetClusterCredentials`).
-   * @default the one of the caller's own IAM role
-   */
-  readonly databaseUser?: string;
+export interface ResultsProps extends Database {
   /** What the contract says of the answers: a selection has these values too. @default nothing */
   readonly outputs?: readonly Output[];
+  /** Where results go that the Data API does not hand out. @default they fail */
+  readonly unloads?: UnloadsProps;
+  /** The most bytes of a result that is read from the Data API. @default as many as it hands out */
+  readonly resultBytes?: number;
 }
 
 /** Which of an input's predictions are asked for. */
 export interface PredictionFilter {
   /** How many at most. @default 50 */
   readonly limit?: number;
-  /** The one of this request. @default all */
-  readonly requestId?: string;
   /** Those that come after this one. @default from the newest on */
   readonly after?: Pick<Prediction, "predictedAt" | "requestId">;
 }
 
-/** Which predictions are meant: those of which all that is said here is true. */
+/** Which requests are meant: those of which all that is said here is true. */
 export interface Selection {
   /** Their inputs are among these. */
   readonly inputIds?: readonly string[];
-  /** Their requests are among these. */
+  /** Their ids are among these. */
   readonly requestIds?: readonly string[];
-  /** Their request ids begin so. */
+  /** Their ids are this and a character of ASCII or more, such as those of a run. */
   readonly requestPrefix?: string;
   readonly jobId?: string;
-  /** They were made then or later. */
+  /** They were answered, or failed, then or later. */
   readonly since?: Date;
 }
 
-/** How much there is of a job, and how fast it comes. */
-export interface JobFigures {
-  readonly predictions: number;
-  /** When its first and its last prediction were made. @default it has none */
-  readonly first?: Date;
-  readonly last?: Date;
-  /** How many were made since the time that was asked about. */
-  readonly recent: number;
+/** A request and what it was for. */
+export interface RequestOfInput {
+  readonly requestId: string;
+  /** @default it could not be read */
+  readonly inputId?: string;
 }
 
-/** A job that has predictions. */
-export interface Job extends Required<Pick<JobFigures, "predictions" | "first" | "last">> {
+/** How many requests there are by how they ended. */
+export interface Ended {
+  readonly answered: number;
+  readonly failed: number;
+}
+
+/** A job of which a request has ended. */
+export interface Job extends Ended {
   readonly jobId: string;
+  /** When its first request ended, and its last. */
+  readonly first: Date;
+  readonly last: Date;
 }
 
-/**
- * What a statement asks of its rows.
- * @param expression how a value stands in the statement
- */
+/** Requests that failed alike. */
+export interface FailureGroup {
+  readonly code: string;
+  readonly rule: string;
+  readonly count: number;
+  /** Some of their inputs. */
+  readonly inputIds: readonly string[];
+}
+
+const maybe = z.union([textField, nothing]);
+const requestRow = z
+  .tuple([textField, maybe])
+  .transform(([requestId, inputId]): RequestOfInput => ({ requestId, ...(inputId !== undefined && { inputId }) }));
+const endedRow = z.tuple([countField, countField]).transform(([answered, failed]): Ended => ({ answered, failed }));
+const jobRow = z
+  .tuple([textField, countField, countField, timeField, timeField])
+  .transform(([jobId, answered, failed, first, last]): Job => ({ jobId, answered, failed, first, last }));
+const groupRow = z.tuple([textField, textField, countField, maybe, maybe]).transform(
+  ([code, rule, count, ...some]): FailureGroup => ({
+    code,
+    rule,
+    count,
+    inputIds: [...new Set(some)].flatMap((inputId) => inputId ?? []),
+  }),
+);
+
+/** What became of a request. */
+const outcomeRow = z
+  .tuple([textField, maybe, maybe, maybe, maybe, maybe, maybe, timeField, timeField, maybe, maybe])
+  .transform(
+    ([requestId, inputId, jobId, output, endpoint, variant, modelRelease, requestedAt, endedAt, code, reason]) => {
+      const asked = { requestId, inputId, jobId, requestedAt };
+      return code === undefined
+        ? { ...asked, output, endpoint, variant, modelRelease, predictedAt: endedAt }
+        : { ...asked, code, reason, failedAt: endedAt };
+    },
+  );
+const outcomes = z.array(z.union([failureSchema, predictionSchema]));
+
+/** How a value stands in a statement. */
+type Expression = (name: string, value: string) => string;
+
+type Table = "answer" | "failure";
+
+const endedAt = { answer: "predicted_at", failure: "failed_at" } as const;
+
+/** What a selection asks of the rows of a table. `of` says of which ones: those of an answer have the failure's ids. */
 const conditionOf = (
   { inputIds, requestIds, requestPrefix, jobId, since }: Selection,
-  expression: (name: string, value: string) => string,
+  expression: Expression,
+  table: Table,
+  of: Table = table,
 ) => {
   const among = (column: string, name: string, ids: readonly string[]) =>
-    `${column} IN (${ids.map((id, place) => expression(`${name}_${place}`, id)).join(", ")})`;
+    `${table}.${column} IN (${ids.map((id, place) => expression(`${name}_${place}`, id)).join(", ")})`;
   const conditions = [
     ...(inputIds === undefined ? [] : [among("input_id", "input", inputIds)]),
     ...(requestIds === undefined ? [] : [among("request_id", "request", requestIds)]),
+    // Only a literal lets Redshift pass over other ids.
     ...(requestPrefix === undefined
       ? []
-      : [`LEFT(request_id, ${[...requestPrefix].length}) = ${expression("prefix", requestPrefix)}`]),
-    ...(jobId === undefined ? [] : [`job_id = ${expression("job", jobId)}`]),
-    ...(since === undefined ? [] : [`predicted_at >= CAST(${expression("since", timestamp(since))} AS TIMESTAMP)`]),
+      : [`${table}.request_id BETWEEN ${textExpression(requestPrefix)} AND ${textExpression(`${requestPrefix}~`)}`]),
+    ...(jobId === undefined ? [] : [`${table}.job_id = ${expression("job", jobId)}`]),
+    ...(since === undefined || table !== of ? [] : [sinceCondition(`${table}.${endedAt[table]}`, since, expression)]),
   ];
-  return conditions.length === 0 ? "" : ` WHERE ${conditions.join(" AND ")}`;
+  return conditions.length === 0 ? "TRUE" : conditions.join(" AND ");
 };
 
-/** The same with the values in parameters. */
-const parametersOf = (selection: Selection) => {
+/** That a time is then or later. The literal of its day lets Redshift pass over earlier ones. */
+const sinceCondition = (column: string, since: Date, expression: Expression, name = "since") => {
+  const time = timestamp(since);
+  return `${column} >= '${time.slice(0, 10)}' AND ${column} >= CAST(${expression(name, time)} AS TIMESTAMP)`;
+};
+
+/** What is read of the requests of a selection. */
+interface Reading<Row> {
+  /** @param isRoomy whether a row may be larger than one of the Data API */
+  expressions(isRoomy: boolean): readonly string[];
+  readonly row: z.ZodType<Row>;
+  /** FROM, with all its conditions. */
+  from(selection: Selection, expression: Expression): string;
+  /** The order of the rows, as far as there is one. */
+  readonly order?: string;
+  /** What the texts of a row take that may be of any length, in bytes. */
+  readonly texts: string;
+}
+
+const answersFrom = (table: string) => (selection: Selection, expression: Expression) =>
+  `FROM ${table} AS answer WHERE ${conditionOf(selection, expression, "answer")}`;
+
+const failuresFrom = (selection: Selection, expression: Expression) =>
+  `FROM ${shownFailures((table) => conditionOf(selection, expression, table, "failure"))}`;
+
+const requests = {
+  expressions: () => ["request_id", "input_id"],
+  row: requestRow,
+  texts: "0",
+};
+const answeredRequests: Reading<RequestOfInput> = { ...requests, from: answersFrom("prediction_results") };
+const failedRequests: Reading<RequestOfInput> = { ...requests, from: failuresFrom };
+const failures: Reading<StoredFailure> = {
+  expressions: () => failureExpressions,
+  row: failureRow,
+  from: failuresFrom,
+  order: "failed_at, request_id",
+  texts: "OCTET_LENGTH(reason)",
+};
+
+/** A statement, with its values in parameters. */
+const withParameters = (make: (expression: Expression) => string) => {
   const values: Record<string, string> = {};
-  const where = conditionOf(selection, (name, value) => {
+  const sql = make((name, value) => {
     values[name] = value;
     return `:${name}`;
   });
-  return { where, values };
+  return { sql, values };
 };
 
-/** How UNLOAD writes. */
-export interface Unloading {
-  /** What the files' names begin with: `s3://bucket/prefix/`. */
-  readonly to: string;
-  readonly format: "csv" | "parquet";
-}
-
-const unloadable = /^s3:\/\/[a-z\d][a-z\d.-]{1,61}[a-z\d]\/[\w!.*()/=+@-]*$/;
-
-/**
- * The statement by which Redshift itself writes predictions to S3, as the role that is its default. What is there
- * already stays: then the statement fails.
- * @throws when no object can be named so
- */
-export const unloadStatement = (
-  selection: Selection,
-  { to, format }: Unloading,
-  outputs: readonly Output[] = [],
-): string => {
-  if (!unloadable.test(to)) {
-    throw new Error(
-      `${JSON.stringify(to)} must be s3://<bucket>/<prefix>, the prefix of letters, digits and !-_.*()/=+@`,
-    );
-  }
-  const where = conditionOf(selection, (_, value) => textExpression(value));
-  const columns = shownColumns(outputs).map(({ sql }) => sql);
-  const sql = `SELECT ${columns.join(", ")} FROM ${sourceOf(outputs)}${where}`;
-  return `UNLOAD ('${sql.replaceAll("'", "''")}') TO '${to}' IAM_ROLE default FORMAT ${format === "csv" ? "CSV HEADER" : "PARQUET"}`;
+/** A selection in two, where it names several ids. */
+const halvesOf = (selection: Selection): Selection[] => {
+  const { inputIds, requestIds } = selection;
+  const halves = <T>(ids: readonly T[]) => [ids.slice(0, ids.length / 2), ids.slice(ids.length / 2)];
+  if (inputIds) return halves(inputIds).map((half) => ({ ...selection, inputIds: half }));
+  return halves(requestIds ?? []).map((half) => ({ ...selection, requestIds: half }));
 };
 
 /** The same as selections that a statement each has room for. */
@@ -303,31 +229,24 @@ const statementsOf = (selection: Selection): Selection[] => {
   return [selection];
 };
 
-/** The predictions in the warehouse. */
+/** What the warehouse knows of requests. */
 export class Results {
+  private readonly database: RedshiftData;
+  private readonly unloads?: Unloads;
+
   constructor(
     private readonly props: ResultsProps,
-    private readonly client = new RedshiftDataClient(clientSettings({ requestTimeout: (waitSeconds + 3) * 1000 })),
-  ) {}
-
-  /**
-   * Writes predictions, each once however often it is saved: one whose request id has a row already changes nothing.
-   * Check each by `unstorable` first, for one that does not fit fails them all.
-   * @throws when it is not known that all are written. Saving them again is harmless.
-   */
-  async save(predictions: readonly Prediction[], until = aMinute()): Promise<void> {
-    for (const batch of batchesOf(predictions)) await this.write(batch, until);
+    client?: RedshiftDataClient,
+  ) {
+    this.database = new RedshiftData(props, client);
+    if (props.unloads) this.unloads = new Unloads(props.unloads);
   }
 
   /** The predictions of an input, newest first, those of one time in the order of their request ids. */
-  ofInput(
-    inputId: string,
-    { limit = 50, requestId, after }: PredictionFilter = {},
-    until = aMinute(),
-  ): Promise<Prediction[]> {
+  ofInput(inputId: string, { limit = 50, after }: PredictionFilter = {}, until = aMinute()): Promise<Prediction[]> {
+    const afterTime = "CAST(:after_time AS TIMESTAMP)";
     const sql = [
-      `${selectPredictions([])} WHERE input_id = :id`,
-      ...(requestId === undefined ? [] : ["AND request_id = :request_id"]),
+      `SELECT ${predictionExpressions([], false).join(", ")} FROM prediction_results WHERE input_id = :id`,
       ...(after === undefined
         ? []
         : [`AND (predicted_at < ${afterTime} OR predicted_at = ${afterTime} AND request_id > :after_id)`]),
@@ -335,34 +254,163 @@ export class Results {
     ].join(" ");
     const values = {
       id: inputId,
-      ...(requestId !== undefined && { request_id: requestId }),
       ...(after !== undefined && { after_time: timestamp(after.predictedAt), after_id: after.requestId }),
     };
-    return this.read(predictionRow, sql, values, until);
+    return this.database.read(predictionRow, sql, values, until);
   }
 
-  /** All predictions of a job, oldest first. */
-  async ofJob(jobId: string, until = aMinute()): Promise<Prediction[]> {
-    const predictions: Prediction[] = [];
-    for await (const page of this.select({ jobId }, until)) predictions.push(...page);
-    return predictions;
-  }
-
-  /** How many predictions a job has. */
-  countOfJob(jobId: string, until = aMinute()): Promise<number> {
-    return this.count({ jobId }, until);
+  /** What became of a request for an input: its answer, or else its last failure. @returns undefined where it has neither */
+  async ofRequest(requestId: string, inputId: string, until: Until): Promise<Prediction | StoredFailure | undefined> {
+    const sql = `SELECT request_id, input_id, job_id, output, endpoint, variant, model_release, ${inUtc("requested_at")}, ${inUtc("predicted_at")}, CAST(NULL AS VARCHAR(64)), CAST(NULL AS VARCHAR(4096))
+FROM prediction_results WHERE request_id = ${textExpression(requestId)} AND input_id = :input
+UNION ALL
+SELECT request_id, input_id, job_id, NULL, NULL, NULL, NULL, ${inUtc("requested_at")}, ${inUtc("failed_at")}, code, reason
+FROM prediction_failures WHERE request_id = ${textExpression(requestId)} AND (input_id = :input OR input_id IS NULL)`;
+    const found = outcomes.parse(await this.database.read(outcomeRow, sql, { input: inputId }, until));
+    const answer = found.find((one) => "output" in one);
+    if (answer) return answer;
+    const endedAt = (one: Prediction | StoredFailure) => ("code" in one ? one.failedAt : one.predictedAt).getTime();
+    return found.sort((one, other) => endedAt(other) - endedAt(one))[0];
   }
 
   /**
-   * The predictions of a selection as they come from the Data API, a page at a time, oldest first. Where it names more
-   * inputs or requests than a statement takes, that holds for each 500 of them.
+   * The predictions of a selection as they come, a page at a time, oldest first; in no order where they are more than the
+   * Data API hands out. Where it names more inputs or requests than a statement takes, that holds for each 500 of them.
    */
   async *select(selection: Selection, until: Until): AsyncGenerator<ReadPrediction[], void, undefined> {
+    const { outputs } = this;
+    const reading: Reading<ReadPrediction> = {
+      expressions: (isRoomy) => predictionExpressions(outputs, isRoomy),
+      row: predictionRow,
+      from: answersFrom(sourceOf(outputs)),
+      order: "predicted_at, request_id",
+      texts: outputs.length === 0 ? "OCTET_LENGTH(output)" : "2 * OCTET_LENGTH(output)", // a value is a part of it
+    };
+    for await (const { page, isRoomy } of this.pages(reading, selection, until))
+      yield isRoomy ? page : this.withLargeTexts(page, until);
+  }
+
+  /** The requests of a selection that are answered, and those that failed, a page at a time and in no order. */
+  async *requests(
+    which: keyof Ended,
+    selection: Selection,
+    until: Until,
+  ): AsyncGenerator<RequestOfInput[], void, undefined> {
+    const reading = which === "answered" ? answeredRequests : failedRequests;
+    for await (const { page } of this.pages(reading, selection, until)) yield page;
+  }
+
+  /** The failures that are shown of a selection, as {@link select} gives predictions. */
+  async *failures(selection: Selection, until: Until): AsyncGenerator<StoredFailure[], void, undefined> {
+    for await (const { page } of this.pages(failures, selection, until)) yield page;
+  }
+
+  /** How many requests of a selection are answered, and how many failed. */
+  async counts(selection: Selection, until: Until): Promise<Ended> {
+    let sum: Ended = { answered: 0, failed: 0 };
     for (const part of statementsOf(selection)) {
-      const { where, values } = parametersOf(part);
-      const sql = `${selectPredictions(this.outputs)}${where} ORDER BY predicted_at, request_id`;
-      for await (const page of this.pages(predictionRow, sql, values, until)) yield this.withLargeTexts(page, until);
+      const { sql, values } = withParameters((expression) => {
+        const count = ({ from }: Reading<unknown>) => `(SELECT COUNT(*) ${from(part, expression)})`;
+        return `SELECT ${count(answeredRequests)}, ${count(failedRequests)}`;
+      });
+      const [found] = await this.database.read(endedRow, sql, values, until);
+      if (found) sum = { answered: sum.answered + found.answered, failed: sum.failed + found.failed };
     }
+    return sum;
+  }
+
+  /** Why requests of a selection failed, the most frequent first, so many groups at most. */
+  async groups(selection: Selection, most: number, until: Until): Promise<FailureGroup[]> {
+    const groups: FailureGroup[] = [];
+    for (const part of statementsOf(selection)) {
+      const { sql, values } = withParameters(
+        (expression) =>
+          `SELECT code, ${ruleExpression}, COUNT(*), MIN(input_id), MAX(input_id) ${failuresFrom(part, expression)} GROUP BY 1, 2 ORDER BY COUNT(*) DESC, 1, 2 LIMIT ${Math.trunc(most)}`,
+      );
+      groups.push(...(await this.database.read(groupRow, sql, values, until)));
+    }
+    return mergedGroups(groups).slice(0, most);
+  }
+
+  /** What the small table says of a job. @returns undefined where no request of it has ended */
+  async job(jobId: string, until: Until): Promise<Job | undefined> {
+    const [job] = await this.database.read(jobRow, `${selectJobs} WHERE job_id = :job`, { job: jobId }, until);
+    return job;
+  }
+
+  /** The jobs of which a request has ended, the latest first, so many at most. */
+  jobs(limit: number, until: Until): Promise<Job[]> {
+    const sql = `${selectJobs} ORDER BY last_at DESC, job_id LIMIT ${Math.trunc(limit)}`;
+    return this.database.read(jobRow, sql, {}, until);
+  }
+
+  /**
+   * How many requests were answered since each of these times, of which the first is the earliest, and how often one has
+   * failed since it: whether it is answered by now is not looked for, since that is among all rows.
+   */
+  async countsSince(
+    times: readonly [Date, ...Date[]],
+    until = aMinute(),
+  ): Promise<{ readonly answered: readonly number[]; readonly failed: number }> {
+    const { sql, values } = withParameters((expression) => {
+      const [first, ...others] = times;
+      const counts = others.map(
+        (time, place) =>
+          `COUNT(CASE WHEN ${sinceCondition("predicted_at", time, expression, `since_${place + 1}`)} THEN 1 END)`,
+      );
+      const failed = `(SELECT COUNT(*) FROM prediction_failures WHERE ${sinceCondition("failed_at", first, expression)})`;
+      return `SELECT ${[failed, "COUNT(*)", ...counts].join(", ")} FROM prediction_results WHERE ${sinceCondition("predicted_at", first, expression)}`;
+    });
+    const [[failed = 0, ...answered] = []] = await this.database.read(z.array(countField), sql, values, until);
+    return { answered, failed };
+  }
+
+  private async *pages<Row>(
+    reading: Reading<Row>,
+    selection: Selection,
+    until: Until,
+  ): AsyncGenerator<{ readonly page: Row[]; readonly isRoomy: boolean }, void, undefined> {
+    for (const part of statementsOf(selection)) yield* this.part(reading, part, until);
+  }
+
+  /** The pages of what a statement takes. */
+  private async *part<Row>(
+    reading: Reading<Row>,
+    selection: Selection,
+    until: Until,
+  ): AsyncGenerator<{ readonly page: Row[]; readonly isRoomy: boolean }, void, undefined> {
+    if (this.unloads !== undefined && (await this.isLarge(reading, selection, until))) {
+      const folder = this.unloads.newFolder();
+      const expressions = reading.expressions(true);
+      const source = reading.from(selection, (_, value) => textExpression(value)); // UNLOAD takes no parameters
+      const sql = this.unloads.statement(expressions, source, folder);
+      const { inputIds, requestIds = [] } = selection;
+      if (bytesOf(sql) > statementBytes && (inputIds ?? requestIds).length > 1) {
+        for (const half of halvesOf(selection)) yield* this.part(reading, half, until);
+        return;
+      }
+      await this.database.run(sql, until);
+      for await (const page of this.unloads.pages(folder, expressions.length, until)) {
+        yield { page: z.array(reading.row).parse(page), isRoomy: true };
+      }
+      return;
+    }
+    const order = reading.order === undefined ? "" : ` ORDER BY ${reading.order}`;
+    const { sql, values } = withParameters(
+      (expression) => `SELECT ${reading.expressions(false).join(", ")} ${reading.from(selection, expression)}${order}`,
+    );
+    for await (const page of this.database.pages(reading.row, sql, values, until)) yield { page, isRoomy: false };
+  }
+
+  /** Whether what is read may be more than the Data API hands out. */
+  private async isLarge({ from, texts }: Reading<unknown>, selection: Selection, until: Until): Promise<boolean> {
+    if (selection.requestIds !== undefined) return false; // 500 rows of 64 KB are 32 MB
+    const { sql, values } = withParameters(
+      (expression) =>
+        `SELECT CAST(COUNT(*) * ${rowBytes} + COALESCE(SUM(CAST(${texts} AS BIGINT)), 0) AS BIGINT) ${from(selection, expression)}`,
+    );
+    const [bytes = 0] = await this.database.read(bytesRow, sql, values, until);
+    return bytes > (this.props.resultBytes ?? resultBytes);
   }
 
   /** The same predictions with the texts that had no room beside the outputs that they stand in. */
@@ -372,9 +420,11 @@ export class Results {
     if (texts.length === 0 || large.length === 0) return page;
     const found = new Map<OutputValue, OutputValue[]>();
     for (const part of statementsOf({ requestIds: large.map(({ requestId }) => requestId) })) {
-      const { where, values } = parametersOf(part);
-      const sql = `SELECT ${["request_id", ...texts.map(identifier)].join(", ")} FROM prediction_values${where}`;
-      for (const [requestId, ...row] of await this.read(z.array(valueField), sql, values, until))
+      const columns = ["request_id", ...texts.map(identifier)].join(", ");
+      const { sql, values } = withParameters(
+        (expression) => `SELECT ${columns} ${answersFrom("prediction_values")(part, expression)}`,
+      );
+      for (const [requestId, ...row] of await this.database.read(z.array(valueField), sql, values, until))
         found.set(requestId, row);
     }
     return page.map((prediction) => {
@@ -387,136 +437,25 @@ export class Results {
     });
   }
 
-  /** Just the ids of the requests, in no order. */
-  async *requestIds(selection: Selection, until: Until): AsyncGenerator<string[], void, undefined> {
-    for (const part of statementsOf(selection)) {
-      const { where, values } = parametersOf(part);
-      yield* this.pages(requestIdRow, `SELECT request_id FROM prediction_results${where}`, values, until);
-    }
-  }
-
-  /** How many predictions there are. */
-  async count(selection: Selection, until: Until): Promise<number> {
-    let sum = 0;
-    for (const part of statementsOf(selection)) {
-      const { where, values } = parametersOf(part);
-      const [count = 0] = await this.read(countRow, `SELECT COUNT(*) FROM prediction_results${where}`, values, until);
-      sum += count;
-    }
-    return sum;
-  }
-
-  /** How much there is of a job, and how much of it was made since a time. */
-  async figuresOfJob(jobId: string, recently: Date, until: Until): Promise<JobFigures> {
-    const recent = `COUNT(CASE WHEN predicted_at >= CAST(:recently AS TIMESTAMP) THEN 1 END)`;
-    const sql = `SELECT COUNT(*), ${inUtc("MIN(predicted_at)")}, ${inUtc("MAX(predicted_at)")}, ${recent} FROM prediction_results WHERE job_id = :job`;
-    const [row] = await this.read(figuresRow, sql, { job: jobId, recently: timestamp(recently) }, until);
-    return row ?? { predictions: 0, recent: 0 };
-  }
-
-  /** The jobs that have predictions, the latest first, so many at most. */
-  jobs(limit: number, until: Until): Promise<Job[]> {
-    const sql =
-      `SELECT job_id, COUNT(*), ${inUtc("MIN(predicted_at)")}, ${inUtc("MAX(predicted_at)")} FROM prediction_results ` +
-      `WHERE job_id IS NOT NULL GROUP BY job_id ORDER BY MAX(predicted_at) DESC, job_id LIMIT ${Math.trunc(limit)}`;
-    return this.read(jobRow, sql, {}, until);
-  }
-
-  /** How many predictions were made since each of these times, of which the first is the earliest. */
-  async countsSince(times: readonly [Date, ...Date[]], until = aMinute()): Promise<number[]> {
-    const counts = times.map((_, place) => `COUNT(CASE WHEN predicted_at >= ${timeNamed(place)} THEN 1 END)`);
-    const [row = []] = await this.read(
-      z.array(number),
-      `SELECT ${counts.join(", ")} FROM prediction_results WHERE predicted_at >= ${timeNamed(0)}`,
-      Object.fromEntries(times.map((time, place) => [`since_${place}`, timestamp(time)])),
-      until,
-    );
-    return row;
-  }
-
-  /**
-   * Lets Redshift write predictions to S3 (https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html).
-   * @throws also where the selection takes more than a statement has room for
-   */
-  async unload(selection: Selection, how: Unloading, until: Until): Promise<void> {
-    const Sql = unloadStatement(selection, how, this.outputs);
-    if (bytesOf(Sql) > statementBytes) throw new Error("These are too many ids for UNLOAD. Name a job or a time.");
-    const command = new ExecuteStatementCommand({ ...this.database, Sql });
-    await this.finish(await this.client.send(command, { abortSignal: until.signal }), until);
-  }
-
   private get outputs() {
     return this.props.outputs ?? [];
   }
-
-  private get database() {
-    const { clusterId, databaseName, databaseUser } = this.props;
-    return {
-      ClusterIdentifier: clusterId,
-      Database: databaseName,
-      DbUser: databaseUser,
-      WaitTimeSeconds: waitSeconds,
-    };
-  }
-
-  private async write(batch: Batch, until: Until): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const command = new BatchExecuteStatementCommand({ ...this.database, ...batch });
-        await this.finish(await this.client.send(command, { abortSignal: until.signal }), until);
-        return;
-      } catch (error) {
-        const mayPass = isConflict(error) || (error instanceof Error && full.has(error.name));
-        if (!mayPass || attempt === attempts) throw error;
-        await backOff(attempt, until.signal);
-      }
-    }
-  }
-
-  private async read<Row>(
-    row: z.ZodType<Row>,
-    sql: string,
-    values: Record<string, string>,
-    until: Until,
-  ): Promise<Row[]> {
-    const rows: Row[] = [];
-    for await (const page of this.pages(row, sql, values, until)) rows.push(...page);
-    return rows;
-  }
-
-  /** Runs a statement, and gives the pages that the Data API makes of its result. */
-  private async *pages<Row>(
-    row: z.ZodType<Row>,
-    sql: string,
-    values: Record<string, string>,
-    until: Until,
-  ): AsyncGenerator<Row[], void, undefined> {
-    const parameters = Object.entries(values).map(([name, value]) => ({ name, value }));
-    const command = new ExecuteStatementCommand({
-      ...this.database,
-      Sql: sql,
-      Parameters: parameters.length > 0 ? parameters : undefined, // an empty list is refused
-    });
-    const Id = await this.finish(await this.client.send(command, { abortSignal: until.signal }), until);
-    const pages = paginateGetStatementResult({ client: this.client }, { Id }, { abortSignal: until.signal });
-    for await (const { Records } of pages) yield z.array(row).parse(Records);
-  }
-
-  /** Waits until a statement is through, and gives its id. */
-  private async finish(started: { Id?: string; Status?: string }, { signal }: Until): Promise<string> {
-    const Id = z.string().parse(started.Id);
-    let described: { Status?: string; Error?: string; SubStatements?: { Error?: string }[] } = started;
-    for (let round = 1; described.Status !== "FINISHED"; round++) {
-      if (described.Status === "FAILED" || described.Status === "ABORTED") {
-        const reasons = [described.Error, ...(described.SubStatements ?? []).map((statement) => statement.Error)];
-        const reason = reasons.find((text) => text);
-        if (reason || round > 1) throw new StatementFailed(Id, described.Status, reason ?? "no reason given");
-      } else if (round > 1) await backOff(Math.min(round, 5), signal);
-      described = await this.client.send(new DescribeStatementCommand({ Id, WaitTimeSeconds: waitSeconds }), {
-        abortSignal: signal,
-      });
-      if (described.Status === undefined) throw new Error(`statement ${Id} has no status`);
-    }
-    return Id;
-  }
 }
+
+/** The same with those of one rule as one group, the most frequent first. */
+export const mergedGroups = (groups: readonly FailureGroup[]): FailureGroup[] => {
+  const merged = new Map<string, FailureGroup>();
+  for (const group of groups) {
+    const key = JSON.stringify([group.code, group.rule]);
+    const { count = 0, inputIds = [] } = merged.get(key) ?? {};
+    const some = [...new Set([...inputIds, ...group.inputIds])].slice(0, inputsShown);
+    merged.set(key, { ...group, count: count + group.count, inputIds: some });
+  }
+  return [...merged.values()].sort((one, other) => other.count - one.count);
+};
+
+const inputsShown = 5;
+
+const bytesRow = z.tuple([countField]).transform(([bytes]) => bytes);
+
+const selectJobs = `SELECT job_id, answered, failed, ${inUtc("first_at")}, ${inUtc("last_at")} FROM prediction_jobs`;

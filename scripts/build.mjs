@@ -16,6 +16,8 @@ const { outputFiles } = await build({
   platform: "node",
   target: "node22",
   format: "cjs",
+  mainFields: ["module", "main"], // of ES modules, what is not used is left out
+  external: ["@aws-sdk/client-sagemaker"], // large, rarely needed, and part of Lambda's Node.js
   legalComments: "none",
   logLevel: "warning",
   write: false,

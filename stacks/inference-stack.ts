@@ -6,9 +6,11 @@ import type { Environment, Shared } from "../config";
 import { know } from "../constructs/access";
 import { ReadableStack } from "../constructs/addresses";
 import { Alarms } from "../constructs/alarms";
+import { AnswersBucket } from "../constructs/answers-bucket";
 import { ExistingEndpoint } from "../constructs/existing-endpoint";
 import { FeatureStore, knowGroup } from "../constructs/feature-store";
 import { KeyPair } from "../constructs/key-pair";
+import { Loader } from "../constructs/loader";
 import { type Endpoint, ModelEndpoint } from "../constructs/model-endpoint";
 import { Network } from "../constructs/network";
 import { PredictionApi } from "../constructs/prediction-api";
@@ -19,9 +21,9 @@ import { useAws } from "./aws";
 import { featureGroup, renamed, writeMoves } from "./moved";
 
 /**
- * The pipeline of one environment. Requests wait in a queue; a worker reads each input's features, asks the model,
- * and saves the prediction in the warehouse. The API puts requests on the queue and reads predictions. Alarms ring where
- * a person is needed.
+ * The pipeline of one environment. Requests wait in a queue; a worker reads each input's features, asks the model, and
+ * stages the answers; a loader moves them into the warehouse. The API puts requests on the queue and reads predictions.
+ * Alarms ring where a person is needed.
  */
 export class InferenceStack extends ReadableStack {
   /**
@@ -32,7 +34,7 @@ export class InferenceStack extends ReadableStack {
     super(scope, id);
     useAws(this, shared, environment.tags, environment.stateKey);
     const { region } = shared;
-    const { logRetentionDays, takeOver } = environment;
+    const { logRetentionDays, takeOver, preventDestroy, loading } = environment;
 
     const { contract } = environment.model;
     const features =
@@ -42,12 +44,29 @@ export class InferenceStack extends ReadableStack {
       ? new ExistingEndpoint(this, "model", { ...environment.model, region })
       : new ModelEndpoint(this, "model", { ...environment.model, region, logRetentionDays });
     const network = new Network(this, "network", { ...environment.network, region });
-    const warehouse = new Warehouse(this, "warehouse", { ...environment.warehouse, contract, takeOver, network });
+    const answers = new AnswersBucket(this, "outcomes", { bucket: environment.answersBucket, guarded: preventDestroy });
+    const warehouse = new Warehouse(this, "warehouse", {
+      ...environment.warehouse,
+      bundle: "dist/schema",
+      contract,
+      takeOver,
+      network,
+      answers,
+      loaderRoleName: loading.roleName,
+      readerRoleNames: [environment.api.roleName],
+      logRetentionDays,
+    });
     const inference = new QueueWorker(this, "inference", {
       ...environment.inference,
       bundle: "dist/worker",
       logRetentionDays,
-      uses: [know(contract), ...(features ? [features.read()] : []), model.invoke(), warehouse.write()],
+      uses: [know(contract), ...(features ? [features.read()] : []), model.invoke(), answers.stage()],
+    });
+    const loader = new Loader(this, "loading", {
+      ...loading,
+      bundle: "dist/loader",
+      logRetentionDays,
+      uses: [answers.load(), warehouse.load()],
     });
     const api = new PredictionApi(this, "api", {
       ...environment.api,
@@ -59,7 +78,9 @@ export class InferenceStack extends ReadableStack {
       name: environment.prefix,
       inference,
       model,
+      loader,
       api,
+      loadingEveryMinutes: loading.everyMinutes,
       messageRetentionSeconds: environment.inference.messageRetentionSeconds,
       topicArn: environment.alarmTopicArn,
     });
@@ -72,7 +93,7 @@ export class InferenceStack extends ReadableStack {
     // The first release takes the place of what was deployed without one, unless that is kept.
     const replaced = environment.model.previous === undefined ? model.formerAddresses : {};
     writeMoves(this, { ...renamed.inference, ...replaced }, takeOver ? taken : undefined, [featureGroup, ...forget]);
-    if (environment.preventDestroy) {
+    if (preventDestroy) {
       const queues = [inference.queue, inference.deadLetterQueue];
       const lostForGood = [...(features ? [features.group] : []), ...queues, warehouse.cluster, api.restApi];
       for (const resource of lostForGood) resource.lifecycle = { ...resource.lifecycle, preventDestroy: true };
@@ -83,6 +104,8 @@ export class InferenceStack extends ReadableStack {
       queue_url: inference.queue.url,
       dead_letter_queue_url: inference.deadLetterQueue.url,
       worker_function_name: inference.worker.function.functionName,
+      loader_function_name: loader.function.function.functionName,
+      answers_bucket: answers.bucket.bucket,
       ...(features && { feature_group_name: features.group.featureGroupName }),
       endpoint_name: model.endpointName,
       redshift_cluster_identifier: warehouse.cluster.clusterIdentifier,
@@ -104,6 +127,7 @@ export class InferenceStack extends ReadableStack {
         ...names,
         contract_url: `s3://${contractObject.bucket}/${contractObject.key}`,
         redshift_reader: warehouse.reader,
+        redshift_unload_role_arn: warehouse.unloadRole.arn,
         ...(environment.features && {
           record_identifier: environment.features.recordIdentifier,
           event_time: environment.features.eventTime,

@@ -49,6 +49,8 @@ describe("the calls of Terraform", () => {
     ["monitoring", "DescribeAlarms"],
     ["lambda", "GetFunction20150331"],
     ["lambda", "GetFunctionCodeSigningConfig"],
+    ["lambda", "GetFunctionEventInvokeConfig"],
+    ["scheduler", "GetSchedule"],
   ])("that read, %s %s, are allowed to both roles", (service, operation) => {
     expect([may("plan", service, operation), may("deploy", service, operation)]).toEqual([true, true]);
   });
@@ -62,7 +64,11 @@ describe("the calls of Terraform", () => {
     ["iam", "DetachRolePolicy"],
     ["lambda", "CreateFunction"],
     ["redshift", "CreateCluster"],
-    ["redshift-data", "ExecuteStatement"],
+    ["lambda", "Invoke"],
+    ["lambda", "PutFunctionEventInvokeConfig"],
+    ["scheduler", "CreateSchedule"],
+    ["s3", "DeleteBucket"], // of answers
+    ["s3", "ListObjectVersions"],
     ["s3", "PutBucketEncryption"],
     ["sagemaker", "CreateModel"],
     ["sqs", "CreateQueue"],
@@ -73,7 +79,8 @@ describe("the calls of Terraform", () => {
   test.each([
     ["iam", "CreateUser"],
     ["iam", "CreatePolicy"],
-    ["s3", "DeleteBucket"],
+    ["redshift-data", "ExecuteStatement"],
+    ["redshift-data", "DescribeStatement"],
     ["kms", "Decrypt"],
   ])("that no stack needs, %s %s, are allowed to neither", (service, operation) => {
     expect([may("plan", service, operation), may("deploy", service, operation)]).toEqual([false, false]);

@@ -57,11 +57,14 @@ describe("a deployed pipeline", () => {
     queue_url: "https://sqs/requests",
     dead_letter_queue_url: "https://sqs/dead",
     worker_function_name: "worker",
+    loader_function_name: "loader",
+    answers_bucket: "team-state-dev-answers",
     endpoint_name: "theirs",
     contract_url: "s3://team-models/contracts/poc-dev.json",
     redshift_cluster_identifier: "warehouse",
     redshift_database_name: "predictions",
     redshift_reader: "reader",
+    redshift_unload_role_arn: "arn:aws:iam::123456789012:role/unload",
   };
   const group = {
     feature_group_name: "applicants",

@@ -35,7 +35,7 @@ test("a contract as large as Feature Store allows is ingested by its names and a
     status: 0,
     signal: null,
     stdout: expect.stringMatching(/rows\.results\.csv\n$/),
-    stderr: expect.stringContaining("1 of 1 done."),
+    stderr: expect.stringContaining("1 of 1 answered."),
   });
   expect(asked).toEqual([values.join(",")]);
   expect(await readFile(join(pipeline.folder, "rows.results.csv"), "utf8")).toMatch(/\n7,yes,/);

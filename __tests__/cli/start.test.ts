@@ -62,7 +62,7 @@ const postgresRuns = () => existsSync(join(desk, ".local/postgres/postmaster.pid
 
 test("predicts every row of the sample file, shows the first with their answers, and ends with 0", async () => {
   const { status, stdout, stderr } = await start({ LINES: "32" }).ended();
-  expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining("48 of 48 done.") });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining("48 of 48 answered.") });
   const lines = stdout.split("\n");
   expect(lines[0]).toMatch(/^id +seq_0 +seq_1 +prediction$/);
   expect(lines[1]).toMatch(/^1 +Heavy rain .*… +It's a paraphrase$/);
@@ -115,7 +115,7 @@ test("ends with 1 and says why when a row has no prediction", async () => {
 
 test("an example of examples/ runs in the place of config.ts, and its answers are JSON", async () => {
   const { status, stdout, stderr } = await start("--example", "text-generation").ended();
-  expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining("6 of 6 done.") });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining("6 of 6 answered.") });
   expect(stdout).toMatch(/^id +prompt +prediction$/m);
   expect(stdout).toContain('[{"generated_text":"');
   expect(stdout).toContain("6 answers, most of them different");

@@ -20,7 +20,7 @@ describe("defaults", () => {
   });
 
   test("are better than the original's where it had bad ones", () => {
-    const { network, features, model, inference, warehouse, api, ...environment } = dev();
+    const { network, features, model, inference, loading, warehouse, api, ...environment } = dev();
 
     expect(network.subnets).toEqual([
       { cidrBlock: "10.0.2.0/24", availabilityZone: "us-east-1a" },
@@ -33,7 +33,7 @@ describe("defaults", () => {
       eventTime: { name: "event_time", type: "String" },
     });
     expect(model.artifact?.bucket).toBe("our-terraform-state-models");
-    expect(model).toMatchObject({ instancesPerCall: 25, concurrency: 8 });
+    expect(model).toMatchObject({ instancesPerCall: 25, concurrency: 8, slowestCallSeconds: 1.8 });
     expect(inference).toMatchObject({
       memoryMegabytes: 512,
       timeoutSeconds: 20,
@@ -44,6 +44,7 @@ describe("defaults", () => {
       messageRetentionSeconds: 345_600,
       deadLetterRetentionSeconds: 1_209_600,
     });
+    expect(loading).toMatchObject({ everyMinutes: 1 });
     expect(warehouse).toMatchObject({ nodeType: "ra3.large", finalSnapshot: true });
     expect(api).toMatchObject({
       functionName: "poc-dev-prediction-api",
@@ -55,6 +56,7 @@ describe("defaults", () => {
       name: "dev",
       prefix: "poc-dev",
       namesParameter: "/poc-dev/names",
+      answersBucket: "our-terraform-state-dev-answers",
       stateKey: "inference-dev/terraform.tfstate",
       takeOver: false,
       preventDestroy: true,
@@ -160,7 +162,7 @@ describe("unknown fields", () => {
 
   test("are refused with the list of those there are", () => {
     expect(faultsWith("queue", {})).toEqual([
-      "environments.dev.queue: got a field that does not exist; allowed: stateKey, takeOver, preventDestroy, keyPair, network, features, model, inference, warehouse, api, alarmTopicArn, logRetentionDays",
+      "environments.dev.queue: got a field that does not exist; allowed: stateKey, takeOver, preventDestroy, keyPair, network, features, model, inference, loading, warehouse, api, alarmTopicArn, logRetentionDays",
     ]);
   });
 

@@ -7,13 +7,13 @@ describe("numbers", () => {
   test.each([
     ["inference.messageRetentionSeconds", 60, 1_209_600, "60 to 1209600 seconds"],
     ["inference.memoryMegabytes", 128, 10_240, "128 to 10240 MB"],
-    ["inference.timeoutSeconds", 10, 20, "10 to 20 seconds"],
-    ["inference.batchSize", 1, 10_000, "1 to 10000 messages"],
+    ["inference.timeoutSeconds", 10, 120, "10 to 120 seconds"],
     ["inference.batchWindowSeconds", 0, 300, "0 to 300 seconds"],
     ["inference.maximumConcurrency", 2, 1000, "2 to 1000 functions at once"],
     ["inference.survivedOutageSeconds", 0, 432_000, "0 to 432000 seconds"],
     ["model.instancesPerCall", 1, 1000, "1 to 1000 inputs"],
     ["model.concurrency", 1, 256, "1 to 256 calls in flight"],
+    ["loading.everyMinutes", 1, 60, "1 to 60 minutes"],
     ["api.throttle.ratePerSecond", 1, 10_000, "1 to 10000 requests a second"],
     ["api.throttle.burst", 1, 5000, "1 to 5000 requests"],
     ["warehouse.numberOfNodes", 1, 16, "1 to 16 nodes of ra3.large"],
@@ -25,6 +25,22 @@ describe("numbers", () => {
       expect(others).toEqual([]);
       expect(fault?.startsWith(`environments.dev.${path}: got ${value}; allowed: `)).toBe(true);
       if (Number.isInteger(value)) expect(fault).toContain(`allowed: ${allowed} (`);
+    }
+  });
+
+  test("inference.batchSize may be 1 and 10000 and nothing beyond", () => {
+    const fast = {
+      model: { concurrency: 256, contract: { features: { age: "Integral" as const }, request: "csv" as const } },
+    };
+    const of = (batchSize: number) =>
+      faultsWith("inference.batchSize", batchSize, { ...fast, inference: { timeoutSeconds: 120 } });
+    expect([...of(1), ...of(10_000)]).toEqual([]);
+    for (const batchSize of [0, 10_001, 1.5]) {
+      expect(of(batchSize)).toEqual([
+        expect.stringContaining(
+          `environments.dev.inference.batchSize: got ${batchSize}; allowed: 1 to 10000 messages (`,
+        ),
+      ]);
     }
   });
 
@@ -81,6 +97,13 @@ describe("names", () => {
     ["inference.queueName", 80 - "-dead-letters".length],
     ["inference.functionName", 64],
     ["inference.roleName", 64],
+    ["loading.functionName", 64],
+    ["loading.roleName", 64],
+    ["loading.scheduleRoleName", 64],
+    ["warehouse.copyRoleName", 64],
+    ["warehouse.unloadRoleName", 64],
+    ["warehouse.schemaFunctionName", 64],
+    ["warehouse.schemaRoleName", 64],
     ["api.functionName", 64],
     ["api.roleName", 64],
     ["api.name", 256],
@@ -159,10 +182,21 @@ describe("names", () => {
         }),
       ),
     ).toEqual([
-      'environments.dev.api.functionName: got "poc-dev-ours"; allowed: another name than inference.functionName',
+      expect.stringContaining(
+        'environments.dev.api.functionName: got "poc-dev-ours"; allowed: another name than inference.functionName (',
+      ),
       expect.stringContaining(
         'environments.dev.api.roleName: got "poc-dev-ourROLE"; allowed: another name than inference.roleName',
       ),
+    ]);
+  });
+
+  test.each([
+    ["warehouse.schemaFunctionName", "Ours", "loading.functionName"],
+    ["warehouse.unloadRoleName", "ours", "loading.roleName"],
+  ])("%s may not be %s", (path, name, taken) => {
+    expect(faultsWith(path, name, { loading: { functionName: "Ours", roleName: "OURS" } })).toEqual([
+      expect.stringContaining(`environments.dev.${path}: got "poc-dev-${name}"; allowed: another name than ${taken}`),
     ]);
   });
 

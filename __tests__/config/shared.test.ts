@@ -19,11 +19,20 @@ describe("the shared part", () => {
     expect(fault).toContain(allowed);
   });
 
-  test("refuses a state bucket whose name leaves no room for the default model bucket's", () => {
-    expect(faults(settings({}, { stateBucket: "a".repeat(57) }))).toEqual([
-      expect.stringContaining(`modelBucket: got "${"a".repeat(57)}-models"; allowed: 3 to 63 characters`),
+  test("refuses a state bucket whose name leaves no room for those of the buckets beside it", () => {
+    const [longest, longer] = ["a".repeat(51), "a".repeat(52)];
+    expect(dev({}, { stateBucket: longest }).answersBucket).toBe(`${longest}-dev-answers`);
+    expect(faults(settings({}, { stateBucket: longer }))).toEqual([
+      expect.stringMatching(
+        `^environments\\.dev: got a bucket for answers "${longer}-dev-answers", .*; allowed: 3 to 63 characters: .* \\(https://`,
+      ),
     ]);
-    expect(faults(settings({}, { stateBucket: "a".repeat(57), modelBucket: "our-models" }))).toEqual([]);
+  });
+
+  test("refuses to keep models where an environment's answers are", () => {
+    expect(faults(settings({}, { modelBucket: "our-terraform-state-dev-answers" }))).toEqual([
+      'environments.dev: got a bucket for answers "our-terraform-state-dev-answers"; allowed: another bucket than modelBucket',
+    ]);
   });
 
   test("takes account and profile as they are", () => {

@@ -5,9 +5,12 @@ import { InferenceStack } from "../../stacks/inference-stack";
 import { resourcesOf } from "../setup/synth";
 
 /** The stack of an environment that keeps requests for four days. */
-function alarms(alarmTopicArn?: string): string {
+function alarms(alarmTopicArn?: string, everyMinutes?: number): string {
   const settings = { project: "team", owner: "us", prefix: "team", region: "eu-west-1", stateBucket: "team-state" };
-  const { shared, environments } = loadConfig({ ...settings, environments: { dev: { alarmTopicArn } } });
+  const { shared, environments } = loadConfig({
+    ...settings,
+    environments: { dev: { alarmTopicArn, loading: { everyMinutes } } },
+  });
   const [dev] = Object.values(environments);
   if (!dev) throw new Error("the environment must be there");
   return Testing.synth(new InferenceStack(Testing.app(), "test", shared, dev));
@@ -20,6 +23,9 @@ test.each([
   ["a request that waits for a quarter of its time", "team-dev-requests-wait", "ApproximateAgeOfOldestMessage", 86_400],
   ["a request that keeps failing for a quarter of its time", "team-dev-requests-return", "ReturnedAge", 86_400],
   ["a worker that fails", "team-dev-worker-fails", "Errors", 1],
+  ["a loader that fails", "team-dev-loader-fails", "Errors", 1],
+  ["answers that the warehouse refuses", "team-dev-answers-set-aside", "RejectedObjects", 1],
+  ["answers that a newer version wrote", "team-dev-answers-newer", "NewerObjects", 1],
   ["an endpoint that fails", "team-dev-endpoint-fails", "Invocation5XXErrors", 1],
   ["an API that fails", "team-dev-api-fails", "5XXError", 1],
 ])("rings for %s", (_, alarm_name, metric_name, threshold) => {
@@ -32,6 +38,24 @@ test.each([
   });
 });
 
+test.each([
+  [1, 900],
+  [3, 900],
+  [60, 18_000],
+])(
+  "rings for answers that wait for several runs of a loader that runs every %i min, and where it does not run",
+  (every, seconds) => {
+    expect(alarms(undefined, every)).toHaveResourceWithProperties(CloudwatchMetricAlarm, {
+      alarm_name: "team-dev-answers-wait",
+      metric_name: "StagedAge",
+      dimensions: { service: "${aws_lambda_function.loading_loader_function.function_name}" },
+      threshold: seconds,
+      period: seconds,
+      treat_missing_data: "breaching",
+    });
+  },
+);
+
 test("watches the dead-letter queue for dead letters, not the queue", () => {
   expect(untold).toHaveResourceWithProperties(CloudwatchMetricAlarm, {
     alarm_name: "team-dev-dead-letters",
@@ -42,7 +66,7 @@ test("watches the dead-letter queue for dead letters, not the queue", () => {
 test("tells the topic when it rings and when all is well again", () => {
   const topic = "arn:aws:sns:eu-west-1:123456789012:on-call";
   const told = ofAlarms(alarms(topic));
-  expect(told).toHaveLength(6);
+  expect(told).toHaveLength(10);
   for (const { attributes } of told) expect(attributes).toMatchObject({ alarm_actions: [topic], ok_actions: [topic] });
 });
 

@@ -149,6 +149,7 @@ describe("the deploy role", () => {
               "lambda.amazonaws.com",
               "redshift.amazonaws.com",
               "sagemaker.amazonaws.com",
+              "scheduler.amazonaws.com",
             ],
           },
         },
@@ -156,14 +157,9 @@ describe("the deploy role", () => {
     ]);
   });
 
-  test("signs in to the project's clusters alone, and reads no secret", () => {
+  test("signs in to no cluster, and reads no secret", () => {
     const actions = ["redshift:GetClusterCredentials", "secretsmanager:GetSecretValue"];
-    expect(allowed(roles.deploy).filter(({ action }) => actions.includes(action))).toEqual([
-      {
-        action: "redshift:GetClusterCredentials",
-        Resource: ["dbuser", "dbname"].map((kind) => `arn:aws:redshift:eu-west-1:123456789012:${kind}:poc-*`),
-      },
-    ]);
+    expect(allowed(roles.deploy).filter(({ action }) => actions.includes(action))).toEqual([]);
   });
 
   test("deletes networks and APIs by the project's tag only", () => {
@@ -180,13 +176,16 @@ describe("the deploy role", () => {
     expect(deletesApis).toMatchObject([{ Condition: tagged }]);
   });
 
-  test("deletes no bucket, and no object but lock files and the project's contracts", () => {
+  test("deletes the buckets for answers alone, and of the others no object but lock files and the project's contracts", () => {
     const deletes = allowed(roles.deploy).filter(({ action }) => /^s3:Delete/.test(action));
     const contracts = { Resource: ["arn:aws:s3:::team-models/contracts/poc-*"] };
     expect(deletes).toEqual([
+      { action: "s3:DeleteBucket", Resource: ["arn:aws:s3:::team-state-*-answers"] },
+      { action: "s3:DeleteBucketPolicy", Resource: ["arn:aws:s3:::team-state-*-answers"] },
       { action: "s3:DeleteObject", ...contracts },
       { action: "s3:DeleteObjectTagging", ...contracts },
       { action: "s3:DeleteObjectVersion", ...contracts },
+      { action: "s3:DeleteObjectVersion", Resource: ["arn:aws:s3:::team-state-*-answers/*"] },
       { action: "s3:DeleteObject", Resource: ["arn:aws:s3:::team-state/*.tflock"] },
     ]);
   });

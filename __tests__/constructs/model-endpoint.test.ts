@@ -29,6 +29,7 @@ const plain: ModelEndpointProps = {
   contract,
   instancesPerCall: 16,
   concurrency: 4,
+  slowestCallSeconds: 7.4,
   logRetentionDays: 30,
 };
 const modelEndpoint = (props: Partial<ModelEndpointProps> = {}) =>
@@ -141,6 +142,7 @@ test("whoever may invoke it learns its name, its release and how it is asked", (
       ENDPOINT_NAME: "${aws_sagemaker_endpoint.model_endpoint.name}",
       ENDPOINT_CONCURRENCY: "4",
       INSTANCES_PER_CALL: "16",
+      ENDPOINT_CALL_SECONDS: "7.4",
       MODEL_RELEASE: expect.stringMatching(/^[0-9a-f]{8}$/),
     },
   });
@@ -316,7 +318,8 @@ describe("requests and answers", () => {
 describe("an endpoint that exists", () => {
   const existing = (existing: string, variant?: string) =>
     granted((scope) => {
-      const props = { region: "eu-west-1", endpoint: { existing, variant }, instancesPerCall: 16, concurrency: 4 };
+      const use = { instancesPerCall: 16, concurrency: 4, slowestCallSeconds: 7.4 };
+      const props = { region: "eu-west-1", endpoint: { existing, variant }, ...use };
       return new ExistingEndpoint(scope, "model", props).invoke();
     });
   const arn = (name: string) =>
@@ -326,7 +329,12 @@ describe("an endpoint that exists", () => {
   test("is asked, and looked at for what it serves, and nothing of it is made", () => {
     expect(existing("theirs")).toEqual({
       may: [[actions, [arn("theirs")]]],
-      knows: { ENDPOINT_NAME: "theirs", ENDPOINT_CONCURRENCY: "4", INSTANCES_PER_CALL: "16" },
+      knows: {
+        ENDPOINT_NAME: "theirs",
+        ENDPOINT_CONCURRENCY: "4",
+        INSTANCES_PER_CALL: "16",
+        ENDPOINT_CALL_SECONDS: "7.4",
+      },
     });
   });
 

@@ -1,17 +1,45 @@
+import { randomUUID } from "node:crypto";
 import { Client } from "pg";
-import { createResults, createTakeOver, takeOverResults } from "../../constructs/prediction-schema";
+import { databaseUserOf, readerUser, schemaStatements } from "../../constructs/prediction-schema";
+import { canaryTables, tables } from "../../contract/load-tables";
+import { startRedshiftData } from "../../local/redshift-data";
+import { toPostgres } from "../../local/redshift-sql";
+import type { StandIn } from "../../local/stand-in";
+import { typedContract as contract } from "../setup/contract";
 import { createDatabase } from "../setup/database";
 
 let database: Client;
+let standIn: StandIn;
+/** The users of all databases are shared. */
+let users: Record<"loader" | "api" | "reader", string>;
 beforeEach(async () => {
-  database = new Client(await createDatabase());
+  const postgresUrl = await createDatabase();
+  database = new Client(postgresUrl);
   await database.connect();
+  standIn = await startRedshiftData({ postgresUrl });
+  const unique = randomUUID();
+  users = {
+    loader: databaseUserOf(`loader-${unique}`),
+    api: databaseUserOf(`api-${unique}`),
+    reader: `reader-${unique}`,
+  };
 });
-afterEach(() => database.end());
+afterEach(async () => {
+  await standIn.stop();
+  await database.end();
+});
 
-/** What a deployment does to the tables of a database, each time that it runs the statements. */
-const deploy = async () => {
-  for (const sql of [createTakeOver, takeOverResults, createResults]) await database.query(sql);
+/** What a deployment does in a database, each time that it runs the statements. */
+const deploy = async (takeOver = true) => {
+  const statements = schemaStatements({
+    contract,
+    takeOver,
+    loaderRoleName: users.loader.replace("IAMR:", ""),
+    readerRoleNames: [users.api.replace("IAMR:", "")],
+    copyRoleArn: "arn:aws:iam::123456789012:role/copy",
+    unloadRoleArn: "arn:aws:iam::123456789012:role/unload",
+  });
+  for (const sql of statements) await database.query(toPostgres(sql.replaceAll(readerUser, users.reader)));
 };
 const rows = async (sql: string) => (await database.query(sql)).rows;
 
@@ -79,4 +107,62 @@ test("where the original never answered, there is just the table of this project
   await deploy();
   expect(await rows("SELECT * FROM prediction_results")).toEqual([]);
   expect(await rows("SELECT 1 FROM pg_tables WHERE tablename = 'original_prediction_results'")).toEqual([]);
+});
+
+describe("the users of the database", () => {
+  beforeEach(async () => {
+    await deploy(false);
+    await deploy(false); // as often as you like
+  });
+
+  /** What a user gets of a statement: its rows, or why not. Nothing of it stays. */
+  const as = async (user: keyof typeof users, ...statements: string[]) => {
+    await database.query("BEGIN");
+    await database.query(`SET LOCAL SESSION AUTHORIZATION "${users[user]}"`);
+    try {
+      for (const sql of statements) await database.query(sql);
+      return "allowed";
+    } catch (error) {
+      return String(error);
+    } finally {
+      await database.query("ROLLBACK");
+    }
+  };
+  const { lock, results, failures, jobs } = tables;
+  const writing = [
+    `INSERT INTO ${results} SELECT * FROM ${results}`,
+    `INSERT INTO ${failures} SELECT * FROM ${failures}`,
+    `INSERT INTO ${jobs} SELECT * FROM ${jobs}`,
+    `UPDATE ${jobs} SET answered = 0`,
+    `LOCK ${lock}`,
+    ...Object.values(canaryTables).map((table) => `DELETE FROM ${table}`),
+  ];
+
+  test("are a loader, which locks, makes temporary tables, and adds to each table", async () => {
+    expect(await as("loader", `LOCK ${lock}`, "CREATE TEMP TABLE incoming (id INT)", ...writing)).toBe("allowed");
+    expect(await as("loader", `LOCK ${canaryTables.lock}`, `TRUNCATE ${canaryTables.results}`)).toBe("allowed");
+    for (const sql of [
+      `DELETE FROM ${results}`,
+      `UPDATE ${results} SET output = ''`,
+      `LOCK ${results}`,
+      `UPDATE ${failures} SET code = ''`,
+      `DELETE FROM ${jobs}`,
+      `DROP TABLE ${jobs}`,
+    ]) {
+      expect(await as("loader", sql)).toMatch(/permission denied|must be owner/);
+    }
+  });
+
+  test.each(["api", "reader"] as const)("the %s, which reads tables and view, and writes nothing", async (user) => {
+    for (const name of [results, failures, jobs, "prediction_values"]) {
+      expect(await as(user, `SELECT * FROM ${name}`)).toBe("allowed");
+    }
+    for (const sql of writing) expect(await as(user, sql)).toMatch(/permission denied/);
+  });
+
+  test("of which the loader's statements end before its function does", async () => {
+    const settings = await rows(`SELECT usename, useconfig FROM pg_user WHERE useconfig IS NOT NULL`);
+    expect(settings).toContainEqual({ usename: users.loader, useconfig: ["statement_timeout=240000"] });
+    expect(settings.map(({ usename }) => usename)).not.toContain(users.api);
+  });
 });

@@ -1,15 +1,8 @@
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { Client } from "pg";
-import {
-  type AnswerContract,
-  createGrant,
-  createMakeValues,
-  createResults,
-  createWriteLock,
-  grantPredictions,
-  makeValues,
-} from "../../constructs/prediction-schema";
+import { type AnswerContract, createMakeValues, makeValues } from "../../constructs/prediction-schema";
+import { createTables, tables } from "../../contract/load-tables";
 import type { Output } from "../../contract/model-contract";
 import { startRedshiftData } from "../../local/redshift-data";
 import { toPostgres } from "../../local/redshift-sql";
@@ -23,7 +16,7 @@ beforeAll(async () => {
   database = new Client(postgresUrl);
   await database.connect();
   standIn = await startRedshiftData({ postgresUrl });
-  await run(createResults, createWriteLock);
+  await run(...createTables(tables));
 });
 afterAll(async () => {
   await standIn.stop();
@@ -242,9 +235,9 @@ describe("a deployment", () => {
       (name) => `${name}-${randomUUID()}`,
     );
     await deploy(json);
-    await run(createGrant, grantPredictions(String(reader), false), grantPredictions(String(writer), true));
-    await run(`CREATE USER "${analyst}"`, `CREATE USER "${stranger}"`);
-    await run(`GRANT SELECT ON prediction_values TO "${analyst}"`);
+    for (const user of [reader, writer, analyst, stranger]) await run(`CREATE USER "${user}"`);
+    await run(`GRANT SELECT ON prediction_results TO "${reader}", "${writer}"`);
+    await run(`GRANT SELECT ON prediction_values TO "${analyst}", "${reader}", "${writer}"`);
     const mayRead = () =>
       rows(
         "SELECT usename FROM pg_user WHERE has_table_privilege(usename, 'prediction_values', 'SELECT') AND NOT usesuper ORDER BY 1",

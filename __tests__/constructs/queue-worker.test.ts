@@ -31,12 +31,14 @@ test.each([10, 15, 20])("hides a message for six worker timeouts of %i s", (time
 });
 
 test("moves a message to the dead-letter queue only when it has outlasted the outage to be survived", () => {
-  const queue = resourcesOf(queueWorker({ survivedOutageSeconds: 43_200 })).find(
-    ({ attributes }) => attributes.name === "requests",
-  );
+  const json = queueWorker({ survivedOutageSeconds: 43_200 });
+  const queue = resourcesOf(json).find(({ attributes }) => attributes.name === "requests");
   expect(JSON.parse(String(queue?.attributes.redrive_policy))).toEqual({
     deadLetterTargetArn: "${aws_sqs_queue.inference_dead_letter_queue.arn}",
     maxReceiveCount: 103,
+  });
+  expect(onlyResource(json, "aws_lambda_function").attributes.environment).toMatchObject({
+    variables: { MAX_RECEIVE_COUNT: "103" },
   });
 });
 

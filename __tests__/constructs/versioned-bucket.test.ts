@@ -52,6 +52,27 @@ test("lets be emptied what it is told to: contracts, which Terraform deletes wit
   });
 });
 
+test("may be destroyed and emptied where it is not guarded, and still refuses plain HTTP", () => {
+  const json = versionedBucket({ guarded: false });
+  expect(onlyResource(json, "aws_s3_bucket").attributes).not.toHaveProperty("lifecycle");
+  expect(onlyResource(json, "aws_s3_bucket").attributes).not.toHaveProperty("force_destroy");
+  expect(statementsOf(onlyResource(json, "aws_s3_bucket_policy").attributes.policy)).toEqual([
+    expect.objectContaining({ Effect: "Deny", Condition: { Bool: { "aws:SecureTransport": "false" } } }),
+  ]);
+});
+
+test("lets S3 delete what is short-lived", () => {
+  expect(versionedBucket({ shortLived: { "drafts/": 3 } })).toHaveResourceWithProperties(
+    S3BucketLifecycleConfiguration,
+    {
+      rule: [
+        expect.objectContaining({ id: "old-versions" }),
+        { id: "drafts", status: "Enabled", filter: [{ prefix: "drafts/" }], expiration: [{ days: 3 }] },
+      ],
+    },
+  );
+});
+
 test.each([
   [{}, 90],
   [{ oldVersionsExpireAfterDays: 14 }, 14],

@@ -1,7 +1,9 @@
 import { RedshiftCluster } from "@cdktf/provider-aws/lib/redshift-cluster";
 import { RedshiftParameterGroup } from "@cdktf/provider-aws/lib/redshift-parameter-group";
-import { RedshiftdataStatement } from "@cdktf/provider-aws/lib/redshiftdata-statement";
 import { SecurityGroup } from "@cdktf/provider-aws/lib/security-group";
+import { z } from "zod";
+import type { Access } from "../../constructs/access";
+import { AnswersBucket } from "../../constructs/answers-bucket";
 import { Network } from "../../constructs/network";
 import { NodeFunction } from "../../constructs/node-function";
 import { Warehouse, type WarehouseProps } from "../../constructs/warehouse";
@@ -30,7 +32,15 @@ const warehouse = (props: Partial<WarehouseProps> = {}, then: (warehouse: Wareho
         port: 5439,
         finalSnapshot: true,
         takeOver: false,
+        copyRoleName: "team-copy",
         unloadRoleName: "team-unload",
+        schemaFunctionName: "team-schema",
+        schemaRoleName: "team-schema-role",
+        loaderRoleName: "team-loader",
+        readerRoleNames: ["team-api"],
+        answers: new AnswersBucket(scope, "outcomes", { bucket: "team-answers", guarded: true }),
+        bundle: "dist/schema",
+        logRetentionDays: 7,
         network,
         contract,
         ...props,
@@ -38,21 +48,11 @@ const warehouse = (props: Partial<WarehouseProps> = {}, then: (warehouse: Wareho
     );
   });
 
-/** A function that uses the warehouse. */
-const user = (id: string, uses: (warehouse: Warehouse) => ReturnType<Warehouse["read"]>) => (it: Warehouse) =>
-  new NodeFunction(it, id, {
-    functionName: id,
-    roleName: `${id}-role`,
-    bundle: "dist/api",
-    memoryMegabytes: 256,
-    timeoutSeconds: 10,
-    logRetentionDays: 7,
-    uses: [uses(it)],
-  });
+/** What runs in the database at deploy, in its order. */
 const statementsOf = (json: string) =>
-  resourcesOf(json)
-    .filter(({ type }) => type === "aws_redshiftdata_statement")
-    .map(({ attributes }) => attributes);
+  z
+    .object({ statements: z.array(z.string()) })
+    .parse(JSON.parse(String(onlyResource(json, "aws_lambda_invocation").attributes.input))).statements;
 
 test("is private, encrypted, and routed through the VPC", () => {
   expect(warehouse()).toHaveResourceWithProperties(RedshiftCluster, {
@@ -122,14 +122,12 @@ test("leaves none where the environment says so", () => {
   expect(attributes).not.toHaveProperty("final_snapshot_identifier");
 });
 
-test("makes the table of predictions at deploy, as the admin, without a type that Redshift would cut short", () => {
-  const json = warehouse();
-  expect(json).toHaveResourceWithProperties(RedshiftdataStatement, {
-    sql: expect.stringContaining("CREATE TABLE IF NOT EXISTS prediction_results"),
-    database: "predictions",
-    db_user: "${aws_redshift_cluster.warehouse_cluster.master_username}",
-  });
-  for (const { sql } of statementsOf(json)) expect(sql).not.toMatch(/\bTEXT\b/i);
+test("makes its tables at deploy, the canary's too, without a type that Redshift would cut short", () => {
+  const statements = statementsOf(warehouse());
+  const made = statements.flatMap((sql) => /^CREATE TABLE IF NOT EXISTS (\w+) /.exec(sql)?.[1] ?? []);
+  const each = ["results", "failures", "jobs", "results_lock"];
+  expect(made).toEqual(["prediction", "canary"].flatMap((of) => each.map((table) => `${of}_${table}`)));
+  for (const sql of statements) expect(sql).not.toMatch(/\bTEXT\b/i);
 });
 
 test("keeps the first database of a cluster that it takes over, and works in the one with the predictions", () => {
@@ -137,122 +135,165 @@ test("keeps the first database of a cluster that it takes over, and works in the
   expect(onlyResource(json, "aws_redshift_cluster").attributes.lifecycle).toEqual({
     ignore_changes: ["database_name"],
   });
-  expect(new Set(statementsOf(json).map(({ database }) => database))).toEqual(new Set(["predictions"]));
+  expect(onlyResource(json, "aws_lambda_function").attributes.environment).toMatchObject({
+    variables: { DB_NAME: "predictions" },
+  });
 });
 
 test("takes over the original's results before its own table is made", () => {
-  expect(warehouse({ takeOver: true })).toHaveResourceWithProperties(RedshiftdataStatement, {
-    sql: expect.stringMatching(/^CREATE TABLE IF NOT EXISTS prediction_results \(/),
-    depends_on: ["aws_redshiftdata_statement.warehouse_take_over_results"],
-  });
-  expect(statementsOf(warehouse()).map(({ sql }) => sql)).not.toContain("CALL take_over_results()");
+  const call = "CALL take_over_results()";
+  expect(statementsOf(warehouse({ takeOver: true })).slice(0, 3)).toEqual([
+    expect.stringContaining("PROCEDURE take_over_results()"),
+    call,
+    expect.stringMatching(/^CREATE TABLE IF NOT EXISTS prediction_results \(/),
+  ]);
+  expect(statementsOf(warehouse())).not.toContain(call);
 });
 
-test("makes the view of typed outputs anew when they are others, after the table and before anybody may read it", () => {
-  const made = (outputs: typeof contract.outputs) => {
-    const text = resourcesOf(warehouse({ contract: { ...contract, outputs } })).find(
-      ({ address }) => address === "terraform_data.warehouse_make_values_sql",
-    );
-    return JSON.stringify(text?.attributes);
-  };
+test("makes the view of typed outputs anew when they are others, after the tables and before anybody may read it", () => {
+  const made = (outputs: typeof contract.outputs) =>
+    JSON.stringify(statementsOf(warehouse({ contract: { ...contract, outputs } })));
   expect(made(contract.outputs)).toContain("TRY_CAST");
   expect(made(contract.outputs)).not.toBe(made(contract.outputs.slice(1)));
-  expect(warehouse()).toHaveResourceWithProperties(RedshiftdataStatement, {
-    sql: "CALL make_prediction_values()",
-    depends_on: [
-      "aws_redshiftdata_statement.warehouse_create_results",
-      "aws_redshiftdata_statement.warehouse_create_make_values",
-    ],
+  const statements = statementsOf(warehouse());
+  const view = statements.indexOf("CALL make_prediction_values()");
+  expect(statements.findLastIndex((sql) => sql.startsWith("CREATE TABLE"))).toBeLessThan(view);
+  expect(statements.findIndex((sql) => sql.startsWith("CALL admit_user"))).toBeGreaterThan(view);
+});
+
+test("knows three users, and lets each do one thing: load, read, or read and unload", () => {
+  const statements = statementsOf(warehouse());
+  expect(statements.slice(statements.findIndex((sql) => sql.startsWith("CALL admit_user")))).toEqual([
+    "CALL admit_user('IAMR:team-loader', TRUE)",
+    "CALL admit_user('IAMR:team-api', FALSE)",
+    "CALL admit_user('predictions_reader', FALSE)",
+    "REVOKE ASSUMEROLE ON ALL FROM PUBLIC FOR ALL",
+    `GRANT ASSUMEROLE ON '\${aws_iam_role.warehouse_copy_role.arn}' TO "IAMR:team-loader" FOR COPY`,
+    `GRANT ASSUMEROLE ON '\${aws_iam_role.warehouse_unload_role.arn}' TO "predictions_reader" FOR UNLOAD`,
+  ]);
+});
+
+test("runs all of it in one step, again when a statement or the cluster is another, and for no other reason", () => {
+  const { attributes } = onlyResource(warehouse(), "aws_lambda_invocation");
+  expect(attributes).toMatchObject({
+    function_name: "${aws_lambda_function.warehouse_schema_function.function_name}",
+    triggers: { cluster: "${aws_redshift_cluster.warehouse_cluster.cluster_namespace_arn}" },
   });
+  expect(attributes).not.toHaveProperty("lifecycle_scope"); // by default it is invoked when it is made, and then alone
 });
 
-test("runs a statement again when its text or the cluster is another, and for no other reason", () => {
-  for (const { lifecycle } of statementsOf(
-    warehouse(
-      {},
-      user("reader", (it) => it.read()),
-    ),
-  )) {
-    expect(lifecycle).toEqual({
-      ignore_changes: "all",
-      replace_triggered_by: [
-        expect.stringMatching(/^terraform_data\.warehouse_\w+_sql$/),
-        "aws_redshift_cluster.warehouse_cluster.cluster_namespace_arn",
-      ],
-    });
-  }
-});
-
-test.each([
-  ["reader", "FALSE", (it: Warehouse) => it.read()],
-  ["writer", "TRUE", (it: Warehouse) => it.write()],
-])("admits a %s as a database user of its own, before it runs", (id, mayWrite, uses) => {
-  const json = warehouse({}, user(id, uses));
-  const grant = `aws_redshiftdata_statement.warehouse_grant_warehouse_${id}`;
-  expect(json).toHaveResourceWithProperties(RedshiftdataStatement, {
-    sql: `CALL grant_predictions('IAMR:${id}-role', ${mayWrite})`,
-    depends_on: [
-      "aws_redshiftdata_statement.warehouse_create_results",
-      "aws_redshiftdata_statement.warehouse_make_values",
-      "aws_redshiftdata_statement.warehouse_create_write_lock",
-      "aws_redshiftdata_statement.warehouse_create_grant",
-    ],
-  });
-  expect(onlyResource(json, "aws_lambda_function").attributes.depends_on).toContain(grant);
-});
-
-test.each([
-  [
-    "reader",
-    ["redshift-data:ExecuteStatement"],
-    ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult"],
-    (it: Warehouse) => it.read(),
-  ],
-  [
-    "writer",
-    ["redshift-data:BatchExecuteStatement"],
-    ["redshift-data:DescribeStatement"],
-    (it: Warehouse) => it.write(),
-  ],
-])(
-  "a %s signs in by IAM to this database, never as the admin, and sees only its own statements",
-  (id, execute, outcome, uses) => {
-    const [run, signIn, follow] = roleStatementsOf(warehouse({}, user(id, uses)));
-    expect(run).toMatchObject({ Action: execute, Resource: ["${aws_redshift_cluster.warehouse_cluster.arn}"] });
-    expect(signIn).toMatchObject({
-      Action: ["redshift:GetClusterCredentialsWithIAM"],
-      Resource: ["${local.warehouse_database_arn}"],
-    });
-    expect(follow).toMatchObject({
-      Action: outcome,
-      Resource: ["*"],
-      Condition: { StringEquals: { "redshift-data:statement-owner-iam-userid": "$${aws:userid}" } },
-    });
-  },
-);
-
-test("has no role of its own unless it may unload", () => {
+test("runs it as the admin, whose name its function alone may borrow", () => {
   const json = warehouse();
-  expect(onlyResource(json, "aws_redshift_cluster").attributes).not.toHaveProperty("iam_roles");
-  expect(resourcesOf(json).map(({ type }) => type)).not.toContain("aws_iam_role");
+  const ofSchema = roleStatementsOf(json).filter(({ address }) => address.endsWith("warehouse_schema_policy"));
+  expect(ofSchema.slice(0, -1)).toMatchObject([
+    {
+      Action: ["redshift-data:ExecuteStatement"],
+      Resource: ["${aws_redshift_cluster.warehouse_cluster.arn}"],
+    },
+    {
+      Action: ["redshift:GetClusterCredentials"],
+      Resource: ["${local.warehouse_admin_arn}", "${local.warehouse_database_arn}"],
+    },
+    {
+      Action: ["redshift-data:DescribeStatement", "redshift-data:CancelStatement"],
+      Condition: { StringEquals: { "redshift-data:statement-owner-iam-userid": "$${aws:userid}" } },
+    },
+  ]);
+  expect(onlyResource(json, "aws_lambda_function").attributes).toMatchObject({
+    timeout: 900,
+    environment: {
+      variables: {
+        CLUSTER_ID: "${aws_redshift_cluster.warehouse_cluster.cluster_identifier}",
+        ADMIN_USER: "${aws_redshift_cluster.warehouse_cluster.master_username}",
+      },
+    },
+  });
 });
 
-test("unloads to one folder of a bucket and nowhere else, with a role that is its default", () => {
-  const json = warehouse({ unloadS3Uri: "s3://lake/team/predictions" });
-  const arn = "${aws_iam_role.warehouse_unload_role.arn}";
-  expect(json).toHaveResourceWithProperties(RedshiftCluster, { iam_roles: [arn], default_iam_role_arn: arn });
-  const { assume_role_policy: trust, name } = onlyResource(json, "aws_iam_role").attributes;
-  expect([name, String(trust)]).toEqual(["team-unload", expect.stringContaining('"redshift.amazonaws.com"')]);
-  const statements = roleStatementsOf(json);
+/** What a function may do and is told that is given access to the warehouse, and what it is made after. */
+function userOf(use: (warehouse: Warehouse) => Access) {
+  const json = warehouse(
+    {},
+    (it) =>
+      new NodeFunction(it, "user", {
+        functionName: "user",
+        roleName: "user-role",
+        bundle: "dist/api",
+        memoryMegabytes: 256,
+        timeoutSeconds: 10,
+        logRetentionDays: 7,
+        uses: [use(it)],
+      }),
+  );
+  const { attributes } = resourcesOf(json).find(({ address }) => address.endsWith(".warehouse_user_function")) ?? {};
+  const statements = roleStatementsOf(json).filter(({ address }) => address.endsWith("warehouse_user_policy"));
+  return { attributes, statements: statements.slice(0, -1) };
+}
+
+const signIn = {
+  Action: ["redshift:GetClusterCredentialsWithIAM"],
+  Resource: ["${local.warehouse_database_arn}"],
+};
+const own = {
+  Resource: ["*"],
+  Condition: { StringEquals: { "redshift-data:statement-owner-iam-userid": "$${aws:userid}" } },
+};
+const cluster = { Resource: ["${aws_redshift_cluster.warehouse_cluster.arn}"] };
+
+test("a reader signs in by IAM to this database, never as the admin, and sees only its own statements", () => {
+  const { attributes, statements } = userOf((it) => it.read());
   expect(statements).toHaveLength(3);
   expect(statements).toMatchObject([
-    { Effect: "Allow", Action: ["s3:GetBucketLocation"], Resource: ["arn:aws:s3:::lake"] },
+    { Action: ["redshift-data:ExecuteStatement"], ...cluster },
+    signIn,
+    { Action: ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult"], ...own },
+  ]);
+  expect(attributes?.depends_on).toContain("aws_lambda_invocation.warehouse_schema_made");
+});
+
+test("a loader does so too, may end its own statements, and act as people's reader", () => {
+  const { attributes, statements } = userOf((it) => it.load());
+  expect(statements).toHaveLength(4);
+  expect(statements).toMatchObject([
+    { Action: ["redshift-data:BatchExecuteStatement", "redshift-data:ExecuteStatement"], ...cluster },
+    signIn,
     {
-      Effect: "Allow",
-      Action: ["s3:ListBucket"],
-      Resource: ["arn:aws:s3:::lake"],
-      Condition: { StringLike: { "s3:prefix": "team/predictions/*" } },
+      Action: ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult", "redshift-data:CancelStatement"],
+      ...own,
     },
-    { Effect: "Allow", Action: ["s3:GetObject", "s3:PutObject"], Resource: ["arn:aws:s3:::lake/team/predictions/*"] },
+    {
+      Action: ["redshift:GetClusterCredentials"],
+      Resource: ["${local.warehouse_reader_arn}", "${local.warehouse_database_arn}"],
+    },
+  ]);
+  expect(attributes?.depends_on).toContain("aws_lambda_invocation.warehouse_schema_made");
+  expect(attributes?.environment).toMatchObject({
+    variables: {
+      COPY_ROLE_ARN: "${aws_iam_role.warehouse_copy_role.arn}",
+      UNLOAD_ROLE_ARN: "${aws_iam_role.warehouse_unload_role.arn}",
+      READER: "predictions_reader",
+    },
+  });
+});
+
+test("lends the cluster two roles, one to read what is staged, one to write large results", () => {
+  const json = warehouse();
+  const { iam_roles, default_iam_role_arn } = onlyResource(json, "aws_redshift_cluster").attributes;
+  expect(default_iam_role_arn).toBeUndefined();
+  expect(iam_roles).toEqual(["copy", "unload"].map((role) => `\${aws_iam_role.warehouse_${role}_role.arn}`));
+  const bucket = "${aws_s3_bucket.outcomes_bucket.arn}";
+  const may = (role: string) =>
+    roleStatementsOf(json)
+      .filter(({ address }) => address.endsWith(`.warehouse_${role}_policy`))
+      .map(({ Action, Resource, Condition }) => [Action, Resource, Condition]);
+  expect(may("copy")).toEqual([
+    [["s3:GetBucketLocation"], [bucket], undefined],
+    [["s3:ListBucket"], [bucket], undefined],
+    [["s3:GetObject"], [`${bucket}/staged/*`, `${bucket}/manifests/*`], undefined],
+  ]);
+  expect(may("unload")).toEqual([
+    [["s3:GetBucketLocation"], [bucket], undefined],
+    [["s3:ListBucket"], [bucket], { StringLike: { "s3:prefix": "unloads/*" } }],
+    [["s3:GetObject", "s3:PutObject"], [`${bucket}/unloads/*`], undefined],
   ]);
 });

@@ -4,8 +4,8 @@ import { z } from "zod";
 import { startApiGateway } from "../../local/api-gateway";
 import type { LocalFunction } from "../../local/lambda";
 import { AwsError, json, parseBody, type StandIn } from "../../local/stand-in";
-import { modelOf, valuesIn } from "../setup/contract";
-import { type Desk, delivered, startDesk } from "../setup/desk";
+import { modelOf } from "../setup/contract";
+import { type Desk, startDesk } from "../setup/desk";
 
 let desk: Desk;
 let api: LocalFunction;
@@ -333,15 +333,17 @@ describe("POST /predict with an array", () => {
 
 describe("GET /predict/{id}", () => {
   test("answers with the stored predictions of the input alone, newest first", async () => {
-    const worker = desk.worker();
-    await desk.features.write([
-      { id: "a/b é", values: valuesIn("mine") },
-      { id: "other", values: valuesIn("not mine") },
-    ]);
     const requestedAt = "2026-01-31T12:00:00.123Z";
-    for (const requestId of ["first", "second"])
-      await worker.invoke({ Records: [delivered({ id: "a/b é", requestId, requestedAt })] });
-    await worker.invoke({ Records: [delivered({ id: "other" })] });
+    for (const [requestId, inputId, second] of [
+      ["first", "a/b é", "1"],
+      ["second", "a/b é", "2"],
+      ["third", "other", "3"],
+    ] as const) {
+      await desk.rows(
+        "INSERT INTO prediction_results VALUES ($1, $2, NULL, 'of mine', 'classifier', 'first', '2026-01', '2026-01-31 12:00:00.123', TIMESTAMP '2026-01-31 12:00:01' + CAST($3 AS INT) * INTERVAL '1 second')",
+        [requestId, inputId, second],
+      );
+    }
 
     const { status, body } = await call("GET", `/predict/${encodeURIComponent("a/b é")}`);
     expect(status).toBe(200);
@@ -437,14 +439,47 @@ describe("GET /predict/{id}", () => {
     expect(new Set(ids).size).toBe(100);
   });
 
-  test("answers with the prediction of one request, and with 404 where the input has none under that id", async () => {
+  test("answers what became of one request: its prediction, or why it failed, or 404", async () => {
     await store("asked", 3);
-    expect(idsOf(await pageOf("/predict/asked?requestId=asked-r002"))).toEqual(["asked-r002"]);
+    await desk.rows(
+      "INSERT INTO prediction_failures VALUES ('given up', 'asked', 'job-1', 'unknown_input', 'no such input', '2026-01-31', '2026-02-01')",
+    );
+    const times = { requestedAt: "2026-01-31T00:00:00.000Z" };
+    const answer = await call("GET", "/predict/asked?requestId=asked-r002");
+    expect({ status: answer.status, body: answer.body }).toEqual({
+      status: 200,
+      body: {
+        id: "asked",
+        requestId: "asked-r002",
+        status: "answered",
+        prediction: {
+          requestId: "asked-r002",
+          inputId: "asked",
+          output: "yes",
+          model: { endpoint: "e", variant: "v", release: "1" },
+          predictedAt: "2026-01-31T00:00:00.001Z",
+          ...times,
+        },
+      },
+    });
+    expect((await call("GET", "/predict/asked?requestId=given%20up")).body).toEqual({
+      id: "asked",
+      requestId: "given up",
+      status: "failed",
+      failure: {
+        jobId: "job-1",
+        code: "unknown_input",
+        reason: "no such input",
+        failedAt: "2026-02-01T00:00:00.000Z",
+        ...times,
+      },
+    });
     await store("another", 1);
     const { status, body } = await call("GET", "/predict/asked?requestId=another-r001");
     expect(status).toBe(404);
-    const message = 'input "asked" has no prediction for the request "another-r001"';
-    expect(body).toEqual({ error: { code: "no_predictions", message } });
+    const message =
+      'the request "another-r001" for the input "asked" is neither answered nor failed: it is on its way, or expired in the queue, or was never made';
+    expect(body).toEqual({ error: { code: "no_outcome", message } });
   });
 
   const cursor = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
@@ -454,6 +489,7 @@ describe("GET /predict/{id}", () => {
     ["limit=1.5", 'limit must be a whole number from 1 to 100, got "1.5"'],
     ["limit=", 'limit must be a whole number from 1 to 100, got ""'],
     ["limit=1&limit=2", 'limit must be given once, got ["1","2"]'],
+    ["requestId=a&limit=1", "requestId stands alone: it has one outcome, and no pages"],
     ["requestId=", "requestId must be Unicode text of 1 to 128 UTF-8 bytes"],
     ["requestID=a&x=1", 'there is no parameter "requestID", "x", only requestId, limit and next'],
     ["next=", 'next must be what an answer gave as its next, got ""'],

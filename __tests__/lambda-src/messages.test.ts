@@ -9,6 +9,7 @@ import { type Desk, delivered, startDesk } from "../setup/desk";
 
 let desk: Desk;
 let worker: LocalFunction;
+let loader: LocalFunction;
 let api: LocalFunction;
 /** What the endpoint was sent. */
 const sent: string[] = [];
@@ -16,6 +17,7 @@ const sent: string[] = [];
 beforeAll(async () => {
   desk = await startDesk({ model: modelOf((cities) => cities.map((city) => `in ${city}`)) });
   worker = desk.worker();
+  loader = desk.loader();
   api = desk.api();
 });
 afterAll(() => desk.stop());
@@ -29,8 +31,13 @@ beforeEach(() => {
 });
 
 const response = z.object({ batchItemFailures: z.array(z.object({ itemIdentifier: z.string() })) });
-const deliver = async (messages: ReturnType<typeof delivered>[], by = worker) =>
-  response.parse(await by.invoke({ Records: messages })).batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
+const loaded = z.object({ rejected: z.array(z.unknown()).length(0) });
+/** Hands messages to a worker, has loaded what comes of them, and gives the ids of those that it returned. */
+const deliver = async (messages: ReturnType<typeof delivered>[], by = worker) => {
+  const { batchItemFailures } = response.parse(await by.invoke({ Records: messages }));
+  loaded.parse(await loader.invoke({}));
+  return batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
+};
 const outputOf = async (requestId: string) =>
   (await desk.rows("SELECT output FROM prediction_results WHERE request_id = $1", [requestId])).map(
     ({ output }) => output,
@@ -151,19 +158,32 @@ describe("whatever comes", () => {
     else expect(text).toContain(body.slice(1));
   });
 
-  test("the worker ends it, and answers its neighbours", async () => {
-    const property = fc.asyncProperty(fc.array(anyBody, { minLength: 1, maxLength: 8 }), async (bodies) => {
-      const [before, after] = [delivered(good), delivered(good)];
-      const messages = bodies.map((body) => delivered(body));
-      expect(await deliver([before, ...messages, after])).toEqual([]);
-      for (const { messageId } of [before, after]) expect(await outputOf(messageId)).toEqual(["in Köln"]);
-      const answered = await desk.rows(
-        "SELECT 1 FROM prediction_results WHERE request_id = ANY(string_to_array($1, ','))",
-        [messages.map(({ messageId }) => messageId).join(",")],
-      );
-      const found = await letters(messages.length - answered.length);
-      expect(found.every(({ reason = "" }) => reason.length > 0)).toBe(true);
-    });
+  test("worker and loader end it, and its neighbours are answered", async () => {
+    const cities = fc.array(fc.string({ unit: "binary", maxLength: 40_000 }), { maxLength: 2 });
+    const property = fc.asyncProperty(
+      fc.array(anyBody, { minLength: 1, maxLength: 8 }),
+      cities,
+      async (bodies, said) => {
+        const [before, after] = [delivered(good), delivered(good)];
+        const asked = said.map((city) => ({ city, message: delivered({ id: "7", features: { age: 1, city } }) }));
+        const messages = [...bodies.map((body) => delivered(body)), ...asked.map(({ message }) => message)];
+        await desk.rows("TRUNCATE prediction_results, prediction_failures");
+        expect(await deliver([before, ...messages, after])).toEqual([]);
+        for (const { messageId } of [before, after]) expect(await outputOf(messageId)).toEqual(["in Köln"]);
+        for (const { city, message } of asked) {
+          for (const output of await outputOf(message.messageId)) expect(output).toBe(`in ${city}`);
+        }
+        const answered = await desk.rows("SELECT request_id FROM prediction_results");
+        const failed = z
+          .array(z.object({ code: z.string(), reason: z.string().min(1) }))
+          .parse(await desk.rows("SELECT code, reason FROM prediction_failures"));
+        expect(answered.length - 2 + failed.length).toBe(messages.length);
+        const found = await letters(failed.length);
+        const codesOf = (ends: readonly { code?: string }[]) => ends.map(({ code }) => code).sort();
+        expect(found.every(({ reason = "" }) => reason.length > 0)).toBe(true);
+        expect(codesOf(found)).toEqual(codesOf(failed));
+      },
+    );
     await fc.assert(property, { seed: 12, numRuns: 25 });
   });
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020";
 import addFormats from "ajv-formats";
 import { z } from "zod";
+import { failureCodes } from "../../contract/failure-table";
 import type { LocalFunction } from "../../local/lambda";
 import { jsonModel } from "../../local/sagemaker-runtime";
 import { AwsError } from "../../local/stand-in";
@@ -55,6 +56,9 @@ beforeAll(async () => {
   api = desk.api();
   await desk.rows(
     "INSERT INTO prediction_results SELECT 'r' || n, '7', CASE n WHEN 1 THEN 'job' END, 'yes', 'e', 'v', '1', now(), now() FROM generate_series(1, 3) AS n",
+  );
+  await desk.rows(
+    "INSERT INTO prediction_failures VALUES ('f1', '7', 'job', 'unknown_input', 'no such input', now(), now()), ('f2', '7', NULL, 'unknown_input', 'no such input', now(), now())",
   );
 });
 afterAll(() => desk.stop());
@@ -136,6 +140,10 @@ const answers: {
   { to: "an array that is not queued", event: asking([{ id: "7" }, { id: "8" }]), status: "503", hinder: queueIsAway },
   { to: "an input", event: getting("7"), status: "200" },
   { to: "an input, by pages", event: getting("7", { limit: "1" }), status: "200" },
+  { to: "a request that is answered", event: getting("7", { requestId: "r1" }), status: "200" },
+  { to: "a request that failed", event: getting("7", { requestId: "f1" }), status: "200" },
+  { to: "a request of no job that failed", event: getting("7", { requestId: "f2" }), status: "200" },
+  { to: "an unknown request", event: getting("7", { requestId: "r" }), status: "404" },
   { to: "a wrong limit", event: getting("7", { limit: "0" }), status: "400" },
   { to: "an unknown input", event: getting("nobody"), status: "404" },
   { to: "an input of a broken function", event: getting("7"), status: "500", by: broken },
@@ -206,6 +214,10 @@ test.each([
 ])("a body that the document does not allow is refused: %#", async (body) => {
   expect(faultsOf(pointerOf(...post.keys, "requestBody"), body)).not.toEqual([]);
   expect((await answerTo(asking(body))).statusCode).toBe("400");
+});
+
+test("the codes of failures are named", () => {
+  expect(source).toContain(`Now there are: ${failureCodes.join(", ")}.`);
 });
 
 test("every documented parameter of a query is known, and no other", async () => {

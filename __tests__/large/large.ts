@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { environmentOf } from "../../bench/counting-aws";
 import { type CountingProcess, runMeasured, startCountingProcess, writeFeatures } from "../../bench/feeding";
 
 export const few = 10_000;
@@ -23,7 +24,7 @@ export async function expectFlat(
     for (const rows of [few, many]) {
       const file = join(folder, `${rows}.csv`);
       await writeFeatures(file, rows);
-      const { status, stderr, peakBytes } = await runMeasured(aws.url, commandOn(file));
+      const { status, stderr, peakBytes } = await runMeasured(environmentOf(aws.url), commandOn(file));
       if (status !== 0) throw new Error(stderr);
       peaks.push(peakBytes);
     }

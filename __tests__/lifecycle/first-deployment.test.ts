@@ -77,7 +77,7 @@ test("the commands of the README lead from an empty account to results in a file
 
   const privateKey = await stat(join(home, ".ssh", "pipeline"));
   expect(privateKey.mode & 0o777).toBe(0o400);
-  expect(await moto.holdings()).toMatchObject({ aws_s3_bucket: 2, aws_sagemaker_endpoint: 1 });
+  expect(await moto.holdings()).toMatchObject({ aws_s3_bucket: 3, aws_sagemaker_endpoint: 1 });
   const { KeyPairs } = keyPairs.parse(await moto.aws("ec2", "describe-key-pairs"));
   expect(KeyPairs).toEqual([expect.objectContaining({ KeyName: "poc-dev-key-pair", KeyType: "ed25519" })]);
   const rowsIn = async (file: string) => (await readFile(file, "utf8")).trim().split("\n").length - 1;
@@ -108,7 +108,7 @@ describe("status of what is deployed", () => {
       worker: { state: "Active", lastUpdate: "Successful", modelRelease: expect.stringMatching(/^[0-9a-f]{8}$/) },
       warehouse: { status: "available", availability: "Available", nodeType: "ra3.large", nodes: 1 },
       predictions: { error: expect.stringMatching(/^Cannot count the predictions: /) }, // moto runs no SQL
-      alarms: { total: 7, on: [] },
+      alarms: { total: 11, on: [] },
       lastDeploy: { at: expect.any(String) },
     });
   });
@@ -123,7 +123,7 @@ describe("status of what is deployed", () => {
     const { report, status: code } = await status();
     expect(code).toBe(2);
     expect(report.alarms).toMatchObject({
-      total: 7,
+      total: 11,
       on: [{ name: "poc-dev-worker-fails", reason: "Threshold Crossed: 1 datapoint was 3" }],
     });
     expect(report.metrics).toMatchObject({ worker: { errors: 5 } });

@@ -1,9 +1,10 @@
 import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
+import { DeleteObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { z } from "zod";
 import { Checkout, type Outcome } from "../setup/checkout";
+import { dev } from "../setup/dev";
 import { allows, iamActionOf } from "../setup/iam-actions";
 import { type AwsCall, type Moto, startMoto } from "../setup/moto";
 import { stateStackWithGitHub } from "../setup/stacks";
@@ -119,10 +120,11 @@ test("moto knows every call that it was sent by its name in AWS", async () => {
       "ec2:CreateVpc",
       "iam:PutRolePolicy",
       "lambda:CreateFunction",
+      "lambda:Invoke",
       "logs:CreateLogGroup",
       "redshift:CreateCluster",
-      "redshift-data:ExecuteStatement",
       "s3:PutBucketVersioning",
+      "scheduler:CreateSchedule",
       "sagemaker:CreateFeatureGroup",
       "sqs:CreateQueue",
     ]),
@@ -134,6 +136,10 @@ test("the next plan is empty", async () => {
   const plan = await checkout.terraform(stack, "plan", "-detailed-exitcode", "-input=false");
   expect(printed(plan)).toContain("No changes."); // -detailed-exitcode: it would have ended with 2
   callsOfPlan = (await moto.calls()).slice(before);
+  // The Data API shows a statement to nobody but who ran it, and for a day: anybody may plan, at any time.
+  expect(
+    callsOfPlan.filter(({ service, operation }) => service === "redshift-data" || operation.startsWith("Invoke")),
+  ).toEqual([]);
   report(`${stack}: 0 drift`, plan);
 });
 
@@ -154,6 +160,8 @@ test("a changed source of a function changes its archive and that function, and 
   expect(Object.keys(before).sort()).toEqual([
     "data.archive_file.api_handler_archive",
     "data.archive_file.inference_worker_archive",
+    "data.archive_file.loading_loader_archive",
+    "data.archive_file.warehouse_schema_archive",
   ]);
   expect(Object.keys(before).filter((address) => after[address] !== before[address])).toEqual([
     "data.archive_file.inference_worker_archive",
@@ -161,11 +169,22 @@ test("a changed source of a function changes its archive and that function, and 
   report(`${stack}: 1 changed`, apply);
 });
 
-test("cdktf destroy leaves nothing behind, in the state or in the account", async () => {
-  const destroy = await checkout.cdktf("destroy", stack, "--auto-approve");
+test("destroy empties the bucket for answers, and leaves nothing behind, in the state or in the account", async () => {
+  const Bucket = dev.answersBucket;
+  for (const Key of ["staged/loaded", "manifests/1.json", "manifests/1.json"]) {
+    await s3.send(new PutObjectCommand({ Bucket, Key, Body: "outcomes" }));
+  }
+  const refused = await checkout.cli("destroy", stack, "--auto-approve");
+  expect(refused).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining(`s3://${Bucket}/staged/ holds 1 object`),
+  });
+  await s3.send(new DeleteObjectCommand({ Bucket, Key: "staged/loaded" })); // leaves a version and a marker
+  const destroy = await checkout.cli("destroy", stack, "--auto-approve");
   const said = printed(destroy);
   const { length } = await addressesIn(stack);
-  expect(said).toContain(`Destroy complete! Resources: ${length} destroyed.`);
+  expect(said).toContain("4 versions are deleted ...");
+  expect(said).toContain(`Apply complete! Resources: 0 added, 0 changed, ${length} destroyed.`);
   expect(printed(await checkout.terraform(stack, "state", "list"))).toBe("");
   expect(await moto.holdings()).toEqual(foundation);
   expect(await objectsInStateBucket()).toEqual([`${stack}/terraform.tfstate`, "state/terraform.tfstate"]);

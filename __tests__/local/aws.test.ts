@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import {
   DescribeStatementCommand,
   ExecuteStatementCommand,
@@ -11,7 +12,8 @@ import {
 import { PutRecordCommand, SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-featurestore-runtime";
 import { GetQueueAttributesCommand, ReceiveMessageCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { connect } from "../../cli/connection";
-import { type LocalAws, startAws } from "../../local/aws";
+import { type LocalAws, startAws, type Way } from "../../local/aws";
+import type { OnTheWay } from "../../local/passage";
 import { jsonModel } from "../../local/sagemaker-runtime";
 import { dev } from "../setup/dev";
 
@@ -19,6 +21,17 @@ const project = process.cwd();
 const desk = mkdtempSync(join(tmpdir(), "offline-inference-desk-"));
 const answer = jest.fn(() => "It's good");
 const model = jsonModel(answer);
+/** Who called what, by what stood in the way. */
+const called = new Set<Way>();
+const onTheWay = Object.fromEntries(
+  (["featureStore", "sageMaker", "redshiftData", "s3", "sqs", "warehouseToS3"] as const).map((way): [Way, OnTheWay] => [
+    way,
+    (_, forward) => {
+      called.add(way);
+      return forward();
+    },
+  ]),
+);
 let aws: LocalAws;
 
 beforeAll(async () => {
@@ -26,7 +39,7 @@ beforeAll(async () => {
   execFileSync(process.execPath, synth, { env: { ...process.env, CDKTF_OUTDIR: join(desk, "cdktf.out") } });
   symlinkSync(join(project, "local"), join(desk, "local"));
   process.chdir(desk);
-  aws = await startAws({ stack: "cdktf.out/stacks/inference-dev", dataDir: ".local", model });
+  aws = await startAws({ stack: "cdktf.out/stacks/inference-dev", dataDir: ".local", model, onTheWay });
 });
 afterAll(async () => {
   await aws?.stop();
@@ -72,6 +85,8 @@ test("has the names that the stack gives", () => {
     queueUrl: expect.stringMatching(/\/poc-dev-inference_queue$/),
     deadLetterQueueUrl: expect.stringMatching(/\/poc-dev-inference_queue-dead-letters$/),
     databaseName: "predictions",
+    answersBucket: "sagemaker-endpoint-deploy-tf-state-vector-dev-answers",
+    loaderFunctionName: expect.stringMatching(/-loader$/),
     apiUrl: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/dev$/),
     environment: { AWS_ACCESS_KEY_ID: "operator", AWS_REGION: "us-east-1" },
   });
@@ -87,17 +102,16 @@ test("its queue has the attributes of the stack's", async () => {
   client.destroy();
 });
 
-test("its functions' roles are users of the warehouse, each with the rights that the stack grants", async () => {
-  const rights = await select(
-    `SELECT usename, has_table_privilege(usename, 'prediction_results', 'INSERT')::VARCHAR(5),
-     has_table_privilege(usename, 'prediction_results', 'SELECT')::VARCHAR(5),
-     has_table_privilege(usename, 'prediction_results', 'DELETE')::VARCHAR(5)
-     FROM pg_user WHERE usename LIKE 'IAMR:poc-dev-%' ORDER BY 2`,
+test("its loader adds to the warehouse, and its API's function only reads", async () => {
+  const may = ["results", "failures", "jobs"].flatMap((table) =>
+    ["SELECT", "INSERT", "UPDATE", "DELETE"].map(
+      (right) => `has_table_privilege(usename, 'prediction_${table}', '${right}')`,
+    ),
   );
-  expect(rights.map(([, ...may]) => may)).toEqual([
-    ["false", "true", "false"],
-    ["true", "true", "false"],
-  ]);
+  const rights = await select(
+    `SELECT usename, ${may.map((one) => `${one}::INT`).join(" || '' || ")} FROM pg_user WHERE usename LIKE 'IAMR:poc-dev-%' ORDER BY 2`,
+  );
+  expect(rights.map(([, found]) => found)).toEqual(["100010001000", "110011001110"]);
 });
 
 test("answers a request that is put on the queue, by the deployed bundles alone", async () => {
@@ -115,14 +129,14 @@ test("answers a request that is put on the queue, by the deployed bundles alone"
   client.destroy();
 
   const found = () => fetch(`${aws.apiUrl}/predict/asked`);
-  while ((await found()).status === 404);
+  while ((await found()).status === 404) await aws.loader();
   expect(await (await found()).text()).toContain("It's good");
   expect(answer).toHaveBeenCalledWith(input);
 });
 
 test("a request that can never succeed ends in the dead-letter queue", async () => {
   const client = sqs();
-  await client.send(new SendMessageCommand({ QueueUrl: aws.queueUrl, MessageBody: '{"id":"nobody"}' }));
+  await client.send(new SendMessageCommand({ QueueUrl: aws.queueUrl, MessageBody: "nobody" }));
   const { Messages } = await client.send(
     new ReceiveMessageCommand({ QueueUrl: aws.deadLetterQueueUrl, WaitTimeSeconds: 20 }),
   );
@@ -130,9 +144,21 @@ test("a request that can never succeed ends in the dead-letter queue", async () 
   client.destroy();
 });
 
+test("its loader is invoked by name, as Lambda is asked to", async () => {
+  const client = new LambdaClient({ ...operator, endpoint: aws.environment.AWS_ENDPOINT_URL_LAMBDA });
+  const { FunctionError, Payload } = await client.send(new InvokeCommand({ FunctionName: aws.loaderFunctionName }));
+  client.destroy();
+  expect(FunctionError).toBeUndefined();
+  expect(JSON.parse(Buffer.from(Payload ?? []).toString())).toMatchObject({ rejected: [], newer: 0, more: false });
+});
+
+test("every call of its functions, and of its warehouse to S3, can be hindered on its way", () => {
+  expect([...called].sort()).toEqual(["featureStore", "redshiftData", "s3", "sageMaker", "sqs", "warehouseToS3"]);
+});
+
 test("keeps the warehouse and the functions' logs in its folder", () => {
   expect(readdirSync(join(desk, ".local")).sort()).toEqual(["logs", "postgres"]);
-  expect(readdirSync(join(desk, ".local", "logs"))).toHaveLength(2);
+  expect(readdirSync(join(desk, ".local", "logs"))).toHaveLength(4);
 });
 
 test("a stack that is not synthesized is refused", async () => {
@@ -154,6 +180,8 @@ test("is found by the parameter that the stack writes, as a deployed pipeline is
     queueUrl: aws.queueUrl,
     deadLetterQueueUrl: aws.deadLetterQueueUrl,
     workerFunctionName: dev.inference.functionName,
+    loaderFunctionName: aws.loaderFunctionName,
+    answers: { bucket: aws.answersBucket, unloadRoleArn: expect.stringMatching(/:role\/poc-dev-WarehouseUnloadRole$/) },
     endpointName: aws.endpointName,
     contract: dev.model.contract,
     featureGroup: {

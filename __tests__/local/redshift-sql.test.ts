@@ -1,4 +1,4 @@
-import { bindParameters, toPostgres } from "../../local/redshift-sql";
+import { bindParameters, sortKeyIndex, toPostgres } from "../../local/redshift-sql";
 
 const bind = (sql: string, parameters: Record<string, string>) =>
   bindParameters([sql], new Map(Object.entries(parameters)))[0];
@@ -52,3 +52,14 @@ test.each(["SELECT CAST(a AS VARCHAR(10))", "LOCK t", "INSERT INTO t SELECT 'VAR
     expect(toPostgres(sql)).toBe(sql);
   },
 );
+
+test("keys of a table are dropped, and the sort key of one that stays gets an index", () => {
+  const columns = "(\n  id VARCHAR(9),\n  n INT\n)";
+  const sql = `CREATE TABLE IF NOT EXISTS kept ${columns} DISTKEY(id) SORTKEY(id)`;
+  expect(toPostgres(sql)).toBe(
+    "CREATE TABLE IF NOT EXISTS kept (\n  id VARCHAR(9) CHECK (octet_length(id) <= 9),\n  n INT\n)",
+  );
+  expect(sortKeyIndex(sql)).toBe("CREATE INDEX IF NOT EXISTS kept_sort_key ON kept (id)");
+  expect(toPostgres(`CREATE TABLE kept (n INT) DISTSTYLE ALL SORTKEY(n)`)).toBe("CREATE TABLE kept (n INT)");
+  expect(sortKeyIndex("CREATE TEMP TABLE gone (n INT) DISTKEY(n) SORTKEY(n)")).toBeUndefined();
+});

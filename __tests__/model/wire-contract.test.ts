@@ -33,7 +33,7 @@ async function endpointOf(request: ModelContract["request"], answers: ReturnType
   });
   const client = new SageMakerRuntimeClient({ endpoint: endpoint.url, ...operator });
   const contract = { ...defaultContract, request };
-  const props = { endpointName: "endpoint", contract, instancesPerCall: 25, concurrency: 1 };
+  const props = { endpointName: "endpoint", contract, instancesPerCall: 25, concurrency: 1, callSeconds: 10 };
   return {
     model: new ModelEndpoint(props, client),
     received,
@@ -72,7 +72,7 @@ test("several in a call are sent and read in their order, and a pair that the mo
       const asked = await model.ask(instances.map(questionOf));
       expect(asked).toMatchObject(
         predictions.map((output) =>
-          typeof output === "string" ? { output, variant: "blue" } : { code: "refused_by_model", kind: "final" },
+          typeof output === "string" ? { output, variant: "blue" } : { code: "refused_by_model", retry: "never" },
         ),
       );
     }

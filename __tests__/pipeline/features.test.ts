@@ -82,7 +82,7 @@ test("asks once for an input that is wanted twice", async () => {
 test("knows an input that the group has not, for good", async () => {
   const store = await storeAt(startFeatureStore({ groups: [group("String")] }));
   expect(await store.read(["nobody"])).toEqual(
-    new Map([["nobody", new Failure("unknown_input", "the feature group has no such input", "final")]]),
+    new Map([["nobody", new Failure("unknown_input", "the feature group has no such input", "never")]]),
   );
 });
 
@@ -99,7 +99,7 @@ test.each([
 ])("knows a record that misses what must be there, or has what may not, for good: %j", async (record, faults) => {
   const store = await recordWith(record);
   expect((await store.read(["a"])).get("a")).toEqual(
-    new Failure("missing_feature", `the input's record ${faults}`, "final"),
+    new Failure("missing_feature", `the input's record ${faults}`, "never"),
   );
 });
 
@@ -137,7 +137,7 @@ test.each([
   for (const id of good) expect([id, found.get(id)]).toEqual([id, valuesOf("n")]);
   for (const id of bad) {
     expect(found.get(id)).toEqual(
-      new Failure("malformed", `the feature group's identifiers are ${type}, which this input's id is not`, "final"),
+      new Failure("malformed", `the feature group's identifiers are ${type}, which this input's id is not`, "never"),
     );
   }
 });
@@ -170,7 +170,7 @@ test("gives up what stays unprocessed for now, not for good", async () => {
     asked,
   );
   expect((await store.read(["a"])).get("a")).toEqual(
-    new Failure("feature_store_failed", "the feature store left this input unprocessed", "shared"),
+    new Failure("feature_store_failed", "the feature store left this input unprocessed", "later"),
   );
   expect(asked).toHaveLength(4);
 });
@@ -186,7 +186,7 @@ test("reads the others when one fails", async () => {
   expect(await store.read(["a", "b"])).toEqual(
     new Map<string, unknown>([
       ["a", valuesOf("a")],
-      ["b", new Failure("feature_store_failed", "the feature store failed for this input: InternalFailure", "own")],
+      ["b", new Failure("feature_store_failed", "the feature store failed for this input: InternalFailure", "alone")],
     ]),
   );
 });
@@ -196,7 +196,7 @@ test("holds no input to be unknown because a call failed", async () => {
     throw new AwsError("AccessForbidden", 403, "not you");
   });
   expect((await store.read(["a"])).get("a")).toEqual(
-    new Failure("feature_store_failed", "the feature store failed: AccessForbidden: not you", "shared"),
+    new Failure("feature_store_failed", "the feature store failed: AccessForbidden: not you", "later"),
   );
 });
 

@@ -15,7 +15,7 @@ afterEach(async () => {
 });
 
 const at = ({ url }: StandIn, props: Partial<ModelEndpointProps> = {}, maxAttempts = 3) => {
-  const usual = { endpointName: "classifier", contract, instancesPerCall: 16, concurrency: 4 };
+  const usual = { endpointName: "classifier", contract, instancesPerCall: 16, concurrency: 4, callSeconds: 10 };
   const client = new SageMakerRuntimeClient({ ...operator, endpoint: url, maxAttempts });
   return new ModelEndpoint({ ...usual, ...props }, client);
 };
@@ -82,20 +82,20 @@ test.each([
   const endpoint = await endpointWith(() => {
     throw new ModelError(status, `cannot read ${values[2]}`);
   });
-  expect(await ask(endpoint)).toEqual({ code, reason: `the model refused the input (${status})`, kind: "final" });
+  expect(await ask(endpoint)).toEqual({ code, reason: `the model refused the input (${status})`, retry: "never" });
 });
 
 test.each([
-  [403, "shared"],
-  [404, "shared"],
-  [429, "shared"],
-  [503, "shared"],
-  [500, "own"],
-])("does not refuse an input for a model's %i, whose failure is %s", async (status, kind) => {
+  [403, "later"],
+  [404, "later"],
+  [429, "later"],
+  [503, "later"],
+  [500, "alone"],
+])("does not refuse an input for a model's %i, whose failure is %s", async (status, retry) => {
   const endpoint = await endpointWith(() => {
     throw new ModelError(status, "no");
   });
-  expect(await ask(endpoint)).toEqual({ code: "endpoint_failed", reason: `the model failed (${status})`, kind });
+  expect(await ask(endpoint)).toEqual({ code: "endpoint_failed", reason: `the model failed (${status})`, retry });
 });
 
 test.each([
@@ -108,7 +108,7 @@ test.each([
   });
   started.push(standIn);
   const reason = `the endpoint failed: ${name}: no`;
-  expect(await ask(at(standIn, {}, 1))).toEqual({ code: "endpoint_failed", reason, kind: "shared" });
+  expect(await ask(at(standIn, {}, 1))).toEqual({ code: "endpoint_failed", reason, retry: "later" });
 });
 
 test.each([
@@ -127,7 +127,7 @@ test.each([
   }));
   started.push(standIn);
   const endpoint = at(standIn, { contract: { ...contract, answer: "json" } });
-  expect(await ask(endpoint)).toEqual({ code: "unexpected_answer", reason, kind: "own" });
+  expect(await ask(endpoint)).toEqual({ code: "unexpected_answer", reason, retry: "alone" });
 });
 
 test("asks one variant where it is told which", async () => {
@@ -152,8 +152,8 @@ test("gives up calls under way when it is told to, and begins no more", async ()
     { beginning: until, asking: until },
   );
   expect(answers).toEqual([
-    { code: "endpoint_failed", reason: "the endpoint did not answer in time", kind: "shared" },
-    { code: "out_of_time", reason: "there was no time left to ask", kind: "shared" },
+    { code: "endpoint_failed", reason: "the endpoint did not answer in time", retry: "later" },
+    { code: "out_of_time", reason: "there was no time left to ask", retry: "later" },
   ]);
   expect(calls).toBe(1);
 });
@@ -239,8 +239,8 @@ describe.each(many)("with several inputs in a call of the format %s", (request) 
         throw new ModelError(status, "no");
       });
       expect(await endpoint.ask(questions(letters(2)))).toMatchObject([
-        { code: "endpoint_failed", kind: "shared" },
-        { code: "endpoint_failed", kind: "shared" },
+        { code: "endpoint_failed", retry: "later" },
+        { code: "endpoint_failed", retry: "later" },
       ]);
       expect(calls).toHaveLength(1);
     },
@@ -250,7 +250,7 @@ describe.each(many)("with several inputs in a call of the format %s", (request) 
     const endpoint = await endpointThat(() => ["yes", { error: "cannot read b" }, 7, null]);
     expect(await endpoint.ask(questions(letters(4)))).toEqual([
       { output: "yes", variant: "blue", latency: expect.any(Number) },
-      { code: "refused_by_model", reason: "the model refused the input", kind: "final" },
+      { code: "refused_by_model", reason: "the model refused the input", retry: "never" },
       { output: "7", variant: "blue", latency: expect.any(Number) },
       { output: "null", variant: "blue", latency: expect.any(Number) },
     ]);
@@ -261,7 +261,7 @@ describe.each(many)("with several inputs in a call of the format %s", (request) 
     async (answer) => {
       const endpoint = await endpointThat(() => answer);
       const reason = expect.stringMatching(new RegExp(`with 2 for 2 inputs, got ${answer.length}: `));
-      const failure = { code: "unexpected_answer", kind: "shared", reason };
+      const failure = { code: "unexpected_answer", retry: "later", reason };
       expect(await endpoint.ask(questions(letters(2)))).toEqual([failure, failure]);
     },
   );

@@ -2,34 +2,31 @@ import { randomUUID } from "node:crypto";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { DescribeStatementCommand, ExecuteStatementCommand, RedshiftDataClient } from "@aws-sdk/client-redshift-data";
+import { CreateBucketCommand, GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { PutRecordCommand, SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-featurestore-runtime";
 import { DeleteMessageCommand, ReceiveMessageCommand } from "@aws-sdk/client-sqs";
 import { Client } from "pg";
 import { defaultContract } from "../../config/default-model";
-import {
-  createGrant,
-  createMakeValues,
-  createResults,
-  createWriteLock,
-  databaseUserOf,
-  grantPredictions,
-  makeValues,
-} from "../../constructs/prediction-schema";
+import { readerUser, schemaStatements } from "../../constructs/prediction-schema";
 import { contractFile, type ModelContract } from "../../contract/model-contract";
-import { operator } from "../../local/credentials";
+import { accountId, operator } from "../../local/credentials";
 import { startFeatureStore } from "../../local/feature-store";
 import { type FunctionOptions, startFunction } from "../../local/lambda";
 import { type OnTheWay, startPassage } from "../../local/passage";
 import { type RedshiftDataOptions, startRedshiftData } from "../../local/redshift-data";
+import { startS3 } from "../../local/s3";
 import { type Model, startSageMakerRuntime } from "../../local/sagemaker-runtime";
 import type { StandIn } from "../../local/stand-in";
+import { within } from "../../pipeline/clients";
 import { FeatureStore } from "../../pipeline/features";
+import { Outcomes } from "../../pipeline/outcomes";
 import { contract as usualContract } from "./contract";
 import { createDatabase } from "./database";
 import { createQueue, sqsClient, sqsUrl } from "./queues";
 
-const services = ["REDSHIFT_DATA", "SAGEMAKER_FEATURESTORE_RUNTIME", "SAGEMAKER_RUNTIME", "SQS"] as const;
+const services = ["REDSHIFT_DATA", "S3", "SAGEMAKER_FEATURESTORE_RUNTIME", "SAGEMAKER_RUNTIME", "SQS"] as const;
 export type Service = (typeof services)[number];
 
 /** Of a function's environment; undefined takes a usual one away. */
@@ -42,14 +39,27 @@ const told = (variables: Variables) =>
     ),
   );
 
+const copyRoleArn = `arn:aws:iam::${accountId}:role/copy`;
+const unloadRoleArn = `arn:aws:iam::${accountId}:role/unload`;
+
 /** AWS on this desk for one test file: a database, queues and stand-ins of its own, each of which can be hindered. */
-export const startDesk = async ({ model, isolation }: { model: Model } & Pick<RedshiftDataOptions, "isolation">) => {
+export const startDesk = async ({
+  model,
+  isolation,
+  copySkips,
+}: { model: Model } & Pick<RedshiftDataOptions, "isolation" | "copySkips">) => {
   const { features: modelFeatures } = usualContract;
   const postgresUrl = await createDatabase();
   const database = new Client(postgresUrl);
   await database.connect();
 
-  const redshift = await startRedshiftData({ postgresUrl, isolation });
+  const hindrances: Partial<Record<Service | "COPY", OnTheWay>> = {};
+  const s3StandIn = await startS3();
+  const s3OfCluster = await startPassage(
+    s3StandIn.url,
+    (request, forward) => hindrances.COPY?.(request, forward) ?? forward(),
+  );
+  const redshift = await startRedshiftData({ postgresUrl, isolation, s3Url: s3OfCluster.url, copySkips });
   const group = {
     name: "customers",
     recordIdentifierFeatureName: "id",
@@ -62,9 +72,9 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
     REDSHIFT_DATA: redshift.url,
     SAGEMAKER_FEATURESTORE_RUNTIME: featureStore.url,
     SAGEMAKER_RUNTIME: endpoint.url,
+    S3: s3StandIn.url,
     SQS: sqsUrl(),
   };
-  const hindrances: Partial<Record<Service, OnTheWay>> = {};
   const calls: string[] = [];
   const passages: StandIn[] = [];
   const endpoints: Record<string, string> = {};
@@ -77,12 +87,23 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
     endpoints[`AWS_ENDPOINT_URL_${service}`] = passage.url;
   }
 
+  const s3 = new S3Client({ ...operator, endpoint: targets.S3 });
+  const answersBucket = `answers-${randomUUID()}`;
+  await s3.send(new CreateBucketCommand({ Bucket: answersBucket }));
   const sqs = sqsClient();
   const { url: queueUrl } = await createQueue();
   const { url: deadLetterQueueUrl } = await createQueue();
 
+  const staged = new Outcomes(answersBucket, s3);
+
   const unique = randomUUID(); // the users of all databases are shared
-  const roles = { worker: `worker-${unique}`, api: `api-${unique}` };
+  const roles = {
+    worker: `worker-${unique}`,
+    loader: `loader-${unique}`,
+    api: `api-${unique}`,
+    /** A database user of its own name. */
+    reader: `reader-${unique}`,
+  };
   /** Runs a statement by the Data API as the database user of a role, and says how it ended. */
   const runAs = async (accessKeyId: string, Sql: string) => {
     const client = new RedshiftDataClient({
@@ -96,15 +117,9 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
     client.destroy();
     return { status: Status, error };
   };
-  for (const sql of [
-    createResults,
-    createMakeValues(defaultContract),
-    makeValues,
-    createWriteLock,
-    createGrant,
-    grantPredictions(databaseUserOf(roles.worker), true),
-    grantPredictions(databaseUserOf(roles.api), false),
-  ]) {
+  const names = { loaderRoleName: roles.loader, readerRoleNames: [roles.api], copyRoleArn, unloadRoleArn };
+  const made = schemaStatements({ contract: defaultContract, takeOver: false, ...names });
+  for (const sql of made.map((sql) => sql.replaceAll(readerUser, roles.reader))) {
     const { status, error } = await runAs("operator", sql);
     if (status !== "FINISHED") throw new Error(`${sql}: ${error}`);
   }
@@ -123,9 +138,10 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
     return code;
   };
 
+  const warehouse = { CLUSTER_ID: "warehouse", DB_NAME: "predictions" };
   const functions: { stop(): Promise<void> }[] = [];
   const start = (
-    name: "worker" | "api",
+    name: "worker" | "loader" | "api",
     environment: Variables,
     options: Partial<FunctionOptions> = {},
     contract = usualContract,
@@ -140,8 +156,6 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
         AWS_REGION: operator.region,
         AWS_ACCESS_KEY_ID: roles[name],
         AWS_SECRET_ACCESS_KEY: "secret",
-        CLUSTER_ID: "warehouse",
-        DB_NAME: "predictions",
         LAMBDA_TASK_ROOT: codeWith(contract),
         ...endpoints,
         ...environment,
@@ -156,10 +170,10 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
     roles,
     queueUrl,
     deadLetterQueueUrl,
-    /** What stands in the way of the functions' calls to a service. */
+    /** What stands in the way of the functions' calls to a service, and of the cluster's to S3. */
     hindrances,
     unhinder: () => {
-      for (const service of services) delete hindrances[service];
+      for (const service of [...services, "COPY"] as const) delete hindrances[service];
     },
     /** What the functions called, since it was last emptied. */
     calls,
@@ -183,7 +197,10 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
           ENDPOINT_NAME: "classifier",
           MODEL_RELEASE: "2026-01",
           ENDPOINT_CONCURRENCY: "4",
+          ENDPOINT_CALL_SECONDS: "10",
           INSTANCES_PER_CALL: "1",
+          ANSWERS_BUCKET: answersBucket,
+          MAX_RECEIVE_COUNT: "1000",
           DEAD_LETTER_QUEUE_URL: deadLetterQueueUrl,
           QUEUE_URL: queueUrl,
           MESSAGE_RETENTION_SECONDS: "1209600",
@@ -194,8 +211,41 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
         options,
         contract,
       ),
+    /** A loader. One run of it is `invoke({})`. */
+    loader: (options: Partial<FunctionOptions> = {}, environment: Variables = {}) =>
+      start(
+        "loader",
+        {
+          ANSWERS_BUCKET: answersBucket,
+          COPY_ROLE_ARN: copyRoleArn,
+          UNLOAD_ROLE_ARN: unloadRoleArn,
+          READER: roles.reader,
+          ...warehouse,
+          ...environment,
+        },
+        options,
+      ),
     api: (options: Partial<FunctionOptions> = {}, environment: Variables = {}) =>
-      start("api", { FEATURE_GROUP_NAME: group.name, QUEUE_URL: queueUrl, ...environment }, options),
+      start("api", { FEATURE_GROUP_NAME: group.name, QUEUE_URL: queueUrl, ...warehouse, ...environment }, options),
+    answersBucket,
+    copyRoleArn,
+    s3,
+    staged,
+    /** What is staged: the lines of all objects, the oldest object first. */
+    outcomes: async () => {
+      const outcomes: Record<string, unknown>[] = [];
+      for (const { key: Key } of (await staged.list(10_000, within(60_000))).objects) {
+        const { Body } = await s3.send(new GetObjectCommand({ Bucket: answersBucket, Key }));
+        const lines = gunzipSync((await Body?.transformToByteArray()) ?? "").toString();
+        outcomes.push(
+          ...lines
+            .trimEnd()
+            .split("\n")
+            .map((line) => JSON.parse(line)),
+        );
+      }
+      return outcomes;
+    },
     /** Rows of the warehouse. */
     rows: async (sql: string, values: string[] = []) => (await database.query(sql, values)).rows,
     /** What the functions have written to their log so far. */
@@ -222,8 +272,11 @@ export const startDesk = async ({ model, isolation }: { model: Model } & Pick<Re
     },
     stop: async () => {
       await Promise.all(functions.map((one) => one.stop()));
-      await Promise.all([...passages, redshift, featureStore, endpoint].map((one) => one.stop()));
+      await Promise.all(
+        [...passages, redshift, s3OfCluster, s3StandIn, featureStore, endpoint].map((one) => one.stop()),
+      );
       sqs.destroy();
+      s3.destroy();
       await database.end();
     },
   };

@@ -11,6 +11,9 @@ const policyNames: Record<string, string> = { monitoring: "cloudwatch" };
 const exceptions: Record<string, string[]> = {
   "sts:GetCallerIdentity": [], // everybody may ask who they are
 
+  "lambda:Invoke": ["lambda:InvokeFunction"],
+
+  "s3:DeleteObjects": ["s3:DeleteObject", "s3:DeleteObjectVersion"],
   "s3:HeadBucket": ["s3:ListBucket"],
   "s3:ListObjects": ["s3:ListBucket"],
   "s3:ListObjectsV2": ["s3:ListBucket"],
@@ -50,6 +53,8 @@ const sideActions: Record<string, string[]> = {
   "redshift:CreateClusterSubnetGroup": ["redshift:CreateTags"],
   "redshift:CreateClusterParameterGroup": ["redshift:CreateTags"],
   "redshift-data:ExecuteStatement": ["redshift:GetClusterCredentials"],
+  "scheduler:CreateSchedule": ["iam:PassRole"],
+  "scheduler:UpdateSchedule": ["iam:PassRole"],
   "ec2:CreateVpc": ["ec2:CreateTags"],
   "ec2:CreateSubnet": ["ec2:CreateTags"],
   "ec2:CreateRouteTable": ["ec2:CreateTags"],

@@ -56,7 +56,6 @@ export function fullStacks(): { state: string; inference: string } {
       full: {
         keyPair: { publicKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB" },
         features: { offlineStoreS3Uri: "s3://team-features/offline" },
-        warehouse: { unloadS3Uri: "s3://team-results/unloaded" },
         alarmTopicArn: "arn:aws:sns:us-east-1:123456789012:alarms",
       },
     },

@@ -52,8 +52,16 @@ test.each(["inference-dev", "inference-prod"])("%s holds the whole pipeline", (s
     aws_redshift_subnet_group: 1,
     aws_redshift_parameter_group: 1,
     aws_redshift_cluster: 1,
-    aws_redshiftdata_statement: 8, // two tables, a view, two procedures, three users
-    terraform_data: 8,
+    aws_lambda_invocation: 1, // makes tables, view and users
+    // answers on their way there
+    aws_s3_bucket: 1,
+    aws_s3_bucket_versioning: 1,
+    aws_s3_bucket_server_side_encryption_configuration: 1,
+    aws_s3_bucket_public_access_block: 1,
+    aws_s3_bucket_policy: 1,
+    aws_s3_bucket_lifecycle_configuration: 1,
+    aws_scheduler_schedule: 1,
+    aws_lambda_function_event_invoke_config: 1,
     // API
     aws_api_gateway_rest_api: 1,
     aws_api_gateway_resource: 3,
@@ -61,15 +69,15 @@ test.each(["inference-dev", "inference-prod"])("%s holds the whole pipeline", (s
     aws_api_gateway_integration: 6,
     aws_api_gateway_deployment: 1,
     aws_api_gateway_stage: 1,
-    aws_api_gateway_method_settings: 1,
+    aws_api_gateway_method_settings: 2, // of all, and of what reads the warehouse
     aws_lambda_permission: 1,
     // functions, with what each holder may do
-    aws_lambda_function: 2,
-    aws_iam_role: 4, // worker, API, model, feature store
-    aws_iam_role_policy: 3, // the feature store's role needs none without an offline store
-    aws_iam_role_policy_attachments_exclusive: 2,
-    aws_cloudwatch_log_group: 4, // worker, API, model, API's access log
-    aws_cloudwatch_metric_alarm: 6,
+    aws_lambda_function: 4, // worker, loader, schema, API
+    aws_iam_role: 9, // the functions', model, feature store, schedule, and two of the cluster's
+    aws_iam_role_policy: 8, // the feature store's role needs none without an offline store
+    aws_iam_role_policy_attachments_exclusive: 4,
+    aws_cloudwatch_log_group: 6, // the functions', model, API's access log
+    aws_cloudwatch_metric_alarm: 10,
     // where all of it is found
     aws_ssm_parameter: 1,
     aws_s3_object: 1, // the contract

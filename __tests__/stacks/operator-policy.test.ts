@@ -1,3 +1,5 @@
+import { folders } from "../../contract/answers-bucket";
+import { dev as devEnvironment } from "../setup/dev";
 import { operatorPolicy } from "../setup/operator-policy";
 import { synthesizedStacks } from "../setup/stacks";
 import { onlyResource, resourcesOf } from "../setup/synth";
@@ -19,9 +21,12 @@ test("its resources are those of the stack", async () => {
   const worker = resourcesOf(dev).find(({ address }) => address === "aws_lambda_function.inference_worker_function");
   const names = JSON.stringify(onlyResource(dev, "aws_ssm_parameter").attributes);
   const user = /"redshift_reader\\":\\"(\w+)/.exec(names)?.[1];
+  const { answersBucket, loading } = devEnvironment;
   const expected = [
     ofAccount("ssm", `parameter${nameOf("aws_ssm_parameter")}`),
     ofAccount("lambda", `function:${worker?.attributes.function_name}`),
+    ofAccount("lambda", `function:${loading.functionName}`),
+    `arn:aws:s3:::${answersBucket}/${folders.unloads}result`,
     ofAccount("sagemaker", `endpoint/${nameOf("aws_sagemaker_endpoint")}`),
     ofAccount("sagemaker", `feature-group/${nameOf("aws_sagemaker_feature_group", "feature_group_name")}`),
     `arn:aws:s3:::${nameOf("aws_s3_object", "bucket")}/${nameOf("aws_s3_object", "key")}`,

@@ -1,13 +1,14 @@
 import { z } from "zod";
 import { loadConfig } from "../../config";
-import { apiEnvironment, workerEnvironment } from "../../contract/environment";
+import { apiEnvironment, loaderEnvironment, schemaEnvironment, workerEnvironment } from "../../contract/environment";
+import { namesSchema } from "../../contract/names";
 import { dev } from "../setup/dev";
 import { stateStackWithGitHub, synthesizedStacks } from "../setup/stacks";
-import { resourcesOf } from "../setup/synth";
+import { onlyResource, resourcesOf, roleStatementsOf } from "../setup/synth";
 
 const stacks = synthesizedStacks();
 const resources = resourcesOf(stacks["inference-dev"] ?? "{}");
-const { api: predictionApi, features, inference, model, network, warehouse } = dev;
+const { api: predictionApi, features, inference, loading, model, network, warehouse } = dev;
 const attributeOf = (address: string, attribute: string) =>
   resources.find((resource) => resource.address === address)?.attributes[attribute];
 
@@ -46,6 +47,14 @@ test.each([
   ["aws_subnet.network_private_subnet_1", "cidr_block", "10.0.2.0/24"],
   ["aws_iam_role.model_execution_role", "name", model.executionRoleName],
   ["aws_iam_role.inference_worker_role", "name", inference.roleName],
+  ["aws_lambda_function.loading_loader_function", "function_name", loading.functionName],
+  ["aws_iam_role.loading_loader_role", "name", loading.roleName],
+  ["aws_iam_role.loading_schedule_role", "name", loading.scheduleRoleName],
+  ["aws_s3_bucket.outcomes_bucket", "bucket", dev.answersBucket],
+  ["aws_iam_role.warehouse_copy_role", "name", warehouse.copyRoleName],
+  ["aws_iam_role.warehouse_unload_role", "name", warehouse.unloadRoleName],
+  ["aws_lambda_function.warehouse_schema_function", "function_name", warehouse.schemaFunctionName],
+  ["aws_iam_role.warehouse_schema_role", "name", warehouse.schemaRoleName],
 ])("in dev, %s has the configuration's %s", (address, attribute, value) => {
   expect(attributeOf(address, attribute)).toEqual(value);
 });
@@ -69,6 +78,28 @@ test("the functions are told just what they read from their environment", () => 
       .sort();
   expect(told("aws_lambda_function.inference_worker_function")).toEqual(read(workerEnvironment));
   expect(told("aws_lambda_function.api_handler_function")).toEqual(read(apiEnvironment));
+  expect(told("aws_lambda_function.loading_loader_function")).toEqual(read(loaderEnvironment));
+  expect(told("aws_lambda_function.warehouse_schema_function")).toEqual(read(schemaEnvironment));
+});
+
+test("the worker holds no right on the warehouse, and the database knows its loader and its readers by the names of their roles", () => {
+  const worker = roleStatementsOf(stacks["inference-dev"] ?? "{}").filter(({ address }) =>
+    address.includes("inference_worker"),
+  );
+  expect(worker.length).toBeGreaterThan(3);
+  expect(worker.flatMap(({ Action }) => Action).filter((action) => action.startsWith("redshift"))).toEqual([]);
+  const { attributes } = onlyResource(stacks["inference-dev"] ?? "{}", "aws_lambda_invocation");
+  expect(attributes.input).toContain(`CALL admit_user('IAMR:${loading.roleName}', TRUE)`);
+  expect(attributes.input).toContain(`CALL admit_user('IAMR:${predictionApi.roleName}', FALSE)`);
+});
+
+test("commands find the pipeline by names that they read", () => {
+  const { insecure_value } = onlyResource(stacks["inference-dev"] ?? "{}", "aws_ssm_parameter").attributes;
+  expect(namesSchema.parse(JSON.parse(String(insecure_value)))).toMatchObject({
+    loader_function_name: "${aws_lambda_function.loading_loader_function.function_name}",
+    answers_bucket: "${aws_s3_bucket.outcomes_bucket.bucket}",
+    redshift_unload_role_arn: "${aws_iam_role.warehouse_unload_role.arn}",
+  });
 });
 
 const outputs = z.object({ output: z.record(z.string(), z.unknown()) });
@@ -76,10 +107,12 @@ const outputs = z.object({ output: z.record(z.string(), z.unknown()) });
 test("an operator finds in the outputs what he works with", () => {
   const { output } = outputs.parse(JSON.parse(stacks["inference-dev"] ?? "{}"));
   expect(Object.keys(output).sort()).toEqual([
+    "answers_bucket",
     "api_url",
     "dead_letter_queue_url",
     "endpoint_name",
     "feature_group_name",
+    "loader_function_name",
     "model_release",
     "queue_url",
     "redshift_cluster_identifier",

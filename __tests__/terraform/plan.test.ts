@@ -57,5 +57,7 @@ test("an unchanged source gives the same archive on another machine, whatever it
   expect(hashes[0]).toEqual([
     ["aws_lambda_function.api_handler_function", expect.any(String)],
     ["aws_lambda_function.inference_worker_function", expect.any(String)],
+    ["aws_lambda_function.loading_loader_function", expect.any(String)],
+    ["aws_lambda_function.warehouse_schema_function", expect.any(String)],
   ]);
 });

@@ -57,6 +57,6 @@ export const bootstrapCommand = () =>
       await synthesize();
       const { loadConfig } = await import("../../config");
       const { refuseTakenNames } = await import("./taken-names");
-      await refuseTakenNames(loadConfig().shared, localState);
+      await refuseTakenNames(loadConfig(), localState);
       await bootstrap(autoApprove ? ["-auto-approve"] : []);
     });

@@ -1,7 +1,8 @@
-import { createInterface } from "node:readline/promises";
 import { Command, Option } from "commander";
 import { showsColours } from "../colours";
+import { messageOf } from "../findings";
 import { examples } from "../help";
+import { ask, isYes, mustBeAskable } from "./asking";
 import { allowDestroyOption, takeOverOption } from "./diff";
 import type { Plan } from "./plan";
 import type { MadePlan } from "./planning";
@@ -18,23 +19,49 @@ async function deploy(stack: string, { allowDestroy, takeOver, plan, autoApprove
   const { applyPlan, reviewOf, withNewPlan, withSavedPlan } = await import("./planning");
   const { textOf } = await import("./review-text");
   const { planPassphrase } = await import("./saved-plan");
-  if (!autoApprove && !process.stdin.isTTY) {
-    throw new Error("Nobody can be asked here, since this is no terminal. With --auto-approve nobody is asked.");
-  }
+  if (!autoApprove) mustBeAskable();
   const apply = async (made: MadePlan) => {
     const review = await reviewOf(made, allowDestroy);
     console.log(textOf(review, showsColours(process.stdout)));
     if (!review.isSafe) console.error("Nothing was applied.");
     else if (review.plan.isEmpty) console.error("There is nothing to apply.");
-    else if (autoApprove || (await confirm(`Apply this to ${stack}? [y/N] `, made.signal))) {
+    else if (autoApprove || isYes(await ask(`Apply this to ${stack}? [y/N] `, made.signal))) {
       await applyPlan(made, review.plan);
-      if (changesEndpoint(review.plan)) await checkEndpoint(made);
+      await prove(made, review.plan);
     } else throw new Error("Nothing was applied.");
     return review.isSafe;
   };
   return plan === undefined
     ? withNewPlan(stack, takeOver, apply)
     : withSavedPlan(stack, { file: plan, passphrase: planPassphrase() }, apply);
+}
+
+/** Looks whether what was deployed works. @throws with all that does not */
+async function prove(made: MadePlan, plan: Plan) {
+  const proofs = [checkLoader(made), ...(changesEndpoint(plan) ? [checkEndpoint(made)] : [])];
+  const failed = (await Promise.allSettled(proofs)).filter((proof) => proof.status === "rejected");
+  made.signal.throwIfAborted();
+  if (failed.length > 0) throw new Error(failed.map(({ reason }) => messageOf(reason)).join("\n"));
+}
+
+async function checkLoader({ stack, folder, signal }: MadePlan) {
+  const { loaderOf, tryOut } = await import("./canary");
+  const loader = loaderOf(folder);
+  if (loader === undefined) return;
+  console.error(`${loader.functionName} tries out the warehouse ...`);
+  try {
+    const passed = await tryOut(loader, { signal });
+    console.error(["The warehouse does what is asked of it:", ...passed.map((what) => `  ${what}`)].join("\n"));
+  } catch (error) {
+    signal.throwIfAborted();
+    const again = `offline-inference doctor --env ${stack.replace(/^inference-/, "")} --canary`;
+    throw new Error(
+      [
+        `The plan is applied, and stays so; but the canary failed. ${messageOf(error)}`,
+        `Answers that the warehouse does not take wait in S3. IAM may take some seconds to know what was just made: \`${again}\` tries again.`,
+      ].join("\n"),
+    );
+  }
 }
 
 /** Whether a plan makes an endpoint or changes it, and so may end without its being served. */
@@ -46,24 +73,6 @@ async function checkEndpoint({ folder, signal }: MadePlan) {
   const endpoint = endpointOf(folder);
   await endpointServes(endpoint, { signal });
   console.error(`${endpoint.endpointName} serves ${endpoint.configurationName}.`);
-}
-
-/** Asks on the terminal. Whatever is no yes is a no, the end of the input and Ctrl-C too. */
-async function confirm(question: string, interruption: AbortSignal): Promise<boolean> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const end = new AbortController();
-  terminal.once("close", () => end.abort());
-  terminal.once("SIGINT", () => process.emit("SIGINT", "SIGINT")); // Ctrl-C, which is only a key while it is asked
-  const signal = AbortSignal.any([end.signal, interruption]);
-  try {
-    return /^y(es)?$/i.test((await terminal.question(question, { signal })).trim());
-  } catch (error) {
-    if (!signal.aborted) throw error;
-    console.error();
-    return false;
-  } finally {
-    terminal.close();
-  }
 }
 
 export const deployCommand = () =>
@@ -80,7 +89,7 @@ export const deployCommand = () =>
     .option("--auto-approve", "do not ask before anything is changed")
     .addHelpText(
       "after",
-      "\nExits with 2, and applies nothing, when something stateful would be lost; with 1 on errors, and when\nthe endpoint does not serve what was deployed.",
+      "\nExits with 2, and applies nothing, when something stateful would be lost; with 1 on errors, and when\nthe endpoint does not serve what was deployed or the canary fails, with Redshift's own words.",
     )
     .addHelpText(
       "after",

@@ -20,6 +20,7 @@ import { ModelBucket } from "../model/model-bucket";
 import type { ConnectionOptions } from "../options";
 import { StateBucket } from "../state/state-bucket";
 import { terraform } from "../terraform";
+import { tryOut } from "./canary";
 import { isOnItsWay } from "./endpoint";
 
 /** What a part of the examination found. */
@@ -35,9 +36,14 @@ type Looks = readonly (readonly [check: string, look: () => Promise<Finding>])[]
 const settings = clientSettings({ requestTimeout: 4_000, maxAttempts: 2 });
 /** The longest that the pages of SageMaker's quotas may take, of which there are more than twenty, in milliseconds. */
 const quotasTime = 30_000;
+/** The longest that a function runs, in milliseconds (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). */
+const longestRun = 905_000;
 
-/** Looks at all that an environment needs, all at once. Never throws: what cannot be looked at is a finding too. */
-export async function examineEnvironment(options: ConnectionOptions): Promise<Examined[]> {
+/**
+ * Looks at all that an environment needs, all at once. Never throws: what cannot be looked at is a finding too.
+ * @param canary whether the loader tries out the warehouse too @default false
+ */
+export async function examineEnvironment(options: ConnectionOptions, canary = false): Promise<Examined[]> {
   let target: Target;
   try {
     target = targetOf(options);
@@ -51,6 +57,7 @@ export async function examineEnvironment(options: ConnectionOptions): Promise<Ex
   const deployed: Looks = [
     ["pipeline", onAws("The pipeline", () => pipeline(connection))],
     ["endpoint", onAws("The endpoint", () => endpoint(target, connection))],
+    ...(canary ? [["canary", onAws("The warehouse", () => canaryOf(connection))] as const] : []),
   ];
   if (options.local) return lookedAt("Local mode", deployed);
   const groups = await Promise.all([
@@ -276,6 +283,23 @@ async function pipeline(connection: Promise<Connection>): Promise<Finding> {
       `warehouse      ${warehouse.clusterId}, database ${warehouse.databaseName}`,
     ],
   };
+}
+
+async function canaryOf(connection: Promise<Connection>): Promise<Finding> {
+  const found = await connection.catch((error: unknown) => {
+    if (isSignInFailure(error)) throw error;
+    return undefined;
+  });
+  if (found === undefined) return warning("The warehouse was not tried out: no pipeline was found.");
+  const { loaderFunctionName: functionName } = found.pipeline;
+  try {
+    const details = await tryOut({ functionName }, within(longestRun));
+    return { ...ok("The warehouse does what is asked of it:"), details };
+  } catch (error) {
+    if (isSignInFailure(error)) throw error;
+    const mend = `Answers that the warehouse does not take wait in S3. ${functionName} says more in its log: aws logs tail /aws/lambda/${functionName} --since 1h`;
+    return problem(`The canary failed. ${messageOf(error)}`, mend);
+  }
 }
 
 async function endpoint({ environment }: Target, connection: Promise<Connection>): Promise<Finding> {

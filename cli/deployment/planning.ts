@@ -37,9 +37,31 @@ export async function withNewPlan<T>(
   takeOver: string | undefined,
   use: (made: MadePlan) => Promise<T>,
 ): Promise<T> {
+  const options = takeOver === undefined ? [] : ["--take-over", takeOver];
+  return withPlan(stack, options, [], async (made, plan) => {
+    const groups = lostFeatureGroups(await planOf(made));
+    if (groups.length > 0) {
+      console.error(`Planning ${stack} again, so that ${groups.join(", ")} stays on AWS ...`);
+      await synthesize([...options, ...groups.flatMap((address) => ["--forget", address])], made.signal);
+      await plan();
+    }
+    return use(made);
+  });
+}
+
+/** Bundles, synthesizes and plans the destruction of a stack. The plan file is gone when `use` has ended. */
+export const withDestructionPlan = <T>(stack: string, use: (made: MadePlan) => Promise<T>): Promise<T> =>
+  withPlan(stack, [], ["-destroy"], use);
+
+/** @param use is given what plans once more */
+async function withPlan<T>(
+  stack: string,
+  options: readonly string[],
+  mode: readonly string[],
+  use: (made: MadePlan, plan: () => Promise<string>) => Promise<T>,
+): Promise<T> {
   console.error("Bundling and synthesizing ...");
   await bundle();
-  const options = takeOver === undefined ? [] : ["--take-over", takeOver];
   await synthesize(options);
   const folder = stackFolder(stack);
   const file = join(folder, planFile);
@@ -49,15 +71,9 @@ export async function withNewPlan<T>(
     writeFileSync(file, "", { mode: 0o600 }); // Terraform keeps the mode
     console.error(`Planning ${stack} ...`);
     await init(made);
-    const plan = () => terraformOf(made, ["plan", "-input=false", "-no-color", `-out=${planFile}`]);
+    const plan = () => terraformOf(made, ["plan", ...mode, "-input=false", "-no-color", `-out=${planFile}`]);
     await plan();
-    const groups = lostFeatureGroups(await planOf(made));
-    if (groups.length > 0) {
-      console.error(`Planning ${stack} again, so that ${groups.join(", ")} stays on AWS ...`);
-      await synthesize([...options, ...groups.flatMap((address) => ["--forget", address])], signal);
-      await plan();
-    }
-    return use(made);
+    return use(made, plan);
   });
 }
 

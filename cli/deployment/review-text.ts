@@ -29,7 +29,7 @@ const words: readonly [keyof Counts, string][] = [
 ];
 
 /** `2 created, 1 changed in place` */
-function countsInWords({ counts, plan }: Review): string {
+function countsInWords({ counts, plan }: Pick<Review, "counts" | "plan">): string {
   const said = words.filter(([name]) => counts[name] > 0).map(([name, word]) => `${counts[name]} ${word}`);
   if (said.length > 0) return said.join(", ");
   return plan.isEmpty ? "no changes" : "only outputs change";
@@ -156,6 +156,19 @@ export function textOf(review: Review, colours: boolean): string {
   if (notes.length > 0) lines.push("", ...notes.map((note) => yellow(note)));
   lines.push("", isSafe ? (losses.length === 0 ? green : yellow)(verdictOf(review)) : red(bold(verdictOf(review))));
   if (!isSafe) lines.push(wayOut(losses));
+  return lines.join("\n");
+}
+
+/** What the destruction of a stack loses, for people at a terminal. */
+export function destructionTextOf({ stack, plan, losses, warnings, counts }: Review, colours: boolean): string {
+  const { bold, red, yellow } = createColors(colours);
+  const lines = [`${bold(stack)}: ${countsInWords({ plan, counts })}`];
+  for (const { address, reasons } of losses) {
+    lines.push("", red(`! ${bold(address)}`), ...reasons.map((line) => red(`    ${line}`)));
+  }
+  if (warnings.length > 0) lines.push("", ...warnings.map((warning) => yellow(`Warning: ${warning}`)));
+  const others = plural(plan.changes.length - losses.length, "other resource", "other resources");
+  lines.push("", red(bold(`What these hold is lost for good. ${others} can be made anew.`)));
   return lines.join("\n");
 }
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { HeadBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { z } from "zod";
-import type { Shared } from "../../config";
+import type { Config } from "../../config";
 import { awsError } from "../aws-error";
 import { messageOf } from "../findings";
 import { stateBackend } from "../state/state-backend";
@@ -14,25 +14,32 @@ type Answer =
   | { readonly is: "free" | "open" | "closed" }
   | { readonly is: "elsewhere"; readonly region: string | undefined };
 
-/** A bucket that the state stack is to make. */
+/** A bucket that a stack is to make. */
 interface Wanted {
-  /** Where config.ts names it. */
-  readonly field: "stateBucket" | "modelBucket";
+  readonly stack: string;
+  /** What its name follows from in config.ts. */
+  readonly fields: readonly string[];
   readonly name: string;
   readonly address: string;
 }
 
 /**
- * Looks whether the names of the buckets are free, or are those of the buckets that the state stack has made. Asks S3
- * about both, and reads the state stack's own state, as Terraform does; no more.
+ * Looks whether the names of the buckets are free, or are those of the buckets that the stacks have made. Asks S3 about
+ * each, and reads the state of the stacks whose buckets are there, as Terraform does; no more.
  * @param localState the file with that state, while its bucket does not exist
  * @throws with every name that is taken, and with what to do about each
  */
-export async function refuseTakenNames(shared: Shared, localState: string): Promise<void> {
+export async function refuseTakenNames({ shared, environments }: Config, localState: string): Promise<void> {
   const { region, profile, stateBucket, modelBucket } = shared;
   const wanted: Wanted[] = [
-    { field: "stateBucket", name: stateBucket, address: "aws_s3_bucket.state_bucket" },
-    { field: "modelBucket", name: modelBucket, address: "aws_s3_bucket.models_bucket" },
+    { stack: "state", fields: ["stateBucket"], name: stateBucket, address: "aws_s3_bucket.state_bucket" },
+    { stack: "state", fields: ["modelBucket"], name: modelBucket, address: "aws_s3_bucket.models_bucket" },
+    ...Object.values(environments).map(({ name, answersBucket }) => ({
+      stack: `inference-${name}`,
+      fields: ["stateBucket", "environment"],
+      name: answersBucket,
+      address: "aws_s3_bucket.outcomes_bucket",
+    })),
   ];
   const client = new S3Client({ region, profile });
   const faults: string[] = [];
@@ -42,10 +49,11 @@ export async function refuseTakenNames(shared: Shared, localState: string): Prom
       return { ...bucket, answer };
     }),
   ).finally(() => client.destroy());
-  const hasStateBucket = answers.some(({ field, answer }) => field === "stateBucket" && answer?.is === "open");
+  const hasStateBucket = answers.some(({ name, answer }) => name === stateBucket && answer?.is === "open");
   const made = new Set(existsSync(localState) ? bucketsIn(readFileSync(localState, "utf8"), localState) : []);
-  if (hasStateBucket) {
-    const backend = stateBackend("state");
+  const there = answers.filter(({ answer }) => answer?.is === "open").map(({ stack }) => stack);
+  for (const stack of hasStateBucket ? new Set(there) : []) {
+    const backend = stateBackend(stack);
     const state = await new StateBucket(backend).read(backend.key);
     for (const name of state === undefined ? [] : bucketsIn(state.text, `s3://${backend.bucket}/${backend.key}`)) {
       made.add(name);
@@ -91,9 +99,9 @@ function bucketsIn(text: string, where: string): string[] {
 }
 
 /** Which name is taken, by whom as far as S3 tells, and what to do. */
-function inWords({ field, name, address }: Wanted, answer: Answer, region: string, canImport: boolean): string {
-  const another = `choose another ${field} in config.ts`;
-  const taken = `The name ${name} (${field} in config.ts) is taken, and not by a bucket that bootstrap has made:`;
+function inWords({ stack, fields, name, address }: Wanted, answer: Answer, region: string, canImport: boolean): string {
+  const another = `choose another ${fields.join(" or ")} in config.ts`;
+  const taken = `The name ${name} (${fields.join(" and ")} in config.ts) is taken, and not by a bucket of this project's stacks:`;
   if (answer.is === "closed") {
     return (
       `${taken} it belongs to another account, or is closed to who you are signed in as.\n` +
@@ -104,10 +112,10 @@ function inWords({ field, name, address }: Wanted, answer: Answer, region: strin
   if (answer.is === "elsewhere") {
     return (
       `${taken} it is in ${answer.region ?? "another region"}, and config.ts says ${region}.\n` +
-      `S3's names are the whole world's: ${another}. If the bucket is yours and bootstrap made it there, set \`region\`.`
+      `S3's names are the whole world's: ${another}. If the bucket is yours and was made there, set \`region\`.`
     );
   }
-  const folder = stackFolder("state");
+  const folder = stackFolder(stack);
   return (
     `${taken} you can look into it, so it is probably yours.\n` +
     (canImport

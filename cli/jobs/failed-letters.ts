@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { PassThrough } from "node:stream";
 import Table from "cli-table3";
+import { ruleOf } from "../../contract/failure-table";
 import { DeadLetters, type LyingLetter, type RedriveOptions } from "../../pipeline/dead-letters";
 import type { Walked } from "../../pipeline/queue-walk";
 import { awsError } from "../aws-error";
@@ -27,27 +28,29 @@ export function unseenOf({ hidden, whole: isWhole }: Walked): string[] {
   ];
 }
 
+/** Letters of requests that broke one rule. */
 interface Group {
   readonly code: string;
-  readonly reason: string;
+  readonly rule: string;
   readonly letters: Pick<LyingLetter, "id" | "requestId" | "jobId">[];
 }
 
 const idsShown = 5;
 
-/** The most characters of an id and of a reason in the table: what others put into the queue may be huge. */
-const [idCharacters, reasonCharacters] = [100, 1_000];
+/** The most characters of an id and of a rule in the table: what others put into the queue may be huge. */
+const [idCharacters, ruleCharacters] = [100, 1_000];
 
 const cut = (text: string, characters: number) =>
   cellOf(text.length > characters ? `${text.slice(0, characters)}…` : text);
 
-/** What lies in the dead-letter queue, grouped by why, the most frequent first. It stays there. */
+/** What lies in the dead-letter queue, grouped by code and rule, the most frequent first. It stays there. */
 export async function showFailed(pipeline: Pipeline, asJson: boolean, signal: AbortSignal): Promise<void> {
   const groups = new Map<string, Group>();
   const visit = (found: readonly LyingLetter[]) => {
     for (const { code, reason, id, requestId, jobId } of found) {
-      const key = JSON.stringify([code, reason]);
-      const group = groups.get(key) ?? { code, reason, letters: [] };
+      const rule = ruleOf(reason);
+      const key = JSON.stringify([code, rule]);
+      const group = groups.get(key) ?? { code, rule, letters: [] };
       groups.set(key, group);
       group.letters.push({ id, requestId, jobId });
     }
@@ -58,9 +61,9 @@ export async function showFailed(pipeline: Pipeline, asJson: boolean, signal: Ab
   const sorted = [...groups.values()].sort((one, other) => other.letters.length - one.letters.length);
 
   if (asJson) {
-    const shown = sorted.map(({ code, reason, letters }) => {
+    const shown = sorted.map(({ code, rule, letters }) => {
       const requests = letters.map(({ id, requestId, jobId }) => ({ id, request_id: requestId, job_id: jobId }));
-      return { code, reason, count: letters.length, requests };
+      return { code, rule, count: letters.length, requests };
     });
     console.log(JSON.stringify({ groups: shown, hidden: walked.hidden }, undefined, 2));
   } else if (sorted.length > 0) console.log(tableOf(sorted));
@@ -73,19 +76,19 @@ export async function showFailed(pipeline: Pipeline, asJson: boolean, signal: Ab
 
 function tableOf(groups: readonly Group[]): string {
   const table = new Table({
-    head: ["count", "code", "reason", "ids"],
+    head: ["count", "code", "rule", "ids"],
     colWidths: [9, 24, 44, 24],
     wordWrap: true,
     wrapOnWordBoundary: false,
     style: { head: [], border: [], compact: true },
   });
-  for (const { code, reason, letters } of groups) {
+  for (const { code, rule, letters } of groups) {
     const ids = new Set(letters.flatMap(({ id }) => id ?? []));
     const some = [...ids].slice(0, idsShown).map((id) => cut(id, idCharacters));
     table.push([
       whole(letters.length),
       code,
-      cut(reason, reasonCharacters),
+      cut(rule, ruleCharacters),
       [...some, ...(ids.size > idsShown ? ["…"] : [])].join(" "),
     ]);
   }

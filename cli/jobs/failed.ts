@@ -66,11 +66,12 @@ They stay in their queue. The CSV can be given to \`requests publish --csv\`, bu
 
 export const failedCommand = () =>
   withConnectionOptions(new Command("failed"))
-    .description("Shows what lies in the dead-letter queue, grouped by why, with the ids of the inputs.")
+    .description("Shows what lies in the dead-letter queue, grouped by code and rule, with the ids of the inputs.")
     .option("--json", "all of it, with the ids of requests and jobs")
     .addHelpText(
       "after",
       `
+These are what can go back to the queue. How many requests of a job failed, and why, \`job\` knows without them.
 Each letter is hidden from other commands for as long as this one looks.`,
     )
     .addHelpText(

@@ -1,8 +1,8 @@
+import { bytesOf } from "../../contract/bytes";
 import { type FeatureValues, featureBytes, featureForms, featureText } from "../../contract/feature-values";
 import type { Feature, ModelContract } from "../../contract/model-contract";
 import { type FeatureRow, recordKey } from "../../pipeline/features";
 import { faultOf } from "../../pipeline/requests";
-import { bytesOf } from "../../pipeline/results";
 import type { Pipeline } from "../connection";
 import { whole } from "../numbers";
 import { progressOf } from "../progress";

@@ -1,23 +1,13 @@
 import { setTimeout } from "node:timers/promises";
-import type { DeadLetters, LyingLetter } from "../../pipeline/dead-letters";
-import { isBusy, type Results } from "../../pipeline/results";
+import { isBusy } from "../../pipeline/redshift";
+import { type Ended, type FailureGroup, mergedGroups, type Results, type Selection } from "../../pipeline/results";
 import { readReceipt } from "./receipt";
 import { RequestSet } from "./request-set";
-
-/** Letters that say the same. */
-export interface FailureGroup {
-  readonly code: string;
-  readonly reason: string;
-  /** The requests, by their ids. */
-  readonly requests: RequestSet;
-  /** Some of the inputs, by their requests. */
-  readonly some: Map<string, string>;
-}
 
 /** How far requests are: each is in one of these. */
 export interface Standing {
   readonly total: number;
-  readonly done: number;
+  readonly answered: number;
   readonly failed: number;
   /** Taken off the queue before they were started. */
   readonly cancelled: number;
@@ -27,59 +17,23 @@ export interface Standing {
 }
 
 export interface FollowingProps {
-  readonly results: Pick<Results, "count" | "requestIds">;
-  readonly deadLetters: Pick<DeadLetters, "count" | "look">;
+  readonly results: Pick<Results, "counts" | "requests" | "groups">;
   /** Ends whatever is under way. */
   readonly signal: AbortSignal;
 }
 
-const idsShown = 5;
-/** How old a look at the dead letters may be, in milliseconds, where about as many of them are counted as then. */
-const trustedFor = 30_000;
 const pause = { shortest: 500, longest: 5_000 };
 const failuresInARow = 10;
 
-/** Groups letters by what they say. */
-export class FailureGroups {
-  private readonly groups = new Map<string, FailureGroup>();
+/** The most groups of failures that are read. */
+export const groupsRead = 1_000;
 
-  add({ code, reason, requestId = "", id }: Pick<LyingLetter, "code" | "reason" | "requestId" | "id">) {
-    const key = JSON.stringify([code, reason]);
-    const group = this.groups.get(key) ?? { code, reason, requests: new RequestSet(), some: new Map() };
-    this.groups.set(key, group);
-    if (group.requests.add(requestId) && id !== undefined && group.some.size < idsShown) group.some.set(requestId, id);
-  }
-
-  /** The requests of all of them. */
-  *requestIds(): Generator<string> {
-    for (const { requests } of this.groups.values()) yield* requests;
-  }
-
-  delete(requestId: string) {
-    for (const { requests, some } of this.groups.values()) {
-      requests.delete(requestId);
-      some.delete(requestId);
-    }
-  }
-
-  /** The most frequent first. */
-  get sorted(): FailureGroup[] {
-    return [...this.groups.values()]
-      .filter(({ requests }) => requests.size > 0)
-      .sort((one, other) => other.requests.size - one.requests.size);
-  }
-}
-
-/** Follows requests to their ends: done where the warehouse has a prediction, failed where a dead letter is all there is. */
+/** Follows requests to their ends, which the warehouse knows: an answer to their input, or a failure. */
 export class Following {
   readonly asked = new RequestSet();
-  private readonly cancelled = new RequestSet();
-  private readonly done = new RequestSet();
-  private failed = new RequestSet();
-  private groups = new FailureGroups();
-  /** How many predictions each run had when its request ids were last read. */
-  private readonly readAt = new Map<string, number>();
-  private letters = { count: -1, lookedAt: 0 };
+  /** How many requests of each run had ended when those were last read. */
+  private readonly readAt = new Map<string, Ended>();
+  private reasons: { readonly failed: number; readonly groups: readonly FailureGroup[] } = { failed: 0, groups: [] };
 
   constructor(private readonly props: FollowingProps) {}
 
@@ -90,45 +44,45 @@ export class Following {
   async add(receipt: string, { jobId, cancelled = false }: { jobId?: string; cancelled?: boolean } = {}) {
     for await (const entry of readReceipt(receipt)) {
       if (jobId !== undefined && entry.jobId !== jobId) continue;
-      this.asked.add(entry.requestId);
-      if (cancelled) this.cancelled.add(entry.requestId);
-      else this.cancelled.delete(entry.requestId);
+      this.asked.add(entry.requestId, entry.id, cancelled ? "cancelled" : "waiting");
       this.props.signal.throwIfAborted();
     }
   }
 
   /**
-   * Looks where the requests are. A count is enough for the done ones while it shows that some wait.
+   * Looks where the requests are. A count is enough while it shows that some wait.
    * @param exactly looks at each request whatever the count is
    */
   async look(exactly = false): Promise<Standing> {
-    await this.readLetters(exactly); // first, for what has a prediction by the time that these are read has not failed
-    const counts = await this.countRuns();
-    await this.readOthers();
-    const counted = [...counts].reduce(
-      (sum, [prefix, count]) => sum + Math.min(count, this.asked.prefixes.get(prefix) ?? 0),
-      this.done.otherIds.size,
-    );
-    const isRead = exactly || counted + this.failed.size + this.cancelled.size >= this.asked.size;
-    if (isRead) await this.readRuns(counts);
-
-    const [total, failed, cancelled] = [this.asked.size, this.failed.size, this.cancelled.size];
-    const most = total - failed - cancelled;
-    const done = isRead ? this.done.size : Math.max(this.done.size, Math.min(counted, most));
-    const reasons = this.groups.sorted;
-    return { total, done, failed, cancelled, waiting: Math.max(0, most - done), reasons };
+    await this.read({ requestIds: this.asked.otherIds("waiting", "failed", "cancelled") });
+    const runs = await this.countRuns();
+    const others = { answered: this.asked.otherIds("answered").length, failed: this.asked.otherIds("failed").length };
+    const { size: total, prefixes } = this.asked;
+    const { cancelled } = this.asked.counts;
+    const counted = [...runs].reduce((sum, [prefix, { answered, failed }]) => {
+      const size = prefixes.get(prefix) ?? 0;
+      const done = Math.min(answered, size);
+      return { answered: sum.answered + done, failed: sum.failed + Math.min(failed, size - done) };
+    }, others);
+    const waiting = total - counted.answered - counted.failed - cancelled;
+    const isRead = exactly || waiting <= 0;
+    if (isRead) await this.readRuns(runs);
+    const found = isRead ? this.asked.counts : { ...counted, cancelled, waiting };
+    return { total, ...found, reasons: await this.reasonsOf(found.failed) };
   }
 
   /**
    * Looks again and again until no request waits.
+   * @param load lets what is staged be loaded, before each look
    * @param onLook told of every look
    */
-  async untilEnded(onLook: (standing: Standing) => void): Promise<Standing> {
+  async untilEnded(load: () => Promise<void>, onLook: (standing: Standing) => void): Promise<Standing> {
     const { signal } = this.props;
     let rest = pause.shortest;
     for (let failures = 0; ; ) {
       const started = performance.now();
       try {
+        await load();
         const standing = await this.look();
         failures = 0;
         onLook(standing);
@@ -142,54 +96,44 @@ export class Following {
     }
   }
 
-  private async countRuns(): Promise<Map<string, number>> {
-    const counts = new Map<string, number>();
+  private async countRuns(): Promise<Map<string, Ended>> {
+    const counts = new Map<string, Ended>();
     for (const requestPrefix of this.asked.prefixes.keys()) {
-      counts.set(requestPrefix, await this.props.results.count({ requestPrefix }, this.props));
+      counts.set(requestPrefix, await this.props.results.counts({ requestPrefix }, this.props));
     }
     return counts;
   }
 
-  /** Which requests of the runs are done, where there are more predictions than at the last time. */
-  private async readRuns(counts: ReadonlyMap<string, number>) {
-    for (const [requestPrefix, count] of counts) {
-      if (this.readAt.get(requestPrefix) === count) continue;
-      for await (const ids of this.props.results.requestIds({ requestPrefix }, this.props)) this.end(ids);
-      this.readAt.set(requestPrefix, count);
+  /** Reads which requests of the runs have ended, where there are more than at the last time. */
+  private async readRuns(runs: ReadonlyMap<string, Ended>) {
+    for (const [requestPrefix, counts] of runs) {
+      const before = this.readAt.get(requestPrefix);
+      if (before?.answered === counts.answered && before.failed === counts.failed) continue;
+      await this.read({ requestPrefix });
+      this.readAt.set(requestPrefix, counts);
     }
   }
 
-  private async readOthers() {
-    const requestIds = [...this.asked.otherIds].filter((id) => !this.done.has(id));
-    for await (const ids of this.props.results.requestIds({ requestIds }, this.props)) this.end(ids);
-  }
-
-  private end(requestIds: readonly string[]) {
-    for (const requestId of requestIds) {
-      if (!this.asked.has(requestId)) continue;
-      this.done.add(requestId);
-      this.cancelled.delete(requestId);
-      if (this.failed.delete(requestId)) this.groups.delete(requestId);
-    }
-  }
-
-  private async readLetters(exactly: boolean) {
-    const { deadLetters, signal } = this.props;
-    const count = await deadLetters.count({ signal });
-    const isOld = performance.now() - this.letters.lookedAt > trustedFor;
-    if (!exactly && !isOld && count === this.letters.count) return;
-    const failed = new RequestSet();
-    const groups = new FailureGroups();
-    const visit = (letters: readonly LyingLetter[]) => {
-      for (const letter of letters) {
-        const { requestId } = letter;
-        if (requestId === undefined || !this.asked.has(requestId) || this.done.has(requestId)) continue;
-        if (failed.add(requestId)) groups.add(letter);
-        this.cancelled.delete(requestId);
+  private async read(selection: Selection) {
+    for (const state of ["answered", "failed"] as const) {
+      for await (const requests of this.props.results.requests(state, selection, this.props)) {
+        for (const { requestId, inputId } of requests) this.asked.end(requestId, inputId, state);
       }
-    };
-    const { hidden } = await deadLetters.look(visit, { signal });
-    [this.failed, this.groups] = [failed, groups];
-    this.letters = { count: hidden > 0 ? -1 : count, lookedAt: performance.now() };
+    }
+  }
+
+  private async reasonsOf(failed: number): Promise<readonly FailureGroup[]> {
+    if (failed !== this.reasons.failed) {
+      const selections: Selection[] = [
+        ...[...this.asked.prefixes.keys()].map((requestPrefix) => ({ requestPrefix })),
+        { requestIds: this.asked.otherIds("failed") },
+      ];
+      const groups: FailureGroup[] = [];
+      for (const selection of failed === 0 ? [] : selections) {
+        groups.push(...(await this.props.results.groups(selection, groupsRead, this.props)));
+      }
+      this.reasons = { failed, groups: mergedGroups(groups).slice(0, groupsRead) };
+    }
+    return this.reasons.groups;
   }
 }

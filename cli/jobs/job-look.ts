@@ -1,39 +1,39 @@
 import Table from "cli-table3";
-import { DeadLetters, type LyingLetter } from "../../pipeline/dead-letters";
-import type { JobFigures, Results } from "../../pipeline/results";
+import type { FailureGroup, Job, Results } from "../../pipeline/results";
 import type { Pipeline } from "../connection";
 import { whole } from "../numbers";
-import { FailureGroups, Following, type Standing } from "./following";
+import { Following, groupsRead, type Standing } from "./following";
 import { receiptsOfJob } from "./job-receipts";
 import { cellOf } from "./output";
-import { cannot, failedHint, follow, sayWhy, withoutAnswered } from "./results-print";
+import { cannot, failedHint, follow, sayWhy } from "./results-print";
 import { resultsOf } from "./warehouse";
 
-const recentMilliseconds = 60_000;
 const jobsShown = 50;
 
-/** How many predictions a second there were of late; none where there were none. */
-function rateOf({ recent, first, last }: JobFigures): number {
-  if (recent === 0 || first === undefined || last === undefined) return 0;
-  const since = Math.max(first.getTime(), Date.now() - recentMilliseconds);
-  return recent / Math.max(1, (Date.now() - since) / 1000);
+/** How many requests of a job ended a second, over the whole of it. */
+function rateOf({ answered, failed, first, last }: Job): number {
+  return (answered + failed) / Math.max(1, (last.getTime() - first.getTime()) / 1000);
 }
 
 /** How a job stands, where no receipt says how much it is. */
 async function lookWithoutReceipts(
   jobId: string,
-  figures: JobFigures,
+  job: Job | undefined,
   results: Results,
-  deadLetters: DeadLetters,
   signal: AbortSignal,
-): Promise<Pick<Standing, "done" | "failed" | "reasons">> {
-  const groups = new FailureGroups();
-  const visit = (letters: readonly LyingLetter[]) => {
-    for (const letter of letters) if (letter.jobId === jobId && letter.requestId !== undefined) groups.add(letter);
-  };
-  await deadLetters.look(visit, { signal });
-  const reasons = await withoutAnswered(groups, results, signal);
-  return { done: figures.predictions, failed: reasons.reduce((sum, { requests }) => sum + requests.size, 0), reasons };
+): Promise<Pick<Standing, "answered" | "failed" | "reasons">> {
+  const { answered = 0, failed = 0 } = job ?? {};
+  const reasons = failed === 0 ? [] : await results.groups({ jobId }, groupsRead, { signal });
+  return { answered, failed, reasons };
+}
+
+/** How many requests failed by their codes, the most frequent first. */
+function codesOf(failed: number, reasons: readonly FailureGroup[]): [code: string, count: number][] {
+  const codes = new Map<string, number>();
+  for (const { code, count } of reasons) codes.set(code, (codes.get(code) ?? 0) + count);
+  const others = failed - [...codes.values()].reduce((sum, count) => sum + count, 0);
+  const sorted = [...codes].sort(([, one], [, other]) => other - one);
+  return others > 0 ? [...sorted, ["others", others]] : sorted;
 }
 
 export interface JobOptions {
@@ -45,7 +45,7 @@ export interface JobOptions {
 
 /**
  * Says how far a job is.
- * @returns whether all of its requests are done, as far as it is known how many they are
+ * @returns whether all of its requests are answered, as far as it is known how many they are
  * @throws when there is no such job, or when it is to be waited for and no receipt says how much it is
  */
 export async function showJob(
@@ -55,8 +55,7 @@ export async function showJob(
   signal: AbortSignal,
 ): Promise<boolean> {
   const results = resultsOf(pipeline);
-  const deadLetters = new DeadLetters(pipeline.deadLetterQueueUrl);
-  const following = new Following({ results, deadLetters, signal });
+  const following = new Following({ results, signal });
   for (const { path, cancelled } of await receiptsOfJob(jobId, receipts))
     await following.add(path, { jobId, cancelled });
   const isKnown = following.asked.size > 0;
@@ -66,48 +65,45 @@ export async function showJob(
     );
   }
 
-  const figuresOf = () => results.figuresOfJob(jobId, new Date(Date.now() - recentMilliseconds), { signal });
   const look = async () => {
-    if (!isKnown) {
-      const figures = await figuresOf();
-      return { figures, ...(await lookWithoutReceipts(jobId, figures, results, deadLetters, signal)) };
-    }
-    const standing: Standing = wait
-      ? await follow(following, `offline-inference job ${jobId} --wait`)
-      : await following.look(true);
-    return { figures: await figuresOf(), ...standing };
+    const goOn = `offline-inference job ${jobId} --wait`;
+    const followed = isKnown
+      ? await (wait ? follow(pipeline, following, goOn, signal) : following.look(true))
+      : undefined;
+    const job = await results.job(jobId, { signal });
+    const standing = followed ?? (await lookWithoutReceipts(jobId, job, results, signal));
+    return { job, ...standing };
   };
-  const found: Pick<Standing, "done" | "failed" | "reasons"> & Partial<Standing> & { figures: JobFigures } =
+  const found: Pick<Standing, "answered" | "failed" | "reasons"> & Partial<Standing> & { job?: Job } =
     await look().catch(cannot(`look at the job ${JSON.stringify(jobId)}`, signal));
 
-  const { figures, done, failed, reasons, total, waiting = 0, cancelled = 0 } = found;
-  if (total === undefined && done + failed === 0) {
+  const { job, answered, failed, reasons, total, waiting = 0, cancelled = 0 } = found;
+  if (total === undefined && job === undefined) {
     throw new Error(
-      `Nobody knows a job ${JSON.stringify(jobId)}: it has no prediction, no dead letter, and no receipt here.`,
+      `There is no job ${JSON.stringify(jobId)} here: none of its requests is answered or has failed, and no receipt names one.`,
     );
   }
-  const rate = rateOf(figures);
-  const seconds = Math.ceil(waiting / rate);
-  const others = figures.predictions - done;
+  const rate = job === undefined ? 0 : rateOf(job);
   const lines = [
-    ["done", whole(done)],
-    ...(total === undefined ? [] : [["waiting", whole(waiting)]]),
+    ["answered", whole(answered)],
     ["failed", whole(failed)],
+    ...codesOf(failed, reasons).map(([code, count]) => [`  ${code}`, whole(count)]),
+    ...(total === undefined ? [] : [["waiting", whole(waiting)]]),
     ...(cancelled > 0 ? [["cancelled", whole(cancelled)]] : []),
     ...(total === undefined ? [] : [["total", whole(total)]]),
-    ...(figures.first ? [["first", figures.first.toISOString()]] : []),
-    ...(figures.last ? [["last", figures.last.toISOString()]] : []),
-    ...(rate > 0 ? [["rate", `${rate < 10 ? rate.toFixed(1) : whole(Math.round(rate))}/s in the last minute`]] : []),
-    ...(rate > 0 && waiting > 0 ? [["time left", `${whole(seconds)} s`]] : []),
+    ...(job ? [["first", job.first.toISOString()]] : []),
+    ...(job ? [["last", job.last.toISOString()]] : []),
+    ...(rate > 0 ? [["rate", `${rate < 10 ? rate.toFixed(1) : whole(Math.round(rate))}/s from first to last`]] : []),
+    ...(rate > 0 && waiting > 0 ? [["time left", `${whole(Math.ceil(waiting / rate))} s at that rate`]] : []),
   ];
   for (const [name = "", value = ""] of lines) console.log(`${name.padEnd(10)} ${value}`);
 
+  const others = (job?.answered ?? 0) - answered;
   if (total === undefined) {
     console.error("How many wait is not known here: no receipt names a request of this job. Name one by --receipt.");
   } else if (others > 0) {
     console.error(`The job has ${whole(others)} more predictions, of requests that no receipt here names.`);
   }
-  if (waiting > 0 && rate === 0) console.error("There was no prediction in the last minute.");
   if (failed > 0) {
     sayWhy(reasons);
     console.error(failedHint);
@@ -115,21 +111,21 @@ export async function showJob(
   return failed + waiting + cancelled === 0;
 }
 
-/** Lists the jobs that have predictions, the latest first. */
+/** Lists the jobs of which a request has ended, the latest first. */
 export async function listJobs(pipeline: Pipeline, signal: AbortSignal): Promise<void> {
   const jobs = await resultsOf(pipeline)
     .jobs(jobsShown + 1, { signal })
     .catch(cannot("list the jobs", signal));
   if (jobs.length === 0) {
-    console.error("No job has a prediction.");
+    console.error("No request of a job is answered or has failed.");
     return;
   }
   const table = new Table({
-    head: ["job", "done", "first", "last"],
+    head: ["job", "answered", "failed", "first", "last"],
     style: { head: [], border: [], compact: true },
   });
-  for (const { jobId, predictions, first, last } of jobs.slice(0, jobsShown)) {
-    table.push([cellOf(jobId), whole(predictions), first.toISOString(), last.toISOString()]);
+  for (const { jobId, answered, failed, first, last } of jobs.slice(0, jobsShown)) {
+    table.push([cellOf(jobId), whole(answered), whole(failed), first.toISOString(), last.toISOString()]);
   }
   console.log(table.toString());
   if (jobs.length > jobsShown) console.error(`These are the latest ${jobsShown}; there are more.`);

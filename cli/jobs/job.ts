@@ -20,7 +20,9 @@ function check(id: string | undefined, { receipt, wait, cancel, output }: JobCom
 
 export const jobCommand = () =>
   withConnectionOptions(new Command("job"))
-    .description("Says how far a job is: how many of its requests are done, wait and failed. Without an id: all jobs.")
+    .description(
+      "Says how far a job is: how many of its requests are answered, failed and wait. Without an id: all jobs.",
+    )
     .argument("[id]", "the job, as `requests publish --job` has named it")
     .option("--receipt <file>", "says which requests the job is; may be given several times", add)
     .option("--wait", "waits until none of its requests waits")
@@ -41,7 +43,7 @@ What --cancel has taken off goes back under the same request ids by \`requests p
 What the worker has begun goes on. Cut off, it has lost nothing: a request in its file may be answered as well.
 A request that carries its features stays on the queue, since the file does not hold them.
 
-Exits with 0; with --wait only when every request is done, and with 2 when some failed or were cancelled; with --cancel
+Exits with 0; with --wait only when every request is answered, and with 2 when some failed or were cancelled; with --cancel
 with 2 when requests that carry their features stay; with 130 after Ctrl-C, which ends no request.`,
     )
     .addHelpText(

@@ -11,6 +11,7 @@ import { jsonObjectOf } from "../../contract/feature-values";
 import type { Feature } from "../../contract/model-contract";
 import { FeatureStore, patienceMilliseconds } from "../../pipeline/features";
 import { Patience } from "../../pipeline/flow";
+import { newId } from "../../pipeline/ids";
 import { faultOf, type NewRequest, RequestQueue } from "../../pipeline/requests";
 import { awsError } from "../aws-error";
 import type { Pipeline } from "../connection";
@@ -81,7 +82,7 @@ export interface PublishOutcome extends JobOutcome {
   readonly notes: readonly string[];
 }
 
-/** Who says what the source does not. Request n of a run is `<run>.<n>`, whenever it is sent. */
+/** Who says what the source does not. Request n of a run is `<run>.<n>`, whenever it is sent; the run begins with its time. */
 interface Naming {
   readonly job: string;
   readonly run: string;
@@ -197,7 +198,7 @@ export const newJobName = () =>
   `${new Date().toISOString().slice(0, 19).replace(/[T:]/g, "-")}-${randomUUID().slice(0, 4)}`;
 
 function namingOf(job: string | undefined): Naming {
-  const run = randomUUID();
+  const run = newId();
   const named = job ?? newJobName();
   const fault = faultOf({ id: "1", jobId: named });
   if (fault !== undefined) throw new Error(`--job: ${fault}`);

@@ -1,16 +1,15 @@
 import type { Output } from "../../contract/model-contract";
 import { type ReadPrediction, shownColumns } from "../../contract/prediction-table";
-import { DeadLetters, type LyingLetter } from "../../pipeline/dead-letters";
-import type { Results, Selection } from "../../pipeline/results";
+import type { FailureGroup, Results, Selection } from "../../pipeline/results";
 import { awsError } from "../aws-error";
 import type { Pipeline } from "../connection";
 import { whole } from "../numbers";
 import { progressOf } from "../progress";
 import { InvalidCsv } from "./csv";
-import { type FailureGroup, FailureGroups, Following, type Standing } from "./following";
+import { Following, groupsRead, type Standing } from "./following";
 import { cellOf, type OutputFormat, writeRows } from "./output";
 import type { RequestSet } from "./request-set";
-import { resultsOf } from "./warehouse";
+import { loadingOf, resultsOf } from "./warehouse";
 
 /** How results are written. */
 export interface ResultsOutput {
@@ -62,16 +61,20 @@ async function print(
   return count;
 }
 
+const groupsShown = 20;
+
 /** Says why requests failed, the most frequent reason first. */
 export function sayWhy(reasons: readonly FailureGroup[]) {
-  for (const { code, reason, requests, some } of reasons) {
-    const ids = [...some.values()].map(cellOf).join(", ");
-    const more = requests.size > some.size ? " ..." : "";
-    console.error(`  ${whole(requests.size)} × ${code}: ${cellOf(reason)} (${ids}${more})`);
+  for (const { code, rule, count, inputIds } of reasons.slice(0, groupsShown)) {
+    const ids = inputIds.map(cellOf).join(", ");
+    const more = count > inputIds.length ? " ..." : "";
+    console.error(`  ${whole(count)} × ${code}: ${cellOf(rule)}${ids === "" ? "" : ` (${ids}${more})`}`);
   }
+  const others = reasons.length - groupsShown;
+  if (others > 0) console.error(`  and ${others === 1 ? "one more reason" : `${whole(others)} more reasons`}`);
 }
 
-export const failedHint = "In the dead-letter queue, from where they can go back: offline-inference failed redrive";
+export const failedHint = "What can go back to the queue lies among the dead letters: offline-inference failed";
 
 /**
  * Prints the results of inputs, of a job or of a time.
@@ -95,53 +98,42 @@ export async function printResults(
   const { jobId } = selection;
   if (without.size === 0 && jobId === undefined) return true;
 
-  const groups = new FailureGroups();
-  const unfound = new Set(without);
-  const visit = (letters: readonly LyingLetter[]) => {
-    for (const letter of letters) {
-      const { id = "", requestId } = letter;
-      const isOurs = jobId === undefined ? without.has(id) : letter.jobId === jobId;
-      if (!isOurs || requestId === undefined) continue;
-      unfound.delete(id);
-      groups.add(letter);
-    }
-  };
-  await new DeadLetters(pipeline.deadLetterQueueUrl)
-    .look(visit, { signal })
-    .catch(cannot("look through the dead-letter queue", signal));
-  const failed = await withoutAnswered(groups, results, signal);
-  if (unfound.size > 0 && jobId === undefined) {
-    const some = [...unfound].slice(0, 20).map((id) => JSON.stringify(id));
-    console.error(`No result: ${some.join(", ")}${unfound.size > 20 ? ` and ${unfound.size - 20} more` : ""}`);
-    console.error("Their requests wait, or there are none.");
-  }
-  if (failed.length === 0) return unfound.size === 0 || jobId !== undefined;
-  console.error(`Failed: ${whole(failed.reduce((sum, { requests }) => sum + requests.size, 0))}`);
-  sayWhy(failed);
+  const failed: Selection = jobId === undefined ? { ...selection, inputIds: [...without] } : selection;
+  const cannotRead = cannot("read why requests failed", signal);
+  const groups = await results.groups(failed, groupsRead, { signal }).catch(cannotRead);
+  if (jobId === undefined) await sayWithout(without, groups, results, { signal }).catch(cannotRead);
+  if (groups.length === 0) return without.size === 0;
+  console.error(`Failed: ${whole(groups.reduce((sum, { count }) => sum + count, 0))}`);
+  sayWhy(groups);
   console.error(failedHint);
   return false;
 }
 
-/** What has failed and has no prediction all the same. */
-export async function withoutAnswered(
-  groups: FailureGroups,
+/** Says which inputs have neither a prediction nor a failure. */
+async function sayWithout(
+  inputIds: ReadonlySet<string>,
+  groups: readonly FailureGroup[],
   results: Results,
-  signal: AbortSignal,
-): Promise<FailureGroup[]> {
-  const requestIds = [...groups.requestIds()];
-  for await (const ids of results.requestIds({ requestIds }, { signal })) for (const id of ids) groups.delete(id);
-  return groups.sorted;
+  until: { readonly signal: AbortSignal },
+) {
+  const unknown = new Set(inputIds);
+  const failed = results.requests("failed", { inputIds: groups.length === 0 ? [] : [...inputIds] }, until);
+  for await (const requests of failed) for (const { inputId = "" } of requests) unknown.delete(inputId);
+  if (unknown.size === 0) return;
+  const some = [...unknown].slice(0, 20).map((id) => JSON.stringify(id));
+  console.error(`No result: ${some.join(", ")}${unknown.size > 20 ? ` and ${unknown.size - 20} more` : ""}`);
+  console.error("Their requests wait, or there are none.");
 }
 
 /** The predictions of requests. */
 async function* resultsAmong(asked: RequestSet, results: Results, since: Date | undefined, signal: AbortSignal) {
   const selections: Selection[] = [
     ...[...asked.prefixes.keys()].map((requestPrefix) => ({ requestPrefix, since })),
-    { requestIds: [...asked.otherIds], since },
+    { requestIds: asked.otherIds("answered"), since },
   ];
   for (const selection of selections) {
     for await (const page of results.select(selection, { signal })) {
-      yield page.filter(({ requestId }) => asked.has(requestId));
+      yield page.filter(({ requestId, inputId }) => asked.has(requestId, inputId));
     }
   }
 }
@@ -154,49 +146,59 @@ export interface ReceiptOptions extends ResultsOutput {
 }
 
 /** How far requests are, in words. */
-export const inWords = ({ total, done, waiting, failed, cancelled }: Standing) =>
+export const inWords = ({ total, answered, waiting, failed, cancelled }: Standing) =>
   [
-    `${whole(done)} of ${whole(total)} done`,
+    `${whole(answered)} of ${whole(total)} answered`,
     ...(waiting > 0 ? [`${whole(waiting)} waiting`] : []),
     ...(failed > 0 ? [`${whole(failed)} failed`] : []),
     ...(cancelled > 0 ? [`${whole(cancelled)} cancelled`] : []),
   ].join(", ");
 
 /**
- * Follows requests until none waits, and says how far they are.
+ * Follows requests until none waits, and says how far they are. What is staged is loaded meanwhile.
  * @param goOn how to go on after an interruption
  */
-export async function follow(following: Following, goOn: string): Promise<Standing> {
-  const progress = progressOf("requests", following.asked.size);
+export async function follow(
+  pipeline: Pipeline,
+  following: Following,
+  goOn: string,
+  signal: AbortSignal,
+): Promise<Standing> {
+  const progress = progressOf("outcomes", following.asked.size);
+  const ended = new AbortController();
   let last: Standing | undefined;
   let told = "";
   const onLook = (standing: Standing) => {
     last = standing;
     progress.update(standing.total - standing.waiting);
     const failures = standing.failed === 0 ? "" : `${whole(standing.failed)} failed`;
-    if (failures !== told && standing.waiting > 0) say(failures, standing.reasons);
+    if (failures !== told && standing.waiting > 0) {
+      say(failures === "" ? "None of them has failed any more." : `${failures} so far:`);
+      sayWhy(standing.reasons);
+    }
     told = failures;
   };
-  const say = (what: string, reasons: readonly FailureGroup[]) => {
+  const say = (text: string) => {
     if (process.stderr.isTTY) process.stderr.write("\r\x1b[2K"); // the bar is drawn anew below
-    console.error(what === "" ? "None of them has failed any more." : `${what} so far:`);
-    sayWhy(reasons);
+    console.error(text);
   };
   try {
-    return await following.untilEnded(onLook);
+    const load = loadingOf(pipeline, say, AbortSignal.any([signal, ended.signal]));
+    return await following.untilEnded(load, onLook);
   } catch (error) {
     progress.stop();
     if (last !== undefined) console.error(`${inWords(last)}.`);
     console.error(`The requests go on. To follow them again: ${goOn}`);
     throw error;
   } finally {
+    ended.abort();
     progress.stop();
   }
 }
 
 /**
  * Prints the results of a receipt's requests.
- * @returns whether all of them are done
+ * @returns whether all of them are answered
  */
 export async function printReceipt(
   pipeline: Pipeline,
@@ -204,13 +206,11 @@ export async function printReceipt(
   signal: AbortSignal,
 ): Promise<boolean> {
   const results = resultsOf(pipeline);
-  const deadLetters = new DeadLetters(pipeline.deadLetterQueueUrl);
-  const following = new Following({ results, deadLetters, signal });
+  const following = new Following({ results, signal });
   await following.add(receipt);
   const doing = "follow the requests of the receipt";
-  const looking = watch
-    ? follow(following, `offline-inference results --receipt ${receipt} --watch`)
-    : following.look(true);
+  const goOn = `offline-inference results --receipt ${receipt} --watch`;
+  const looking = watch ? follow(pipeline, following, goOn, signal) : following.look(true);
   const standing = await looking.catch(cannot(doing, signal));
   await print(resultsAmong(following.asked, results, since, signal), pipeline, how, signal);
   console.error(`${inWords(standing)}.`);
@@ -218,5 +218,5 @@ export async function printReceipt(
     sayWhy(standing.reasons);
     console.error(failedHint);
   }
-  return standing.done === standing.total;
+  return standing.answered === standing.total;
 }

@@ -1,4 +1,4 @@
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { examples } from "../help";
 import { type ConnectionOptions, withConnectionOptions } from "../options";
 import type { OutputFormat } from "./output";
@@ -13,11 +13,10 @@ interface ResultsOptions extends ConnectionOptions {
   readonly format?: OutputFormat;
   readonly output?: string;
   readonly safe?: true;
-  readonly unload?: string | true;
 }
 
 /** Names everything of which results can be asked for. @throws where nothing is named, or what does not go together */
-function check(ids: readonly string[], { job, receipt, since, watch, format, output, unload }: ResultsOptions) {
+function check(ids: readonly string[], { job, receipt, since, watch, format, output }: ResultsOptions) {
   const named = [ids.length > 0, job !== undefined, receipt !== undefined].filter((isNamed) => isNamed).length;
   if (named > 1) throw new Error("Name either inputs, or a job by --job, or a receipt by --receipt.");
   if (named === 0 && since === undefined) {
@@ -27,12 +26,6 @@ function check(ids: readonly string[], { job, receipt, since, watch, format, out
   }
   if ([...ids, job].includes("")) throw new Error("An id has at least one character.");
   if (watch && receipt === undefined) throw new Error("--watch follows a receipt: name it by --receipt.");
-  if (unload !== undefined) {
-    if (receipt !== undefined)
-      throw new Error("--unload takes inputs, a job or a time: name the receipt's job by --job.");
-    if (format === "json" || format === "ndjson") throw new Error("--unload writes csv or parquet.");
-    return;
-  }
   if (format === "parquet" && output === undefined) throw new Error("Parquet is no text: name a file by --output.");
 }
 
@@ -43,27 +36,21 @@ export const resultsCommand = () =>
     .option("--job <id>", "those of a job")
     .option("--receipt <file>", "those of the requests that a receipt of `requests publish` names")
     .option("--since <time>", "only those made since then: 30s, 15m, 2h, 7d ago, or 2026-01-31T12:00:00Z", parseSince)
-    .option("--watch", "waits until every request of the receipt is done or has failed")
+    .option("--watch", "waits until every request of the receipt is answered or has failed")
     .addOption(formatOption(["table", "csv", "json", "ndjson", "parquet"], "table"))
     .option("--output <file>", "where they go: a file that is there only once it is whole")
     .addOption(safeOption())
-    .addOption(
-      new Option(
-        "--unload [s3-uri]",
-        "lets Redshift write them to S3, for more than a million; without a value, below `warehouse.unloadS3Uri`",
-      ).conflicts(["output", "watch"]),
-    )
     .addHelpText(
       "after",
       `
 A table shows some of the columns; files have id, output, the contract's outputs with their types, predicted_at, job_id,
 request_id, endpoint, variant, model_release and requested_at. Why requests failed is said on standard error.
 
---unload writes Parquet, or CSV where --format says so, as the role that Redshift has for \`warehouse.unloadS3Uri\` in
-config.ts, and prints where to. It replaces no file.
+They come oldest first. Above what Redshift's Data API hands out, from some 100,000 on, they come through S3 and in no
+order; any number takes the same memory.
 
 Exits with 0 when there is a result for all that was asked for; with 2 when an input has none, a request of the job
-failed, or not every request of the receipt is done; with 130 after Ctrl-C, which ends no request.`,
+failed, or not every request of the receipt is answered; with 130 after Ctrl-C, which ends no request.`,
     )
     .addHelpText(
       "after",
@@ -71,7 +58,6 @@ failed, or not every request of the receipt is done; with 130 after Ctrl-C, whic
         "offline-inference results 7 8",
         "offline-inference results --job nightly --since 2h --format csv > nightly.csv",
         "offline-inference results --receipt receipts/nightly.csv --watch --format parquet --output nightly.parquet",
-        "offline-inference results --job nightly --unload",
       ),
     )
     .action(async (ids: string[], options: ResultsOptions) => {
@@ -81,16 +67,9 @@ failed, or not every request of the receipt is done; with 130 after Ctrl-C, whic
       const { connect } = await import("../connection");
       const { untilInterrupted } = await import("../interruption");
       const { printReceipt, printResults } = await import("./results-print");
-      const { job: jobId, receipt, since, watch = false, format, output } = options;
-      const { pipeline, environment } = await connect(options);
+      const { job: jobId, receipt, since, watch = false, output } = options;
+      const { pipeline } = await connect(options);
       const selection = { inputIds: ids.length > 0 ? [...new Set(ids)] : undefined, jobId, since };
-      if (options.unload !== undefined) {
-        const { unloadResults } = await import("./results-unload");
-        const { unloadS3Uri } = environment.warehouse;
-        const where = { to: options.unload === true ? undefined : options.unload, unloadS3Uri, csv: format === "csv" };
-        await untilInterrupted((signal) => unloadResults(pipeline, selection, where, signal));
-        return;
-      }
       const isWhole = await untilInterrupted((signal) => {
         const print = () =>
           receipt === undefined

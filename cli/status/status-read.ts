@@ -171,8 +171,9 @@ export class StatusReader {
 
   private async predictions(now: Date, signal: AbortSignal): Promise<Predictions> {
     const ago = (minutes: number) => new Date(now.getTime() - minutes * 60_000);
-    const [lastHour = 0, lately = 0] = await this.results.countsSince([ago(60), ago(rateMinutes)], { signal });
-    return { lastHour, perMinute: lately / rateMinutes };
+    const { answered, failed } = await this.results.countsSince([ago(60), ago(rateMinutes)], { signal });
+    const [lastHour = 0, lately = 0] = answered;
+    return { lastHour, failedLastHour: failed, perMinute: lately / rateMinutes };
   }
 
   private async alarms(abortSignal: AbortSignal): Promise<Alarms> {

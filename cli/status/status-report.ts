@@ -54,6 +54,8 @@ const warehouse = z.object({
 const predictions = z.object({
   /** Made in the last hour. */
   lastHour: count,
+  /** How often a request failed in the last hour. It may be answered by now. */
+  failedLastHour: count,
   /** Over the last five minutes. */
   perMinute: z.number().nonnegative(),
 });

@@ -159,7 +159,8 @@ function predictionLines({ predictions: found }: StatusReport): string[] {
   if ("error" in found) return [found.error];
   const { perMinute } = found;
   const rate = perMinute === 0 || perMinute >= 10 ? whole(perMinute) : perMinute.toFixed(1);
-  return [`${whole(found.lastHour)} in the last hour, now ${rate} a minute`];
+  const failed = found.failedLastHour === 0 ? "" : `, ${whole(found.failedLastHour)} failed`;
+  return [`${whole(found.lastHour)} in the last hour${failed}, now ${rate} a minute`];
 }
 
 function alarmLines({ alarms: found }: StatusReport): string[] {

@@ -1,10 +1,11 @@
 import type { APIGatewayProxyResult } from "aws-lambda";
 import * as z from "zod";
+import { bytesOf } from "../../contract/bytes";
 import { isJson } from "../../contract/json-text";
 import type { Until } from "../../pipeline/clients";
 import { runsOf } from "../../pipeline/flow";
 import { InvalidRequest, parseInputId, parseRequestId, requestIdSchema } from "../../pipeline/request-reader";
-import { bytesOf, type Prediction, type PredictionFilter, type Results } from "../../pipeline/results";
+import type { Prediction, PredictionFilter, Results, StoredFailure } from "../../pipeline/results";
 import { Fault, json, type Request } from "./http";
 
 /** Lambda hands on no answer above 6 MB, and an answer's body counts as the JSON string that it is in there. */
@@ -43,7 +44,8 @@ const limitOf = (limit: string): number => {
 
 const parameters = ["requestId", "limit", "next"];
 
-const filterOf = ({ queryStringParameters, multiValueQueryStringParameters }: Request) => {
+/** What a query asks for: what became of a request, or a page of predictions. */
+const queryOf = ({ queryStringParameters, multiValueQueryStringParameters }: Request) => {
   for (const [name, values] of Object.entries(multiValueQueryStringParameters ?? {})) {
     if (values.length > 1) throw new InvalidRequest(`${name} must be given once, got ${JSON.stringify(values)}`);
   }
@@ -54,11 +56,12 @@ const filterOf = ({ queryStringParameters, multiValueQueryStringParameters }: Re
     throw new InvalidRequest(`there is no parameter ${names}, only requestId, limit and next`);
   }
   const [requestId, limit, next] = parameters.map((name) => query.get(name));
-  return {
-    limit: limitOf(limit ?? "50"),
-    requestId: requestId === undefined ? undefined : parseRequestId(requestId),
-    after: next === undefined ? undefined : afterOf(next),
-  };
+  if (requestId === undefined) {
+    return { limit: limitOf(limit ?? "50"), after: next === undefined ? undefined : afterOf(next) };
+  }
+  if ((limit ?? next) !== undefined)
+    throw new InvalidRequest("requestId stands alone: it has one outcome, and no pages");
+  return { requestId: parseRequestId(requestId) };
 };
 
 /** A REST API hands path parameters on as they stand in the URL. */
@@ -70,22 +73,43 @@ const decoded = (parameter: string) => {
   }
 };
 
-/** Answers with the stored predictions of an input, newest first: a page of them. */
+const shownFailure = ({ jobId, code, reason, requestedAt, failedAt }: StoredFailure) => ({
+  jobId,
+  code,
+  reason,
+  requestedAt,
+  failedAt,
+});
+
+/** Answers with what became of a request for an input. */
+const getOutcome = async (id: string, requestId: string, results: Results, until: Until) => {
+  const outcome = await results.ofRequest(requestId, id, until);
+  if (outcome === undefined) {
+    throw new Fault(
+      404,
+      "no_outcome",
+      `the request ${JSON.stringify(requestId)} for the input ${JSON.stringify(id)} is neither answered nor failed: it is on its way, or expired in the queue, or was never made`,
+    );
+  }
+  return "code" in outcome
+    ? json(200, { id, requestId, status: "failed", failure: shownFailure(outcome) })
+    : json(200, { id, requestId, status: "answered", prediction: shownPrediction(outcome) });
+};
+
+/** Answers with the stored predictions of an input, newest first, a page of them; or with what became of one request. */
 export const getPredictions = async (
   request: Request,
   results: Results,
   until: Until,
 ): Promise<APIGatewayProxyResult> => {
   const id = parseInputId(decoded(request.pathParameters?.id ?? ""));
-  const filter = filterOf(request);
-  const { limit, requestId, after } = filter;
-  const found = await results.ofInput(id, { ...filter, limit: limit + 1 }, until); // one more tells whether there are more
+  const query = queryOf(request);
+  if (query.requestId !== undefined) return getOutcome(id, query.requestId, results, until);
+  const { limit, after } = query;
+  const found = await results.ofInput(id, { limit: limit + 1, after }, until); // one more tells whether there are more
   const [page = []] = runsOf(found, { count: limit, size: pageBytes }, sizeOf);
   const last = page.at(-1);
-  if (!last && !after) {
-    const what = requestId === undefined ? "predictions" : `prediction for the request ${JSON.stringify(requestId)}`;
-    throw new Fault(404, "no_predictions", `input ${JSON.stringify(id)} has no ${what}`);
-  }
+  if (!last && !after) throw new Fault(404, "no_predictions", `input ${JSON.stringify(id)} has no predictions`);
   const next = last && page.length < found.length ? nextOf(last) : undefined;
   return json(200, { id, predictions: page.map(shownPrediction), next });
 };

@@ -1,8 +1,9 @@
-import { randomUUID } from "node:crypto";
 import type { Logger } from "@aws-lambda-powertools/logger";
 import type { APIGatewayProxyResult } from "aws-lambda";
+import { bytesOf } from "../../contract/bytes";
 import { jsonObjectOf } from "../../contract/feature-values";
 import type { Until } from "../../pipeline/clients";
+import { newId } from "../../pipeline/ids";
 import {
   type AskedRequest,
   type CarriedFeatures,
@@ -10,7 +11,6 @@ import {
   parseNewRequests,
 } from "../../pipeline/request-reader";
 import { faultOf, type NewRequest, type RequestQueue } from "../../pipeline/requests";
-import { bytesOf } from "../../pipeline/results";
 import { Fault, json, type Request, retryLater } from "./http";
 
 const mostBytes = 5_000_000;
@@ -47,7 +47,7 @@ const queueAll = async (
   const first = new Map<string, KeyedRequest>();
   const keyed = asked.map((one) => {
     if (one instanceof InvalidRequest) return one;
-    const { id, requestId = randomUUID(), jobId, features: values } = one;
+    const { id, requestId = newId(), jobId, features: values } = one;
     const features = values && jsonObjectOf(carried.features, values);
     const request = { id, requestId, jobId, features };
     const fault = faultOf(request);

@@ -1,18 +1,24 @@
+import type { StoredFailure } from "../../contract/failure-table";
 import type { FeatureValues } from "../../contract/feature-values";
+import type { Outcome } from "../../contract/outcome";
+import type { Prediction } from "../../contract/prediction-table";
 import { reasonOf, type Until } from "../../pipeline/clients";
 import { Failure, type FailureCode } from "../../pipeline/failures";
 import type { FeatureStore } from "../../pipeline/features";
+import { type Outcomes, unstorable } from "../../pipeline/outcomes";
 import type { Answer, AskingTime, ModelEndpoint } from "../../pipeline/predictions";
 import {
   bodyOfInvalid,
   type CarriedFeatures,
+  faultOfField,
   InvalidRequest,
+  idsIn,
   type Message,
   type PredictionRequest,
   parseRequest,
 } from "../../pipeline/request-reader";
 import type { DeadLetterQueue } from "../../pipeline/requests";
-import { type Prediction, type Results, unstorable } from "../../pipeline/results";
+import type { Sample } from "../../pipeline/sample";
 
 /** What the worker works with. */
 export interface Parts {
@@ -21,13 +27,17 @@ export interface Parts {
   /** Where those of the others are. @default every request carries its features */
   readonly features?: Pick<FeatureStore, "read">;
   readonly endpoint: Pick<ModelEndpoint, "ask">;
-  readonly results: Pick<Results, "save">;
+  readonly outcomes: Pick<Outcomes, "put">;
   readonly deadLetters: Pick<DeadLetterQueue, "send">;
+  /** Tells an input at fault from a model at fault, where nothing else in its batch does. */
+  readonly sample: Pick<Sample, "keep" | "read">;
   readonly model: {
     readonly endpoint: string;
     /** Says which model answers there now, or why that is not known. */
     readonly release: (until?: Until) => Promise<string | Failure>;
   };
+  /** Deliveries after which SQS itself moves a message to the dead letters. */
+  readonly maxReceiveCount: number;
 }
 
 /** A message as the queue delivered it. */
@@ -39,16 +49,22 @@ export interface Delivery extends Message {
 
 /** When to be done with what. What is not done by then is returned. */
 export interface Time extends Required<AskingTime> {
-  /** When predictions are saved, and what is given up is in the dead-letter queue. */
+  /** When outcomes are written, and what is given up is in the dead-letter queue. */
   readonly writing: Until;
 }
 
 /** Deliveries after which a request is given up, if it fails by itself while the service answers others. */
 const individualAttempts = 5;
 
+/** How long an input may take to be ingested from the sending of its request on, in milliseconds. */
+const ingestionTime = 15 * 60_000;
+
 /** What the deliveries of a batch ask for: those with one request id are one request. */
 interface Asked {
   readonly requestId: string;
+  /** @default it could not be read */
+  readonly inputId?: string;
+  readonly jobId?: string;
   readonly requestedAt: Date;
   /** The message that says the same under any message id. */
   readonly body: string;
@@ -56,18 +72,23 @@ interface Asked {
 }
 
 /** What became of a request, and of every message of the batch that asked for it. */
-export type Outcome = Asked &
+export type Settled = Asked &
   (
-    | /** Its prediction is saved. */ {
-        readonly kind: "answered";
+    | /** Its prediction is written. */ {
+        readonly status: "answered";
         readonly values: FeatureValues;
         readonly answer: Answer;
         readonly prediction: Prediction;
       }
-    /** It lies in the dead-letter queue. */
-    | { readonly kind: "given up"; readonly failure: Failure }
+    /** Its failure is written, and it lies in the dead-letter queue. */
+    | { readonly status: "failed"; readonly failure: Failure }
     /** It may be answered later. */
-    | { readonly kind: "returned"; readonly failure: Failure }
+    | {
+        readonly status: "returned";
+        readonly failure: Failure;
+        /** Whether SQS would move it to the dead letters next, and nothing is written of that. */
+        readonly isUnrecorded?: boolean;
+      }
   );
 
 /** Whether two requests of one id ask for the same. */
@@ -80,10 +101,12 @@ const isSame = (one: PredictionRequest, other: PredictionRequest) =>
 const conflict = new Failure(
   "conflict",
   "a request before it in its batch has the same requestId, and another id, jobId or features",
-  "final",
+  "never",
 );
 
-/** The requests of a batch: those to answer, each once, and those that are none. */
+const expired = new Failure("expired", "its deadline was over before it was answered", "never");
+
+/** The requests of a batch: those to answer, each once, and those that are none or come too late. */
 const requestsOf = (deliveries: readonly Delivery[], carried: CarriedFeatures) => {
   const requests = new Map<string, { request: PredictionRequest; deliveries: Delivery[] }>();
   const invalid: { asked: Asked; failure: Failure }[] = [];
@@ -91,15 +114,18 @@ const requestsOf = (deliveries: readonly Delivery[], carried: CarriedFeatures) =
     try {
       const request = parseRequest(delivery, carried);
       const same = requests.get(request.requestId);
-      if (!same) requests.set(request.requestId, { request, deliveries: [delivery] });
-      else if (isSame(same.request, request)) same.deliveries.push(delivery);
-      else invalid.push({ asked: askedOf(request, [delivery]), failure: conflict });
+      if (same && !isSame(same.request, request)) {
+        invalid.push({ asked: askedOf(request, [delivery]), failure: conflict });
+      } else if (request.deadline && request.deadline.getTime() < Date.now()) {
+        invalid.push({ asked: askedOf(request, [delivery]), failure: expired });
+      } else if (same) same.deliveries.push(delivery);
+      else requests.set(request.requestId, { request, deliveries: [delivery] });
     } catch (error) {
       if (!(error instanceof InvalidRequest)) throw error;
       const { messageId: requestId, sentAt: requestedAt } = delivery;
       invalid.push({
         asked: { requestId, requestedAt, body: bodyOfInvalid(delivery), deliveries: [delivery] },
-        failure: new Failure(error.code, error.message, "final"),
+        failure: new Failure(error.code, error.message, "never"),
       });
     }
   }
@@ -109,15 +135,16 @@ const requestsOf = (deliveries: readonly Delivery[], carried: CarriedFeatures) =
   return { valid, invalid };
 };
 
-const askedOf = ({ requestId, requestedAt, body }: PredictionRequest, deliveries: readonly Delivery[]): Asked => {
-  return { requestId, requestedAt, body, deliveries };
-};
+const askedOf = (
+  { requestId, inputId, jobId, requestedAt, body }: PredictionRequest,
+  deliveries: readonly Delivery[],
+): Asked => ({ requestId, inputId, jobId, requestedAt, body, deliveries });
 
 const receiveCountOf = ({ deliveries }: Asked) => Math.max(...deliveries.map(({ receiveCount }) => receiveCount));
 
 /** Says that a service answered none of those that asked it, and why; undefined where it answered one, or none asked. */
 const outageOf = (service: string, answers: readonly unknown[]): string | undefined => {
-  const failures = answers.flatMap((answer) => (answer instanceof Failure && answer.kind !== "final" ? [answer] : []));
+  const failures = answers.flatMap((answer) => (answer instanceof Failure && answer.retry !== "never" ? [answer] : []));
   const [first] = failures;
   if (first === undefined || failures.length < answers.length) return undefined;
   return `${service} answered none of ${failures.length} requests: ${first.reason}`;
@@ -132,31 +159,141 @@ const refusalsOfItsOwn = 10;
 const unlessAllRefused = <Answered>(answers: readonly (Answered | Failure)[]): readonly (Answered | Failure)[] => {
   const refused = answers.filter((answer) => answer instanceof Failure && answer.code === "refused_by_model");
   if (refused.length < refusalsOfItsOwn || refused.length < answers.length) return answers;
-  return answers.map(() => new Failure("refused_by_model", "the model refuses every input", "shared"));
-};
-
-const undone = new Failure("out_of_time", "it was left undone", "shared");
-
-const isNot = (code: FailureCode) => (answer: unknown) => !(answer instanceof Failure && answer.code === code);
-
-/** Gives a request up where it can never be answered, or where it alone has failed for too often. */
-const failed = (asked: Asked, failure: Failure, outage: string | undefined): Outcome => {
-  const isCulprit = failure.kind === "own" && outage === undefined && receiveCountOf(asked) >= individualAttempts;
-  return { ...asked, kind: failure.kind === "final" || isCulprit ? "given up" : "returned", failure };
+  return answers.map(() => new Failure("refused_by_model", "the model refuses every input", "later"));
 };
 
 /**
- * Answers the requests of a batch and saves the answers in one transaction. Every message has its outcome, and one
+ * Asks for answers, and tells whether the model is at fault for those that failed. Where it answered none, it is asked
+ * once more, about an input that it has answered before.
+ */
+const askAll = async (
+  questions: Parameters<ModelEndpoint["ask"]>[0],
+  { endpoint, sample }: Pick<Parts, "endpoint" | "sample">,
+  time: Time,
+): Promise<{ answers: readonly (Answer | Failure)[]; outage?: string }> => {
+  const found = await endpoint.ask(questions, time);
+  const answers = unlessAllRefused(found);
+  const outage = outageOf("the endpoint", answers.filter(isNot("out_of_time")));
+  const isTheirs = found.some((answer) => answer instanceof Failure && answer.retry !== "later");
+  if (outage === undefined || !isTheirs) return { answers, outage };
+  const values = await sample.read(time.asking);
+  const [again] = values ? await endpoint.ask([{ values, alone: true }], time) : [];
+  return again === undefined || again instanceof Failure ? { answers, outage } : { answers: found };
+};
+
+const undone = new Failure("out_of_time", "it was left undone", "later");
+
+const isNot = (code: FailureCode) => (answer: unknown) => !(answer instanceof Failure && answer.code === code);
+
+/** Whether an input that is unknown may be ingested yet. */
+const mayBeIngested = ({ deliveries }: Asked, { code }: Failure) =>
+  code === "unknown_input" && deliveries.some(({ sentAt }) => Date.now() - sentAt.getTime() < ingestionTime);
+
+/** Gives a request up where it can never be answered, or where it alone has failed for too often. */
+const failed = (asked: Asked, failure: Failure, outage: string | undefined): Settled => {
+  const isCulprit = failure.retry === "alone" && outage === undefined && receiveCountOf(asked) >= individualAttempts;
+  const isOver = isCulprit || (failure.retry === "never" && !mayBeIngested(asked, failure));
+  return { ...asked, status: isOver ? "failed" : "returned", failure };
+};
+
+/** The failure of a request; of what is no request, as far as its ids can be read. */
+const failureOf = (asked: Asked, { code, reason }: Pick<Failure, "code" | "reason">): StoredFailure => {
+  const { requestId, inputId, jobId, requestedAt, body } = asked;
+  const failed = { requestedAt, code, reason, failedAt: new Date() };
+  if (inputId !== undefined) return { requestId, inputId, jobId, ...failed };
+  const ids = idsIn(body);
+  const readable = (name: "id" | "requestId" | "jobId") =>
+    faultOfField(name, ids[name], "") === undefined ? ids[name] : undefined;
+  return {
+    requestId: readable("requestId") ?? requestId,
+    inputId: readable("id"),
+    jobId: readable("jobId"),
+    ...failed,
+  };
+};
+
+/** Does something, and gives why it failed. */
+const failureIn = async (code: FailureCode, task: () => Promise<void>): Promise<Failure | undefined> => {
+  try {
+    await task();
+    return undefined;
+  } catch (error) {
+    return new Failure(code, reasonOf(error), "later");
+  }
+};
+
+/**
+ * Says of the messages that SQS moves to the dead letters next that they are not answered, before they are worked on: a
+ * function that dies of one leaves that behind. An answer that follows wins.
+ * @returns the ids of the requests of which that is written
+ */
+const recordLast = async (valid: readonly { asked: Asked }[], { outcomes, maxReceiveCount }: Parts, time: Time) => {
+  const last = valid.flatMap(({ asked }) => (receiveCountOf(asked) >= maxReceiveCount ? [asked] : []));
+  if (last.length === 0) return new Set<string>();
+  const reason = `it was delivered ${maxReceiveCount} times, and never answered`;
+  const failures = last.map((asked) => failureOf(asked, { code: "not_answered", reason }));
+  const unwritten = await failureIn("answers_failed", () => outcomes.put(failures, time.beginning));
+  return new Set(unwritten ? [] : last.map(({ requestId }) => requestId));
+};
+
+/**
+ * Writes what became of requests as one object, and then sets aside those that are given up. What could not be written
+ * is returned, and so is what could not be set aside.
+ * @returns them all, and why nothing was written where that is so
+ */
+const write = async (
+  settled: readonly Settled[],
+  { outcomes, deadLetters }: Parts,
+  until: Until,
+): Promise<{ written: Settled[]; unwritten?: string }> => {
+  const ended = settled.filter(({ status }) => status !== "returned");
+  const lines = settled.flatMap((one): Outcome[] => {
+    if (one.status === "returned") return [];
+    return [one.status === "answered" ? one.prediction : failureOf(one, one.failure)];
+  });
+  const failure = lines.length > 0 ? await failureIn("answers_failed", () => outcomes.put(lines, until)) : undefined;
+  if (failure) {
+    const unwritten = `S3 took none of ${ended.length} outcomes: ${failure.reason}`;
+    return { written: settled.map((one) => (one.status === "returned" ? one : returned(one, failure))), unwritten };
+  }
+  const given = settled.filter((one) => one.status === "failed");
+  const unsent = await deadLetters.send(
+    given.map(({ body, deliveries, failure: { code, reason } }) => ({ body, text: deliveries[0]?.body, code, reason })),
+    until,
+  );
+  const reasons = new Map<Settled, string | undefined>(given.map((one, place) => [one, unsent[place]]));
+  const written = settled.map((one) => {
+    const reason = reasons.get(one);
+    return reason === undefined ? one : returned(one, new Failure("dead_letter_queue_failed", reason, "later"));
+  });
+  return { written };
+};
+
+const returned = ({ requestId, inputId, jobId, requestedAt, body, deliveries }: Asked, failure: Failure): Settled => ({
+  requestId,
+  inputId,
+  jobId,
+  requestedAt,
+  body,
+  deliveries,
+  status: "returned",
+  failure,
+});
+
+/**
+ * Answers the requests of a batch, and writes what became of them as one object. Every message is settled, and one
  * that cannot be answered never harms another.
- * @returns the outcomes, and the services that failed for all that needed them, each with why
+ * @returns what became of them, and the services that failed for all that needed them, each with why
  */
 export const answerAll = async (
   deliveries: readonly Delivery[],
-  { carried, features, endpoint, results, deadLetters, model }: Parts,
+  parts: Parts,
   time: Time,
-): Promise<{ outcomes: Outcome[]; outages: string[] }> => {
+): Promise<{ settled: Settled[]; outages: string[] }> => {
+  const { carried, features, model } = parts;
   const { valid, invalid } = requestsOf(deliveries, carried);
-  const outcomes = invalid.map(({ asked, failure }) => failed(asked, failure, undefined));
+  const settled = invalid.map(({ asked, failure }) => failed(asked, failure, undefined));
+  const recorded = await recordLast(valid, parts, time);
 
   const unknown = valid.flatMap(({ request }) => (request.features ? [] : [request.inputId]));
   const inputs = (unknown.length > 0 && (await features?.read(unknown, time.beginning))) || new Map<string, Failure>();
@@ -164,7 +301,7 @@ export const answerAll = async (
   const readable: ((typeof valid)[number] & { values: FeatureValues })[] = [];
   for (const { asked, request } of valid) {
     const values = request.features ?? inputs.get(request.inputId) ?? undone;
-    if (values instanceof Failure) outcomes.push(failed(asked, values, unread));
+    if (values instanceof Failure) settled.push(failed(asked, values, unread));
     else readable.push({ asked, request, values });
   }
 
@@ -173,58 +310,34 @@ export const answerAll = async (
     values,
     alone: receiveCountOf(asked) >= individualAttempts,
   }));
-  const answers =
+  const { answers, outage: unasked } =
     modelRelease instanceof Failure
-      ? questions.map(() => modelRelease)
-      : unlessAllRefused(await endpoint.ask(questions, time));
-  const unasked = outageOf("the endpoint", answers.filter(isNot("out_of_time")));
+      ? { answers: questions.map(() => modelRelease), outage: outageOf("the endpoint", [modelRelease]) }
+      : await askAll(questions, parts, time);
   for (const [place, { asked, request, values }] of readable.entries()) {
     const answer = answers[place] ?? undone;
-    if (answer instanceof Failure) outcomes.push(failed(asked, answer, unasked));
-    else if (modelRelease instanceof Failure) outcomes.push(failed(asked, modelRelease, unasked));
+    if (answer instanceof Failure) settled.push(failed(asked, answer, unasked));
+    else if (modelRelease instanceof Failure) settled.push(failed(asked, modelRelease, unasked));
     else {
       const { output, variant } = answer;
       const { requestId, inputId, jobId, requestedAt } = request;
       const said = { output, endpoint: model.endpoint, variant, modelRelease };
       const prediction = { requestId, inputId, jobId, requestedAt, ...said, predictedAt: new Date() };
       const fault = unstorable(prediction);
-      outcomes.push(fault ? failed(asked, fault, unasked) : { ...asked, kind: "answered", values, answer, prediction });
+      settled.push(
+        fault ? failed(asked, fault, unasked) : { ...asked, status: "answered", values, answer, prediction },
+      );
     }
   }
 
-  const predictions = outcomes.flatMap((outcome) => (outcome.kind === "answered" ? [outcome.prediction] : []));
-  const letters = outcomes.flatMap((outcome) => (outcome.kind === "given up" ? [outcome] : []));
-  const [unsaved, undelivered] = await Promise.all([
-    save(results, predictions, time.writing),
-    deadLetters.send(
-      letters.map(({ body, deliveries, failure: { code, reason } }) => ({
-        body,
-        text: deliveries[0]?.body,
-        code,
-        reason,
-      })),
-      time.writing,
+  const { written, unwritten } = await write(settled, parts, time.writing);
+  const answered = written.find((one) => one.status === "answered");
+  if (answered) await parts.sample.keep(answered.values, time.writing);
+  const isUnrecorded = (one: Settled) => receiveCountOf(one) >= parts.maxReceiveCount && !recorded.has(one.requestId);
+  return {
+    settled: written.map((one) =>
+      one.status === "returned" && isUnrecorded(one) ? { ...one, isUnrecorded: true } : one,
     ),
-  ]);
-  const lost = new Map(letters.map((letter, place): [Outcome, string | undefined] => [letter, undelivered[place]]));
-  const settled = outcomes.map((outcome): Outcome => {
-    const { requestId, requestedAt, body, deliveries } = outcome;
-    const reason = lost.get(outcome);
-    const failure =
-      outcome.kind === "answered" ? unsaved : reason && new Failure("dead_letter_queue_failed", reason, "shared");
-    return failure ? { requestId, requestedAt, body, deliveries, kind: "returned", failure } : outcome;
-  });
-  const unwritten = unsaved && `the warehouse saved none of ${predictions.length} predictions: ${unsaved.reason}`;
-  return { outcomes: settled, outages: [unread, unasked, unwritten].flatMap((outage) => outage ?? []) };
-};
-
-/** Saves predictions, all or none as far as is known, and says why not. */
-const save = async (results: Parts["results"], predictions: readonly Prediction[], until: Until) => {
-  if (predictions.length === 0) return undefined;
-  try {
-    await results.save(predictions, until);
-    return undefined;
-  } catch (error) {
-    return new Failure("warehouse_failed", reasonOf(error), "shared");
-  }
+    outages: [unread, unasked, unwritten].flatMap((outage) => outage ?? []),
+  };
 };

@@ -13,8 +13,13 @@ export interface GiveBackProps {
   readonly longestDelaySeconds: number;
 }
 
-/** A delivery to give back, with the message that says the same under any message id. */
-export type Returned = Delivery & { readonly body: string };
+/** A delivery to give back. */
+export interface Returned extends Delivery {
+  /** The message that says the same under any message id. */
+  readonly body: string;
+  /** Whether it is sent anew now, since SQS would move it to the dead letters next, and nothing is written of that. */
+  readonly isUnrecorded?: boolean;
+}
 
 /** What failed together comes back apart: each rests for a random part of the delay, at least half. */
 const delayOf = (receiveCount: number, { firstDelaySeconds: first, longestDelaySeconds: longest }: GiveBackProps) =>
@@ -22,7 +27,7 @@ const delayOf = (receiveCount: number, { firstDelaySeconds: first, longestDelayS
 
 /**
  * Lets messages rest before they come again. One that has half of its time behind it is put on the queue anew, for SQS
- * drops what expires. Never throws: what could not be changed comes again when its visibility ends.
+ * drops what expires; so is one that SQS would move to the dead letters with nothing written of it. Never throws: what could not be changed comes again when its visibility ends.
  * @returns the deliveries that are to be deleted, those that are to come again, and what went wrong
  */
 export const giveBack = async (
@@ -33,7 +38,7 @@ export const giveBack = async (
   const { queue, retentionSeconds } = props;
   const resting = returned.map((message) => ({ ...message, delaySeconds: delayOf(message.receiveCount, props) }));
   const renewalTime = Date.now() - (retentionSeconds * 1000) / 2;
-  const old = resting.filter(({ sentAt }) => sentAt.getTime() < renewalTime);
+  const old = resting.filter(({ sentAt, isUnrecorded }) => isUnrecorded || sentAt.getTime() < renewalTime);
   const unsent = await queue.send(old, until);
   const renewed = new Set(old.filter((_, place) => unsent[place] === undefined));
   const kept = resting.filter((message) => !renewed.has(message));

@@ -2,16 +2,19 @@ import { Logger } from "@aws-lambda-powertools/logger";
 import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
 import type { Context, SQSBatchResponse } from "aws-lambda";
 import * as z from "zod";
+import { bytesOf } from "../../contract/bytes";
 import { workerEnvironment } from "../../contract/environment";
 import type { FeatureValues } from "../../contract/feature-values";
+import { askingShare } from "../../contract/worker-time";
 import { within } from "../../pipeline/clients";
 import { FeatureStore } from "../../pipeline/features";
+import { Outcomes } from "../../pipeline/outcomes";
 import { ModelEndpoint } from "../../pipeline/predictions";
 import { Queue } from "../../pipeline/queues";
 import { DeadLetterQueue } from "../../pipeline/requests";
-import { bytesOf, Results } from "../../pipeline/results";
+import { Sample } from "../../pipeline/sample";
 import { once, readContract, readEnvironment } from "../environment";
-import { answerAll, type Outcome, type Parts } from "./answer";
+import { answerAll, type Parts, type Settled } from "./answer";
 import { giveBack } from "./give-back";
 
 const eventSchema = z.object({
@@ -62,10 +65,13 @@ const worker = once(() => {
         contract,
         instancesPerCall: environment.INSTANCES_PER_CALL,
         concurrency: environment.ENDPOINT_CONCURRENCY,
+        callSeconds: environment.ENDPOINT_CALL_SECONDS,
       }),
-      results: new Results({ clusterId: environment.CLUSTER_ID, databaseName: environment.DB_NAME }),
+      outcomes: new Outcomes(environment.ANSWERS_BUCKET),
+      sample: new Sample(environment.ANSWERS_BUCKET, features),
       deadLetters: new DeadLetterQueue(environment.DEAD_LETTER_QUEUE_URL),
       model: modelOf(environment.ENDPOINT_NAME, environment.MODEL_RELEASE),
+      maxReceiveCount: environment.MAX_RECEIVE_COUNT,
     },
     returns: {
       queue: new Queue(environment.QUEUE_URL),
@@ -87,13 +93,13 @@ const reports = once(() => {
 const bytesIn = (values: FeatureValues) => values.reduce((sum, value) => sum + bytesOf(value ?? ""), 0);
 
 /** Logs what was not answered, and measures the rest. Never shows a feature's value. */
-const report = (outcomes: readonly Outcome[], { logger, metrics }: ReturnType<typeof reports>) => {
+const report = (settled: readonly Settled[], { logger, metrics }: ReturnType<typeof reports>) => {
   const now = Date.now();
-  const ageOf = ({ requestedAt }: Outcome) => Math.max(0, now - requestedAt.getTime());
+  const ageOf = ({ requestedAt }: Settled) => Math.max(0, now - requestedAt.getTime());
   const failures = new Map<string, number>();
-  for (const outcome of outcomes) {
-    const { kind, requestId, deliveries } = outcome;
-    if (kind === "answered") {
+  for (const outcome of settled) {
+    const { status, requestId, deliveries } = outcome;
+    if (status === "answered") {
       metrics.addMetric("ModelLatency", MetricUnit.Milliseconds, outcome.answer.latency);
       metrics.addMetric("InputBytes", MetricUnit.Bytes, bytesIn(outcome.values));
       metrics.addMetric("RequestAge", MetricUnit.Milliseconds, ageOf(outcome));
@@ -101,11 +107,11 @@ const report = (outcomes: readonly Outcome[], { logger, metrics }: ReturnType<ty
       const { code, reason } = outcome.failure;
       failures.set(code, (failures.get(code) ?? 0) + 1);
       const messages = deliveries.map(({ messageId, receiveCount }) => ({ messageId, receiveCount }));
-      logger.warn(`request ${kind}`, { requestId, messages, code, reason });
-      if (kind === "returned") metrics.addMetric("ReturnedAge", MetricUnit.Seconds, ageOf(outcome) / 1000);
+      logger.warn(`request ${status}`, { requestId, messages, code, reason });
+      if (status === "returned") metrics.addMetric("ReturnedAge", MetricUnit.Seconds, ageOf(outcome) / 1000);
     }
   }
-  metrics.addMetric("Predictions", MetricUnit.Count, outcomes.filter(({ kind }) => kind === "answered").length);
+  metrics.addMetric("Predictions", MetricUnit.Count, settled.filter(({ status }) => status === "answered").length);
   metrics.publishStoredMetrics();
   for (const [code, count] of failures) {
     metrics.singleMetric().addDimension("reason", code).addMetric("Failures", MetricUnit.Count, count);
@@ -129,16 +135,18 @@ export const handler = async (event: unknown, context: Context): Promise<SQSBatc
   // Each part of the work ends in time for the next; what is left after the last is for ending this call.
   const remaining = context.getRemainingTimeInMillis();
   const returning = within(remaining * 0.92);
-  const { outcomes, outages } = await answerAll(deliveries, parts, {
+  const { settled, outages } = await answerAll(deliveries, parts, {
     beginning: within(remaining * 0.5),
-    asking: within(remaining * 0.65),
+    asking: within(remaining * askingShare),
     writing: within(remaining * 0.82),
   });
-  report(outcomes, { logger, metrics });
+  report(settled, { logger, metrics });
 
-  const returned = outcomes.flatMap(({ kind, body, deliveries }) =>
-    kind === "returned" ? deliveries.map((delivery) => ({ ...delivery, body })) : [],
-  );
+  const returned = settled.flatMap((one) => {
+    if (one.status !== "returned") return [];
+    const { body, isUnrecorded, deliveries } = one;
+    return deliveries.map((delivery) => ({ ...delivery, body, isUnrecorded }));
+  });
   const { renewed, kept, faults } = await giveBack(returned, returns, returning);
   if (renewed.length > 0) {
     logger.info("messages sent anew before they expire", { messageIds: renewed.map(({ messageId }) => messageId) });
@@ -146,7 +154,7 @@ export const handler = async (event: unknown, context: Context): Promise<SQSBatc
   if (faults.length > 0) logger.warn("messages come back later than they should", { faults });
   if (outages.length === 0) return { batchItemFailures: kept.map(({ messageId }) => ({ itemIdentifier: messageId })) };
 
-  const answered = outcomes.flatMap(({ kind, deliveries }) => (kind === "returned" ? [] : deliveries));
+  const answered = settled.flatMap(({ status, deliveries }) => (status === "returned" ? [] : deliveries));
   const undeleted = await returns.queue.delete([...answered, ...renewed], returning);
   const reasons = undeleted.flatMap((reason) => reason ?? []);
   if (reasons.length > 0) logger.warn("messages that are done with come again", { faults: reasons });

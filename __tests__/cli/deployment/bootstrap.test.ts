@@ -4,7 +4,9 @@ import { loadConfig } from "../../../config";
 import { type Answer, type StandIn, serve } from "../../../local/stand-in";
 import { Checkout } from "../../setup/checkout";
 
-const { stateBucket, modelBucket } = loadConfig().shared;
+const { shared, environments } = loadConfig();
+const { stateBucket, modelBucket } = shared;
+const answersBuckets = Object.values(environments).map(({ answersBucket }) => answersBucket);
 const stateObject = `/${stateBucket}/state/terraform.tfstate`;
 
 let s3: StandIn;
@@ -71,7 +73,8 @@ const stateOf = (buckets: Record<string, string>) =>
 
 test("names that nobody has are no reason to stop", async () => {
   expect(await bootstrap()).toMatchObject({ status: 0 });
-  expect(asked.sort()).toEqual([`HEAD /${stateBucket}`, `HEAD /${modelBucket}`]);
+  const buckets = [stateBucket, modelBucket, ...answersBuckets];
+  expect(asked.sort()).toEqual(buckets.map((bucket) => `HEAD /${bucket}`).sort());
   expect(await terraformRuns()).toContain("apply");
 });
 
@@ -83,11 +86,11 @@ test("every name that is taken is told at once with what to do, before Terraform
   const { status, stdout, stderr } = await bootstrap();
   expect([status, stdout]).toEqual([1, ""]);
   expect(stderr).toBe(
-    `The name ${stateBucket} (stateBucket in config.ts) is taken, and not by a bucket that bootstrap has made: it belongs to another account, or is closed to who you are signed in as.\n` +
+    `The name ${stateBucket} (stateBucket in config.ts) is taken, and not by a bucket of this project's stacks: it belongs to another account, or is closed to who you are signed in as.\n` +
       "S3's names are the whole world's: choose another stateBucket in config.ts. If the bucket is yours, sign in as who may list it: AWS_PROFILE,\n" +
       "or `profile` in config.ts.\n\n" +
-      `The name ${modelBucket} (modelBucket in config.ts) is taken, and not by a bucket that bootstrap has made: it is in eu-west-1, and config.ts says us-east-1.\n` +
-      "S3's names are the whole world's: choose another modelBucket in config.ts. If the bucket is yours and bootstrap made it there, set `region`.\n",
+      `The name ${modelBucket} (modelBucket in config.ts) is taken, and not by a bucket of this project's stacks: it is in eu-west-1, and config.ts says us-east-1.\n` +
+      "S3's names are the whole world's: choose another modelBucket in config.ts. If the bucket is yours and was made there, set `region`.\n",
   );
   expect(await terraformRuns()).toEqual([]);
 });
@@ -117,6 +120,33 @@ test("a bucket of models that is there before the state's cannot be imported", a
   );
   expect(stderr).not.toContain("stateBucket");
   expect(await terraformRuns()).toEqual([]);
+});
+
+describe("a bucket for answers", () => {
+  const dev = environments.dev?.answersBucket ?? "";
+  const stateOfDev = `/${stateBucket}/${environments.dev?.stateKey}`;
+  beforeEach(() => {
+    answers = {
+      ...Object.fromEntries([stateBucket, modelBucket, dev].map((bucket) => [`/${bucket}`, { status: 200 }])),
+      [stateObject]: { status: 200, body: stateOf({ state_bucket: stateBucket, models_bucket: modelBucket }) },
+    };
+  });
+
+  test("that the environment's stack has made is its own", async () => {
+    answers[stateOfDev] = { status: 200, body: stateOf({ outcomes_bucket: dev }) };
+    expect(await bootstrap()).toMatchObject({ status: 0 });
+  });
+
+  test("that it has not made is told before anything is, with the way to import it", async () => {
+    const { status, stderr } = await bootstrap();
+    expect(status).toBe(1);
+    expect(stderr).toContain(`The name ${dev} (stateBucket and environment in config.ts) is taken, and`);
+    expect(stderr).toContain("Either choose another stateBucket or environment in config.ts, or let Terraform go on");
+    expect(stderr).toContain(
+      `  terraform -chdir=cdktf.out/stacks/inference-dev import aws_s3_bucket.outcomes_bucket ${dev}`,
+    );
+    expect(await terraformRuns()).toEqual([]);
+  });
 });
 
 describe("buckets that bootstrap has made", () => {

@@ -59,6 +59,9 @@ const names = {
   queue_url: "https://sqs.us-east-1.amazonaws.com/123456789012/poc-dev-inference_queue",
   dead_letter_queue_url: "https://sqs.us-east-1.amazonaws.com/123456789012/poc-dev-inference_queue-dead-letters",
   worker_function_name: "the-worker",
+  loader_function_name: "the-loader",
+  answers_bucket: "the-answers",
+  redshift_unload_role_arn: "arn:aws:iam::123456789012:role/unload",
   endpoint_name: "the-endpoint",
   contract_url: `s3://${modelBucket}/contracts/poc-dev.json`,
   feature_group_name: "the-features",
@@ -89,6 +92,10 @@ const allWell = (): Answers => ({
   GetParameter: () => json({ Parameter: { Name: dev.namesParameter, Value: JSON.stringify(names) } }),
   DescribeEndpoint: () => json({ EndpointName: "the-endpoint", EndpointStatus: "InService" }),
 });
+
+const refuse = () => {
+  throw new AwsError("AccessDeniedException", 400, "You may not.");
+};
 
 /** A Terraform that is of this version, and does nothing else. */
 async function terraform(version: string): Promise<string> {
@@ -274,6 +281,61 @@ test("a state bucket that keeps no old versions is a problem", async () => {
   });
 });
 
+describe("the canary", () => {
+  const invocation = "POST /2015-03-31/functions/the-loader/invocations";
+
+  test("is not tried where nobody asks for it", async () => {
+    const invoked: unknown[] = [];
+    answers[invocation] = ({ body }) => {
+      invoked.push(JSON.parse(body.toString()));
+      return json({ passed: ["people may not COPY from it."] });
+    };
+    expect(await found()).not.toHaveProperty("canary");
+    expect(invoked).toEqual([]);
+    expect((await found(["--canary"])).canary).toEqual({
+      group: "Deployment",
+      mark: "ok",
+      text: "The warehouse does what is asked of it:",
+      details: ["people may not COPY from it."],
+    });
+    expect(invoked).toEqual([{ canary: true }]);
+  });
+
+  test("that fails is a problem, in Redshift's own words", async () => {
+    const errorMessage = "the same again writes nothing: no. ERROR: permission denied for relation canary_results_lock";
+    answers[invocation] = () =>
+      json({ errorType: "CanaryFailed", errorMessage }, 200, { "x-amz-function-error": "Unhandled" });
+    expect((await found(["--canary"])).canary).toMatchObject({
+      mark: "problem",
+      text: `The canary failed. The function the-loader failed: ${errorMessage}`,
+      mend: expect.stringContaining("aws logs tail /aws/lambda/the-loader --since 1h"),
+    });
+  });
+
+  test.each([
+    ["that may not be invoked", refuse, "needs the permission lambda:InvokeFunction on it"],
+    [
+      "of an earlier version",
+      () => json({ more: false }),
+      "the-loader tried nothing: it is of a version before this one.",
+    ],
+    ["whose failure has no words", () => json({}, 200, { "x-amz-function-error": "Unhandled" }), "Its log says why."],
+  ])("of a loader %s is a problem", async (_, answer, said) => {
+    answers[invocation] = answer;
+    expect((await found(["--canary"])).canary).toMatchObject({ mark: "problem", text: expect.stringContaining(said) });
+  });
+
+  test("is not tried where there is no pipeline", async () => {
+    answers.GetParameter = () => {
+      throw new AwsError("ParameterNotFound", 400, "It is not there.");
+    };
+    expect((await found(["--canary"])).canary).toMatchObject({
+      mark: "warning",
+      text: "The warehouse was not tried out: no pipeline was found.",
+    });
+  });
+});
+
 test("an endpoint that failed says why, and where there is more", async () => {
   const FailureReason = "The container did not start.";
   answers.DescribeEndpoint = () => json({ EndpointName: "the-endpoint", EndpointStatus: "Failed", FailureReason });
@@ -303,10 +365,6 @@ test("Terraform that is not there says where to get it", async () => {
     mend: "Install 1.10 or newer: https://developer.hashicorp.com/terraform/install",
   });
 });
-
-const refuse = () => {
-  throw new AwsError("AccessDeniedException", 400, "You may not.");
-};
 
 test("whoever may not look is told in each place which permission is missing", async () => {
   answers = {

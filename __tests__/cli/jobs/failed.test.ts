@@ -7,14 +7,16 @@ import { z } from "zod";
 import { operator } from "../../../local/credentials";
 import { type OnTheWay, startPassage } from "../../../local/passage";
 import { AwsError, ConnectionCut, type StandIn } from "../../../local/stand-in";
+import { within } from "../../../pipeline/clients";
 import { DeadLetters, type LyingLetter } from "../../../pipeline/dead-letters";
 import type { FailureCode } from "../../../pipeline/failures";
 import { FeatureStore } from "../../../pipeline/features";
 import { QueueWalk } from "../../../pipeline/queue-walk";
 import { DeadLetterQueue } from "../../../pipeline/requests";
-import { Results } from "../../../pipeline/results";
+import { type Prediction, Results } from "../../../pipeline/results";
 import { anyBody } from "../../setup/any-body";
 import { type LocalPipeline, startLocalPipeline } from "../../setup/local-pipeline";
+import { loadOutcomes } from "../../setup/outcomes";
 import { atTerminal } from "../../setup/program";
 
 let pipeline: LocalPipeline;
@@ -62,15 +64,22 @@ const clear = async () => {
 };
 beforeEach(clear);
 
-const results = () => {
+/** The predictions of a job, once the loader has loaded what is staged. */
+const predictionsOf = async (jobId: string) => {
+  await loadOutcomes([]);
   const { clusterId, databaseName } = pipeline.aws;
-  return new Results({ clusterId, databaseName });
+  const predictions: Prediction[] = [];
+  for await (const page of new Results({ clusterId, databaseName }).select({ jobId }, within(60_000)))
+    predictions.push(...page);
+  return predictions;
 };
-const rowsOf = async (jobId: string) => (await results().ofJob(jobId)).map(({ requestId }) => requestId).sort();
+const rowsOf = async (jobId: string) => (await predictionsOf(jobId)).map(({ requestId }) => requestId).sort();
 /** Waits until a job has so many predictions. */
 const answered = async (jobId: string, count: number) => {
-  while ((await results().countOfJob(jobId)) < count) await new Promise((resolve) => setImmediate(resolve));
-  return rowsOf(jobId);
+  for (;;) {
+    const requestIds = await rowsOf(jobId); // each look takes its time
+    if (requestIds.length >= count) return requestIds;
+  }
 };
 
 describe("failed", () => {
@@ -157,7 +166,7 @@ describe("failed redrive", () => {
       ),
     });
     expect(await answered("back", 25)).toEqual(Array.from({ length: 25 }, (_, n) => `back-${n}`).sort());
-    const [prediction] = await results().ofJob("back");
+    const [prediction] = await predictionsOf("back");
     expect(prediction?.requestedAt).toEqual(new Date("2026-01-31T12:00:00.000Z"));
     expect((await lying()).map(({ body }) => body)).toEqual(["no request"]);
   });
@@ -175,7 +184,7 @@ describe("failed redrive", () => {
   ])("sends just those with a reason: %s, %s", async (reason) => {
     const job = `by ${reason}`;
     await bury(bodyOf(`${job} 1`, "1", job), "the model failed (500)", "endpoint_failed");
-    await bury(bodyOf(`${job} 2`, "2", job), "the warehouse was away", "warehouse_failed");
+    await bury(bodyOf(`${job} 2`, "2", job), "S3 was away", "answers_failed");
     expect(await pipeline.run("failed", "--env", "dev", "redrive", "--reason", reason)).toMatchObject({
       status: 0,
       stderr: "1 dead letter went back to the queue.\n",
@@ -185,7 +194,8 @@ describe("failed redrive", () => {
   });
 
   test("leaves what fails again, where it ends", async () => {
-    for (let n = 0; n < 3; n++) await bury(bodyOf(`again-${n}`, `none ${n}`), "reason", "unknown_input");
+    const late = (n: number) => ({ id: "1", requestId: `again-${n}`, deadline: "2026-01-31T12:00:00Z" });
+    for (let n = 0; n < 3; n++) await bury(JSON.stringify(late(n)), "reason", "endpoint_failed");
     expect(await pipeline.run("failed", "redrive")).toMatchObject({ status: 0 });
     while ((await lying()).length < 3) await new Promise((resolve) => setImmediate(resolve));
     expect((await lying()).map(({ requestId }) => requestId).sort()).toEqual(["again-0", "again-1", "again-2"]);

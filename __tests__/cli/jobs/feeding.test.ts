@@ -3,12 +3,15 @@ import { join } from "node:path";
 import { RedshiftDataClient } from "@aws-sdk/client-redshift-data";
 import { readReceipt } from "../../../cli/jobs/receipt";
 import { operator } from "../../../local/credentials";
+import { within } from "../../../pipeline/clients";
 import { Results } from "../../../pipeline/results";
 import { type LocalPipeline, startLocalPipeline } from "../../setup/local-pipeline";
+import { loadOutcomes } from "../../setup/outcomes";
 
 let pipeline: LocalPipeline;
 beforeAll(async () => {
   pipeline = await startLocalPipeline();
+  Object.assign(process.env, pipeline.aws.environment);
 });
 afterAll(() => pipeline.stop());
 
@@ -29,8 +32,13 @@ test("what is ingested is listed, asked for and answered, each under the request
   expect(entries.map(({ id }) => id).sort()).toEqual([...ids].sort());
   const client = new RedshiftDataClient({ ...operator, endpoint: aws.environment.AWS_ENDPOINT_URL_REDSHIFT_DATA });
   const results = new Results({ clusterId: aws.clusterId, databaseName: aws.databaseName }, client);
-  while ((await results.countOfJob("nightly")) < ids.length); // each look takes its time
-  const answered = (await results.ofJob("nightly")).map(({ inputId, requestId }) => `${inputId} ${requestId}`);
-  expect(answered.sort()).toEqual(entries.map(({ id, requestId }) => `${id} ${requestId}`).sort());
+  const answered = async () => {
+    const found: string[] = [];
+    for await (const page of results.select({ jobId: "nightly" }, within(60_000)))
+      found.push(...page.map(({ inputId, requestId }) => `${inputId} ${requestId}`));
+    return found;
+  };
+  while ((await answered()).length < ids.length) await loadOutcomes([]); // each look takes its time
+  expect((await answered()).sort()).toEqual(entries.map(({ id, requestId }) => `${id} ${requestId}`).sort());
   client.destroy();
 });

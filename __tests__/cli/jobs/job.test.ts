@@ -7,22 +7,21 @@ import { z } from "zod";
 import { type ReceiptEntry, readReceipt, receiptHeader, receiptLine } from "../../../cli/jobs/receipt";
 import { operator } from "../../../local/credentials";
 import { type OnTheWay, startPassage } from "../../../local/passage";
-import { ConnectionCut, type StandIn } from "../../../local/stand-in";
+import { AwsError, ConnectionCut, type StandIn } from "../../../local/stand-in";
+import { within } from "../../../pipeline/clients";
 import { FeatureStore } from "../../../pipeline/features";
 import { QueueWalk } from "../../../pipeline/queue-walk";
-import { DeadLetterQueue, type NewRequest, RequestQueue } from "../../../pipeline/requests";
-import { type Prediction, Results } from "../../../pipeline/results";
+import { type NewRequest, RequestQueue } from "../../../pipeline/requests";
+import { Results } from "../../../pipeline/results";
 import { type LocalPipeline, startLocalPipeline } from "../../setup/local-pipeline";
+import { answered, failed, loadOutcomes } from "../../setup/outcomes";
 import { createQueue } from "../../setup/queues";
 
 let pipeline: LocalPipeline;
-let results: Results;
 let sqs: SQSClient;
 beforeAll(async () => {
   pipeline = await startLocalPipeline();
   Object.assign(process.env, pipeline.aws.environment);
-  const { clusterId, databaseName } = pipeline.aws;
-  results = new Results({ clusterId, databaseName });
   sqs = new SQSClient({ useQueueUrlAsEndpoint: false });
 });
 afterAll(async () => {
@@ -34,25 +33,13 @@ afterEach(async () => {
   await Promise.all(passages.splice(0).map((one) => one.stop()));
 });
 
-const prediction = (jobId: string, requestId: string): Prediction => ({
-  requestId,
-  jobId,
-  inputId: "7",
-  output: "a city",
-  endpoint: "cities",
-  variant: "first",
-  modelRelease: "2026-01",
-  requestedAt: new Date(),
-  predictedAt: new Date(),
-});
-const bury = async (jobId: string, requestId: string) => {
-  const body = JSON.stringify({ id: "8", requestId, jobId });
-  const letter = { body, reason: "the feature group has no such input", code: "unknown_input" } as const;
-  expect(await new DeadLetterQueue(pipeline.aws.deadLetterQueueUrl).send([letter])).toEqual([undefined]);
-};
+const prediction = (jobId: string, requestId: string, inputId: string) =>
+  answered({ jobId, requestId, inputId, predictedAt: new Date() });
+const failure = (jobId: string, requestId: string, inputId: string) =>
+  failed({ jobId, requestId, inputId, failedAt: new Date() });
 const writeReceipt = async (name: string, jobId: string, requestIds: readonly string[], secondsAgo = 0) => {
   const path = join(pipeline.folder, name);
-  const lines = requestIds.map((requestId, n) => receiptLine({ id: String(n), requestId, jobId }));
+  const lines = requestIds.map((requestId, n) => receiptLine({ id: `input ${n}`, requestId, jobId }));
   await writeFile(path, [receiptHeader, ...lines].join(""));
   const at = Date.now() / 1000 - secondsAgo;
   await utimes(path, at, at);
@@ -65,31 +52,70 @@ const entriesOf = async (path: string) => {
 };
 
 describe("job", () => {
-  test("says how many of a receipt's requests are done, wait and failed, and how fast it goes", async () => {
+  test("says how many of a receipt's requests are answered, failed and wait, and how fast it went", async () => {
     const run = randomUUID();
-    await results.save([1, 2, 3].map((n) => prediction("counted", `${run}.${n}`)));
-    await bury("counted", `${run}.4`);
-    await bury("counted", `${run}.3`); // a copy of what has been answered since
-    const ids = [1, 2, 3, 4, 5, 6].map((n) => `${run}.${n}`);
+    await loadOutcomes([
+      ...[0, 1, 2].map((n) => prediction("counted", `${run}.${n}`, `input ${n}`)),
+      failure("counted", `${run}.3`, "input 3"),
+      failure("counted", `${run}.2`, "input 2"), // was answered after all
+    ]);
+    const ids = [0, 1, 2, 3, 4, 5].map((n) => `${run}.${n}`);
     const receipt = await writeReceipt("counted.csv", "counted", ids);
     const { status, stdout, stderr } = await pipeline.run("job", "counted", "--receipt", receipt);
     expect(stdout).toMatch(
-      /^done {7}3\nwaiting {4}2\nfailed {5}1\ntotal {6}6\nfirst {6}\S+\nlast {7}\S+\nrate {7}\S+\/s in the last minute\ntime left {2}\d+ s\n$/,
+      /^answered {3}3\nfailed {5}1\n {2}unknown_input 1\nwaiting {4}2\ntotal {6}6\nfirst {6}\S+\nlast {7}\S+\nrate {7}\S+\/s from first to last\ntime left {2}\d+ s at that rate\n$/,
     );
     expect({ status, stderr }).toEqual({
       status: 0,
       stderr:
-        "  1 × unknown_input: the feature group has no such input (8)\n" +
-        "In the dead-letter queue, from where they can go back: offline-inference failed redrive\n",
+        "  1 × unknown_input: the feature group has no such input (input 3)\n" +
+        "What can go back to the queue lies among the dead letters: offline-inference failed\n",
+    });
+  });
+
+  test("counts as answered what was answered for the input that was asked about, and for no other", async () => {
+    await loadOutcomes([
+      prediction("joined", "joined 0", "another"),
+      failed({ ...failure("joined", "joined 0", "input 0"), code: "conflict" }),
+      prediction("joined", "joined 1", "another"),
+      prediction("joined", "joined 2", "input 2"),
+    ]);
+    const receipt = await writeReceipt("joined.csv", "joined", ["joined 0", "joined 1", "joined 2"]);
+    const { stdout } = await pipeline.run("job", "joined", "--receipt", receipt);
+    expect(stdout).toMatch(/^answered {3}1\nfailed {5}1\n {2}conflict 1\nwaiting {4}1\ntotal {6}3\n/);
+    const printed = await pipeline.run("results", "--receipt", receipt, "--format", "ndjson");
+    expect(
+      printed.stdout
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line).id),
+    ).toEqual(["input 2"]);
+  });
+
+  test("asks no dead letters", async () => {
+    const passage = await startPassage(pipeline.aws.environment.AWS_ENDPOINT_URL_SQS ?? "", () => {
+      throw new AwsError("AccessDenied", 403, "no");
+    });
+    passages.push(passage);
+    await loadOutcomes([
+      prediction("letterless", "letterless 0", "input 0"),
+      failure("letterless", "letterless 1", "x"),
+    ]);
+    const environment = { AWS_ENDPOINT_URL_SQS: passage.url };
+    expect(await pipeline.start(["job", "letterless"], { environment }).ended).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^answered {3}1\nfailed {5}1\n/),
     });
   });
 
   test("without a receipt says what there is, and that the total is not known", async () => {
-    await results.save(["a", "b"].map((id) => prediction("no receipt", `no receipt ${id}`)));
-    await bury("no receipt", "no receipt c");
+    await loadOutcomes([
+      ...["a", "b"].map((id) => prediction("no receipt", `no receipt ${id}`, id)),
+      failure("no receipt", "no receipt c", "c"),
+    ]);
     const { status, stdout, stderr } = await pipeline.run("job", "no receipt");
     expect(status).toBe(0);
-    expect(stdout).toMatch(/^done {7}2\nfailed {5}1\nfirst/);
+    expect(stdout).toMatch(/^answered {3}2\nfailed {5}1\n {2}unknown_input 1\nfirst/);
     expect(stdout).not.toContain("waiting");
     expect(stderr).toContain("How many wait is not known here: no receipt names a request of this job.");
     expect(await pipeline.run("job", "no receipt", "--wait")).toMatchObject({
@@ -102,29 +128,30 @@ describe("job", () => {
     expect(await pipeline.run("job", "unknown")).toMatchObject({
       status: 1,
       stdout: "",
-      stderr: 'Nobody knows a job "unknown": it has no prediction, no dead letter, and no receipt here.\n',
+      stderr:
+        'There is no job "unknown" here: none of its requests is answered or has failed, and no receipt names one.\n',
     });
   });
 
   test("does not wait for what was cancelled, unless it was published again since", async () => {
     const run = randomUUID();
-    await results.save([prediction("off", `${run}.1`)]);
+    await loadOutcomes([prediction("off", `${run}.1`, "input 0")]);
     const first = await writeReceipt("off.csv", "off", [`${run}.1`, `${run}.2`, `${run}.3`], 30);
     const cancelled = await writeReceipt("off-cancelled.csv", "off", [`${run}.2`, `${run}.3`], 20);
     const both = ["--receipt", cancelled, "--receipt", first];
     expect(await pipeline.run("job", "off", "--wait", ...both)).toMatchObject({
       status: 2,
-      stdout: expect.stringMatching(/^done {7}1\nwaiting {4}0\nfailed {5}0\ncancelled {2}2\ntotal {6}3\n/),
+      stdout: expect.stringMatching(/^answered {3}1\nfailed {5}0\nwaiting {4}0\ncancelled {2}2\ntotal {6}3\n/),
     });
     const again = await writeReceipt("off-again.csv", "off", [`${run}.3`], 10);
     expect((await pipeline.run("job", "off", ...both, "--receipt", again)).stdout).toMatch(
-      /^done {7}1\nwaiting {4}1\nfailed {5}0\ncancelled {2}1\ntotal {6}3\n/,
+      /^answered {3}1\nfailed {5}0\nwaiting {4}1\ncancelled {2}1\ntotal {6}3\n/,
     );
   });
 
-  test("--wait ends when all of it is done, with 0", async () => {
+  test("--wait runs the loader, and ends when all of it is answered, with 0", async () => {
     const run = randomUUID();
-    const ids = Array.from({ length: 20 }, (_, n) => `waited ${n}`);
+    const ids = Array.from({ length: 20 }, (_, n) => `input ${n}`);
     await new FeatureStore(pipeline.aws.featureGroup).write(ids.map((id) => ({ id, values: ["A cat.", "A cat."] })));
     const requests = ids.map((id, n) => ({ id, requestId: `${run}.${n}`, jobId: "waited" }));
     const receipt = await writeReceipt(
@@ -135,16 +162,16 @@ describe("job", () => {
     await new RequestQueue(pipeline.aws.queueUrl).send(requests);
     expect(await pipeline.run("job", "waited", "--wait", "--receipt", receipt)).toMatchObject({
       status: 0,
-      stdout: expect.stringMatching(/^done {7}20\nwaiting {4}0\nfailed {5}0\ntotal {6}20\n/),
-      stderr: expect.stringContaining("20 of 20 requests"),
+      stdout: expect.stringMatching(/^answered {3}20\nfailed {5}0\nwaiting {4}0\ntotal {6}20\n/),
+      stderr: expect.stringContaining("20 of 20 outcomes"),
     });
   });
 
   test("without an id lists them", async () => {
-    await results.save([prediction("listed", "listed 1")]);
+    await loadOutcomes([prediction("listed", "listed 1", "7"), failure("listed", "listed 2", "8")]);
     expect(await pipeline.run("job")).toMatchObject({
       status: 0,
-      stdout: expect.stringMatching(/│ job +│ done +│ first +│ last +│[\s\S]*│ listed +│ 1 +│/),
+      stdout: expect.stringMatching(/│ job +│ answered +│ failed +│ first +│ last +│[\s\S]*│ listed +│ 1 +│ 1 +│/),
     });
   });
 });
@@ -311,12 +338,16 @@ describe("job --cancel", () => {
     expect(ends.map(({ status }) => status)).toEqual([0, 0]);
     const file = ends.map(({ stdout }) => stdout.trim()).find((path) => path !== "");
     const kept = new Set((file === undefined ? [] : await entriesOf(file)).map(({ requestId }) => requestId));
-    const answered = async () => new Set((await results.ofJob("worked")).map(({ requestId }) => requestId));
+    const { clusterId, databaseName } = pipeline.aws;
+    const results = new Results({ clusterId, databaseName });
     const missing = async () => {
-      const known = await answered();
+      await loadOutcomes([]);
+      const known = new Set<string>();
+      for await (const page of results.requests("answered", { jobId: "worked" }, within(60_000)))
+        for (const { requestId } of page) known.add(requestId);
       return requestIds.filter((requestId) => !kept.has(requestId) && !known.has(requestId));
     };
-    while ((await missing()).length > 0) await new Promise((resolve) => setImmediate(resolve));
+    while ((await missing()).length > 0); // each look takes its time
     expect(await missing()).toEqual([]);
   });
 

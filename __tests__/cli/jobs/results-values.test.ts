@@ -2,27 +2,29 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { ExecuteStatementCommand, RedshiftDataClient } from "@aws-sdk/client-redshift-data";
-import { ListBucketsCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { GetParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
 import { parse } from "csv-parse/sync";
 import { createMakeValues, makeValues } from "../../../constructs/prediction-schema";
+import { namesSchema } from "../../../contract/names";
 import { operator } from "../../../local/credentials";
-import { Results } from "../../../pipeline/results";
 import { typedContract as contract } from "../../setup/contract";
+import { dev } from "../../setup/dev";
 import { type LocalPipeline, startLocalPipeline } from "../../setup/local-pipeline";
+import { loadOutcomes } from "../../setup/outcomes";
 
 let pipeline: LocalPipeline;
 beforeAll(async () => {
   pipeline = await startLocalPipeline();
   Object.assign(process.env, pipeline.aws.environment);
   await deploy();
-  const { clusterId, databaseName } = pipeline.aws;
   const outputs = {
     whole: '{"label":"yes, \\"no\\"\\n😀","score":1e-7}',
     none: "no JSON",
     numberless: '{"label":"","score":"abc"}',
     large: JSON.stringify({ score: 0.5, label: "x".repeat(60_000) }),
   };
-  await new Results({ clusterId, databaseName }).save(
+  await loadOutcomes(
     Object.entries(outputs).map(([inputId, output], second) => ({
       requestId: inputId,
       inputId,
@@ -40,14 +42,12 @@ afterAll(() => pipeline.stop());
 
 /** What a deployment does where the contract has become this one. */
 async function deploy() {
+  const ssm = new SSMClient({});
+  const { Parameter } = await ssm.send(new GetParameterCommand({ Name: dev.namesParameter }));
+  ssm.destroy();
+  const { hostname: Bucket, pathname } = new URL(namesSchema.parse(JSON.parse(Parameter?.Value ?? "")).contract_url);
   const s3 = new S3Client({});
-  const { Buckets = [] } = await s3.send(new ListBucketsCommand({}));
-  for (const { Name: Bucket } of Buckets) {
-    const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket, Prefix: "contracts/" }));
-    for (const { Key } of Contents) {
-      await s3.send(new PutObjectCommand({ Bucket, Key, Body: JSON.stringify(contract) }));
-    }
-  }
+  await s3.send(new PutObjectCommand({ Bucket, Key: pathname.slice(1), Body: JSON.stringify(contract) }));
   s3.destroy();
   const { clusterId: ClusterIdentifier, databaseName: Database } = pipeline.aws;
   const warehouse = new RedshiftDataClient(operator);

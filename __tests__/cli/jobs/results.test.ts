@@ -6,45 +6,28 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { parse } from "csv-parse/sync";
 import { z } from "zod";
-import { receiptHeader, receiptLine } from "../../../cli/jobs/receipt";
+import { readReceipt, receiptHeader, receiptLine } from "../../../cli/jobs/receipt";
 import { holdFile } from "../../../config/file-lock";
 import { startPassage } from "../../../local/passage";
-import { AwsError, json } from "../../../local/stand-in";
+import { AwsError } from "../../../local/stand-in";
 import { FeatureStore } from "../../../pipeline/features";
-import { DeadLetterQueue, RequestQueue } from "../../../pipeline/requests";
-import { type Prediction, Results } from "../../../pipeline/results";
+import { RequestQueue } from "../../../pipeline/requests";
+import type { Prediction } from "../../../pipeline/results";
 import { type LocalPipeline, startLocalPipeline } from "../../setup/local-pipeline";
+import { answered, failed, loadOutcomes } from "../../setup/outcomes";
 import { atTerminal } from "../../setup/program";
 
 let pipeline: LocalPipeline;
-let results: Results;
 beforeAll(async () => {
   pipeline = await startLocalPipeline();
   Object.assign(process.env, pipeline.aws.environment);
-  const { clusterId, databaseName } = pipeline.aws;
-  results = new Results({ clusterId, databaseName });
 });
 afterAll(() => pipeline.stop());
 
-const prediction = (more: Partial<Prediction>): Prediction => ({
-  requestId: randomUUID(),
-  inputId: "7",
-  output: "a city",
-  endpoint: "cities",
-  variant: "first",
-  modelRelease: "2026-01",
-  requestedAt: new Date("2026-01-31T12:00:00.120Z"),
-  predictedAt: new Date("2026-01-31T12:00:01.003Z"),
-  ...more,
-});
-const bury = async (id: string, requestId: string, jobId = "job") => {
-  const body = JSON.stringify({ id, requestId, jobId });
-  const letter = { body, reason: "the feature group has no such input", code: "unknown_input" } as const;
-  expect(await new DeadLetterQueue(pipeline.aws.deadLetterQueueUrl).send([letter])).toEqual([undefined]);
-};
-const writeReceipt = async (requestIds: readonly string[], jobId = "job") => {
+const prediction = (more: Partial<Prediction>) => answered({ jobId: undefined, ...more });
+const writeReceipt = async (requestIds: readonly string[], jobId = "job", inputIds?: readonly string[]) => {
   const path = join(pipeline.folder, `${randomUUID()}.csv`);
-  const lines = requestIds.map((requestId, n) => receiptLine({ id: String(n), requestId, jobId }));
+  const lines = requestIds.map((requestId, n) => receiptLine({ id: inputIds?.[n] ?? String(n), requestId, jobId }));
   await writeFile(path, [receiptHeader, ...lines].join(""));
   return path;
 };
@@ -60,7 +43,7 @@ const rowsOfRun = (run: string, count: number, more: Partial<Prediction> = {}) =
 describe("of inputs", () => {
   const awkward = 'says "no",\nand more 😀';
   beforeAll(() =>
-    results.save([
+    loadOutcomes([
       prediction({ requestId: "first", inputId: "first", jobId: "awkward, job", output: awkward }),
       prediction({ requestId: "second", inputId: "second" }),
     ]),
@@ -112,7 +95,7 @@ describe("of inputs", () => {
 
   test("--safe writes no live formula, and leaves numbers as they are", async () => {
     const outputs = ["=1+1", "+cmd|' /C calc'!A0", "-7", "-7e3", "@SUM(A1)", "\t=1", "7-3"];
-    await results.save(outputs.map((output, n) => prediction({ requestId: `safe ${n}`, jobId: "safe", output })));
+    await loadOutcomes(outputs.map((output, n) => prediction({ requestId: `safe ${n}`, jobId: "safe", output })));
     const outputIn = (text: string) =>
       parse(text, { columns: true, cast: false }).map(
         (one: unknown) => z.object({ output: z.string() }).parse(one).output,
@@ -148,7 +131,7 @@ describe("of inputs", () => {
   });
 
   test("an input without one is named, with why its request failed if it did", async () => {
-    await bury("lost", "lost request");
+    await loadOutcomes([failed({ inputId: "lost" })]);
     expect(await pipeline.run("results", "first", "lost", "nobody")).toMatchObject({
       status: 2,
       stdout: expect.stringContaining("first"),
@@ -158,7 +141,7 @@ describe("of inputs", () => {
         "Their requests wait, or there are none.",
         "Failed: 1",
         "  1 × unknown_input: the feature group has no such input (lost)",
-        "In the dead-letter queue, from where they can go back: offline-inference failed redrive",
+        "What can go back to the queue lies among the dead letters: offline-inference failed",
         "",
       ].join("\n"),
     });
@@ -168,7 +151,7 @@ describe("of inputs", () => {
 describe("of a time", () => {
   test("there are those made since", async () => {
     const ago = (minutes: number) => new Date(Date.now() - minutes * 60_000);
-    await results.save([
+    await loadOutcomes([
       prediction({ inputId: "old", jobId: "timed", predictedAt: ago(119) }),
       prediction({ inputId: "older", jobId: "timed", predictedAt: ago(121) }),
     ]);
@@ -183,7 +166,7 @@ describe("of a time", () => {
 describe("of a job", () => {
   test("there are all of them, over the pages of the Data API and the rows of a row group", async () => {
     const run = randomUUID();
-    await results.save(rowsOfRun(run, 2_345, { jobId: "paged" }));
+    await loadOutcomes(rowsOfRun(run, 2_345, { jobId: "paged" }));
     const file = join(pipeline.folder, "paged.parquet");
     expect(await pipeline.run("results", "--job", "paged", "--format", "parquet", "--output", file)).toMatchObject({
       status: 0,
@@ -199,12 +182,12 @@ describe("of a job", () => {
   });
 
   test("those that failed are said, with why", async () => {
-    await results.save([
+    await loadOutcomes([
       prediction({ requestId: "ok", jobId: "mixed" }),
       prediction({ requestId: "both", jobId: "mixed" }),
+      failed({ inputId: "gone", jobId: "mixed" }),
+      failed({ requestId: "both", inputId: "7", jobId: "mixed" }), // was answered after all
     ]);
-    await bury("gone", "gone", "mixed");
-    await bury("7", "both", "mixed"); // a copy of what has been answered since
     expect(await pipeline.run("results", "--job", "mixed", "--format", "ndjson")).toMatchObject({
       status: 2,
       stderr: expect.stringContaining(
@@ -225,12 +208,12 @@ describe("of a job", () => {
 describe("of a receipt", () => {
   test("there are those of its requests alone, and how far the others are", async () => {
     const run = randomUUID();
-    await results.save([
+    await loadOutcomes([
       ...rowsOfRun(run, 3),
-      prediction({ requestId: "own id", inputId: "own" }),
+      prediction({ requestId: "own id", inputId: "4" }),
       prediction({ requestId: `${run}x.9`, inputId: "not ours" }),
+      failed({ requestId: `${run}.4`, inputId: "2" }),
     ]);
-    await bury("4", `${run}.4`);
     const receipt = await writeReceipt([`${run}.1`, `${run}.2`, `${run}.4`, `${run}.5`, "own id"]);
     const { status, stdout, stderr } = await pipeline.run("results", "--receipt", receipt, "--format", "ndjson");
     const ids = stdout
@@ -241,7 +224,7 @@ describe("of a receipt", () => {
     expect({ status, stderr }).toEqual({
       status: 2,
       stderr: expect.stringContaining(
-        "3 of 5 done, 1 waiting, 1 failed.\n  1 × unknown_input: the feature group has no such input (4)\n",
+        "3 of 5 answered, 1 waiting, 1 failed.\n  1 × unknown_input: the feature group has no such input (2)\n",
       ),
     });
   });
@@ -264,29 +247,37 @@ describe("of a receipt", () => {
     return writeReceipt(
       requests.map(({ requestId }) => requestId),
       "watched",
+      ids,
     );
   };
   const write = (ids: readonly string[]) =>
     new FeatureStore(pipeline.aws.featureGroup).write(ids.map((id) => ({ id, values: ["A cat sat.", "A cat sat."] })));
 
-  test("it is waited for until all are done", async () => {
+  test("it is waited for until all are answered", async () => {
     const ids = Array.from({ length: 30 }, (_, n) => `watched ${n}`);
     await write(ids);
     const { status, stdout, stderr } = await pipeline.run(
       ...["results", "--receipt", await publish(ids), "--watch", "--format", "csv"],
     );
-    expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining("30 results.\n30 of 30 done.\n") });
+    expect({ status, stderr }).toEqual({
+      status: 0,
+      stderr: expect.stringContaining("30 results.\n30 of 30 answered.\n"),
+    });
     expect(parse(stdout, { columns: true })).toHaveLength(30);
   });
 
   test("it is waited for until all have ended, and at a terminal how far they are is shown", async () => {
     const ids = Array.from({ length: 9 }, (_, n) => `terminal ${n}`);
     await write(ids);
-    const args = ["results", "--receipt", await publish([...ids, "never written"]), "--watch"];
-    const { status, stdout } = await pipeline.start(args, { on: atTerminal }).ended;
+    const receipt = await publish([...ids, "never written"]);
+    for await (const { id, requestId } of readReceipt(receipt)) {
+      if (id === "never written") await loadOutcomes([failed({ requestId, inputId: id, jobId: "watched" })]);
+    }
+    const { status, stdout } = await pipeline.start(["results", "--receipt", receipt, "--watch"], { on: atTerminal })
+      .ended;
     expect(status).toBe(2);
-    expect(stdout).toContain("10/10 requests");
-    expect(stdout).toContain("9 of 10 done, 1 failed.");
+    expect(stdout).toContain("10/10 outcomes");
+    expect(stdout).toContain("9 of 10 answered, 1 failed.");
     expect(stdout).toContain("1 × unknown_input: the feature group has no such input (never written)");
     expect(stdout).toMatch(/│ terminal 8 +│ It's a paraphrase/);
   });
@@ -319,48 +310,6 @@ describe("of a receipt", () => {
   });
 });
 
-describe("unloaded by Redshift", () => {
-  /** Runs the program before a warehouse that knows UNLOAD, and gives what it was told to unload. */
-  const unload = async (...args: string[]) => {
-    const told: string[] = [];
-    const target = pipeline.aws.environment.AWS_ENDPOINT_URL_REDSHIFT_DATA ?? "";
-    const passage = await startPassage(target, (request, forward) => {
-      const { Sql = "" } = z.looseObject({ Sql: z.string().optional() }).parse(JSON.parse(request.body.toString()));
-      if (!Sql.startsWith("UNLOAD")) return forward();
-      told.push(Sql);
-      return json({ Id: "unloading", Status: "FINISHED" });
-    });
-    const environment = { AWS_ENDPOINT_URL_REDSHIFT_DATA: passage.url };
-    const ended = await pipeline.start(["results", ...args], { environment }).ended;
-    await passage.stop();
-    return { ...ended, told };
-  };
-
-  test("they are written as Parquet, or as CSV, to where it says", async () => {
-    await results.save([prediction({ jobId: "it's big" })]);
-    expect(await unload("--job", "it's big", "--unload", "s3://lake/big")).toMatchObject({
-      status: 0,
-      stdout: "s3://lake/big/\n",
-      stderr: "Redshift writes 1 result to s3://lake/big/ ...\n",
-      told: [
-        expect.stringMatching(
-          /^UNLOAD \('SELECT input_id AS id, .* WHERE job_id = \(''it'' \|\| CHR\(39\) \|\| ''s big''\)'\) TO 's3:\/\/lake\/big\/' IAM_ROLE default FORMAT PARQUET$/,
-        ),
-      ],
-    });
-    const { told } = await unload("--job", "it's big", "--format", "csv", "--unload", "s3://lake/big/");
-    expect(told).toEqual([expect.stringMatching(/ TO 's3:\/\/lake\/big\/' IAM_ROLE default FORMAT CSV HEADER$/)]);
-  });
-
-  test("local mode says that it cannot", async () => {
-    expect(await pipeline.run("results", "--job", "any", "--unload", "s3://lake/big")).toMatchObject({
-      status: 1,
-      stdout: "",
-      stderr: expect.stringContaining("UNLOAD is not known on this desk, where there is no S3 to write to"),
-    });
-  });
-});
-
 describe("what goes wrong", () => {
   test.each([
     [[], "Results of what?"],
@@ -370,10 +319,6 @@ describe("what goes wrong", () => {
     [["7", "--format", "csv", "--output", "x.parquet"], "x.parquet is parquet by its name, and csv by --format"],
     [["7", "--safe", "--output", "x.ndjson"], "--safe is for CSV, and this is ndjson"],
     [["7", "--since", "yesterday"], "It is a time ago, such as 30s, 15m, 2h or 7d"],
-    [["7", "--unload"], "Redshift may write nowhere yet: set `warehouse.unloadS3Uri` in config.ts"],
-    [["7", "--unload", "s3://lake/it's"], "must be s3://<bucket>/<prefix>"],
-    [["--receipt", "r.csv", "--unload"], "--unload takes inputs, a job or a time: name the receipt's job by --job."],
-    [["7", "--unload", "--format", "json"], "--unload writes csv or parquet."],
     [["--receipt", "no-such.csv"], "cannot read no-such.csv: there is no such file"],
   ])("%j is refused", async (args, why) => {
     expect(await pipeline.run("results", ...args)).toMatchObject({
@@ -384,7 +329,7 @@ describe("what goes wrong", () => {
   });
 
   test("a result that breaks off leaves no file, and the one that was there", async () => {
-    await results.save(rowsOfRun(randomUUID(), 1_500, { jobId: "broken" }));
+    await loadOutcomes(rowsOfRun(randomUUID(), 1_500, { jobId: "broken" }));
     let pages = 0;
     const passage = await startPassage(
       pipeline.aws.environment.AWS_ENDPOINT_URL_REDSHIFT_DATA ?? "",

@@ -27,7 +27,7 @@ test("writes the features, asks, follows, and saves a result for each row", asyn
   expect({ status, stdout, stderr }).toEqual({
     status: 0,
     stdout: "pairs.results.ndjson\n",
-    stderr: expect.stringContaining("30 of 30 done."),
+    stderr: expect.stringContaining("30 of 30 answered."),
   });
   const results = (await readFile(join(folder, "pairs.results.ndjson"), "utf8")).trim().split("\n");
   expect(results.map((line) => JSON.parse(line).id).sort()).toEqual(
@@ -45,7 +45,7 @@ test("asks for no row that was refused, says why, and ends with 2", async () => 
   expect({ status, stdout }).toEqual({ status: 2, stdout: "pairs.results.csv\n" });
   expect(stderr).toContain("3 of 4 rows are written");
   expect(stderr).toContain("1 row with an id that an earlier row has (line 4 and 2).");
-  expect(stderr).toContain("3 of 3 done.");
+  expect(stderr).toContain("3 of 3 answered.");
   const [, ...results] = (await readFile(join(folder, "pairs.results.csv"), "utf8")).trim().split("\n");
   expect(results.map((line) => line.split(",").slice(0, 2)).sort()).toEqual([
     ["a", "It's a paraphrase"],
@@ -78,7 +78,7 @@ test("goes on under its name where it was interrupted, and asks for nothing twic
   const third = await run(folder, "--job", "interrupted").ended;
   expect({ status: third.status, stderr: third.stderr }).toEqual({
     status: 0,
-    stderr: expect.stringContaining("3,000 of 3,000 done."),
+    stderr: expect.stringContaining("3,000 of 3,000 answered."),
   });
   const { stdout } = await pipeline.start(["results", "--job", "interrupted", "--format", "ndjson"]).ended;
   const ids = stdout

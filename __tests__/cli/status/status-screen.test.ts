@@ -14,6 +14,7 @@ const surroundings: Surroundings = {
       queueUrl: "https://sqs.us-east-1.amazonaws.com/000000000000/requests",
       deadLetterQueueUrl: "https://sqs.us-east-1.amazonaws.com/000000000000/requests-dead-letters",
       workerFunctionName: "worker",
+      loaderFunctionName: "loader",
       endpointName: "classifier",
       contract: dev.model.contract,
       featureGroup: {
@@ -23,6 +24,7 @@ const surroundings: Surroundings = {
         eventTime: { name: "event_time", type: "String" },
       },
       warehouse: { clusterId: "warehouse", databaseName: "predictions", databaseUser: "reader" },
+      answers: { bucket: "answers", unloadRoleArn: "arn:aws:iam::000000000000:role/unload" },
     },
   },
 };
@@ -52,7 +54,7 @@ const busy: Readings = {
   },
   worker: { state: "Active", lastUpdate: "Successful", modelRelease: "7f3a", modifiedAt: before(7_200) },
   warehouse: { status: "available", availability: "Available", nodeType: "ra3.large", nodes: 2 },
-  predictions: { lastHour: 40_000, perMinute: 616 },
+  predictions: { lastHour: 40_000, failedLastHour: 0, perMinute: 616 },
   alarms: { total: 6, withoutData: 0, on: [] },
 };
 
@@ -156,12 +158,12 @@ test.each<[string, Partial<Readings>, unknown[]]>([
   ],
   [
     "a stalled queue",
-    { predictions: { lastHour: 9, perMinute: 0 }, metrics: metrics({ oldestRequestSeconds: 300 }) },
+    { predictions: { lastHour: 9, failedLastHour: 9, perMinute: 0 }, metrics: metrics({ oldestRequestSeconds: 300 }) },
     [["queue", "warning", workerLog]],
   ],
   [
     "a queue that has just begun",
-    { predictions: { lastHour: 0, perMinute: 0 }, metrics: metrics({ oldestRequestSeconds: 299 }) },
+    { predictions: { lastHour: 0, failedLastHour: 0, perMinute: 0 }, metrics: metrics({ oldestRequestSeconds: 299 }) },
     [],
   ],
   [

@@ -9,6 +9,7 @@ from moto.logs.models import logs_backends
 from moto.redshift.models import redshift_backends
 from moto.s3.models import s3_backends
 from moto.sagemaker.models import sagemaker_backends
+from moto.scheduler.models import scheduler_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.sqs.models import sqs_backends
 
@@ -39,6 +40,11 @@ def holdings():
         "aws_sagemaker_endpoint_configuration": sagemaker.endpoint_configs,
         "aws_sagemaker_feature_group": sagemaker.feature_groups,
         "aws_sagemaker_model": sagemaker._models,
+        "aws_scheduler_schedule": [
+            schedule
+            for group in scheduler_backends[ACCOUNT][REGION].schedule_groups.values()
+            for schedule in group.schedules
+        ],
         "aws_secretsmanager_secret": secretsmanager_backends[ACCOUNT][REGION].secrets,
         "aws_security_group": [g for vpc in own for g in ec2.groups.get(vpc, {}).values() if g.name != "default"],
         "aws_sqs_queue": sqs_backends[ACCOUNT][REGION].queues,

@@ -1,0 +1,62 @@
+import { S3Bucket } from "@cdktf/provider-aws/lib/s3-bucket";
+import { S3BucketLifecycleConfiguration } from "@cdktf/provider-aws/lib/s3-bucket-lifecycle-configuration";
+import type { Access } from "../../constructs/access";
+import { AnswersBucket } from "../../constructs/answers-bucket";
+import { granted, synth } from "../setup/synth";
+
+const made = (scope: Parameters<Parameters<typeof synth>[0]>[0], guarded = true) =>
+  new AnswersBucket(scope, "outcomes", { bucket: "team-dev-answers", guarded });
+const arn = "${aws_s3_bucket.outcomes_bucket.arn}";
+const accessOf = (use: (bucket: AnswersBucket) => Access) => granted((scope) => use(made(scope)));
+
+test("is destroyed by Terraform only where it is not guarded, and never with what is in it", () => {
+  expect(synth((scope) => made(scope, true))).toHaveResourceWithProperties(S3Bucket, {
+    bucket: "team-dev-answers",
+    lifecycle: { prevent_destroy: true },
+  });
+  const open = synth((scope) => made(scope, false));
+  expect(open).not.toContain("prevent_destroy");
+  expect(open).not.toContain("force_destroy");
+});
+
+test("forgets in a week what was deleted, manifests, large results and broken uploads, and nothing that is staged", () => {
+  expect(synth(made)).toHaveResourceWithProperties(S3BucketLifecycleConfiguration, {
+    rule: [
+      {
+        id: "old-versions",
+        status: "Enabled",
+        filter: [{ prefix: "" }],
+        noncurrent_version_expiration: [{ noncurrent_days: 7 }],
+        expiration: [{ expired_object_delete_marker: true }],
+        abort_incomplete_multipart_upload: [{ days_after_initiation: 7 }],
+      },
+      { id: "manifests", status: "Enabled", filter: [{ prefix: "manifests/" }], expiration: [{ days: 7 }] },
+      { id: "unloads", status: "Enabled", filter: [{ prefix: "unloads/" }], expiration: [{ days: 7 }] },
+    ],
+  });
+});
+
+test("lets who stages write there and keep a sample, and read or delete nothing that is staged", () => {
+  expect(accessOf((bucket) => bucket.stage())).toEqual({
+    may: [
+      [["s3:PutObject"], [`${arn}/staged/*`]],
+      [["s3:GetObject", "s3:PutObject"], [`${arn}/sample.json`]],
+      [["s3:ListBucket"], [arn]],
+    ],
+    knows: { ANSWERS_BUCKET: "${aws_s3_bucket.outcomes_bucket.bucket}" },
+  });
+});
+
+test("lets who loads take what is staged, and set it aside", () => {
+  expect(accessOf((bucket) => bucket.load())).toEqual({
+    may: [
+      [["s3:ListBucket"], [arn]],
+      [
+        ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+        [`${arn}/staged/*`, `${arn}/manifests/*`],
+      ],
+      [["s3:PutObject"], [`${arn}/rejected/*`]],
+    ],
+    knows: { ANSWERS_BUCKET: "${aws_s3_bucket.outcomes_bucket.bucket}" },
+  });
+});

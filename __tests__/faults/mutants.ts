@@ -1,0 +1,79 @@
+import { mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { build } from "esbuild";
+
+/** A change of the loader that its tests must notice. */
+export interface Mutant {
+  readonly name: string;
+  readonly file: string;
+  /** Stands in the file just once. */
+  readonly original: string;
+  readonly replacement: string;
+}
+
+const statements = "pipeline/load-statements.ts";
+const loading = "pipeline/loading.ts";
+
+const antiJoin =
+  'WHERE place = 1 AND NOT EXISTS (SELECT 1 FROM ${results} AS stored WHERE stored.request_id = answer.request_id${within("stored")})`';
+
+export const mutants: readonly Mutant[] = [
+  { name: "takes no lock", file: statements, original: "`LOCK ${lock}`", replacement: '"SELECT 1"' },
+  {
+    name: "passes over objects that COPY does not find",
+    file: "pipeline/outcomes.ts",
+    original: "mandatory: true",
+    replacement: "mandatory: false",
+  },
+  {
+    name: "deletes objects though their load failed",
+    file: loading,
+    original: "await database.transaction(Object.values(statements), until)",
+    replacement: "await database.transaction(Object.values(statements), until).catch(() => [])",
+  },
+  { name: "inserts what is stored", file: statements, original: antiJoin, replacement: "WHERE place = 1`" },
+  {
+    name: "inserts every row of a request id",
+    file: statements,
+    original: antiJoin,
+    replacement: antiJoin.replace("place = 1 AND ", ""),
+  },
+  {
+    name: "sets objects aside without a fault of their data",
+    file: loading,
+    original: "if (!isFaultOfData(error.reason)) throw error;",
+    replacement: "",
+  },
+];
+
+/** Bundles the loader with a mutant's change, and gives the bundle's path. @throws when the original is not there once */
+export const bundleLoader = async (mutant?: Mutant): Promise<string> => {
+  const outfile = join(mkdtempSync(join(tmpdir(), "mutant-")), "index.cjs");
+  let changes = 0;
+  await build({
+    entryPoints: ["lambda-src/loader/index.ts"],
+    outfile,
+    bundle: true,
+    platform: "node",
+    format: "cjs",
+    mainFields: ["module", "main"],
+    logLevel: "warning",
+    plugins: [
+      {
+        name: "mutant",
+        setup: ({ onLoad }) => {
+          onLoad({ filter: /\/pipeline\/[^/]+\.ts$/ }, ({ path }) => {
+            const text = readFileSync(path, "utf8");
+            if (mutant === undefined || path !== resolve(mutant.file)) return { contents: text, loader: "ts" };
+            const [before = "", ...after] = text.split(mutant.original);
+            changes += after.length;
+            return { contents: [before, ...after].join(mutant.replacement), loader: "ts" };
+          });
+        },
+      },
+    ],
+  });
+  if (mutant && changes !== 1) throw new Error(`${mutant.file} has ${changes} times what ${mutant.name} replaces`);
+  return outfile;
+};

@@ -1,0 +1,359 @@
+import { gzipSync } from "node:zlib";
+import { CopyObjectCommand, DeleteObjectCommand, ListObjectsV2Command, PutObjectCommand } from "@aws-sdk/client-s3";
+import { z } from "zod";
+import { stagedKey } from "../../contract/answers-bucket";
+import type { StoredFailure } from "../../contract/failure-table";
+import { lineOf, type Outcome } from "../../contract/outcome";
+import type { Prediction } from "../../contract/prediction-table";
+import type { LocalFunction } from "../../local/lambda";
+import { within } from "../../pipeline/clients";
+import { newId } from "../../pipeline/ids";
+import { modelOf } from "../setup/contract";
+import { type Desk, startDesk } from "../setup/desk";
+
+let desk: Desk;
+let loader: LocalFunction;
+beforeAll(async () => {
+  desk = await startDesk({ model: modelOf((cities) => cities) });
+  loader = desk.loader();
+});
+afterAll(() => desk.stop());
+afterEach(async () => {
+  desk.unhinder();
+  await loader.invoke({}).catch(() => undefined); // what a test leaves is not the next one's
+});
+
+const runSchema = z.object({
+  objects: z.number(),
+  answers: z.number(),
+  failures: z.number(),
+  rejected: z.array(z.object({ key: z.string(), reason: z.string() })),
+  newer: z.number(),
+  more: z.boolean(),
+  oldestSeconds: z.number(),
+});
+
+const load = async () => runSchema.parse(await loader.invoke({}));
+
+const at = (second: number) => new Date(Date.UTC(2026, 0, 31, 12, 0, second, 123));
+
+const answer = (requestId: string, more: Partial<Prediction> = {}): Prediction => ({
+  requestId,
+  inputId: "7",
+  output: "yes",
+  endpoint: "classifier",
+  variant: "first",
+  modelRelease: "2026-01",
+  requestedAt: at(0),
+  predictedAt: at(1),
+  ...more,
+});
+
+const failure = (requestId: string, more: Partial<StoredFailure> = {}): StoredFailure => ({
+  requestId,
+  inputId: "7",
+  code: "refused_by_model",
+  reason: "the model refused the input (400)",
+  requestedAt: at(0),
+  failedAt: at(1),
+  ...more,
+});
+
+const stage = (...outcomes: Outcome[]) => desk.staged.put(outcomes, within(60_000));
+
+/** Stages an object of any content. */
+const stageBytes = async (content: Buffer, version = 1) => {
+  const Key = stagedKey([newId()], version, newId(), new Date());
+  await desk.s3.send(new PutObjectCommand({ Bucket: desk.answersBucket, Key, Body: content }));
+  return Key;
+};
+
+const keysIn = async (prefix: string) => {
+  const { Contents = [] } = await desk.s3.send(
+    new ListObjectsV2Command({ Bucket: desk.answersBucket, Prefix: prefix }),
+  );
+  return Contents.map(({ Key }) => Key);
+};
+
+const rowsOf = (requestId: string) => desk.rows("SELECT * FROM prediction_results WHERE request_id = $1", [requestId]);
+const failuresOf = (requestId: string) =>
+  desk.rows(
+    "SELECT input_id, job_id, code, reason FROM prediction_failures WHERE request_id = $1 ORDER BY code, input_id",
+    [requestId],
+  );
+const jobOf = async (jobId: string) =>
+  (await desk.rows("SELECT answered::int, failed::int FROM prediction_jobs WHERE job_id = $1", [jobId]))[0];
+
+test("asks the warehouse nothing where nothing is staged", async () => {
+  desk.calls.length = 0;
+  expect(await load()).toEqual({
+    objects: 0,
+    answers: 0,
+    failures: 0,
+    rejected: [],
+    newer: 0,
+    more: false,
+    oldestSeconds: 0,
+  });
+  expect(desk.calls.every((call) => call.startsWith("S3 "))).toBe(true);
+});
+
+test("moves answers and failures into their tables, and leaves nothing in the bucket", async () => {
+  const [one, other] = [newId(), newId()];
+  await stage(answer(one, { jobId: "job-7", output: 'it\'s "quoted"\n😀 \\ $1 :v0' }), failure(other));
+  expect(await load()).toMatchObject({ objects: 1, answers: 1, failures: 1, more: false });
+  const [row] = await desk.rows(
+    "SELECT *, requested_at::text AS requested, predicted_at::text AS predicted FROM prediction_results WHERE request_id = $1",
+    [one],
+  );
+  expect(row).toMatchObject({
+    input_id: "7",
+    job_id: "job-7",
+    output: 'it\'s "quoted"\n😀 \\ $1 :v0',
+    endpoint: "classifier",
+    variant: "first",
+    model_release: "2026-01",
+    requested: "2026-01-31 12:00:00.123",
+    predicted: "2026-01-31 12:00:01.123",
+  });
+  expect(await failuresOf(other)).toEqual([
+    { input_id: "7", job_id: null, code: "refused_by_model", reason: "the model refused the input (400)" },
+  ]);
+  for (const folder of ["staged/", "manifests/", "rejected/"]) expect(await keysIn(folder)).toEqual([]);
+});
+
+test("keeps an empty answer, and no input and no job for none", async () => {
+  const [one, other] = [newId(), newId()];
+  await stage(answer(one, { output: "" }), failure(other, { inputId: undefined }));
+  await load();
+  expect(await rowsOf(one)).toEqual([expect.objectContaining({ output: "", job_id: null })]);
+  expect(await failuresOf(other)).toEqual([expect.objectContaining({ input_id: null, job_id: null })]);
+});
+
+test("keeps the first answer to a request, of one load and of several, whoever made its id", async () => {
+  for (const id of [newId(), "an id of theirs", "original-1-1"]) {
+    await stage(answer(id, { output: "second", predictedAt: at(9) }), answer(id, { output: "first" }));
+    await stage(answer(id, { output: "third", predictedAt: at(10) }));
+    await load();
+    await stage(answer(id, { output: "earlier, but loaded later", predictedAt: at(0) }));
+    expect(await load()).toMatchObject({ answers: 0, failures: 0 });
+    expect((await rowsOf(id)).map(({ output }) => output)).toEqual(["first"]);
+  }
+});
+
+test("tells of an answer to another input or job under a stored id: a conflict, also within one load", async () => {
+  const ids = [newId(), newId()] as const;
+  await stage(answer(ids[0], { jobId: "a" }));
+  await load();
+  await stage(answer(ids[0]), answer(ids[0], { inputId: "8", jobId: "a" }), answer(ids[0], { jobId: "a" }));
+  await stage(answer(ids[1]), answer(ids[1], { inputId: "8", predictedAt: at(2) }));
+  await load();
+  const reason = "a request of the same requestId was answered that has another id or jobId";
+  expect(await failuresOf(ids[0])).toEqual([
+    { input_id: "7", job_id: null, code: "conflict", reason },
+    { input_id: "8", job_id: "a", code: "conflict", reason },
+  ]);
+  expect(await failuresOf(ids[1])).toEqual([{ input_id: "8", job_id: null, code: "conflict", reason }]);
+  expect(await rowsOf(ids[0])).toHaveLength(1);
+});
+
+test("keeps one failure of each code, the first, however often it is loaded", async () => {
+  const id = newId();
+  await stage(failure(id, { failedAt: at(5), reason: "later" }), failure(id), failure(id, { code: "expired" }));
+  await load();
+  await stage(failure(id, { failedAt: at(0) }));
+  expect(await load()).toMatchObject({ failures: 0 });
+  expect(await failuresOf(id)).toEqual([
+    expect.objectContaining({ code: "expired" }),
+    expect.objectContaining({ code: "refused_by_model", reason: "the model refused the input (400)" }),
+  ]);
+});
+
+test("counts each job's answered and failed requests, those that were answered after all just once", async () => {
+  const [ok, bad, saved] = [newId(), newId(), newId()];
+  const jobId = "counted";
+  await stage(answer(ok, { jobId }), failure(bad, { jobId }), failure(saved, { jobId, code: "not_answered" }));
+  await load();
+  expect(await jobOf(jobId)).toEqual({ answered: 1, failed: 2 });
+  await stage(failure(bad, { jobId, code: "expired" }), answer(saved, { jobId }), answer(ok, { jobId }));
+  await load();
+  expect(await jobOf(jobId)).toEqual({ answered: 2, failed: 1 });
+  const both = newId();
+  await stage(failure(both, { jobId, code: "not_answered" }), answer(both, { jobId }));
+  await load();
+  expect(await jobOf(jobId)).toEqual({ answered: 3, failed: 1 });
+});
+
+test("loads an object once that comes back after its load", async () => {
+  const [id, jobId] = [newId(), "again"];
+  await stage(answer(id, { jobId }), failure(newId(), { jobId }));
+  const [key = ""] = await keysIn("staged/");
+  const copy = { Bucket: desk.answersBucket, CopySource: `${desk.answersBucket}/${key}`, Key: "kept" };
+  await desk.s3.send(new CopyObjectCommand(copy));
+  await load();
+  await desk.s3.send(new CopyObjectCommand({ ...copy, CopySource: `${desk.answersBucket}/kept`, Key: key }));
+  expect(await load()).toMatchObject({ objects: 1, answers: 0, failures: 0 });
+  expect(await jobOf(jobId)).toEqual({ answered: 1, failed: 1 });
+});
+
+test("two at once load everything once", async () => {
+  const ids = Array.from({ length: 60 }, () => newId());
+  for (const id of ids) await stage(answer(id, { jobId: "two loaders" }));
+  const others = [desk.loader(), desk.loader()];
+  const runs = await Promise.all(others.map((one) => one.invoke({})));
+  const sum = runs.map((run) => runSchema.parse(run).answers).reduce((total, count) => total + count, 0);
+  expect(sum).toBe(ids.length);
+  expect(await jobOf("two loaders")).toEqual({ answered: 60, failed: 0 });
+  expect(await keysIn("rejected/")).toEqual([]);
+  expect(await keysIn("staged/")).toEqual([]);
+});
+
+describe("of an object whose data is at fault", () => {
+  const lines = (...outcomes: Outcome[]) => outcomes.map((outcome) => `${lineOf(outcome)}\n`).join("");
+  const bad = {
+    "is no JSON": () => gzipSync("no JSON\n"),
+    "lacks what a row needs": () => gzipSync('{"v":1,"request_id":"x","input_id":"7"}\n'),
+    "has a value that is too long": () => gzipSync(lines(answer("i".repeat(129)))),
+    "is not UTF-8": () => gzipSync(Buffer.from('{"request_id":"\xff"}\n', "latin1")),
+    "is cut": () => gzipSync(lines(...Array.from({ length: 50 }, () => answer(newId())))).subarray(0, 200),
+    "has an answer without an output": () => gzipSync(lines(answer(newId())).replace(/"output":"yes",/, "")),
+  };
+
+  test.each(Object.entries(bad))("it is set aside, and its neighbours are loaded: it %s", async (_what, content) => {
+    const ids = [newId(), newId(), newId()];
+    for (const id of ids.slice(0, 2)) await stage(answer(id));
+    const key = await stageBytes(content());
+    await stage(answer(ids[2] ?? ""));
+    const run = await load();
+    expect(run.rejected).toEqual([{ key, reason: expect.stringMatching(/./) }]);
+    expect(run).toMatchObject({ objects: 3, answers: 3 });
+    for (const id of ids) expect(await rowsOf(id)).toHaveLength(1);
+    const aside = key.replace("staged/", "rejected/");
+    expect(await keysIn("rejected/")).toContain(aside);
+    expect(await keysIn("staged/")).toEqual([]);
+    await desk.s3.send(new DeleteObjectCommand({ Bucket: desk.answersBucket, Key: aside }));
+  });
+
+  test("a run sets ten aside at most, and the next goes on", async () => {
+    for (let count = 0; count < 12; count++) await stageBytes(gzipSync("no JSON\n"));
+    const failing = desk.loader();
+    await expect(failing.invoke({})).rejects.toMatchObject({ errorType: "StatementFailed" });
+    await failing.stop();
+    expect(desk.log()).toContain('"RejectedObjects":10');
+    expect(await keysIn("rejected/")).toHaveLength(10);
+    expect(await load()).toMatchObject({ rejected: [expect.anything(), expect.anything()] });
+    for (const Key of await keysIn("rejected/")) {
+      await desk.s3.send(new DeleteObjectCommand({ Bucket: desk.answersBucket, Key }));
+    }
+  });
+});
+
+test("leaves what a newer version wrote, and says so", async () => {
+  const key = await stageBytes(gzipSync('{"v":2}\n'), 2);
+  const id = newId();
+  await stage(answer(id));
+  expect(await load()).toMatchObject({ objects: 1, answers: 1, newer: 1, rejected: [] });
+  expect(await keysIn("staged/")).toEqual([key]);
+  await desk.s3.send(new DeleteObjectCommand({ Bucket: desk.answersBucket, Key: key }));
+});
+
+test("sets nothing aside while the warehouse refuses, and loads it all afterwards", async () => {
+  const id = newId();
+  await stage(answer(id));
+  for (const [sql, undo] of [
+    ["REVOKE INSERT ON prediction_results FROM", "GRANT INSERT ON prediction_results TO"],
+    ["REVOKE SELECT ON prediction_jobs FROM", "GRANT SELECT ON prediction_jobs TO"],
+  ] as const) {
+    const user = `"IAMR:${desk.roles.loader}"`;
+    await desk.rows(`${sql} ${user}`);
+    await expect(load()).rejects.toMatchObject({ message: expect.stringContaining("permission denied") });
+    await desk.rows(`${undo} ${user}`);
+  }
+  expect(await keysIn("rejected/")).toEqual([]);
+  expect(await load()).toMatchObject({ objects: 1, answers: 1 });
+});
+
+test("its database user may neither delete nor change what is stored", async () => {
+  const id = newId();
+  await stage(answer(id));
+  await load();
+  for (const sql of [
+    "DELETE FROM prediction_results",
+    "UPDATE prediction_results SET output = ''",
+    "DROP TABLE prediction_results",
+    "DELETE FROM prediction_failures",
+    "UPDATE prediction_failures SET code = ''",
+  ]) {
+    const { status, error } = await desk.runAs(desk.roles.loader, sql);
+    expect(status).toBe("FAILED");
+    expect(error).toMatch(/permission denied|must be owner/);
+  }
+  expect(await rowsOf(id)).toHaveLength(1);
+});
+
+test("measures what it loads, and logs what it sets aside", async () => {
+  const measured = desk.loader();
+  await stage(answer(newId()), failure(newId()));
+  const key = await stageBytes(gzipSync("no JSON\n"));
+  await measured.invoke({});
+  await measured.stop();
+  const lines = desk.log().trim().split("\n");
+  const metrics = lines.flatMap((line) => (line.includes("CloudWatchMetrics") ? [JSON.parse(line)] : [])).at(-1);
+  expect(metrics).toMatchObject({ LoadedRows: 2, RejectedObjects: 1, NewerObjects: 0, StagedAge: expect.any(Number) });
+  expect(desk.log()).toContain(key);
+  await desk.s3.send(new DeleteObjectCommand({ Bucket: desk.answersBucket, Key: key.replace("staged/", "rejected/") }));
+});
+
+describe("the canary", () => {
+  const canary = () => desk.loader().invoke({ canary: true });
+  test("says what it has tried, and leaves nothing behind", async () => {
+    await stage(answer(newId()));
+    const before = await keysIn("manifests/"); // of loads that failed
+    expect(await canary()).toEqual({
+      passed: [
+        "the loader writes to the bucket and owns its tables.",
+        "the loader loads an answer and a failure.",
+        "the same again writes nothing.",
+        "an object at fault is refused, and Redshift names it.",
+        "people may UNLOAD to the bucket.",
+        "people may not COPY from it.",
+      ],
+    });
+    expect(await keysIn("manifests/")).toEqual(before);
+    expect(await keysIn("staged/")).toHaveLength(1);
+    for (const table of ["results", "failures", "jobs"]) {
+      expect(await desk.rows(`SELECT 1 FROM canary_${table}`)).toEqual([]);
+    }
+  });
+
+  /** What the stand-in keeps for `GRANT ASSUMEROLE`, and for taking it away. */
+  const mayCopy = (user: string) =>
+    `INSERT INTO stand_in.assume_role VALUES ('${desk.copyRoleArn}', '"${user}"', 'COPY')`;
+  const mayNotCopy = (user: string) =>
+    `DELETE FROM stand_in.assume_role WHERE member = '"${user}"'::REGROLE AND command = 'COPY'`;
+
+  test.each([
+    {
+      what: "the loader may not COPY",
+      does: () => mayNotCopy(`IAMR:${desk.roles.loader}`),
+      undoes: () => mayCopy(`IAMR:${desk.roles.loader}`),
+      says: /^the loader loads an answer and a failure: no\. StatementFailed: .*role/,
+    },
+    {
+      what: "people may COPY",
+      does: () => mayCopy(desk.roles.reader),
+      undoes: () => mayNotCopy(desk.roles.reader),
+      says: /^people may not COPY from it: no\. They may\.$/,
+    },
+    {
+      what: "people may not UNLOAD",
+      does: () => `REVOKE SELECT ON prediction_jobs FROM "${desk.roles.reader}"`,
+      undoes: () => `GRANT SELECT ON prediction_jobs TO "${desk.roles.reader}"`,
+      says: /^people may UNLOAD to the bucket: no\. StatementFailed: .*permission denied/,
+    },
+  ])("fails with the database's words where $what", async ({ does, undoes, says }) => {
+    await desk.rows(does());
+    await expect(canary()).rejects.toMatchObject({ errorType: "CanaryFailed", message: expect.stringMatching(says) });
+    await desk.rows(undoes());
+  });
+});

@@ -1,0 +1,47 @@
+import { always } from "../faults/faults";
+import { bundleLoader, type Mutant, mutants } from "../faults/mutants";
+import { kinds, type Schedule, startWorld } from "../faults/world";
+
+const slow = { operation: "BatchExecuteStatement", what: "a slow transaction", ...always } as const;
+
+/** Each of them ends well with the loader as it is. */
+const schedules: readonly Schedule[] = [
+  { messages: kinds, rounds: [["at once", "by two"]], faults: [slow] },
+  { messages: kinds, rounds: [["to two workers", "by one"]], faults: [] },
+  ...(
+    [
+      { operation: "BatchExecuteStatement", what: "a manifest that is loaded twice" },
+      { operation: "BatchExecuteStatement", what: "a right that it lacks" },
+      { operation: "CopyOfManifest", what: "every second object that is not found" },
+    ] as const
+  ).map((fault): Schedule => {
+    return { messages: kinds, rounds: [["in threes", "by one"]], faults: [{ ...fault, from: 1, count: 3 }] };
+  }),
+];
+
+/** Plays the schedules until one does not end well, and says which that was. */
+const firstFailure = async (mutant?: Mutant) => {
+  const loaderBundle = await bundleLoader(mutant);
+  const world = await startWorld({ isolation: "repeatable read", request: "instances", ids: "ours", loaderBundle });
+  try {
+    for (const [place, schedule] of schedules.entries()) {
+      try {
+        await world.play(schedule);
+      } catch (error) {
+        return { schedule: place, error };
+      }
+    }
+    return undefined;
+  } finally {
+    await world.stop();
+  }
+};
+
+test("the loader as it is ends every schedule well", async () => {
+  expect(await firstFailure()).toBeUndefined();
+});
+
+test.each(mutants)("a loader that $name does not", async (mutant) => {
+  const failure = await firstFailure(mutant);
+  expect(failure?.error).toMatchObject({ matcherResult: { pass: false } });
+});

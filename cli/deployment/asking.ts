@@ -1,0 +1,28 @@
+import { createInterface } from "node:readline/promises";
+
+/** @throws when nobody can be asked */
+export function mustBeAskable() {
+  if (process.stdin.isTTY) return;
+  throw new Error("Nobody can be asked here, since this is no terminal. With --auto-approve nobody is asked.");
+}
+
+/** Asks on the terminal. The end of the input is no answer, and Ctrl-C is none. */
+export async function ask(question: string, interruption: AbortSignal): Promise<string> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const end = new AbortController();
+  terminal.once("close", () => end.abort());
+  terminal.once("SIGINT", () => process.emit("SIGINT", "SIGINT")); // Ctrl-C, which is only a key while it is asked
+  const signal = AbortSignal.any([end.signal, interruption]);
+  try {
+    return (await terminal.question(question, { signal })).trim();
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    console.error();
+    return "";
+  } finally {
+    terminal.close();
+  }
+}
+
+/** Whatever is no yes is a no. */
+export const isYes = (answer: string): boolean => /^y(es)?$/i.test(answer);

@@ -1,0 +1,69 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { LambdaClient } from "@aws-sdk/client-lambda";
+import { z } from "zod";
+import { readStack } from "../../local/terraform";
+import type { Until } from "../../pipeline/clients";
+import { FunctionFailed, LambdaFunction, lambdaSettings } from "../../pipeline/lambda";
+import { awsError, namingActions } from "../aws-error";
+
+/** A function on AWS, and whom it is asked as. */
+export interface FunctionOnAws {
+  readonly functionName: string;
+  /** @default AWS's usual environment */
+  readonly region?: string;
+  /** @default AWS's usual environment */
+  readonly profile?: string;
+}
+
+const withSchedule = z.object({ resource: z.object({ aws_scheduler_schedule: z.record(z.string(), z.unknown()) }) });
+
+/**
+ * The loader of a synthesized stack, whose schedule has the same name.
+ * @param folder the stack's folder
+ * @returns undefined where the stack has none
+ */
+export function loaderOf(folder: string): FunctionOnAws | undefined {
+  const file = readFileSync(join(folder, "cdk.tf.json"), "utf8");
+  if (!withSchedule.safeParse(JSON.parse(file)).success) return undefined;
+  const stack = readStack(folder);
+  const { name: functionName } = stack.only("aws_scheduler_schedule", z.object({ name: z.string() }));
+  return { functionName, region: stack.region, profile: stack.profile };
+}
+
+/**
+ * Invokes a function, and waits until it is through.
+ * @returns what it answers
+ * @throws FunctionFailed when it fails; for people when it cannot be run
+ */
+export async function invoke(
+  { functionName, region, profile }: FunctionOnAws,
+  event: object,
+  { signal }: Until,
+): Promise<unknown> {
+  const client = namingActions(new LambdaClient({ ...lambdaSettings, region, profile }));
+  try {
+    return await new LambdaFunction(functionName, client).invoke(event, { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error instanceof FunctionFailed ? error : awsError(`run the function ${functionName}`, error);
+  } finally {
+    client.destroy();
+  }
+}
+
+/** What a run of the loader answers, as far as it is read. */
+export const runSchema = z.object({ objects: z.number(), rejected: z.array(z.unknown()), more: z.boolean() });
+
+const passedSchema = z.object({ passed: z.array(z.string()) });
+
+/**
+ * Lets a loader try out on the real warehouse what AWS does not document.
+ * @returns what was tried, each in a sentence
+ * @throws with Redshift's own words where something does not work
+ */
+export async function tryOut(loader: FunctionOnAws, until: Until): Promise<readonly string[]> {
+  const { data } = passedSchema.safeParse(await invoke(loader, { canary: true }, until));
+  if (data) return data.passed;
+  throw new Error(`${loader.functionName} tried nothing: it is of a version before this one. Deploy this one first.`);
+}

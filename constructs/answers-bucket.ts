@@ -1,0 +1,75 @@
+import type { Construct } from "constructs";
+import { folders, sampleKey } from "../contract/answers-bucket";
+import type { Access, PolicyStatement } from "./access";
+import { VersionedBucket } from "./versioned-bucket";
+
+export interface AnswersBucketProps {
+  /** Unique among all buckets of all AWS accounts. */
+  readonly bucket: string;
+  /** Whether Terraform refuses to destroy it, and it refuses to be emptied. */
+  readonly guarded: boolean;
+}
+
+const days = 7;
+
+/** The bucket where outcomes wait to be loaded, and large results to be read. What is deleted there can be had back for a week. */
+export class AnswersBucket extends VersionedBucket {
+  constructor(scope: Construct, id: string, props: AnswersBucketProps) {
+    super(scope, id, {
+      ...props,
+      oldVersionsExpireAfterDays: days,
+      shortLived: { [folders.manifests]: days, [folders.unloads]: days },
+    });
+  }
+
+  /** Lets its holder stage outcomes, and keep a sample of what was answered. */
+  stage(): Access {
+    return {
+      statements: [
+        this.on(["s3:PutObject"], folders.staged),
+        { actions: ["s3:GetObject", "s3:PutObject"], resources: [`${this.bucket.arn}/${sampleKey}`] },
+        this.list(),
+      ],
+      environment: { ANSWERS_BUCKET: this.bucket.bucket },
+    };
+  }
+
+  /** Lets its holder load what is staged, and set aside what cannot be. */
+  load(): Access {
+    return {
+      statements: [
+        this.list(),
+        this.on(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], folders.staged, folders.manifests),
+        this.on(["s3:PutObject"], folders.rejected),
+      ],
+      environment: { ANSWERS_BUCKET: this.bucket.bucket },
+    };
+  }
+
+  /** What Redshift needs to COPY what is staged (https://docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-access-permissions.html). */
+  copy(): PolicyStatement[] {
+    return [this.locate(), this.list(), this.on(["s3:GetObject"], folders.staged, folders.manifests)];
+  }
+
+  /** What Redshift needs to UNLOAD results (https://docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-access-permissions.html). */
+  unload(): PolicyStatement[] {
+    const condition = { StringLike: { "s3:prefix": `${folders.unloads}*` } };
+    return [this.locate(), { ...this.list(), condition }, this.on(["s3:GetObject", "s3:PutObject"], folders.unloads)];
+  }
+
+  private locate(): PolicyStatement {
+    return { actions: ["s3:GetBucketLocation"], resources: [this.bucket.arn] };
+  }
+
+  /**
+   * Who may not list is told of a missing object that it is forbidden, not that it is missing
+   * (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html). A condition on what is listed would do the same.
+   */
+  private list(): PolicyStatement {
+    return { actions: ["s3:ListBucket"], resources: [this.bucket.arn] };
+  }
+
+  private on(actions: string[], ...folders: string[]): PolicyStatement {
+    return { actions, resources: folders.map((folder) => `${this.bucket.arn}/${folder}*`) };
+  }
+}

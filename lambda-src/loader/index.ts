@@ -1,0 +1,69 @@
+import { Logger } from "@aws-lambda-powertools/logger";
+import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
+import type { Context } from "aws-lambda";
+import * as z from "zod";
+import { loaderEnvironment } from "../../contract/environment";
+import { tables } from "../../contract/load-tables";
+import { tryOut } from "../../pipeline/canary";
+import { within } from "../../pipeline/clients";
+import { type Loaded, Loader, nothingLoaded } from "../../pipeline/loading";
+import { Outcomes } from "../../pipeline/outcomes";
+import { RedshiftData } from "../../pipeline/redshift";
+import { Unloads } from "../../pipeline/unloads";
+import { once, readEnvironment } from "../environment";
+
+const parts = once(() => {
+  const environment = readEnvironment(loaderEnvironment);
+  const { ANSWERS_BUCKET: bucket, COPY_ROLE_ARN: copyRoleArn, READER: databaseUser } = environment;
+  const cluster = { clusterId: environment.CLUSTER_ID, databaseName: environment.DB_NAME };
+  const outcomes = new Outcomes(bucket);
+  const database = new RedshiftData(cluster);
+  return {
+    loader: new Loader({ outcomes, database, copyRoleArn, tables }),
+    canary: {
+      outcomes,
+      database,
+      reader: new RedshiftData({ ...cluster, databaseUser }),
+      unloads: new Unloads({ bucket, roleArn: environment.UNLOAD_ROLE_ARN }),
+      copyRoleArn,
+    },
+  };
+});
+
+const eventSchema = z.object({
+  /** Whether nothing is loaded, and it is tried out whether loading and reading work. @default false */
+  canary: z.boolean().default(false),
+});
+
+const reports = once(() => {
+  const serviceName = process.env.AWS_LAMBDA_FUNCTION_NAME;
+  return {
+    logger: new Logger({ serviceName }),
+    metrics: new Metrics({ namespace: "SageMaker/CustomModelMetrics", serviceName }),
+  };
+});
+
+/**
+ * Moves into the warehouse what the workers have staged, until nothing is left or its time is over. With
+ * `{"canary": true}` it tries out instead what AWS does not document, on tables of its own.
+ * @throws when it is not known that all is loaded: nothing is lost, and the next run loads it
+ */
+export const handler = async (event: unknown, context: Context): Promise<Loaded | { passed: string[] }> => {
+  const { logger, metrics } = reports();
+  logger.addContext(context);
+  const until = within(context.getRemainingTimeInMillis() - 5_000);
+  if (eventSchema.parse(event).canary) return { passed: await tryOut(parts().canary, until) };
+  const run = nothingLoaded();
+  try {
+    do await parts().loader.load(run, until);
+    while (run.more && !until.signal.aborted);
+  } finally {
+    for (const { key, reason } of run.rejected) logger.error("an object was set aside", { key, reason });
+    metrics.addMetric("LoadedRows", MetricUnit.Count, run.answers + run.failures);
+    metrics.addMetric("RejectedObjects", MetricUnit.Count, run.rejected.length);
+    metrics.addMetric("NewerObjects", MetricUnit.Count, run.newer);
+    metrics.addMetric("StagedAge", MetricUnit.Seconds, run.oldestSeconds);
+    metrics.publishStoredMetrics();
+  }
+  return run;
+};

@@ -1,0 +1,203 @@
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
+import type { PoolClient } from "pg";
+import { z } from "zod";
+import { type ClusterRole, S3Refused } from "./cluster-role";
+
+const inflate = promisify(gunzip);
+
+/** COPY of what a manifest lists, in the only form that is known here. */
+export interface Copy {
+  readonly table: string;
+  readonly columns: string;
+  readonly manifestUrl: string;
+  readonly roleArn: string;
+}
+
+const form =
+  /^\s*COPY (\w+) \(([\w, ]+)\) FROM '([^']+)' IAM_ROLE '([^']+)' FORMAT JSON 'auto' GZIP MANIFEST TIMEFORMAT 'auto' COMPUPDATE OFF STATUPDATE OFF\s*$/;
+
+/** Reads a COPY. @returns undefined where it is none of the known form */
+export function copyOf(sql: string): Copy | undefined {
+  const [, table, columns, manifestUrl, roleArn] = form.exec(sql) ?? [];
+  if (!table || !columns || !manifestUrl || !roleArn) return undefined;
+  return { table, columns, manifestUrl, roleArn };
+}
+
+/** A row that cannot be loaded, and the object that it is in. */
+export class LoadError extends Error {
+  constructor(
+    readonly table: string,
+    readonly fileName: string,
+    /** What is said of it in `sys_load_error_detail`. */
+    readonly detail: string,
+  ) {
+    super(`Load into table '${table}' failed.  Check 'sys_load_error_detail' system table for details.`);
+  }
+}
+
+/** The most of one row (https://docs.aws.amazon.com/redshift/latest/dg/r_COPY.html). */
+const rowBytes = 4 * 1024 * 1024;
+/** So much is given to the database at a time, in UTF-16 code units, and so many objects are read at the same time. */
+const chunkLength = 2_000_000;
+const readsAtOnce = 16;
+
+const manifestSchema = z.object({
+  entries: z.array(z.object({ url: z.string(), mandatory: z.boolean().default(false) })),
+});
+type Entry = z.infer<typeof manifestSchema>["entries"][number];
+
+/** An object's rows, as the elements of a JSON list. */
+interface File {
+  readonly url: string;
+  readonly rows: string;
+}
+
+/**
+ * Loads objects into a table, in the transaction that is open. Names and values are taken as COPY documents them: a name
+ * that is no column is passed over, a missing value and null are NULL, a text ends at its first NUL.
+ * @param skips whether COPY does not find an object that is there, by its address and its place in the manifest
+ * @returns the number of rows
+ * @throws LoadError for a row that cannot be loaded, S3Refused, and the database's own errors
+ */
+export async function runCopy(
+  client: PoolClient,
+  { table, columns, manifestUrl }: Copy,
+  s3: ClusterRole,
+  skips: (url: string, place: number) => boolean = () => false,
+): Promise<number> {
+  const entries = await manifestOf(s3, manifestUrl);
+  const isSkipped = new Set(entries.filter(({ url }, place) => skips(url, place)));
+  const insert = `INSERT INTO ${table} (${columns}) SELECT ${columns} FROM json_populate_recordset(NULL::${table}, $1)`;
+  const insertRows = async (rows: string) => (await client.query(insert, [`[${rows}]`])).rowCount ?? 0;
+
+  let loaded = 0;
+  let found = 0;
+  let waiting: File[] = [];
+  const load = async () => {
+    loaded += await orUndone(
+      client,
+      () => insertRows(joined(waiting)),
+      async () => {
+        for (const { url, rows } of waiting) {
+          await orUndone(
+            client,
+            () => insertRows(rows),
+            (error) => {
+              throw new LoadError(table, url, detailOf(error));
+            },
+          );
+        }
+      },
+    );
+    waiting = [];
+  };
+
+  const read = (start: number) =>
+    Promise.allSettled(
+      entries.slice(start, start + readsAtOnce).map(async (entry) => {
+        if (!isSkipped.has(entry)) return fileOf(s3, entry, table);
+        if (entry.mandatory) throw gone();
+        return undefined;
+      }),
+    );
+  let reading = read(0);
+  for (let start = readsAtOnce; start < entries.length + readsAtOnce; start += readsAtOnce) {
+    const settled = await reading;
+    for (const one of settled) {
+      if (one.status === "rejected") throw one.reason;
+      if (one.value === undefined) continue;
+      found++;
+      if (one.value.rows !== "") waiting.push(one.value);
+    }
+    reading = read(start); // while the database works
+    if (waiting.reduce((sum, { rows }) => sum + rows.length, 0) >= chunkLength) await load();
+  }
+  if (found === 0) throw gone(); // whatever is mandatory
+  if (waiting.length > 0) await load();
+  return loaded;
+}
+
+const gone = () => new S3Refused(404, "NoSuchKey", "The specified key does not exist.");
+const joined = (files: readonly File[]) => files.map(({ rows }) => rows).join(",");
+
+async function manifestOf(s3: ClusterRole, url: string): Promise<Entry[]> {
+  const body = await s3.get(url).catch((error) => {
+    throw error instanceof S3Refused ? new Error(`Problem reading manifest file - ${error.message}`) : error;
+  });
+  return manifestSchema.parse(JSON.parse(body.toString())).entries;
+}
+
+/** An object's rows. @returns undefined where it is not there and need not be */
+async function fileOf(s3: ClusterRole, { url, mandatory }: Entry, table: string): Promise<File | undefined> {
+  const zipped = await s3.get(url).catch((error) => {
+    if (!mandatory && error instanceof S3Refused && error.message.includes("NoSuchKey")) return undefined;
+    throw error;
+  });
+  if (zipped === undefined) return undefined;
+  const body = await inflate(zipped).catch(() => {
+    // It is not documented that a row says which object this is.
+    throw new Error("failed to inflate with zlib: invalid or incomplete deflate data");
+  });
+  const fault = (detail: string) => new LoadError(table, url, detail);
+  const rows = textOf(body, fault)
+    .split("\n")
+    .map((line) => rowOf(line, fault));
+  return { url, rows: rows.filter((row) => row !== "").join(",") };
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function textOf(body: Buffer, fault: (detail: string) => LoadError): string {
+  try {
+    return utf8.decode(body);
+  } catch {
+    throw fault("String contains invalid or unsupported UTF8 codepoints.");
+  }
+}
+
+/** A line as the database is given it. */
+function rowOf(line: string, fault: (detail: string) => LoadError): string {
+  const text = line.trim();
+  if (text.length * 3 > rowBytes && Buffer.byteLength(text) > rowBytes)
+    throw fault("Input data exceeds maximum row size of 4 MB");
+  if (text !== "" && !(text.startsWith("{") && text.endsWith("}"))) throw fault("Invalid JSONPath format: no object");
+  if (!text.includes("\\u0000")) return text;
+  try {
+    return JSON.stringify(
+      JSON.parse(text, (_, value) => (typeof value === "string" ? value.replace(/\0.*/s, "") : value)),
+    );
+  } catch {
+    throw fault("Invalid value.");
+  }
+}
+
+/** Does something that the database may refuse for its data; then that is undone, and `otherwise` says why. */
+async function orUndone<T>(
+  client: PoolClient,
+  insert: () => Promise<T>,
+  otherwise: (error: unknown) => unknown,
+): Promise<T> {
+  await client.query("SAVEPOINT load");
+  try {
+    const done = await insert();
+    await client.query("RELEASE SAVEPOINT load");
+    return done;
+  } catch (error) {
+    if (!/^2[23]/.test(sqlState(error))) throw error;
+    await client.query("ROLLBACK TO SAVEPOINT load");
+    await otherwise(error);
+    throw error;
+  }
+}
+
+const sqlState = (error: unknown) => z.object({ code: z.string() }).safeParse(error).data?.code ?? "";
+
+/** What Redshift says of PostgreSQL's errors. */
+function detailOf(error: unknown): string {
+  const state = sqlState(error);
+  if (state === "22001" || state === "23514") return "String length exceeds DDL length";
+  if (state === "23502") return "Missing data for not-null field";
+  if (state === "22007" || state === "22008") return "Invalid timestamp format or value [YYYY-MM-DD HH24:MI:SS]";
+  return "Invalid value.";
+}

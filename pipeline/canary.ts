@@ -1,0 +1,120 @@
+import { gzipSync } from "node:zlib";
+import { folders, timeOfId } from "../contract/answers-bucket";
+import { canaryTables } from "../contract/load-tables";
+import { createIncoming, lineOf } from "../contract/outcome";
+import { reasonOf, type Until } from "./clients";
+import { newId } from "./ids";
+import { loadStatements } from "./load-statements";
+import { loadErrors } from "./loading";
+import type { Outcomes } from "./outcomes";
+import { type RedshiftData, StatementFailed } from "./redshift";
+import type { Unloads } from "./unloads";
+
+export interface CanaryProps {
+  readonly outcomes: Outcomes;
+  /** The database as the loader's own user. */
+  readonly database: RedshiftData;
+  /** The database as the user that people read with. */
+  readonly reader: RedshiftData;
+  readonly unloads: Unloads;
+  /** The role by which the cluster reads what is staged. */
+  readonly copyRoleArn: string;
+}
+
+/** A step of the canary did not end as it must. */
+export class CanaryFailed extends Error {
+  override readonly name = "CanaryFailed";
+}
+
+/**
+ * Tries on the real warehouse what no page of AWS's settles: the loader's own statements on tables of their own, and
+ * what each of the two users may.
+ * @returns what was tried, each in a sentence
+ * @throws CanaryFailed at the first step that does not end as it must, with Redshift's own words
+ */
+export const tryOut = async (props: CanaryProps, until: Until): Promise<string[]> => {
+  const { outcomes, database, reader, unloads, copyRoleArn } = props;
+  const passed: string[] = [];
+  const step = async (what: string, task: () => Promise<string | undefined>) => {
+    const fault = await task().catch(reasonOf);
+    if (fault !== undefined) throw new CanaryFailed(`${what}: no. ${fault}`);
+    passed.push(`${what}.`);
+  };
+
+  const now = new Date();
+  const [answered, failed] = [newId(), newId()];
+  const asked = { inputId: "canary", jobId: "canary", requestedAt: now };
+  const said = { output: "yes", endpoint: "canary", variant: "canary", modelRelease: "canary", predictedAt: now };
+  const why = { code: "malformed", reason: "it is the canary's", failedAt: now };
+  const lines = [lineOf({ requestId: answered, ...asked, ...said }), lineOf({ requestId: failed, ...asked, ...why })];
+  const folder = `${folders.manifests}canary-${newId()}/`;
+  const [good, bad] = [`${folder}good.gz`, `${folder}bad.gz`];
+  const keys = [good, bad];
+  const manifestOf = async (key: string) => {
+    const manifest = await outcomes.writeManifest([key], until);
+    keys.push(manifest);
+    return outcomes.urlOf(manifest);
+  };
+  const [least = "", greatest = ""] = [answered, failed].map((id) => timeOfId(id)).sort();
+  const statementsOf = (manifestUrl: string) =>
+    loadStatements({ manifestUrl, copyRoleArn, range: [least, greatest], tables: canaryTables });
+  const load = async (manifestUrl: string, answers: number, failures: number) => {
+    const statements = statementsOf(manifestUrl);
+    const rows = await database.transaction(Object.values(statements), until);
+    const names = Object.keys(statements);
+    const [a, f] = [rows[names.indexOf("insertAnswers")], rows[names.indexOf("insertFailures")]];
+    return a === answers && f === failures ? undefined : `It wrote ${a} answers and ${f} failures.`;
+  };
+  const empty = () =>
+    database.transaction(
+      [canaryTables.results, canaryTables.failures, canaryTables.jobs].map((table) => `DELETE FROM ${table}`),
+      until,
+    );
+
+  try {
+    await step("the loader writes to the bucket and owns its tables", async () => {
+      await outcomes.write(good, gzipSync(lines.map((line) => `${line}\n`).join("")), until);
+      await outcomes.write(bad, gzipSync("no JSON\n"), until);
+      await empty();
+      return undefined;
+    });
+    const manifest = await manifestOf(good);
+    await step("the loader loads an answer and a failure", () => load(manifest, 1, 1));
+    await step("the same again writes nothing", () => load(manifest, 0, 0));
+    await step("an object at fault is refused, and Redshift names it", async () => {
+      const begun = new Date();
+      const refused = await refusalOf(database.transaction(Object.values(statementsOf(await manifestOf(bad))), until));
+      if (refused === undefined) return "It was loaded.";
+      const found = (await loadErrors(database, begun, until)).get(outcomes.urlOf(bad));
+      return found === undefined ? `sys_load_error_detail has no row of it. Redshift said: ${refused}` : undefined;
+    });
+    await step("people may UNLOAD to the bucket", async () => {
+      const unloaded = unloads.newFolder();
+      await reader.run(
+        unloads.statement(["answered"], "FROM prediction_jobs WHERE job_id = 'canary'", unloaded),
+        until,
+      );
+      return undefined;
+    });
+    await step("people may not COPY from it", async () => {
+      const { copy } = statementsOf(manifest);
+      const refused = await refusalOf(reader.transaction([createIncoming, copy], until));
+      return refused === undefined ? "They may." : undefined;
+    });
+  } finally {
+    await empty().catch(() => undefined);
+    await outcomes.delete(keys, until).catch(() => undefined);
+  }
+  return passed;
+};
+
+/** What the database said against it; undefined where it did it. */
+const refusalOf = async (statement: Promise<unknown>): Promise<string | undefined> => {
+  try {
+    await statement;
+    return undefined;
+  } catch (error) {
+    if (error instanceof StatementFailed) return error.reason;
+    throw error;
+  }
+};

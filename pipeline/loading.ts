@@ -1,0 +1,193 @@
+import * as z from "zod";
+import type { StagedObject } from "../contract/answers-bucket";
+import { textField, timestamp } from "../contract/columns";
+import type { Tables } from "../contract/load-tables";
+import type { Until } from "./clients";
+import { backOff } from "./flow";
+import { loadStatements } from "./load-statements";
+import type { Outcomes } from "./outcomes";
+import { type RedshiftData, StatementFailed } from "./redshift";
+
+export interface LoaderProps {
+  readonly outcomes: Pick<Outcomes, "list" | "urlOf" | "writeManifest" | "delete" | "reject">;
+  readonly database: Pick<RedshiftData, "read" | "transaction">;
+  /** The role by which the cluster reads what is staged. */
+  readonly copyRoleArn: string;
+  readonly tables: Tables;
+}
+
+/** What came of loading. */
+export interface Loaded {
+  /** Objects that were loaded and deleted. */
+  objects: number;
+  /** Rows that were not there. */
+  answers: number;
+  failures: number;
+  /** Objects that were set aside, each with why. */
+  rejected: { key: string; reason: string }[];
+  /** Objects that stay, since a newer version of this project wrote them. */
+  newer: number;
+  /** Whether more objects wait than were taken. */
+  more: boolean;
+  /** The longest that an object had waited, in seconds; 0 where none did. */
+  oldestSeconds: number;
+}
+
+/** The least that a load is cut down to, where larger ones fail. */
+const leastPerLoad = 10;
+
+/** AWS advises against many small objects: at most so many a COPY (https://docs.aws.amazon.com/redshift/latest/dg/c_best-practices-use-multiple-files.html). */
+const objectsPerLoad = 2_000;
+
+/** The most objects that one run sets aside. More than that are no accident of a few. */
+const rejectionsPerRun = 10;
+
+/** The data of a load is at fault: a row that the tables refuse, an object that cannot be inflated. */
+const isFaultOfData = (reason: string) =>
+  /load_error|inflate|gunzip|gzip|zlib|value too long|string length exceeds|null value|not-null|violates (not-null|check)|invalid (input|byte|digit|timestamp|json|unicode)|unicode|date\/time field/i.test(
+    reason,
+  );
+
+/** An object is gone: another loader has loaded it. */
+const isGone = (reason: string) => /NoSuchKey|specified key does not exist|S3 prefix '.*' does not exist/i.test(reason);
+
+const errorRow = z.tuple([textField, textField]).transform(([file, reason]) => ({ file: file.trim(), reason }));
+
+/** Before anything is loaded. */
+export const nothingLoaded = (): Loaded => {
+  return { objects: 0, answers: 0, failures: 0, rejected: [], newer: 0, more: false, oldestSeconds: 0 };
+};
+
+/** Moves staged outcomes into the warehouse, each once however often and by however many it is done. */
+export class Loader {
+  /** Objects that a load takes: fewer after one that has failed, since it may have been too large for its time. */
+  private most = objectsPerLoad;
+
+  constructor(private readonly props: LoaderProps) {}
+
+  /**
+   * Loads what is staged, as much as one load takes.
+   * @param loaded what has come of it so far, also where this throws
+   * @throws when it is not known that all is loaded. Nothing is lost, and loading it again is harmless.
+   */
+  async load(loaded: Loaded, until: Until): Promise<void> {
+    const { objects, newer } = await this.props.outcomes.list(this.most + 1, until);
+    const [oldest] = objects;
+    const age = oldest ? (Date.now() - oldest.writtenAt.getTime()) / 1000 : 0;
+    loaded.oldestSeconds = Math.max(loaded.oldestSeconds, age);
+    loaded.newer = newer;
+    loaded.more = objects.length > this.most;
+    const taken = objects.slice(0, this.most);
+    // The ids of others have no time to be found by: they are looked for in all rows, apart from the rest.
+    await this.loadAll(
+      taken.filter(({ range }) => range !== undefined),
+      loaded,
+      until,
+    );
+    await this.loadAll(
+      taken.filter(({ range }) => range === undefined),
+      loaded,
+      until,
+    );
+  }
+
+  private async loadAll(objects: readonly StagedObject[], loaded: Loaded, until: Until): Promise<void> {
+    if (objects.length === 0) return;
+    const begun = new Date();
+    try {
+      await this.loadOnce(objects, loaded, until);
+      this.most = Math.min(objectsPerLoad, 2 * this.most);
+    } catch (error) {
+      if (error instanceof StatementFailed && isGone(error.reason)) {
+        loaded.more = true;
+        await backOff(3, until.signal); // or one that COPY never finds would be asked for without a rest
+      } else if (error instanceof StatementFailed && isFaultOfData(error.reason)) {
+        await this.loadOthers(objects, await this.faultsOf(objects, begun, until), error, loaded, until);
+      } else {
+        this.most = Math.max(leastPerLoad, Math.floor(this.most / 2));
+        throw error;
+      }
+    }
+  }
+
+  /** Sets aside what is at fault, and loads the rest: in halves, where it is not known which that is. */
+  private async loadOthers(
+    objects: readonly StagedObject[],
+    faults: ReadonlyMap<StagedObject, string>,
+    error: StatementFailed,
+    loaded: Loaded,
+    until: Until,
+  ) {
+    const [first] = objects;
+    if (faults.size > 0) {
+      for (const [object, reason] of faults) await this.reject(object, reason, loaded, error, until);
+      const rest = objects.filter((object) => !faults.has(object));
+      await this.loadAll(rest, loaded, until);
+    } else if (objects.length === 1 && first) {
+      await this.reject(first, error.reason, loaded, error, until);
+    } else {
+      const half = Math.ceil(objects.length / 2);
+      await this.loadAll(objects.slice(0, half), loaded, until);
+      await this.loadAll(objects.slice(half), loaded, until);
+    }
+  }
+
+  private async reject(object: StagedObject, reason: string, loaded: Loaded, error: StatementFailed, until: Until) {
+    if (loaded.rejected.length >= rejectionsPerRun) throw error;
+    await this.props.outcomes.reject(object, until);
+    loaded.rejected.push({ key: object.key, reason });
+  }
+
+  private async loadOnce(objects: readonly StagedObject[], loaded: Loaded, until: Until): Promise<void> {
+    const { outcomes, database, copyRoleArn, tables } = this.props;
+    const keys = objects.map(({ key }) => key);
+    const manifest = await outcomes.writeManifest(keys, until);
+    const manifestUrl = outcomes.urlOf(manifest);
+    const statements = loadStatements({ manifestUrl, copyRoleArn, range: rangeOf(objects), tables });
+    const rows = await database.transaction(Object.values(statements), until);
+    const rowsOf = (name: keyof typeof statements) => rows[Object.keys(statements).indexOf(name)] ?? 0;
+    loaded.objects += objects.length;
+    loaded.answers += rowsOf("insertAnswers");
+    loaded.failures += rowsOf("insertFailures");
+    await outcomes.delete([...keys, manifest], until);
+  }
+
+  /** The objects that the database names as faulty, each with why. What else it names is no concern of this load. */
+  private async faultsOf(objects: readonly StagedObject[], begun: Date, until: Until) {
+    const reasons = await loadErrors(this.props.database, begun, until);
+    return new Map(
+      objects.flatMap((object): [StagedObject, string][] => {
+        const reason = reasons.get(this.props.outcomes.urlOf(object.key));
+        return reason === undefined ? [] : [[object, reason]];
+      }),
+    );
+  }
+}
+
+/** Why objects could not be loaded since a time, by their addresses, as the database names them. */
+export const loadErrors = async (
+  database: Pick<RedshiftData, "read">,
+  since: Date,
+  until: Until,
+): Promise<ReadonlyMap<string, string>> => {
+  const sql =
+    "SELECT file_name, error_message FROM sys_load_error_detail WHERE start_time >= CAST(:since AS TIMESTAMP)";
+  const earlier = new Date(since.getTime() - clockSkew);
+  const rows = await database.read(errorRow, sql, { since: timestamp(earlier) }, until);
+  return new Map(rows.map(({ file, reason }) => [file, reason.trim()]));
+};
+
+/** By how much the clocks of function and database may differ, in milliseconds; assumed. */
+const clockSkew = 60_000;
+
+/** The range of all request ids of the objects; undefined where some are out of any. */
+const rangeOf = (objects: readonly StagedObject[]): readonly [string, string] | undefined => {
+  const ranges = objects.flatMap(({ range }) => (range === undefined ? [] : [range]));
+  if (ranges.length < objects.length) return undefined;
+  const least = ranges.map(([first]) => first).sort()[0];
+  const greatest = ranges
+    .map(([, last]) => last)
+    .sort()
+    .at(-1);
+  return least === undefined || greatest === undefined ? undefined : [least, greatest];
+};

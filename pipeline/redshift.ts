@@ -1,0 +1,182 @@
+import {
+  BatchExecuteStatementCommand,
+  CancelStatementCommand,
+  DescribeStatementCommand,
+  ExecuteStatementCommand,
+  paginateGetStatementResult,
+  RedshiftDataClient,
+} from "@aws-sdk/client-redshift-data";
+import * as z from "zod";
+import { clientSettings, type Until, within } from "./clients";
+import { backOff } from "./flow";
+
+/** The most of a statement, in bytes (https://docs.aws.amazon.com/redshift/latest/mgmt/data-api.html). */
+export const statementBytes = 100_000;
+
+/** The longest that a call waits for its statement; it may ask again. */
+const waitSeconds = 3;
+
+/** The database ran a statement and refused it, or it was stopped. */
+export class StatementFailed extends Error {
+  override readonly name = "StatementFailed";
+
+  constructor(
+    id: string,
+    status: string,
+    /** What the database said. */
+    readonly reason: string,
+  ) {
+    super(`statement ${id} ${status}: ${reason}`);
+  }
+}
+
+/** Another transaction stood in the way; the next attempt may pass. */
+const isConflict = (error: unknown) =>
+  error instanceof StatementFailed &&
+  /\b1023\b|serializ|deadlock|lock timeout|could not obtain lock/i.test(error.reason);
+
+/** The warehouse is busy, slow or away. The SDK does not know of all these that trying again may help. */
+const busy = new Set([
+  "AbortError",
+  "ActiveSessionsExceededException",
+  "ActiveStatementsExceededException",
+  "ActiveWaitingRequestsExceededException",
+  "DatabaseConnectionException",
+  "QueryTimeoutException",
+  "ThrottlingException",
+  "TimeoutError",
+]);
+
+const errorSchema = z.object({
+  name: z.string(),
+  code: z.string().optional(),
+  $metadata: z.object({ httpStatusCode: z.number().optional() }).optional(),
+});
+
+/** Whether the warehouse was busy, slow or away, so that the same call may do better later. */
+export const isBusy = (error: unknown): boolean => {
+  const { data } = errorSchema.safeParse(error);
+  if (data === undefined) return false;
+  const { name, code, $metadata } = data;
+  return busy.has(name) || isConflict(error) || /^E[A-Z]+$/.test(code ?? "") || ($metadata?.httpStatusCode ?? 0) >= 500;
+};
+
+/** The database, and as whom. */
+export interface Database {
+  /** The identifier of the Redshift cluster. */
+  readonly clusterId: string;
+  readonly databaseName: string;
+  /**
+   * The database user whose name IAM lends the caller (`redshift:GetClusterCredentials`).
+   * @default the one of the caller's own IAM role
+   */
+  readonly databaseUser?: string;
+}
+
+const described = z.object({
+  Id: z.string().optional(),
+  Status: z.string().optional(),
+  Error: z.string().optional(),
+  SubStatements: z
+    .array(z.object({ Status: z.string().optional(), Error: z.string().optional(), ResultRows: z.number().optional() }))
+    .optional(),
+});
+type Described = z.infer<typeof described>;
+
+/** Redshift's Data API for one database. */
+export class RedshiftData {
+  constructor(
+    private readonly database: Database,
+    private readonly client = new RedshiftDataClient(clientSettings({ requestTimeout: 15_000 })),
+  ) {}
+
+  /** Runs a statement, and gives the pages that the Data API makes of its result. */
+  async *pages<Row>(
+    row: z.ZodType<Row>,
+    sql: string,
+    values: Readonly<Record<string, string>>,
+    until: Until,
+  ): AsyncGenerator<Row[], void, undefined> {
+    const { Id } = await this.run(sql, until, values);
+    const pages = paginateGetStatementResult({ client: this.client }, { Id }, { abortSignal: until.signal });
+    for await (const { Records } of pages) yield z.array(row).parse(Records);
+  }
+
+  /** Runs a statement, and gives all rows of its result. */
+  async read<Row>(
+    row: z.ZodType<Row>,
+    sql: string,
+    values: Readonly<Record<string, string>>,
+    until: Until,
+  ): Promise<Row[]> {
+    const rows: Row[] = [];
+    for await (const page of this.pages(row, sql, values, until)) rows.push(...page);
+    return rows;
+  }
+
+  /** Runs a statement. @throws StatementFailed where the database refuses it */
+  async run(sql: string, until: Until, values: Readonly<Record<string, string>> = {}): Promise<{ Id: string }> {
+    const parameters = Object.entries(values).map(([name, value]) => ({ name, value }));
+    const command = new ExecuteStatementCommand({
+      ...this.named,
+      Sql: sql,
+      Parameters: parameters.length > 0 ? parameters : undefined, // an empty list is refused
+    });
+    const { Id } = await this.finish(await this.client.send(command, { abortSignal: until.signal }), until);
+    return { Id };
+  }
+
+  /**
+   * Runs statements in one transaction. @returns the rows that each read or wrote, as far as it is told
+   * @throws when it is not known that all of them are done
+   */
+  async transaction(sqls: readonly string[], until: Until): Promise<readonly (number | undefined)[]> {
+    const command = new BatchExecuteStatementCommand({ ...this.named, Sqls: [...sqls], ExecutionMode: "TRANSACTION" });
+    const { Id } = await this.finish(await this.client.send(command, { abortSignal: until.signal }), until);
+    const told = await this.describe(Id, until);
+    return (told.SubStatements ?? []).map(({ ResultRows }) => ResultRows);
+  }
+
+  private get named() {
+    const { clusterId, databaseName, databaseUser } = this.database;
+    return {
+      ClusterIdentifier: clusterId,
+      Database: databaseName,
+      DbUser: databaseUser,
+      WaitTimeSeconds: waitSeconds,
+    };
+  }
+
+  private async describe(Id: string, { signal }: Until): Promise<Described> {
+    const command = new DescribeStatementCommand({ Id, WaitTimeSeconds: waitSeconds });
+    return described.parse(await this.client.send(command, { abortSignal: signal }));
+  }
+
+  /** Waits until a statement is through. One that is not when its time is over is cancelled. */
+  private async finish(started: unknown, until: Until): Promise<Described & { Id: string }> {
+    const first = described.required({ Id: true }).parse(started);
+    const { Id } = first;
+    let told: Described = first;
+    try {
+      for (let round = 1; told.Status !== "FINISHED"; round++) {
+        if (told.Status === "FAILED" || told.Status === "ABORTED") {
+          const reasons = [told.Error, ...(told.SubStatements ?? []).map((statement) => statement.Error)];
+          const reason = reasons.find((text) => text);
+          if (reason || round > 1) throw new StatementFailed(Id, told.Status, reason ?? "no reason given");
+        } else if (round > 1) await backOff(Math.min(round, 5), until.signal);
+        told = await this.describe(Id, until);
+        if (told.Status === undefined) throw new Error(`statement ${Id} has no status`);
+      }
+    } catch (error) {
+      if (until.signal.aborted) await this.cancel(Id);
+      throw error;
+    }
+    return { ...told, Id };
+  }
+
+  /** Stops a statement, as far as that can be done: it may be through by now. */
+  private async cancel(Id: string): Promise<void> {
+    const command = new CancelStatementCommand({ Id });
+    await this.client.send(command, { abortSignal: within(2_000).signal }).catch(() => undefined);
+  }
+}

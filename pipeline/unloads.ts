@@ -1,0 +1,149 @@
+import { pipeline, Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
+import { DeleteObjectsCommand, GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import * as z from "zod";
+import { folders } from "../contract/answers-bucket";
+import { clientSettings, type Until, within } from "./clients";
+import { backOff, runsOf } from "./flow";
+import { newId } from "./ids";
+
+export interface UnloadsProps {
+  /** The answers bucket. */
+  readonly bucket: string;
+  /** The role by which the cluster writes there. */
+  readonly roleArn: string;
+}
+
+/** The list of what was unloaded (https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html). */
+const manifestSchema = z.object({
+  entries: z.array(z.object({ url: z.string(), meta: z.object({ record_count: z.number() }) })),
+});
+type Manifest = z.infer<typeof manifestSchema>;
+
+const rowSchema = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));
+const bodySchema = z.instanceof(Readable);
+
+const nameOf = (place: number) => `c${place}`;
+
+const linesPerPage = 1_000;
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html */
+const keysPerDelete = 1_000;
+/** How often in a row a part may break off without a further line. */
+const attempts = 4;
+
+/** A value of a row in the form that the Data API gives it. */
+const fieldOf = (value: string | number | null | undefined) => {
+  if (value === undefined || value === null) return { isNull: true };
+  return typeof value === "string" ? { stringValue: value } : { doubleValue: value };
+};
+
+/** Large results on their way from the warehouse to their reader, each in a folder of the answers bucket. */
+export class Unloads {
+  constructor(
+    private readonly props: UnloadsProps,
+    private readonly client = new S3Client(clientSettings({ requestTimeout: 30_000, maxAttempts: 6 })),
+  ) {}
+
+  /** A folder that no result has. */
+  newFolder(): string {
+    return `${folders.unloads}${newId()}/`;
+  }
+
+  /** The statement that writes a result into a folder. A value is found there by its place among the expressions. */
+  statement(expressions: readonly string[], source: string, folder: string): string {
+    const { bucket, roleArn } = this.props;
+    const columns = expressions.map((expression, place) => `${expression} AS ${nameOf(place)}`);
+    const select = `SELECT ${columns.join(", ")} ${source}`;
+    return `UNLOAD ('${select.replaceAll("'", "''")}') TO 's3://${bucket}/${folder}' IAM_ROLE '${roleArn}' FORMAT JSON GZIP MANIFEST VERBOSE`;
+  }
+
+  /**
+   * The rows of a result, a page at a time and in no order, in the form that the Data API gives them. Its folder is
+   * emptied afterwards, as far as this may delete there; the bucket deletes the rest after a while.
+   * @param width how many values a row has
+   * @throws when not every row that was written can be read
+   */
+  async *pages(folder: string, width: number, until: Until): AsyncGenerator<unknown[][], void, undefined> {
+    const manifest = `${folder}manifest`;
+    const keys = [manifest];
+    try {
+      const { entries } = await this.manifest(manifest, until);
+      const parts = entries.map(({ url, meta }) => ({ key: new URL(url).pathname.slice(1), rows: meta.record_count }));
+      keys.push(...parts.map(({ key }) => key));
+      for (const { key, rows } of parts) {
+        for await (const lines of this.part(key, rows, until)) {
+          yield lines.map((row) => Array.from({ length: width }, (_, place) => fieldOf(row[nameOf(place)])));
+        }
+      }
+    } finally {
+      await this.delete(keys);
+    }
+  }
+
+  private async manifest(key: string, until: Until): Promise<Manifest> {
+    let text = "";
+    for await (const chunk of (await this.get(key, until)).setEncoding("utf8")) text += chunk;
+    return manifestSchema.parse(JSON.parse(text));
+  }
+
+  /** The rows of a part. Where it breaks off it is read again from its start, and what was had is passed over. */
+  private async *part(key: string, rows: number, until: Until) {
+    let had = 0;
+    for (let attempt = 1; ; attempt++) {
+      const before = had;
+      try {
+        let number = 0;
+        for await (const lines of this.lines(key, until)) {
+          const fresh = lines.slice(Math.max(0, had - number));
+          number += lines.length;
+          for (const run of runsOf(fresh, { count: linesPerPage })) {
+            const page = run.map((line) => rowOf(line, key));
+            had += page.length;
+            yield page;
+          }
+        }
+        if (had === rows) return;
+        throw new Error(`${key} has ${had} rows and not the ${rows} that were written`);
+      } catch (error) {
+        if (had > before) attempt = 1;
+        if (until.signal.aborted || attempt === attempts || had > rows) throw error;
+        await backOff(attempt, until.signal);
+      }
+    }
+  }
+
+  private async *lines(key: string, until: Until): AsyncGenerator<string[], void, undefined> {
+    // An error of either stream destroys the other, and ends the loop.
+    const text = pipeline(await this.get(key, until), createGunzip(), () => {}).setEncoding("utf8");
+    let rest = "";
+    for await (const chunk of text) {
+      const lines = `${rest}${chunk}`.split("\n");
+      rest = lines.pop() ?? "";
+      yield lines;
+    }
+    if (rest !== "") yield [rest];
+  }
+
+  private async get(Key: string, { signal }: Until): Promise<Readable> {
+    const command = new GetObjectCommand({ Bucket: this.props.bucket, Key });
+    const { Body } = await this.client.send(command, { abortSignal: signal });
+    return bodySchema.parse(Body);
+  }
+
+  private async delete(keys: readonly string[]): Promise<void> {
+    for (const run of runsOf(keys, { count: keysPerDelete })) {
+      const Delete = { Objects: run.map((Key) => ({ Key })), Quiet: true };
+      const command = new DeleteObjectsCommand({ Bucket: this.props.bucket, Delete });
+      await this.client.send(command, { abortSignal: within(10_000).signal }).catch(() => undefined);
+    }
+  }
+}
+
+/** @throws without a word of what it holds, where it is none */
+const rowOf = (line: string, key: string) => {
+  try {
+    return rowSchema.parse(JSON.parse(line));
+  } catch {
+    throw new Error(`${key} has a line that is no row`);
+  }
+};
