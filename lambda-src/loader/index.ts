@@ -1,5 +1,4 @@
-import { Logger } from "@aws-lambda-powertools/logger";
-import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
+import { MetricUnit } from "@aws-lambda-powertools/metrics";
 import type { Context } from "aws-lambda";
 import * as z from "zod";
 import { loaderEnvironment } from "../../contract/environment";
@@ -11,6 +10,7 @@ import { Outcomes } from "../../pipeline/outcomes";
 import { RedshiftData } from "../../pipeline/redshift";
 import { Unloads } from "../../pipeline/unloads";
 import { once, readEnvironment } from "../environment";
+import { reports } from "../reports";
 
 const parts = once(() => {
   const environment = readEnvironment(loaderEnvironment);
@@ -33,14 +33,6 @@ const parts = once(() => {
 const eventSchema = z.object({
   /** Whether nothing is loaded, and it is tried out whether loading and reading work. @default false */
   canary: z.boolean().default(false),
-});
-
-const reports = once(() => {
-  const serviceName = process.env.AWS_LAMBDA_FUNCTION_NAME;
-  return {
-    logger: new Logger({ serviceName }),
-    metrics: new Metrics({ namespace: "SageMaker/CustomModelMetrics", serviceName }),
-  };
 });
 
 /**

@@ -1,5 +1,4 @@
-import { Logger } from "@aws-lambda-powertools/logger";
-import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
+import { MetricUnit } from "@aws-lambda-powertools/metrics";
 import type { Context, SQSBatchResponse } from "aws-lambda";
 import * as z from "zod";
 import { bytesOf } from "../../contract/bytes";
@@ -14,6 +13,7 @@ import { Queue } from "../../pipeline/queues";
 import { DeadLetterQueue } from "../../pipeline/requests";
 import { Sample } from "../../pipeline/sample";
 import { once, readContract, readEnvironment } from "../environment";
+import { reports } from "../reports";
 import { answerAll, type Parts, type Settled } from "./answer";
 import { giveBack } from "./give-back";
 
@@ -79,14 +79,6 @@ const worker = once(() => {
       firstDelaySeconds: environment.FIRST_RETURN_DELAY_SECONDS,
       longestDelaySeconds: environment.LONGEST_RETURN_DELAY_SECONDS,
     },
-  };
-});
-
-const reports = once(() => {
-  const serviceName = process.env.AWS_LAMBDA_FUNCTION_NAME;
-  return {
-    logger: new Logger({ serviceName }),
-    metrics: new Metrics({ namespace: "SageMaker/CustomModelMetrics", serviceName }),
   };
 });
 
