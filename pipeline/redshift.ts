@@ -132,8 +132,8 @@ export class RedshiftData {
    */
   async transaction(sqls: readonly string[], until: Until): Promise<readonly (number | undefined)[]> {
     const command = new BatchExecuteStatementCommand({ ...this.named, Sqls: [...sqls], ExecutionMode: "TRANSACTION" });
-    const { Id } = await this.finish(await this.client.send(command, { abortSignal: until.signal }), until);
-    const told = await this.describe(Id, until);
+    const ended = await this.finish(await this.client.send(command, { abortSignal: until.signal }), until);
+    const told = ended.SubStatements ? ended : await this.describe(ended.Id, until); // the first answer does not say it
     return (told.SubStatements ?? []).map(({ ResultRows }) => ResultRows);
   }
 
