@@ -1,12 +1,6 @@
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import {
-  CopyObjectCommand,
-  DeleteObjectsCommand,
-  PutObjectCommand,
-  paginateListObjectsV2,
-  S3Client,
-} from "@aws-sdk/client-s3";
+import { CopyObjectCommand, PutObjectCommand, paginateListObjectsV2, S3Client } from "@aws-sdk/client-s3";
 import * as z from "zod";
 import { folders, parseStagedKey, type StagedObject, stagedKey } from "../contract/answers-bucket";
 import { beginningOf, bytesOf } from "../contract/bytes";
@@ -16,8 +10,8 @@ import { lineOf, type Outcome, outcomeVersion } from "../contract/outcome";
 import { type Prediction, predictionColumns } from "../contract/prediction-table";
 import { clientSettings, type Until } from "./clients";
 import { Failure } from "./failures";
-import { runsOf } from "./flow";
 import { newId } from "./ids";
+import { deleteObjects } from "./s3";
 
 const zip = promisify(gzip);
 
@@ -123,13 +117,9 @@ export class Outcomes {
   }
 
   /** Deletes objects that are loaded. One that is gone already is none of its concern. @throws where one stays */
-  async delete(keys: readonly string[], { signal }: Until): Promise<void> {
-    for (const run of runsOf(keys, { count: keysPerDelete })) {
-      const Delete = { Objects: run.map((Key) => ({ Key })), Quiet: true };
-      const command = new DeleteObjectsCommand({ Bucket: this.bucket, Delete });
-      const { Errors: [error] = [] } = await this.client.send(command, { abortSignal: signal });
-      if (error) throw new Error(`${error.Key} could not be deleted: ${error.Code}`);
-    }
+  async delete(keys: readonly string[], until: Until): Promise<void> {
+    const objects = keys.map((Key) => ({ Key }));
+    await deleteObjects(this.client, this.bucket, objects, until);
   }
 
   /**
@@ -148,6 +138,3 @@ export class Outcomes {
     await this.delete([key], until);
   }
 }
-
-/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html */
-const keysPerDelete = 1_000;

@@ -1,11 +1,12 @@
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { DeleteObjectsCommand, GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import * as z from "zod";
 import { folders } from "../contract/answers-bucket";
 import { clientSettings, type Until, within } from "./clients";
 import { backOff, runsOf } from "./flow";
 import { newId } from "./ids";
+import { deleteObjects } from "./s3";
 
 export interface UnloadsProps {
   /** The answers bucket. */
@@ -26,8 +27,6 @@ const bodySchema = z.instanceof(Readable);
 const nameOf = (place: number) => `c${place}`;
 
 const linesPerPage = 1_000;
-/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html */
-const keysPerDelete = 1_000;
 /** How often in a row a part may break off without a further line. */
 const attempts = 4;
 
@@ -131,11 +130,8 @@ export class Unloads {
   }
 
   private async delete(keys: readonly string[]): Promise<void> {
-    for (const run of runsOf(keys, { count: keysPerDelete })) {
-      const Delete = { Objects: run.map((Key) => ({ Key })), Quiet: true };
-      const command = new DeleteObjectsCommand({ Bucket: this.props.bucket, Delete });
-      await this.client.send(command, { abortSignal: within(10_000).signal }).catch(() => undefined);
-    }
+    const objects = keys.map((Key) => ({ Key }));
+    await deleteObjects(this.client, this.props.bucket, objects, within(10_000)).catch(() => undefined);
   }
 }
 

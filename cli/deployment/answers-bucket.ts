@@ -1,9 +1,9 @@
-import { DeleteObjectsCommand, ListObjectVersionsCommand, paginateListObjectsV2, S3Client } from "@aws-sdk/client-s3";
+import { ListObjectVersionsCommand, paginateListObjectsV2, S3Client } from "@aws-sdk/client-s3";
 import { z } from "zod";
 import { folders, parseStagedKey } from "../../contract/answers-bucket";
 import { outcomeVersion } from "../../contract/outcome";
 import { clientSettings, type Until } from "../../pipeline/clients";
-import { runsOf } from "../../pipeline/flow";
+import { deleteObjects } from "../../pipeline/s3";
 import { awsError, namingActions } from "../aws-error";
 
 export interface AnswersBucketProps {
@@ -30,9 +30,6 @@ type Version = z.infer<typeof versions>[number];
 const withOutcomes = [folders.staged, folders.rejected];
 const isDeletable = ({ Key, IsLatest }: Version) =>
   !(IsLatest && withOutcomes.some((folder) => Key.startsWith(folder)));
-
-/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html */
-const keysPerDelete = 1_000;
 
 /** The answers bucket of a deployed stack. A bucket that does not exist holds nothing. */
 export class AnswersBucket {
@@ -73,11 +70,10 @@ export class AnswersBucket {
       for (const list of ["Versions", "DeleteMarkers"] as const) {
         for await (const page of this.versions(signal)) {
           const found = versions.parse(page[list] ?? []).filter((one) => list === "DeleteMarkers" || isDeletable(one));
-          for (const run of runsOf(found, { count: keysPerDelete })) {
-            await this.delete(run, { signal });
-            count += run.length;
-            tell(count);
-          }
+          if (found.length === 0) continue;
+          await deleteObjects(this.client, this.name, found, { signal });
+          count += found.length;
+          tell(count);
         }
       }
     });
@@ -93,13 +89,6 @@ export class AnswersBucket {
       yield page;
       next = IsTruncated ? { KeyMarker: NextKeyMarker, VersionIdMarker: NextVersionIdMarker } : undefined;
     }
-  }
-
-  private async delete(found: readonly Version[], { signal }: Until): Promise<void> {
-    const Objects = found.map(({ Key, VersionId }) => ({ Key, VersionId }));
-    const command = new DeleteObjectsCommand({ Bucket: this.name, Delete: { Objects, Quiet: true } });
-    const { Errors: [error] = [] } = await this.client.send(command, { abortSignal: signal });
-    if (error) throw Object.assign(new Error(`${error.Message} (${error.Key})`), { name: error.Code ?? "Error" });
   }
 
   private async trying(doing: string, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
