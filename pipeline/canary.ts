@@ -1,12 +1,12 @@
 import { gzipSync } from "node:zlib";
 import { folders, timeOfId } from "../contract/answers-bucket";
 import { canaryTables } from "../contract/load-tables";
-import { createIncoming, lineOf } from "../contract/outcome";
+import { createIncoming } from "../contract/outcome";
 import { reasonOf, type Until } from "./clients";
 import { newId } from "./ids";
-import { loadStatements } from "./load-statements";
-import { loadErrors } from "./loading";
-import type { Outcomes } from "./outcomes";
+import { type Load, loadStatements } from "./load-statements";
+import { loadErrors, runLoad } from "./loading";
+import { contentOf, type Outcomes } from "./outcomes";
 import { type RedshiftData, StatementFailed } from "./redshift";
 import type { Unloads } from "./unloads";
 
@@ -46,7 +46,10 @@ export const tryOut = async (props: CanaryProps, until: Until): Promise<string[]
   const asked = { inputId: "canary", jobId: "canary", requestedAt: now };
   const said = { output: "yes", endpoint: "canary", variant: "canary", modelRelease: "canary", predictedAt: now };
   const why = { code: "malformed", reason: "it is the canary's", failedAt: now };
-  const lines = [lineOf({ requestId: answered, ...asked, ...said }), lineOf({ requestId: failed, ...asked, ...why })];
+  const content = await contentOf([
+    { requestId: answered, ...asked, ...said },
+    { requestId: failed, ...asked, ...why },
+  ]);
   const folder = `${folders.manifests}canary-${newId()}/`;
   const [good, bad] = [`${folder}good.gz`, `${folder}bad.gz`];
   const keys = [good, bad];
@@ -56,14 +59,13 @@ export const tryOut = async (props: CanaryProps, until: Until): Promise<string[]
     return outcomes.urlOf(manifest);
   };
   const [least = "", greatest = ""] = [answered, failed].map((id) => timeOfId(id)).sort();
-  const statementsOf = (manifestUrl: string) =>
-    loadStatements({ manifestUrl, copyRoleArn, range: [least, greatest], tables: canaryTables });
+  const loadOf = (manifestUrl: string): Load => {
+    return { manifestUrl, copyRoleArn, range: [least, greatest], tables: canaryTables };
+  };
   const load = async (manifestUrl: string, answers: number, failures: number) => {
-    const statements = statementsOf(manifestUrl);
-    const rows = await database.transaction(Object.values(statements), until);
-    const names = Object.keys(statements);
-    const [a, f] = [rows[names.indexOf("insertAnswers")], rows[names.indexOf("insertFailures")]];
-    return a === answers && f === failures ? undefined : `It wrote ${a} answers and ${f} failures.`;
+    const wrote = await runLoad(database, loadOf(manifestUrl), until);
+    if (wrote.answers === answers && wrote.failures === failures) return undefined;
+    return `It wrote ${wrote.answers} answers and ${wrote.failures} failures.`;
   };
   const empty = () =>
     database.transaction(
@@ -73,7 +75,7 @@ export const tryOut = async (props: CanaryProps, until: Until): Promise<string[]
 
   try {
     await step("the loader writes to the bucket and owns its tables", async () => {
-      await outcomes.write(good, gzipSync(lines.map((line) => `${line}\n`).join("")), until);
+      await outcomes.write(good, content, until);
       await outcomes.write(bad, gzipSync("no JSON\n"), until);
       await empty();
       return undefined;
@@ -83,7 +85,7 @@ export const tryOut = async (props: CanaryProps, until: Until): Promise<string[]
     await step("the same again writes nothing", () => load(manifest, 0, 0));
     await step("an object at fault is refused, and Redshift names it", async () => {
       const begun = new Date();
-      const refused = await refusalOf(database.transaction(Object.values(statementsOf(await manifestOf(bad))), until));
+      const refused = await refusalOf(runLoad(database, loadOf(await manifestOf(bad)), until));
       if (refused === undefined) return "It was loaded.";
       const found = (await loadErrors(database, begun, until)).get(outcomes.urlOf(bad));
       return found === undefined ? `sys_load_error_detail has no row of it. Redshift said: ${refused}` : undefined;
@@ -97,7 +99,7 @@ export const tryOut = async (props: CanaryProps, until: Until): Promise<string[]
       return undefined;
     });
     await step("people may not COPY from it", async () => {
-      const { copy } = statementsOf(manifest);
+      const { copy } = loadStatements(loadOf(manifest));
       const refused = await refusalOf(reader.transaction([createIncoming, copy], until));
       return refused === undefined ? "They may." : undefined;
     });

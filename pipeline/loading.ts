@@ -4,7 +4,7 @@ import { textField, timestamp } from "../contract/columns";
 import type { Tables } from "../contract/load-tables";
 import type { Until } from "./clients";
 import { backOff } from "./flow";
-import { loadStatements } from "./load-statements";
+import { type Load, loadStatements } from "./load-statements";
 import type { Outcomes } from "./outcomes";
 import { type RedshiftData, StatementFailed } from "./redshift";
 
@@ -143,12 +143,11 @@ export class Loader {
     const keys = objects.map(({ key }) => key);
     const manifest = await outcomes.writeManifest(keys, until);
     const manifestUrl = outcomes.urlOf(manifest);
-    const statements = loadStatements({ manifestUrl, copyRoleArn, range: rangeOf(objects), tables });
-    const rows = await database.transaction(Object.values(statements), until);
-    const rowsOf = (name: keyof typeof statements) => rows[Object.keys(statements).indexOf(name)] ?? 0;
+    const load = { manifestUrl, copyRoleArn, range: rangeOf(objects), tables };
+    const { answers = 0, failures = 0 } = await runLoad(database, load, until);
     loaded.objects += objects.length;
-    loaded.answers += rowsOf("insertAnswers");
-    loaded.failures += rowsOf("insertFailures");
+    loaded.answers += answers;
+    loaded.failures += failures;
     await outcomes.delete([...keys, manifest], until);
   }
 
@@ -163,6 +162,18 @@ export class Loader {
     );
   }
 }
+
+/** Runs the statements of a load in one transaction. @returns how many rows it wrote, as far as the database tells */
+export const runLoad = async (
+  database: Pick<RedshiftData, "transaction">,
+  load: Load,
+  until: Until,
+): Promise<{ answers?: number; failures?: number }> => {
+  const statements = loadStatements(load);
+  const rows = await database.transaction(Object.values(statements), until);
+  const rowsOf = (name: keyof typeof statements) => rows[Object.keys(statements).indexOf(name)];
+  return { answers: rowsOf("insertAnswers"), failures: rowsOf("insertFailures") };
+};
 
 /** Why objects could not be loaded since a time, by their addresses, as the database names them. */
 export const loadErrors = async (

@@ -55,6 +55,12 @@ const storable = (failure: StoredFailure): StoredFailure => {
 
 const isFailure = (outcome: Outcome): outcome is StoredFailure => "code" in outcome;
 
+/** The content of an object of outcomes: a line each, compressed. */
+export const contentOf = (outcomes: readonly Outcome[]): Promise<Buffer> => {
+  const lines = outcomes.map((outcome) => `${lineOf(isFailure(outcome) ? storable(outcome) : outcome)}\n`);
+  return zip(lines.join(""), { level: 1 });
+};
+
 const foundSchema = z.object({ Key: z.string(), LastModified: z.date() });
 
 /** The outcomes on their way from the worker to the warehouse, in the answers bucket. */
@@ -69,11 +75,10 @@ export class Outcomes {
    * @throws when it is not known that they are written. Writing them again is harmless.
    */
   async put(outcomes: readonly Outcome[], { signal }: Until): Promise<void> {
-    const lines = outcomes.map((outcome) => `${lineOf(isFailure(outcome) ? storable(outcome) : outcome)}\n`);
     const now = new Date();
     const requestIds = outcomes.map(({ requestId }) => requestId);
     const Key = stagedKey(requestIds, outcomeVersion, newId(now.getTime()), now);
-    await this.write(Key, await zip(lines.join(""), { level: 1 }), { signal });
+    await this.write(Key, await contentOf(outcomes), { signal });
   }
 
   /** Writes an object. */
