@@ -1,7 +1,5 @@
 import type { FailureCode } from "../contract/failure-table";
 
-export { type FailureCode, failureCodes } from "../contract/failure-table";
-
 /** Why a request has no prediction. */
 export class Failure {
   constructor(

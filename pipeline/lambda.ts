@@ -3,8 +3,9 @@ import * as z from "zod";
 import { beginningOf } from "../contract/bytes";
 import { clientSettings, type Until } from "./clients";
 
-/** Longer than any function runs (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). */
-export const lambdaSettings = clientSettings({ requestTimeout: 905_000, maxAttempts: 1 });
+/** Longer than any function runs, in milliseconds (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). */
+export const longestRun = 905_000;
+export const lambdaSettings = clientSettings({ requestTimeout: longestRun, maxAttempts: 1 });
 
 /** A function ran, and failed. */
 export class FunctionFailed extends Error {

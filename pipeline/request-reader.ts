@@ -1,12 +1,12 @@
 import * as z from "zod";
 import { bytesOf } from "../contract/bytes";
+import type { FailureCode } from "../contract/failure-table";
 import { type FeatureValues, featureForms, featureOfJson } from "../contract/feature-values";
 import { elementsOf, isJson, type Member, membersOf } from "../contract/json-text";
 import { listed } from "../contract/listed";
 import type { Feature } from "../contract/model-contract";
 import { predictionColumns } from "../contract/prediction-table";
 import { shapeOf } from "../contract/wire-format";
-import type { FailureCode } from "./failures";
 import { messageBytes } from "./queues";
 
 /** A request that can never be answered, whoever asks again. */

@@ -1,7 +1,7 @@
 import type { SQSClient } from "@aws-sdk/client-sqs";
 import { beginningOf, bytesOf } from "../contract/bytes";
+import type { FailureCode } from "../contract/failure-table";
 import type { Until } from "./clients";
-import type { FailureCode } from "./failures";
 import type { Patience } from "./flow";
 import { newId } from "./ids";
 import { messageBytes, Queue, roomBeside } from "./queues";

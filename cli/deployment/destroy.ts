@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { showsColours } from "../colours";
 import { messageOf } from "../findings";
 import { examples } from "../help";
+import { whole } from "../numbers";
 import type { AnswersBucket } from "./answers-bucket";
 import { ask, mustBeAskable } from "./asking";
 import type { FunctionOnAws } from "./canary";
@@ -94,7 +95,7 @@ async function load(loader: FunctionOnAws, signal: AbortSignal): Promise<string 
   try {
     for (;;) {
       const { objects, rejected, more } = runSchema.parse(await invoke(loader, {}, { signal }));
-      if (objects > 0) console.error(`${objects.toLocaleString("en")} objects are loaded ...`);
+      if (objects > 0) console.error(`${whole(objects)} objects are loaded ...`);
       if (!more) return undefined;
       if (objects + rejected.length === 0) return "The loader comes no further: its log says why.";
     }
@@ -134,7 +135,7 @@ function linesOf(
 ): string[] {
   if (objects === 0) return [];
   const url = `s3://${name}/${folder}`;
-  const held = `${objects.toLocaleString("en")} ${objects === 1 ? "object" : "objects"}`;
+  const held = `${whole(objects)} ${objects === 1 ? "object" : "objects"}`;
   return [
     `${url} holds ${held} with answers and failures that are in no table; the oldest is of ${oldest?.toISOString()}.`,
     ...why.map((line) => `  ${line}`),

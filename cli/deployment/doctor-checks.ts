@@ -12,6 +12,7 @@ import { imageRegions } from "../../aws/model-images";
 import { loadConfig } from "../../config";
 import { engines } from "../../package.json";
 import { clientSettings, within } from "../../pipeline/clients";
+import { longestRun } from "../../pipeline/lambda";
 import { oldestTerraform } from "../../stacks/terraform-version";
 import { awsError, isNotFound, isSignInFailure, namingActions } from "../aws-error";
 import { type Connection, connect, type Target, targetOf } from "../connection";
@@ -36,9 +37,6 @@ type Looks = readonly (readonly [check: string, look: () => Promise<Finding>])[]
 const settings = clientSettings({ requestTimeout: 4_000, maxAttempts: 2 });
 /** The longest that the pages of SageMaker's quotas may take, of which there are more than twenty, in milliseconds. */
 const quotasTime = 30_000;
-/** The longest that a function runs, in milliseconds (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). */
-const longestRun = 905_000;
-
 /**
  * Looks at all that an environment needs, all at once. Never throws: what cannot be looked at is a finding too.
  * @param canary whether the loader tries out the warehouse too @default false

@@ -1,9 +1,9 @@
-import type { StoredFailure } from "../../contract/failure-table";
+import type { FailureCode, StoredFailure } from "../../contract/failure-table";
 import type { FeatureValues } from "../../contract/feature-values";
 import type { Outcome } from "../../contract/outcome";
 import type { Prediction } from "../../contract/prediction-table";
 import { reasonOf, type Until } from "../../pipeline/clients";
-import { Failure, type FailureCode } from "../../pipeline/failures";
+import { Failure } from "../../pipeline/failures";
 import type { FeatureStore } from "../../pipeline/features";
 import { type Outcomes, unstorable } from "../../pipeline/outcomes";
 import type { Answer, AskingTime, ModelEndpoint } from "../../pipeline/predictions";

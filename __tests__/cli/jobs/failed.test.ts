@@ -4,12 +4,12 @@ import { ChangeMessageVisibilityCommand, SendMessageCommand, SQSClient } from "@
 import { parse } from "csv-parse/sync";
 import fc from "fast-check";
 import { z } from "zod";
+import type { FailureCode } from "../../../contract/failure-table";
 import { operator } from "../../../local/credentials";
 import { type OnTheWay, startPassage } from "../../../local/passage";
 import { AwsError, ConnectionCut, type StandIn } from "../../../local/stand-in";
 import { within } from "../../../pipeline/clients";
 import { DeadLetters, type LyingLetter } from "../../../pipeline/dead-letters";
-import type { FailureCode } from "../../../pipeline/failures";
 import { FeatureStore } from "../../../pipeline/features";
 import { QueueWalk } from "../../../pipeline/queue-walk";
 import { DeadLetterQueue } from "../../../pipeline/requests";
