@@ -1,9 +1,9 @@
-import { GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { GetObjectCommand, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import * as z from "zod";
 import { sampleKey } from "../contract/answers-bucket";
 import type { FeatureValues } from "../contract/feature-values";
 import type { Feature } from "../contract/model-contract";
-import { clientSettings, type Until } from "./clients";
+import type { Until } from "./clients";
 
 const sampleSchema = z.object({ features: z.array(z.string()), values: z.array(z.string().nullable()) });
 
@@ -21,7 +21,7 @@ export class Sample {
   constructor(
     private readonly bucket: string,
     private readonly features: readonly Feature[],
-    private readonly client = new S3Client(clientSettings({ requestTimeout: 5_000 })),
+    private readonly client: S3Client,
   ) {}
 
   /** Keeps the values of an input that was answered, where the last one is old. Never throws: the next may be kept. */

@@ -1,11 +1,12 @@
 import { MetricUnit } from "@aws-lambda-powertools/metrics";
+import { S3Client } from "@aws-sdk/client-s3";
 import type { Context, SQSBatchResponse } from "aws-lambda";
 import * as z from "zod";
 import { bytesOf } from "../../contract/bytes";
 import { workerEnvironment } from "../../contract/environment";
 import type { FeatureValues } from "../../contract/feature-values";
 import { askingShare } from "../../contract/worker-time";
-import { within } from "../../pipeline/clients";
+import { clientSettings, within } from "../../pipeline/clients";
 import { FeatureStore } from "../../pipeline/features";
 import { Outcomes } from "../../pipeline/outcomes";
 import { ModelEndpoint } from "../../pipeline/predictions";
@@ -50,6 +51,7 @@ const worker = once(() => {
   const environment = readEnvironment(workerEnvironment);
   const contract = readContract();
   const { features } = contract;
+  const s3 = new S3Client(clientSettings({ requestTimeout: 10_000 }));
   const featureGroupName = environment.FEATURE_GROUP_NAME;
   const recordIdentifierType = environment.RECORD_IDENTIFIER_TYPE;
   return {
@@ -67,8 +69,8 @@ const worker = once(() => {
         concurrency: environment.ENDPOINT_CONCURRENCY,
         callSeconds: environment.ENDPOINT_CALL_SECONDS,
       }),
-      outcomes: new Outcomes(environment.ANSWERS_BUCKET),
-      sample: new Sample(environment.ANSWERS_BUCKET, features),
+      outcomes: new Outcomes(environment.ANSWERS_BUCKET, s3),
+      sample: new Sample(environment.ANSWERS_BUCKET, features, s3),
       deadLetters: new DeadLetterQueue(environment.DEAD_LETTER_QUEUE_URL),
       model: modelOf(environment.ENDPOINT_NAME, environment.MODEL_RELEASE),
       maxReceiveCount: environment.MAX_RECEIVE_COUNT,
