@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { RedshiftDataClient } from "@aws-sdk/client-redshift-data";
-import { CreateBucketCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
+import { ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
 import fc from "fast-check";
 import { Client } from "pg";
 import { createTables, tables } from "../../contract/load-tables";
@@ -9,12 +9,12 @@ import { operator } from "../../local/credentials";
 import { startPassage } from "../../local/passage";
 import { startRedshiftData } from "../../local/redshift-data";
 import { toPostgres } from "../../local/redshift-sql";
+import { startS3 } from "../../local/s3";
 import { AwsError, ConnectionCut, json, type StandIn, serve } from "../../local/stand-in";
 import { isBusy } from "../../pipeline/redshift";
 import { Results, type Selection } from "../../pipeline/results";
 import { createDatabase } from "../setup/database";
 import { answered, failed, insertOutcomes } from "../setup/outcomes";
-import { sqsUrl } from "../setup/queues";
 
 const clientAt = (url: string) => new RedshiftDataClient({ ...operator, endpoint: url, maxAttempts: 1 });
 const props = { clusterId: "warehouse", databaseName: "predictions" };
@@ -205,12 +205,13 @@ describe("a result that the Data API does not hand out", () => {
   const rows = 3_000;
   const resultBytes = 1_000_000; // the large test has one of more than 500 MB
   let s3: S3Client;
+  let s3StandIn: StandIn;
   let large: StandIn;
   const passages: StandIn[] = [];
   beforeAll(async () => {
-    s3 = new S3Client({ ...operator, endpoint: sqsUrl() });
-    await s3.send(new CreateBucketCommand({ Bucket: bucket }));
-    large = await startRedshiftData({ postgresUrl, s3Url: sqsUrl(), unloadPartRows: 250 });
+    s3StandIn = await startS3({ buckets: [bucket] });
+    s3 = new S3Client({ ...operator, endpoint: s3StandIn.url });
+    large = await startRedshiftData({ postgresUrl, s3Url: s3StandIn.url, unloadPartRows: 250 });
     await database.query(
       `INSERT INTO prediction_results SELECT 'large.' || n, 'large input ' || n % 7, 'large',
       CASE n WHEN 1 THEN '' WHEN 3 THEN E'"\\\\\\n😀' ELSE repeat('x', 1000) END, 'e', 'v', '1', now(), now() + n * INTERVAL '1 second' FROM generate_series(1, ${rows}) AS n`,
@@ -218,6 +219,7 @@ describe("a result that the Data API does not hand out", () => {
   });
   afterAll(async () => {
     await large.stop();
+    await s3StandIn.stop();
     s3.destroy();
     await database.query("DELETE FROM prediction_results WHERE request_id LIKE 'large.%'");
   });
@@ -235,7 +237,7 @@ describe("a result that the Data API does not hand out", () => {
     return new Results({ ...props, resultBytes, unloads: { bucket, roleArn } }, clientAt(large.url));
   };
   const objects = async () => (await s3.send(new ListObjectsV2Command({ Bucket: bucket }))).Contents ?? [];
-  const summary = async (selection: Selection, from = at(sqsUrl())) => {
+  const summary = async (selection: Selection, from = at(s3StandIn.url)) => {
     const ids = new Set<string>();
     const outputs = new Set<string>();
     for await (const page of from.select(selection, ever)) {
@@ -267,7 +269,7 @@ describe("a result that the Data API does not hand out", () => {
 
   test("is read on where a part breaks off", async () => {
     let cuts = 0;
-    const passage = await startPassage(sqsUrl(), async (request, forward) => {
+    const passage = await startPassage(s3StandIn.url, async (request, forward) => {
       const answer = await forward();
       if (request.method !== "GET" || !request.url.pathname.endsWith(".gz") || ++cuts % 2 === 0) return answer;
       const body = Buffer.from(answer.body ?? "");
@@ -280,7 +282,7 @@ describe("a result that the Data API does not hand out", () => {
   });
 
   test("is none where rows are missing that were written", async () => {
-    const passage = await startPassage(sqsUrl(), async (request, forward) => {
+    const passage = await startPassage(s3StandIn.url, async (request, forward) => {
       if (request.method !== "GET" || !request.url.pathname.endsWith("manifest")) return forward();
       const text = String((await forward()).body).replace(/"record_count":250/, '"record_count":251');
       return { body: text, headers: {}, status: 200 };
@@ -293,7 +295,7 @@ describe("a result that the Data API does not hand out", () => {
   });
 
   test("stays in S3 where its reader may not delete, which is no failure", async () => {
-    const passage = await startPassage(sqsUrl(), (request, forward) => {
+    const passage = await startPassage(s3StandIn.url, (request, forward) => {
       if (request.method === "POST") throw new AwsError("AccessDenied", 403, "no");
       return forward();
     });
