@@ -5,10 +5,9 @@ import { z } from "zod";
 import type { Access } from "../../constructs/access";
 import { AnswersBucket } from "../../constructs/answers-bucket";
 import { Network } from "../../constructs/network";
-import { NodeFunction } from "../../constructs/node-function";
 import { Warehouse, type WarehouseProps } from "../../constructs/warehouse";
 import { typedContract as contract } from "../setup/contract";
-import { inventoryOf, onlyResource, resourcesOf, roleStatementsOf, synth } from "../setup/synth";
+import { holderOf, inventoryOf, onlyResource, resourcesOf, roleStatementsOf, synth } from "../setup/synth";
 
 const warehouse = (props: Partial<WarehouseProps> = {}, then: (warehouse: Warehouse) => unknown = () => {}) =>
   synth((scope) => {
@@ -212,21 +211,9 @@ test("runs it as the admin, whose name its function alone may borrow", () => {
 
 /** What a function may do and is told that is given access to the warehouse, and what it is made after. */
 function userOf(use: (warehouse: Warehouse) => Access) {
-  const json = warehouse(
-    {},
-    (it) =>
-      new NodeFunction(it, "user", {
-        functionName: "user",
-        roleName: "user-role",
-        bundle: "dist/api",
-        memoryMegabytes: 256,
-        timeoutSeconds: 10,
-        logRetentionDays: 7,
-        uses: [use(it)],
-      }),
-  );
-  const { attributes } = resourcesOf(json).find(({ address }) => address.endsWith(".warehouse_user_function")) ?? {};
-  const statements = roleStatementsOf(json).filter(({ address }) => address.endsWith("warehouse_user_policy"));
+  const json = warehouse({}, (it) => holderOf(it, use(it)));
+  const { attributes } = resourcesOf(json).find(({ address }) => address.endsWith(".warehouse_holder_function")) ?? {};
+  const statements = roleStatementsOf(json).filter(({ address }) => address.endsWith("warehouse_holder_policy"));
   return { attributes, statements: statements.slice(0, -1) };
 }
 

@@ -82,20 +82,21 @@ export function onlyResource(json: string, type: string) {
   return only;
 }
 
+/** A function that is given an access, and all else about it is of no concern. */
+export const holderOf = (scope: Construct, access: Access) =>
+  new NodeFunction(scope, "holder", {
+    functionName: "holder",
+    roleName: "holder-role",
+    bundle: "dist/api",
+    memoryMegabytes: 256,
+    timeoutSeconds: 10,
+    logRetentionDays: 7,
+    uses: [access],
+  });
+
 /** What a function that is given `access` may do and is told, beside writing its log. */
 export function granted(access: (scope: Construct) => Access) {
-  const json = synth(
-    (scope) =>
-      new NodeFunction(scope, "holder", {
-        functionName: "holder",
-        roleName: "holder-role",
-        bundle: "dist/api",
-        memoryMegabytes: 256,
-        timeoutSeconds: 10,
-        logRetentionDays: 7,
-        uses: [access(scope)],
-      }),
-  );
+  const json = synth((scope) => holderOf(scope, access(scope)));
   const statements = roleStatementsOf(json).filter(({ address }) => address === "aws_iam_role_policy.holder_policy");
   const { variables } = z
     .object({ variables: z.record(z.string(), z.string()) })
