@@ -96,6 +96,22 @@ export const startDesk = async ({
 
   const staged = new Outcomes(answersBucket, s3);
 
+  const read = new Map<string, Promise<Record<string, unknown>[]>>();
+  /** The lines of a staged object, which is never written over. */
+  const linesOf = (Key: string) => {
+    const lines = read.get(Key) ?? fetchLines(Key);
+    read.set(Key, lines);
+    return lines;
+  };
+  const fetchLines = async (Key: string): Promise<Record<string, unknown>[]> => {
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket: answersBucket, Key }));
+    const text = gunzipSync((await Body?.transformToByteArray()) ?? "").toString();
+    return text
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+  };
+
   const unique = randomUUID(); // the users of all databases are shared
   const roles = {
     worker: `worker-${unique}`,
@@ -233,18 +249,8 @@ export const startDesk = async ({
     staged,
     /** What is staged: the lines of all objects, the oldest object first. */
     outcomes: async () => {
-      const outcomes: Record<string, unknown>[] = [];
-      for (const { key: Key } of (await staged.list(10_000, within(60_000))).objects) {
-        const { Body } = await s3.send(new GetObjectCommand({ Bucket: answersBucket, Key }));
-        const lines = gunzipSync((await Body?.transformToByteArray()) ?? "").toString();
-        outcomes.push(
-          ...lines
-            .trimEnd()
-            .split("\n")
-            .map((line) => JSON.parse(line)),
-        );
-      }
-      return outcomes;
+      const { objects } = await staged.list(10_000, within(60_000));
+      return (await Promise.all(objects.map(({ key }) => linesOf(key)))).flat();
     },
     /** Rows of the warehouse. */
     rows: async (sql: string, values: string[] = []) => (await database.query(sql, values)).rows,
