@@ -27,7 +27,7 @@ export interface LocalFunction {
   invoke(event: unknown): Promise<unknown>;
   /** Kills every process of the function at once, as a crash would. The next invocation starts a new one. */
   kill(): void;
-  /** Ends every process of the function; what they were doing fails. */
+  /** Ends every process of the function; what they were doing fails. Its log is whole then. */
   stop(): Promise<void>;
 }
 
@@ -52,23 +52,30 @@ export function startFunction(options: FunctionOptions): LocalFunction {
   const idle: Sandbox[] = [];
   const all = new Set<Sandbox>();
   const log = options.logFile === undefined ? undefined : createWriteStream(options.logFile, { flags: "a" });
+  const underWay = new Set<Promise<unknown>>();
   let stopped = false;
+
+  async function invoke(event: unknown): Promise<unknown> {
+    const sandbox = idle.pop() ?? new Sandbox(options, log);
+    all.add(sandbox);
+    try {
+      return await sandbox.invoke(event);
+    } catch (error) {
+      if (!sandbox.alive) log?.write(`${error}\n`); // a process that was ended could not say so itself
+      throw error;
+    } finally {
+      if (sandbox.alive) idle.push(sandbox);
+      else all.delete(sandbox);
+    }
+  }
 
   return {
     name: options.name,
     invoke: async (event) => {
       if (stopped) throw new FunctionError("Runtime.Stopped", `${options.name} is stopped`);
-      const sandbox = idle.pop() ?? new Sandbox(options, log);
-      all.add(sandbox);
-      try {
-        return await sandbox.invoke(event);
-      } catch (error) {
-        if (!sandbox.alive) log?.write(`${error}\n`); // a process that was ended could not say so itself
-        throw error;
-      } finally {
-        if (sandbox.alive) idle.push(sandbox);
-        else all.delete(sandbox);
-      }
+      const invocation = invoke(event);
+      underWay.add(invocation);
+      return invocation.finally(() => underWay.delete(invocation));
     },
     kill: () => {
       for (const sandbox of all) sandbox.kill();
@@ -76,7 +83,8 @@ export function startFunction(options: FunctionOptions): LocalFunction {
     },
     stop: async () => {
       stopped = true;
-      await Promise.all([...all].map((sandbox) => sandbox.stop()));
+      const ends = [...all].map((sandbox) => sandbox.stop());
+      await Promise.allSettled([...ends, ...underWay]);
       await new Promise<void>((end) => (log ? log.end(end) : end()));
     },
   };
@@ -86,6 +94,8 @@ export function startFunction(options: FunctionOptions): LocalFunction {
 class Sandbox {
   private readonly process: ChildProcess;
   private readonly exited: Promise<unknown>;
+  /** It has exited, and all that it had written is read. */
+  private readonly closed: Promise<unknown>;
   private readonly ready: Promise<unknown>;
 
   constructor(
@@ -111,6 +121,7 @@ class Sandbox {
     this.process.stderr?.on("data", (chunk) => log?.write(chunk));
     this.process.setMaxListeners(0);
     this.exited = once(this.process, "exit");
+    this.closed = new Promise((resolve) => this.process.once("close", resolve));
     this.ready = once(this.process, "message");
     this.ready.catch(() => {}); // told to whoever invokes
   }
@@ -157,7 +168,7 @@ class Sandbox {
 
   async stop() {
     if (this.alive) this.kill();
-    await this.exited;
+    await this.closed;
   }
 
   /** What `event` brings, unless the process ends before. */

@@ -128,6 +128,20 @@ test("says in the log that a process has ended", async () => {
   expect(readFileSync(logFile, "utf8")).toContain("the process of fixture ended before it answered");
 });
 
+test("is stopped when it has written what its invocations had to say, those that its end cut off too", async () => {
+  const place = await meetingPoint();
+  const logFile = join(mkdtempSync(join(tmpdir(), "offline-inference-log-")), "fixture.log");
+  const local = functionOf(`console.log("#".repeat(60_000)); ${place.handlerBody}`, { logFile });
+  const cutOff = Promise.allSettled(Array.from({ length: 4 }, () => local.invoke({})));
+  await place.arrived(4);
+  await local.stop();
+  place.close();
+  const log = readFileSync(logFile, "utf8");
+  await cutOff;
+  expect(log.match(/ended before it answered/g)).toHaveLength(4);
+  expect(log.match(/#/g)).toHaveLength(240_000);
+});
+
 test("works on one event per process at a time, and uses a warm process again", async () => {
   const place = await meetingPoint();
   const local = functionOf(place.handlerBody);
