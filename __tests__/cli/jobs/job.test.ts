@@ -167,6 +167,27 @@ describe("job", () => {
     });
   });
 
+  test("--wait tells once that it may not run the loader, asks it no more, and goes on without", async () => {
+    let asked = 0;
+    const passage = await startPassage(pipeline.aws.environment.AWS_ENDPOINT_URL_LAMBDA ?? "", () => {
+      asked++;
+      throw new AwsError("AccessDeniedException", 403, "no identity-based policy allows it");
+    });
+    passages.push(passage);
+    const run = randomUUID();
+    const receipt = await writeReceipt("unloaded.csv", "unloaded", [`${run}.0`, `${run}.1`]);
+    const environment = { AWS_ENDPOINT_URL_LAMBDA: passage.url };
+    const { printed, ended } = pipeline.start(["job", "unloaded", "--wait", "--receipt", receipt], { environment });
+    await printed("stderr", "Answers are seen once its schedule has loaded them.");
+    for (const n of [0, 1]) {
+      await loadOutcomes([prediction("unloaded", `${run}.${n}`, `input ${n}`)]);
+      await printed("stderr", `${n + 1} of 2 outcomes`);
+    }
+    const { status, stderr } = await ended;
+    expect({ status, asked }).toEqual({ status: 0, asked: 1 });
+    expect(stderr.split("Answers are seen once").length).toBe(2);
+  });
+
   test("without an id lists them", async () => {
     await loadOutcomes([prediction("listed", "listed 1", "7"), failure("listed", "listed 2", "8")]);
     expect(await pipeline.run("job")).toMatchObject({
