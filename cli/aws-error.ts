@@ -1,3 +1,6 @@
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { z } from "zod";
 
 interface Client {
@@ -66,10 +69,45 @@ function actionOf(clientName: string, commandName: string, input: object): strin
 const signInFailure =
   /credential|security token|(?:Expired|Invalid|Missing)(?:Client|Authentication)?Token|token (?:is|has) expired|InvalidAccessKeyId|SignatureDoesNotMatch/i;
 
+const signIn = "Sign in to AWS, or name another profile: AWS_PROFILE, or `profile` in config.ts.";
+
+/** Why a profile signs nobody in: AWS's client goes on to its other ways, and in the end says nothing of the profile. */
+function whyNobody(profile: string | undefined): string {
+  if (profile === undefined) return signIn;
+  const { AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE } = process.env;
+  const folder = join(homedir(), ".aws");
+  const files = [AWS_CONFIG_FILE || join(folder, "config"), AWS_SHARED_CREDENTIALS_FILE || join(folder, "credentials")];
+  const sections = files.flatMap((file) => sectionOf(profile, file) ?? []);
+  if (sections.length === 0) return `There is no profile "${profile}" in ${files.join(" and ")}.`;
+  return /^\s*credential_process\s*=/m.test(sections.join("\n"))
+    ? `The program failed that the profile "${profile}" names as its credential_process: run it by hand to see why.`
+    : `The profile "${profile}" has no credentials, and no way to get some. ${signIn}`;
+}
+
+/** What a file of profiles says of one; undefined where it says nothing. */
+function sectionOf(profile: string, file: string): string | undefined {
+  try {
+    const sections = readFileSync(file, "utf8").split(/^\s*(?=\[)/m);
+    return sections.find((section) => /^\[\s*(?:profile\s+)?["']?(.*?)["']?\s*\]/.exec(section)?.[1] === profile);
+  } catch {
+    return undefined; // there need be no such file
+  }
+}
+
 const advice: { readonly when: RegExp; readonly advice: (action?: string) => string }[] = [
+  { when: /could not (?:load|resolve) credentials/i, advice: () => whyNobody(process.env.AWS_PROFILE) },
+  {
+    when: /requires multi-factor authentication/i,
+    advice: () =>
+      'The profile wants a code of MFA, for which the AWS CLI asks: eval "$(aws configure export-credentials --profile NAME --format env)", and then without AWS_PROFILE and `profile`.',
+  },
+  {
+    when: /aws sso login|\bSSO session\b|TokenProviderError/i,
+    advice: () => "The session of IAM Identity Center is over, or was never begun: aws sso login --profile NAME.",
+  },
   {
     when: signInFailure,
-    advice: () => "Sign in to AWS, or name another profile: AWS_PROFILE, or `profile` in config.ts.",
+    advice: () => signIn,
   },
   {
     when: /AccessDenied|Forbidden|\b403\b/i,
@@ -81,8 +119,13 @@ const advice: { readonly when: RegExp; readonly advice: (action?: string) => str
     advice: () => "It is in another region than `region` in config.ts says.",
   },
   {
+    when: /Proxy server refused/i,
+    advice: () => "The proxy that HTTPS_PROXY names lets nobody through to there, or wants to know who asks.",
+  },
+  {
     when: /ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|TimeoutError/,
-    advice: () => "AWS could not be reached: is there a network, and is AWS_ENDPOINT_URL right if it is set?",
+    advice: () =>
+      "AWS could not be reached: is there a network, and are HTTPS_PROXY and AWS_ENDPOINT_URL right where they are set?",
   },
 ];
 

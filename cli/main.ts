@@ -28,4 +28,9 @@ process.on("uncaughtException", (error) => {
   fail(error);
   process.exit();
 });
+offlineInference.hook("preAction", async () => {
+  if (!Object.keys(process.env).some((name) => /^https?_proxy$/i.test(name))) return;
+  const { throughProxy } = await import("./proxy");
+  throughProxy(process.env);
+});
 offlineInference.parseAsync().catch(fail);
