@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { LambdaClient } from "@aws-sdk/client-lambda";
 import { z } from "zod";
 import { readStack } from "../../local/terraform";
@@ -14,15 +16,19 @@ export interface FunctionOnAws {
   readonly profile?: string;
 }
 
+const withSchedule = z.object({ resource: z.object({ aws_scheduler_schedule: z.record(z.string(), z.unknown()) }) });
+
 /**
  * The loader of a synthesized stack, whose schedule has the same name.
  * @param folder the stack's folder
  * @returns undefined where the stack has none
  */
 export function loaderOf(folder: string): FunctionOnAws | undefined {
+  const file = readFileSync(join(folder, "cdk.tf.json"), "utf8");
+  if (!withSchedule.safeParse(JSON.parse(file)).success) return undefined;
   const stack = readStack(folder);
-  const [schedule] = stack.all("aws_scheduler_schedule", z.object({ name: z.string() }));
-  return schedule && { functionName: schedule.name, region: stack.region, profile: stack.profile };
+  const { name: functionName } = stack.only("aws_scheduler_schedule", z.object({ name: z.string() }));
+  return { functionName, region: stack.region, profile: stack.profile };
 }
 
 /**
