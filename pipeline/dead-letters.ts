@@ -1,4 +1,5 @@
 import type { SQSClient } from "@aws-sdk/client-sqs";
+import { messageGroupOf } from "../contract/message-group";
 import type { Until } from "./clients";
 import { QueueWalk, type Received, type Walked, type WalkOptions } from "./queue-walk";
 import { Queue, sqsClient } from "./queues";
@@ -129,7 +130,7 @@ export class DeadLetters {
         }
       }
       const reasons = await requests.send(
-        [...goes.values()].map((request) => ({ body: request.body })),
+        [...goes.values()].map((request) => ({ body: request.body, messageGroup: messageGroupOf(request) })),
         until,
       );
       for (const [place, [message, { requestId }]] of [...goes].entries()) {

@@ -97,6 +97,8 @@ const inBatches = async <Entry>(
 export interface Sending {
   readonly body: string;
   readonly attributes?: Readonly<Record<string, string>>;
+  /** The group that it belongs to, as `messageGroupOf` names it. @default one of its own */
+  readonly messageGroup?: string;
   /** How long it stays hidden, in seconds, 900 at most. @default as the queue has it */
   readonly delaySeconds?: number;
 }
@@ -104,8 +106,9 @@ export interface Sending {
 /** SQS refuses a message attribute with any of these. */
 const unsendable = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu;
 
-const entryOf = ({ body, attributes = {}, delaySeconds }: Sending) => ({
+const entryOf = ({ body, attributes = {}, messageGroup, delaySeconds }: Sending) => ({
   MessageBody: body,
+  MessageGroupId: messageGroup,
   MessageAttributes: Object.fromEntries(
     Object.entries(attributes).map(([name, value]): [string, MessageAttributeValue] => [
       name,

@@ -34,6 +34,7 @@ export interface AskedRequest {
   readonly id: string;
   readonly requestId?: string;
   readonly jobId?: string;
+  readonly tenant?: string;
   /** The values of the features that it carries. @default they are looked up */
   readonly features?: FeatureValues;
 }
@@ -43,6 +44,7 @@ export interface PredictionRequest {
   readonly requestId: string;
   readonly inputId: string;
   readonly jobId?: string;
+  readonly tenant?: string;
   readonly requestedAt: Date;
   /** When an answer comes too late. @default never */
   readonly deadline?: Date;
@@ -63,6 +65,9 @@ const identifier = (maxBytes: number) =>
 
 export const requestIdSchema = identifier(predictionColumns.requestId.maxBytes);
 
+/** As many as a job's name may have, in UTF-8 bytes. */
+const tenantBytes = predictionColumns.jobId.maxBytes;
+
 const time = z.iso
   .datetime({ offset: true })
   .transform((text) => new Date(text))
@@ -73,6 +78,7 @@ const schemas = {
   id: identifier(predictionColumns.inputId.maxBytes),
   requestId: requestIdSchema.optional(),
   jobId: identifier(predictionColumns.jobId.maxBytes).optional(),
+  tenant: identifier(tenantBytes).optional(),
   requestedAt: time,
   deadline: time,
 };
@@ -86,6 +92,7 @@ const allowed = {
   id: idRule(predictionColumns.inputId.maxBytes),
   requestId: idRule(predictionColumns.requestId.maxBytes),
   jobId: idRule(predictionColumns.jobId.maxBytes),
+  tenant: idRule(tenantBytes),
   requestedAt: timeRule,
   deadline: timeRule,
 };
@@ -235,7 +242,7 @@ const readFeatures = (json: string, features: readonly Feature[], faults: string
 const kindOf = (json: string) =>
   /^[{[]/.test(json) ? `a ${json.startsWith("[") ? "list" : "JSON object"}` : shapeOf(json);
 
-const requestNames: readonly string[] = ["id", "requestId", "jobId", "features"];
+const requestNames: readonly string[] = ["id", "requestId", "jobId", "tenant", "features"];
 
 /** Reads a request of these fields from JSON. @throws InvalidRequest with all its faults */
 const readRequest = (text: string, fields: readonly string[], carried: CarriedFeatures | undefined) => {
@@ -249,7 +256,12 @@ const readRequest = (text: string, fields: readonly string[], carried: CarriedFe
     if (fault !== undefined) faults.push(fault);
     return typeof value === "string" ? value : undefined;
   };
-  const ids = { id: textOf("id") ?? "", requestId: textOf("requestId"), jobId: textOf("jobId") };
+  const ids = {
+    id: textOf("id") ?? "",
+    requestId: textOf("requestId"),
+    jobId: textOf("jobId"),
+    tenant: textOf("tenant"),
+  };
   const timeAt = (name: "requestedAt" | "deadline") => {
     const text = fields.includes(name) ? textOf(name) : undefined;
     return text === undefined ? undefined : new Date(text);
@@ -262,7 +274,12 @@ const readRequest = (text: string, fields: readonly string[], carried: CarriedFe
   }
   const names = members.map(({ name }) => name);
   faults.push(
-    ...faultsOfNames("a request has", names, (name) => fields.includes(name), "id, requestId, jobId and features"),
+    ...faultsOfNames(
+      "a request has",
+      names,
+      (name) => fields.includes(name),
+      "id, requestId, jobId, tenant and features",
+    ),
   );
   if (faults.length > 0) throw new InvalidRequest(faults.join("; "));
   return { ...ids, ...times, features, members };
@@ -281,8 +298,8 @@ const guarded = <T>(read: () => T): T => {
 const readNewRequest = (text: string, carried: CarriedFeatures): AskedRequest | InvalidRequest => {
   try {
     return guarded(() => {
-      const { id, requestId, jobId, features } = readRequest(text, requestNames, carried);
-      return { id, requestId, jobId, features };
+      const { id, requestId, jobId, tenant, features } = readRequest(text, requestNames, carried);
+      return { id, requestId, jobId, tenant, features };
     });
   } catch (error) {
     if (error instanceof InvalidRequest) return error;
@@ -291,7 +308,8 @@ const readNewRequest = (text: string, carried: CarriedFeatures): AskedRequest | 
 };
 
 /**
- * Reads what a client asks for: a request in JSON with `id`, and `requestId`, `jobId` and `features` where it has them,
+ * Reads what a client asks for: a request in JSON with `id`, and `requestId`, `jobId`, `tenant` and `features` where it
+ * has them,
  * or an array of up to 1,000 of them. Each is given as it was asked for, or as an InvalidRequest with every fault of it.
  * @throws InvalidRequest for what is no JSON, and for an array that is empty or longer
  */
@@ -326,7 +344,7 @@ export const parseRequest = (message: Message, carried?: CarriedFeatures): Predi
   guarded(() => {
     const { messageId, sentAt } = message;
     const read = readRequest(asJson(message.body), messageNames, carried);
-    const { id: inputId, requestId = messageId, jobId, requestedAt = sentAt, deadline, features } = read;
+    const { id: inputId, requestId = messageId, jobId, tenant, requestedAt = sentAt, deadline, features } = read;
     const body = signed(message, read.members);
     const bytes = bytesOf(body);
     if (bytes > messageBytes) {
@@ -335,7 +353,7 @@ export const parseRequest = (message: Message, carried?: CarriedFeatures): Predi
         "too_large",
       );
     }
-    return { requestId, inputId, jobId, requestedAt, deadline, features, body };
+    return { requestId, inputId, jobId, tenant, requestedAt, deadline, features, body };
   });
 
 /** The text of a message that is an object, with the message's id and time before the rest where it has none itself. */

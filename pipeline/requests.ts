@@ -1,6 +1,7 @@
 import type { SQSClient } from "@aws-sdk/client-sqs";
 import { beginningOf, bytesOf } from "../contract/bytes";
 import type { FailureCode } from "../contract/failure-table";
+import { messageGroupOf } from "../contract/message-group";
 import type { Until } from "./clients";
 import type { Patience } from "./flow";
 import { newId } from "./ids";
@@ -15,6 +16,8 @@ export interface NewRequest {
   readonly requestId?: string;
   /** The job that the request belongs to. @default none */
   readonly jobId?: string;
+  /** For whom it is asked: no tenant makes the others wait. @default its job is what makes no other wait */
+  readonly tenant?: string;
   /** The features that it carries, as the text of a JSON object. @default they are looked up */
   readonly features?: string;
 }
@@ -27,8 +30,8 @@ export interface SendOutcome {
 }
 
 /** The message of a request. SQS refuses two characters that JSON leaves as they are. */
-const messageOf = ({ id, requestId, jobId, features }: NewRequest, requestedAt: Date): string => {
-  const text = JSON.stringify({ id, requestId, jobId, requestedAt: requestedAt.toISOString() });
+const messageOf = ({ id, requestId, jobId, tenant, features }: NewRequest, requestedAt: Date): string => {
+  const text = JSON.stringify({ id, requestId, jobId, tenant, requestedAt: requestedAt.toISOString() });
   const whole = features === undefined ? text : `${text.slice(0, -1)},"features":${features}}`;
   return whole.replace(/[\uFFFE\uFFFF]/g, (character) => `\\u${character.charCodeAt(0).toString(16)}`);
 };
@@ -38,7 +41,7 @@ const anyId = "0".repeat(36);
 
 /** Every fault of a request at once; undefined where it has none. */
 export const faultOf = (request: NewRequest): string | undefined => {
-  const faults = (["id", "requestId", "jobId"] as const).flatMap((name) => {
+  const faults = (["id", "requestId", "jobId", "tenant"] as const).flatMap((name) => {
     const value = request[name];
     return faultOfField(name, value, value === undefined ? "nothing" : quotedId(value)) ?? [];
   });
@@ -70,8 +73,10 @@ export class RequestQueue {
     const named = requests.map((request) => ({ ...request, requestId: request.requestId ?? newId() }));
     const faults = named.map(faultOf);
     const valid = named.filter((_, place) => faults[place] === undefined);
-    const bodies = valid.map((request) => ({ body: messageOf(request, requestedAt) }));
-    const failures = (await this.queue.send(bodies, until, patience)).values();
+    const messages = valid.map((request) => {
+      return { body: messageOf(request, requestedAt), messageGroup: messageGroupOf(request) };
+    });
+    const failures = (await this.queue.send(messages, until, patience)).values();
 
     const outcome: SendOutcome = { accepted: [], refused: [] };
     for (const [place, { id, requestId }] of named.entries()) {

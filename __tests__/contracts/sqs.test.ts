@@ -54,6 +54,54 @@ test("keeps a message with its attributes until it is deleted", async () => {
   expect(Attributes).toEqual({ ApproximateNumberOfMessagesNotVisible: "0" });
 });
 
+describe("groups", () => {
+  const sendOf = (QueueUrl: string, MessageGroupId: string | undefined, count: number) =>
+    Promise.all(
+      Array.from({ length: count }, () =>
+        client.send(new SendMessageCommand({ QueueUrl, MessageGroupId, MessageBody: MessageGroupId ?? "none" })),
+      ),
+    );
+  const bodies = async (QueueUrl: string) => (await receive(QueueUrl)).map(({ Body }) => Body);
+
+  test("are told of with their messages", async () => {
+    const { url: QueueUrl } = await createQueue();
+    const Entries = [{ Id: "0", MessageBody: "x", MessageGroupId: "nightly" }];
+    await client.send(new SendMessageBatchCommand({ QueueUrl, Entries }));
+    await sendOf(QueueUrl, "daily", 1);
+    await sendOf(QueueUrl, undefined, 1);
+    const groups = (await receive(QueueUrl)).map(({ Attributes }) => Attributes?.MessageGroupId);
+    expect(groups).toEqual(["nightly", "daily", undefined]);
+  });
+
+  test("let others go first while much of theirs is in flight", async () => {
+    const { url: QueueUrl } = await createQueue();
+    await sendOf(QueueUrl, "noisy", 60);
+    for (const _ of [1, 2]) expect(await receive(QueueUrl)).toHaveLength(10);
+    await sendOf(QueueUrl, "quiet", 2);
+    expect(await bodies(QueueUrl)).toEqual(Array(10).fill("noisy")); // 20 in flight are few
+    await sendOf(QueueUrl, undefined, 2);
+    expect(await bodies(QueueUrl)).toEqual(["quiet", "quiet", "none", "none", ...Array(6).fill("noisy")]);
+  });
+
+  test("of which each has much in flight take turns", async () => {
+    const { url: QueueUrl } = await createQueue();
+    for (const group of ["a", "b"]) {
+      await sendOf(QueueUrl, group, 40);
+      for (const _ of [1, 2, 3]) expect(await receive(QueueUrl)).toHaveLength(10);
+    }
+    const found = await bodies(QueueUrl);
+    expect(found.filter((body) => body === "a")).toHaveLength(5);
+  });
+
+  test.each(["with a space", "", "ü", "x".repeat(129)])(
+    "are refused where SQS takes no such name: %j",
+    async (name) => {
+      const { url: QueueUrl } = await createQueue();
+      await expect(sendOf(QueueUrl, name, 1)).rejects.toMatchObject({ name: "InvalidParameterValue" });
+    },
+  );
+});
+
 test("sends ten messages at once and no more", async () => {
   const { url } = await createQueue();
   expect((await sendBatch(url, Array(10).fill("x"))).Successful).toHaveLength(10);

@@ -67,6 +67,17 @@ describe("POST /predict", () => {
     expect(JSON.parse(message?.body ?? "")).toMatchObject({ id: "7", requestId: "mine", jobId: "job-1" });
   });
 
+  test("lets the requests of a tenant wait for none of another's", async () => {
+    await call("POST", "/predict", [
+      { id: "7", requestId: "of a tenant", jobId: "nightly", tenant: "team-a" },
+      { id: "7", requestId: "of a job", jobId: "nightly" },
+      { id: "7", requestId: "of neither" },
+    ]);
+    const messages = await desk.take(desk.queueUrl, 3);
+    expect(messages.map(({ group }) => group).sort()).toEqual(["nightly", "team-a", undefined]);
+    expect(messages.map(({ body }) => JSON.parse(body).tenant).sort()).toEqual(["team-a", undefined, undefined]);
+  });
+
   const id = "id must be Unicode text of 1 to 1,024 UTF-8 bytes, without NUL and without a space at its end, got";
   test.each([
     { body: undefined, message: 'a request must be a JSON object such as {"id": "7"}, got ""' },
@@ -81,7 +92,7 @@ describe("POST /predict", () => {
     { body: { id: "\u0000" }, message: `${id} "\\u0000"` },
     {
       body: { id: "", jobId: 1, requestID: "x" },
-      message: `${id} ""; jobId must be Unicode text of 1 to 128 UTF-8 bytes, without NUL and without a space at its end, got 1; a request has no "requestID", only id, requestId, jobId and features`,
+      message: `${id} ""; jobId must be Unicode text of 1 to 128 UTF-8 bytes, without NUL and without a space at its end, got 1; a request has no "requestID", only id, requestId, jobId, tenant and features`,
     },
   ])("refuses what is no request, and says all that is wrong with it: $message", async ({ body, message }) => {
     const answer = await call("POST", "/predict", body);

@@ -555,14 +555,15 @@ describe("while a service fails for all", () => {
     expect(new Set(letters.map(({ code }) => code))).toEqual(new Set(["endpoint_failed", "refused_by_model"]));
   });
 
-  test("what would expire is put on the queue anew and deleted", async () => {
+  test("what would expire is put on the queue anew, in its group, and deleted", async () => {
     const queue = watchQueue();
     brokenBy = "break";
-    const old = await requested("old", "Lyon", { sentAt: new Date(Date.now() - 3_000_000) });
+    const sent = await requested("old", "Lyon", { sentAt: new Date(Date.now() - 3_000_000) });
+    const old = { ...sent, attributes: { ...sent.attributes, MessageGroupId: "nightly" } };
     await expect(deliver([old], desk.worker({}, { MESSAGE_RETENTION_SECONDS: "3600" }))).rejects.toEqual(
       systemic(/^the endpoint/),
     );
-    expect(queue.sent()).toHaveLength(1);
+    expect(queue.sent()).toEqual([expect.objectContaining({ MessageGroupId: "nightly" })]);
     expect(queue.deleted()).toEqual([old.receiptHandle]);
   });
 });

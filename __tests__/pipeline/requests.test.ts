@@ -160,7 +160,7 @@ describe("a message that is no request", () => {
   test.each(["requestid", "request_id", "job-id", "Id", "feature", "other", "__proto__"])(
     "has a field that the API refuses too: %s",
     (name) => {
-      const reason = `a request has no ${JSON.stringify(name)}, only id, requestId, jobId and features`;
+      const reason = `a request has no ${JSON.stringify(name)}, only id, requestId, jobId, tenant and features`;
       const body = `{"id":"7",${JSON.stringify(name)}:"x"}`;
       expect(reasonOf(body)).toBe(reason);
       const read = parseNewRequests(body, { features: contract.features, required: false });
@@ -267,6 +267,28 @@ describe("the queue", () => {
       { inputId: "8", requestId: "r", jobId: "j" },
     ]);
     expect(requests.every(({ requestedAt }) => requestedAt > sentAt)).toBe(true);
+  });
+
+  test("knows a request's group by its tenant, or else its job, whatever that is called", async () => {
+    const { url } = await createQueue();
+    const client = sqsClient();
+    const asked = [{ tenant: "a", jobId: "j" }, { jobId: "j" }, { jobId: "nightly run, é" }, { tenant: "a" }, {}];
+    const requests = asked.map((one, place) => ({ id: "7", requestId: `${place}`, ...one }));
+    expect((await new RequestQueue(url, client).send(requests)).refused).toEqual([]);
+    const { Messages = [] } = await client.send(
+      new ReceiveMessageCommand({
+        QueueUrl: url,
+        MaxNumberOfMessages: 10,
+        WaitTimeSeconds: 20,
+        MessageSystemAttributeNames: ["MessageGroupId"],
+      }),
+    );
+    client.destroy();
+    const groups = new Map(
+      Messages.map(({ Body = "", Attributes }) => [parseRequest(message(Body)).requestId, Attributes?.MessageGroupId]),
+    );
+    const found = requests.map(({ requestId }) => groups.get(requestId));
+    expect(found).toEqual(["a", "j", expect.stringMatching(/^[0-9a-f]{64}$/), "a", undefined]);
   });
 
   test("takes ids with the two characters that SQS refuses in a message", async () => {

@@ -258,7 +258,7 @@ export const startDesk = async ({
     log: () => readFileSync(logFile, "utf8"),
     /** Takes messages from a queue as they come, until there are so many. */
     take: async (from: string, count: number) => {
-      const taken: { body: string; reason?: string; code?: string }[] = [];
+      const taken: { body: string; reason?: string; code?: string; group?: string }[] = [];
       while (taken.length < count) {
         const { Messages = [] } = await sqs.send(
           new ReceiveMessageCommand({
@@ -266,11 +266,13 @@ export const startDesk = async ({
             MaxNumberOfMessages: 10,
             WaitTimeSeconds: 20,
             MessageAttributeNames: ["All"],
+            MessageSystemAttributeNames: ["MessageGroupId"],
           }),
         );
-        for (const { Body = "", MessageAttributes, ReceiptHandle } of Messages) {
+        for (const { Body = "", Attributes, MessageAttributes, ReceiptHandle } of Messages) {
           const { reason, code } = MessageAttributes ?? {};
-          taken.push({ body: Body, reason: reason?.StringValue, code: code?.StringValue });
+          const group = Attributes?.MessageGroupId;
+          taken.push({ body: Body, reason: reason?.StringValue, code: code?.StringValue, group });
           await sqs.send(new DeleteMessageCommand({ QueueUrl: from, ReceiptHandle }));
         }
       }

@@ -47,9 +47,9 @@ const queueAll = async (
   const first = new Map<string, KeyedRequest>();
   const keyed = asked.map((one) => {
     if (one instanceof InvalidRequest) return one;
-    const { id, requestId = newId(), jobId, features: values } = one;
+    const { id, requestId = newId(), jobId, tenant, features: values } = one;
     const features = values && jsonObjectOf(carried.features, values);
-    const request = { id, requestId, jobId, features };
+    const request = { id, requestId, jobId, tenant, features };
     const fault = faultOf(request);
     if (fault !== undefined) return new InvalidRequest(fault);
     const same = first.get(requestId);

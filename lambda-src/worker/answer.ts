@@ -45,6 +45,8 @@ export interface Delivery extends Message {
   readonly receiptHandle: string;
   /** How often it was delivered, this time included. */
   readonly receiveCount: number;
+  /** Its group, which it keeps where it is sent anew. @default none */
+  readonly messageGroup?: string;
 }
 
 /** When to be done with what. What is not done by then is returned. */

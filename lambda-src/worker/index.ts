@@ -25,7 +25,11 @@ const eventSchema = z.object({
         messageId: z.string(),
         receiptHandle: z.string(),
         body: z.string(),
-        attributes: z.object({ SentTimestamp: z.coerce.number(), ApproximateReceiveCount: z.coerce.number() }),
+        attributes: z.object({
+          SentTimestamp: z.coerce.number(),
+          ApproximateReceiveCount: z.coerce.number(),
+          MessageGroupId: z.string().optional(),
+        }),
       })
       .transform(({ messageId, receiptHandle, body, attributes }) => ({
         messageId,
@@ -33,6 +37,7 @@ const eventSchema = z.object({
         body,
         sentAt: new Date(attributes.SentTimestamp),
         receiveCount: attributes.ApproximateReceiveCount,
+        messageGroup: attributes.MessageGroupId,
       })),
   ),
 });
