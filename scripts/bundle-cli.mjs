@@ -1,22 +1,28 @@
 // Bundles the program with the packages it needs into .cli/, so that it starts fast: each bundle in a folder of its own,
 // named after what it is made of. cli/offline-inference.mjs makes one when it has none of the sources as they are.
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import {
+  accessSync,
+  constants,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const folder = join(root, ".cli");
-const inputsFile = join(folder, "inputs.json");
+const inCheckout = join(root, ".cli");
+const hashOf = (text) => createHash("sha256").update(text).digest("hex").slice(0, 16);
+/** Where the bundles of those are who may not write into the checkout: it is another's, or on a disk that is only read. */
+const inCache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "offline-inference", hashOf(root));
+const inputsIn = (folder) => join(folder, "inputs.json");
 const kept = 5; // a program that runs loads more of its own bundle when it needs it
 
 /** What is installed. A package has no such file: its bundle has come with it. */
@@ -48,12 +54,35 @@ function contentOf(input) {
 }
 
 /** The file of the bundle of the sources as they are, or undefined where there is none. */
-export function currentBundle() {
+export const currentBundle = () => bundleIn(inCheckout) ?? bundleIn(inCache);
+
+function bundleIn(folder) {
   try {
-    const file = join(folder, nameOf(JSON.parse(readFileSync(inputsFile, "utf8"))), "main.mjs");
+    const file = join(folder, nameOf(JSON.parse(readFileSync(inputsIn(folder), "utf8"))), "main.mjs");
     return statSync(file).isFile() ? file : undefined;
   } catch {
     return undefined; // it was never made, or a file that it was made of is gone
+  }
+}
+
+/** The folder for new bundles. */
+function folderToWrite() {
+  try {
+    mkdirSync(inCheckout, { recursive: true });
+    accessSync(inCheckout, constants.W_OK);
+    return inCheckout;
+  } catch {
+    mkdirSync(inCache, { recursive: true, mode: 0o700 });
+    link(join(root, "node_modules"), join(inCache, "node_modules"));
+    return inCache;
+  }
+}
+
+function link(target, path) {
+  try {
+    symlinkSync(target, path);
+  } catch (error) {
+    if (error.code !== "EEXIST") throw error;
   }
 }
 
@@ -64,9 +93,10 @@ export function currentBundle() {
  * @throws what esbuild found wrong, as text
  */
 export async function makeBundle(isPacked = false) {
+  const folder = folderToWrite();
   for (;;) {
-    mkdirSync(folder, { recursive: true });
-    const fresh = mkdtempSync(join(folder, "new-"));
+    const fresh = join(folder, `new-${randomUUID()}`);
+    mkdirSync(fresh); // for others to read, where files are
     try {
       const begin = Date.now();
       const inputs = [...(await bundle(fresh)), ...others];
@@ -74,8 +104,8 @@ export async function makeBundle(isPacked = false) {
       const name = nameOf(inputs, isPacked);
       rename(fresh, join(folder, name));
       writeFileSync(`${fresh}.json`, JSON.stringify(inputs));
-      renameSync(`${fresh}.json`, inputsFile);
-      removeOld(name);
+      renameSync(`${fresh}.json`, inputsIn(folder));
+      removeOld(folder, name);
       return join(folder, name, "main.mjs");
     } finally {
       rmSync(fresh, { recursive: true, force: true });
@@ -127,15 +157,16 @@ function rename(from, to) {
 }
 
 /** Removes the oldest bundles, and what is left of ones that were never finished. */
-function removeOld(current) {
+function removeOld(folder, current) {
   const bundles = readdirSync(folder, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && entry.name !== current)
-    .map(({ name }) => ({ path: join(folder, name), made: changedAt(join(".cli", name)) }))
+    .map(({ name }) => join(folder, name))
+    .map((path) => ({ path, made: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
     .sort((one, other) => other.made - one.made);
   for (const { path } of bundles.slice(kept - 1)) rmSync(path, { recursive: true, force: true });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  rmSync(folder, { recursive: true, force: true }); // npm pack takes all that is there
+  rmSync(inCheckout, { recursive: true, force: true }); // npm pack takes all that is there
   await makeBundle(true);
 }

@@ -1,6 +1,6 @@
-import { execFile, spawn } from "node:child_process";
+import { type ExecFileOptionsWithStringEncoding, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { chmod, chown, cp, mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 
@@ -20,11 +20,14 @@ afterEach(() => rm(checkout, { recursive: true, force: true }));
 
 const write = (file: string, content: string) => writeFile(join(checkout, file), content);
 
-const run = (...args: string[]) =>
+const run = (...args: string[]) => runAs({}, ...args);
+
+const runAs = (options: ExecFileOptionsWithStringEncoding | object, ...args: string[]) =>
   new Promise<{ status: number | null; stdout: string; stderr: string }>((ended) => {
     const child = execFile(
       process.execPath,
       [join(checkout, "cli/offline-inference.mjs"), ...args],
+      { encoding: "utf8", ...options },
       (_error, stdout, stderr) => ended({ status: child.exitCode, stdout, stderr }),
     );
   });
@@ -71,6 +74,28 @@ test("a fault in what is edited is said with its place, without a stack", async 
   expect(stderr).toContain("config.ts:1:25:");
   expect(stderr).not.toMatch(/^ +at /m);
   expect(stderr).not.toContain("\x1b[");
+});
+
+test("who may not write into the checkout uses its bundle, and has one of their own where a source has changed", async () => {
+  const home = await mkdtemp(join(tmpdir(), "home-"));
+  const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}; // root may write anywhere
+  if (nobody.uid !== undefined) await chown(home, nobody.uid, nobody.gid);
+  const other = { ...nobody, env: { PATH: process.env.PATH, HOME: home } };
+  const own = () => readdir(join(home, ".cache", "offline-inference")).catch(() => []);
+  expect(await run()).toEqual(prints("hello"));
+  await chmod(checkout, 0o555);
+  await chmod(join(checkout, ".cli"), 0o555);
+  try {
+    expect(await runAs(other)).toEqual(prints("hello"));
+    expect(await own()).toEqual([]);
+    await write("config.ts", 'export const greeting: string = "other";');
+    for (const _ of ["made", "used"]) expect(await runAs(other)).toEqual(prints("other"));
+    expect(await own()).toHaveLength(1);
+    expect(await bundles()).toHaveLength(1);
+  } finally {
+    for (const folder of [checkout, join(checkout, ".cli")]) await chmod(folder, 0o755);
+    await rm(home, { recursive: true });
+  }
 });
 
 test("first runs at the same time all work", async () => {
