@@ -36,14 +36,18 @@ SELECT *, ended_at AS predicted_at, ROW_NUMBER() OVER (PARTITION BY request_id O
 FROM incoming WHERE code IS NULL) AS answer
 WHERE place = 1 AND NOT EXISTS (SELECT 1 FROM ${results} AS stored WHERE stored.request_id = answer.request_id${within("stored")})`,
     insertAnswers: `INSERT INTO ${results} (${columnNames}) SELECT ${columnNames} FROM new_answers`,
-    /** The first failure of each request, input, job and code; an answer to what another was stored for is one. */
+    /**
+     * The first failure of each request, input, job and code; an answer to what another was stored for is one. Where every
+     * answer is new there is none of these, and nothing is joined.
+     */
     findFailures: `CREATE TEMP TABLE new_failures AS SELECT ${failureColumnNames} FROM (
 SELECT *, ROW_NUMBER() OVER (PARTITION BY request_id, ${text("input_id")}, ${text("job_id")}, code ORDER BY failed_at, reason) AS place
 FROM (SELECT request_id, input_id, job_id, code, reason, requested_at, ended_at AS failed_at FROM incoming WHERE code IS NOT NULL
 UNION ALL
 SELECT answer.request_id, answer.input_id, answer.job_id, 'conflict', '${conflict}', answer.requested_at, answer.ended_at
 FROM incoming AS answer JOIN ${results} AS stored ON stored.request_id = answer.request_id${within("stored")}
-WHERE answer.code IS NULL AND NOT (${isAnswered("answer", "stored")})) AS failed) AS failure
+WHERE answer.code IS NULL AND NOT (${isAnswered("answer", "stored")})
+AND (SELECT COUNT(*) FROM incoming WHERE code IS NULL) > (SELECT COUNT(*) FROM new_answers)) AS failed) AS failure
 WHERE place = 1 AND NOT EXISTS (SELECT 1 FROM ${failures} AS stored WHERE ${isSameFailure("failure", "stored")} AND stored.code = failure.code${within("stored")})`,
     /** What all this adds to each job. It looks at the failures that were stored before. */
     findJobs: `CREATE TEMP TABLE new_jobs AS SELECT job_id, SUM(answered) AS answered, SUM(failed) AS failed, MIN(ended_at) AS first_at, MAX(ended_at) AS last_at FROM (
