@@ -62,14 +62,11 @@ const agent = new Agent({ keepAlive: true });
 /** Node's own client: of thousands of small objects, fetch would be the most of the work. */
 const ask = (url: string, options: RequestOptions, body?: Buffer) =>
   new Promise<{ status: number; body: Buffer }>((resolve, reject) => {
-    const asked = request(url, options, async (answer) => {
-      try {
-        const chunks: Buffer[] = [];
-        for await (const chunk of answer) chunks.push(chunk);
-        resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks) });
-      } catch (error) {
-        reject(error);
-      }
+    const asked = request(url, options, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on("data", (chunk: Buffer) => chunks.push(chunk));
+      answer.once("end", () => resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks) }));
+      answer.once("error", reject);
     });
     asked.once("error", (error) => reject(options.signal?.aborted ? options.signal.reason : error));
     asked.end(body);

@@ -12,9 +12,17 @@ const server = new EmbeddedPostgres({
   user,
   password,
   initdbFlags: ["--no-sync", "--encoding=UTF8", "--no-locale"],
-  postgresFlags: ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300", "fsync=off"].flatMap(
-    (setting) => ["-c", setting],
-  ),
+  postgresFlags: [
+    "listen_addresses=127.0.0.1",
+    "unix_socket_directories=",
+    "max_connections=300",
+    // What is here need not outlive the machine, and a load is joined in memory as Redshift joins it.
+    "fsync=off",
+    "full_page_writes=off",
+    "max_wal_size=4GB",
+    "work_mem=64MB",
+    "temp_buffers=64MB",
+  ].flatMap((setting) => ["-c", setting]),
   onLog: (message) => log.push(message),
   onError: (message) => log.push(message),
 });

@@ -40,7 +40,7 @@ export class LoadError extends Error {
 const rowBytes = 4 * 1024 * 1024;
 /** So much is given to the database at a time, in UTF-16 code units, and so many objects are read at the same time. */
 const chunkLength = 2_000_000;
-const readsAtOnce = 16;
+const readsAtOnce = 64;
 
 const manifestSchema = z.object({
   entries: z.array(z.object({ url: z.string(), mandatory: z.boolean().default(false) })),

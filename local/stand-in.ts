@@ -67,9 +67,9 @@ async function answerOrError(
   answer: (request: Request) => Promise<Answer> | Answer,
 ): Promise<Answer | undefined> {
   try {
-    const chunks: Buffer[] = [];
-    for await (const chunk of incoming) chunks.push(chunk);
     const { method = "GET", url = "/", headers } = incoming;
+    const chunks: Buffer[] = [];
+    if (method !== "GET") for await (const chunk of incoming) chunks.push(chunk); // it takes time, and GET has no body
     return await answer({ method, url: new URL(url, "http://127.0.0.1"), headers, body: Buffer.concat(chunks) });
   } catch (error) {
     if (error instanceof ConnectionCut) return undefined;
