@@ -6,8 +6,8 @@ import { type Measurement, measureOriginal, measureWorker, type WorkerMeasuremen
 
 /** How often the loader is invoked, in seconds: six times as often as by default, so that a run sees it more than once. */
 const loaderEverySeconds = 10;
-/** Every function at work is a process here, and two of them keep two cores busy. */
-const functions = 2;
+/** Every function at work is a process here. So many hide what one waits for between its batches. */
+const functions = 4;
 const instancesPerCall = 25;
 
 /** An endpoint, how it is asked, and about how many inputs. */
@@ -19,7 +19,7 @@ interface Endpoint extends EndpointProps {
 const small: Endpoint = {
   slots: 4,
   millisecondsPerInput: 40,
-  requests: 1_200,
+  requests: 2_400,
   asked: { json: { batchSize: 100, concurrency: 16 }, instances: { batchSize: 100, concurrency: 4 } },
 };
 const quick: Endpoint = {
