@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
+import { actionsFor, callNamed } from "../aws/call-actions";
 
 interface Client {
   readonly middlewareStack: {
@@ -29,40 +30,15 @@ export function namingActions<Any extends Client>(client: Any): Any {
   return client;
 }
 
-/** What IAM calls some services, where it is not their client's name in small letters. */
-const services: Record<string, string> = {
-  RedshiftData: "redshift-data",
-  SageMakerFeatureStoreRuntime: "sagemaker",
-  SageMakerRuntime: "sagemaker",
-};
-
-/**
- * Which permission some calls need, where it has not their name:
- * https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
- */
-const actions: Record<string, string> = {
-  "lambda:Invoke": "lambda:InvokeFunction",
-  "s3:CompleteMultipartUpload": "s3:PutObject",
-  "s3:CreateMultipartUpload": "s3:PutObject",
-  "s3:DeleteObjects": "s3:DeleteObject",
-  "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
-  "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
-  "s3:HeadBucket": "s3:ListBucket",
-  "s3:HeadObject": "s3:GetObject",
-  "s3:ListObjectVersions": "s3:ListBucketVersions",
-  "s3:ListObjectsV2": "s3:ListBucket",
-  "s3:UploadPart": "s3:PutObject",
-  "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
-  "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
-  "sqs:SendMessageBatch": "sqs:SendMessage",
-};
-
+/** The permissions that a call needs: `a`, or `a and b`. */
 function actionOf(clientName: string, commandName: string, input: object): string {
-  const name = clientName.replace(/Client$/, "");
-  const call = `${services[name] ?? name.toLowerCase()}:${commandName.replace(/Command$/, "")}`;
-  const action = actions[call] ?? call;
+  const call = callNamed(clientName.replace(/Client$/, ""), commandName.replace(/Command$/, ""));
   const isOldVersion = "VersionId" in input && input.VersionId !== undefined;
-  return action === "s3:GetObject" && isOldVersion ? "s3:GetObjectVersion" : action;
+  const needed = (actionsFor(call) ?? [call]).map((need) => {
+    const [usual = need, ofOldVersion = usual] = need.split(" | ");
+    return isOldVersion ? ofOldVersion : usual;
+  });
+  return needed.join(" and ") || call;
 }
 
 /** What AWS, or its client, says where nobody is signed in, or not any more. */

@@ -28,7 +28,6 @@ export class AnswersBucket extends VersionedBucket {
       statements: [
         this.on(["s3:PutObject"], folders.staged),
         { actions: ["s3:GetObject", "s3:PutObject"], resources: [`${this.bucket.arn}/${sampleKey}`] },
-        this.list(),
       ],
       environment: { ANSWERS_BUCKET: this.bucket.bucket },
     };

@@ -60,7 +60,7 @@ export class FeatureStore extends Construct {
     });
   }
 
-  /** What Feature Store needs to write its offline store (https://docs.aws.amazon.com/sagemaker/latest/dg/feature-store-security.html). */
+  /** What Feature Store needs to write its offline store (https://docs.aws.amazon.com/sagemaker/latest/dg/security-iam-awsmanpol-feature-store.html). */
   private offlineStore(role: IamRole, s3Uri: string) {
     const location = s3Uri.replace(/^s3:\/\//, "").replace(/\/$/, "");
     const [bucket] = location.split("/");
@@ -69,7 +69,7 @@ export class FeatureStore extends Construct {
       role: role.name,
       policy: policyDocument([
         { actions: ["s3:GetBucketAcl"], resources: [`arn:aws:s3:::${bucket}`] },
-        { actions: ["s3:PutObject"], resources: [`arn:aws:s3:::${location}/*`] },
+        { actions: ["s3:PutObject", "s3:PutObjectAcl"], resources: [`arn:aws:s3:::${location}/*`] },
       ]),
     });
     return { s3Uri, policy };

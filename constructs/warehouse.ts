@@ -165,10 +165,7 @@ export class Warehouse extends Construct {
 
   /** Lets its holder, which the warehouse knows as a reader, read predictions, failures and jobs. */
   read(): Access {
-    return this.signIn(
-      ["redshift-data:ExecuteStatement"],
-      ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult"],
-    );
+    return this.signIn(["redshift-data:ExecuteStatement"]);
   }
 
   /**
@@ -176,10 +173,10 @@ export class Warehouse extends Construct {
    * people's reader too, to prove what that one may do.
    */
   load(): Access {
-    const { statements, environment, after } = this.signIn(
-      ["redshift-data:BatchExecuteStatement", "redshift-data:ExecuteStatement"],
-      ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult", "redshift-data:CancelStatement"],
-    );
+    const { statements, environment, after } = this.signIn([
+      "redshift-data:BatchExecuteStatement",
+      "redshift-data:ExecuteStatement",
+    ]);
     const actAsReader = ["redshift:GetClusterCredentials"];
     return {
       statements: [...statements, { actions: actAsReader, resources: [this.readerArn, this.databaseArn] }],
@@ -194,13 +191,17 @@ export class Warehouse extends Construct {
   }
 
   /** The Data API, as a database user of the holder's own (https://docs.aws.amazon.com/redshift/latest/mgmt/data-api-access.html). */
-  private signIn(execute: string[], outcome: string[]): Access {
+  private signIn(execute: string[]): Access {
     const { clusterIdentifier, arn } = this.cluster;
     return {
       statements: [
         { actions: execute, resources: [arn] },
         { actions: ["redshift:GetClusterCredentialsWithIAM"], resources: [this.databaseArn] },
-        ofOwnStatements(outcome),
+        ofOwnStatements([
+          "redshift-data:DescribeStatement",
+          "redshift-data:GetStatementResult",
+          "redshift-data:CancelStatement",
+        ]),
       ],
       environment: { CLUSTER_ID: clusterIdentifier, DB_NAME: this.databaseName },
       after: [this.schema],

@@ -41,7 +41,6 @@ test("lets who stages write there and keep a sample, and read or delete nothing 
     may: [
       [["s3:PutObject"], [`${arn}/staged/*`]],
       [["s3:GetObject", "s3:PutObject"], [`${arn}/sample.json`]],
-      [["s3:ListBucket"], [arn]],
     ],
     knows: { ANSWERS_BUCKET: "${aws_s3_bucket.outcomes_bucket.bucket}" },
   });

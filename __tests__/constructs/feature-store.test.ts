@@ -55,7 +55,7 @@ test.each(["s3://lake/features", "s3://lake/features/"])("writes an offline stor
   });
   expect(roleStatementsOf(json).map(({ Action, Resource }) => [Action, Resource])).toEqual([
     [["s3:GetBucketAcl"], ["arn:aws:s3:::lake"]],
-    [["s3:PutObject"], ["arn:aws:s3:::lake/features/*"]],
+    [["s3:PutObject", "s3:PutObjectAcl"], ["arn:aws:s3:::lake/features/*"]],
   ]);
 });
 

@@ -12,11 +12,37 @@ const policySchema = z.object({
   ),
 });
 
-/** The policy for operators in docs/operating.md, and the actions that its table names. */
+/** The actions that a text of the documentation names. */
+export const actionsIn = (text: string): string[] =>
+  [...text.matchAll(/`([a-z0-9-]+:\w+)`/g)].map(([, action = ""]) => action);
+
+/** The policy for operators in docs/operating.md, and what its table says of each command. */
 export async function operatorPolicy() {
   const text = await readFile("docs/operating.md", "utf8");
   const [, json = ""] = /```json\n(.*?)```/s.exec(text) ?? [];
-  const table = text.split("\n").filter((line) => /^\| (all|`[a-z ]+`) \|/.test(line));
-  const named = table.flatMap((line) => [...line.matchAll(/`([a-z0-9-]+:\w+)`/g)].map(([, action = ""]) => action));
-  return { statements: policySchema.parse(JSON.parse(json)).Statement, named: new Set(named) };
+  const rows = new Map(
+    [...text.matchAll(/^\| `?(all|[a-z]+(?: [a-z]+)?)`? \| (.*:[A-Z].*|those of .*) \|$/gm)].map(
+      ([, command = "", said = ""]) => [command, said],
+    ),
+  );
+  /** What a command's row names, and the rows that it refers to. */
+  const namedFor = (command: string): string[] => {
+    const said = rows.get(command) ?? "";
+    const others = [...said.matchAll(/`([a-z ]+)`/g)].flatMap(([, other = ""]) => (rows.has(other) ? [other] : []));
+    return [...actionsIn(said), ...others.flatMap(namedFor)];
+  };
+  return {
+    statements: policySchema.parse(JSON.parse(json)).Statement,
+    commands: [...rows.keys()],
+    /** The actions that the row of a command names itself. */
+    ownOf: (command: string) => actionsIn(rows.get(command) ?? ""),
+    namedFor: (command: string) => [...namedFor("all"), ...namedFor(command)],
+    named: new Set([...rows.values()].flatMap(actionsIn)),
+    /** The actions that a section names. */
+    section: (title: string) => {
+      const [, found] = text.split(`\n## ${title}\n`);
+      if (found === undefined) throw new Error(`docs/operating.md has no section "${title}"`);
+      return actionsIn(found.split("\n## ")[0] ?? "");
+    },
+  };
 }
