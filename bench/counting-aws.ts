@@ -8,8 +8,8 @@ import { type Answer, AwsError, json, parseBody, type Request, type StandIn, ser
 import { contract as usualContract } from "./contract";
 import { jittered } from "./latencies";
 
-/** Calls that put records into the feature store or requests on the queue. */
-export type Operation = "BatchWriteRecord" | "PutRecord" | "SendMessageBatch" | "SendMessage";
+/** Calls of the feature store, and those that put requests on the queue. */
+export type Operation = "BatchGetRecord" | "BatchWriteRecord" | "PutRecord" | "SendMessageBatch" | "SendMessage";
 
 export interface CountingAwsOptions {
   /** What the pipeline and its model agree on. @default two features, first and second, both String */
@@ -36,7 +36,7 @@ export interface CountingAws extends StandIn {
   /** How often each record was written, and each request put on the queue, by id. */
   readonly records: ReadonlyMap<string, number>;
   readonly requests: ReadonlyMap<string, number>;
-  /** The last body of each request that is on the queue, and the last values of each record. */
+  /** The last body of each request that is on the queue, and each record as it is stored. */
   readonly bodies: ReadonlyMap<string, unknown>;
   readonly calls: ReadonlyMap<Operation, number>;
 }
@@ -45,7 +45,7 @@ const queueName = "requests";
 
 /**
  * Starts what the commands that feed a pipeline need of AWS, as one server that does little but count, so that they are
- * what is measured: SSM with the pipeline's names, S3 with its contract, the feature store's writing, and a queue's sending.
+ * what is measured: SSM with the pipeline's names, S3 with its contract, the feature store, and a queue's sending.
  * @param keepsBodies whether bodies are kept too @default true
  */
 export async function startCountingAws(options: CountingAwsOptions = {}, keepsBodies = true): Promise<CountingAws> {
@@ -63,24 +63,41 @@ export async function startCountingAws(options: CountingAwsOptions = {}, keepsBo
   const bodies = new Map<string, unknown>();
   const calls = new Map<Operation, number>();
 
-  const take = (id: string, body: unknown, operation: Operation) => {
+  const times = new Map<string, number>();
+
+  const take = (id: string, body: unknown, operation: Operation, keepsBody = keepsBodies) => {
     const refusal = refuse?.(id, operation);
     if (refusal !== undefined) return refusal;
     const counts = operation === "SendMessage" || operation === "SendMessageBatch" ? requests : records;
     counts.set(id, (counts.get(id) ?? 0) + 1);
-    if (keepsBodies) bodies.set(id, body);
+    if (keepsBody) bodies.set(id, body);
     return undefined;
   };
   const idOfRecord = (record: z.infer<typeof recordSchema>) =>
     record.find(({ FeatureName }) => FeatureName === recordIdentifier.name)?.ValueAsString ?? "";
-  const takeRecord = (record: z.infer<typeof recordSchema>, operation: Operation) =>
-    take(idOfRecord(record), record, operation);
+  const takeRecord = (record: z.infer<typeof recordSchema>, operation: Operation) => {
+    const id = idOfRecord(record);
+    if (!keepsBodies) return take(id, record, operation);
+    const time = record.find(({ FeatureName }) => FeatureName === eventTime.name)?.ValueAsString ?? "";
+    const moment = eventTime.type === "String" ? Date.parse(time) : Number(time);
+    const isNewer = moment > (times.get(id) ?? Number.NEGATIVE_INFINITY);
+    const refusal = take(id, record, operation, isNewer);
+    if (refusal === undefined && isNewer) times.set(id, moment);
+    return refusal;
+  };
   const takeMessage = (text: string, operation: Operation) => {
     const body = messageSchema.parse(JSON.parse(text));
     return take(body.requestId ?? String(requests.size), body, operation);
   };
 
   const answers: Record<Operation, (request: Request) => Answer> = {
+    BatchGetRecord: (request) => {
+      const { Identifiers } = parseBody(request, batchGetSchema, "ValidationError");
+      const Records = Identifiers.flatMap(({ RecordIdentifiersValueAsString }) => RecordIdentifiersValueAsString)
+        .filter((id) => bodies.has(id))
+        .map((id) => ({ RecordIdentifierValueAsString: id, Record: bodies.get(id) }));
+      return json({ Records, Errors: [], UnprocessedIdentifiers: [] });
+    },
     BatchWriteRecord: (request) => {
       const answer: { Errors: unknown[]; UnprocessedEntries: unknown[] } = { Errors: [], UnprocessedEntries: [] };
       for (const Entry of parseBody(request, batchWriteSchema, "ValidationError").Entries) {
@@ -171,6 +188,9 @@ const recordSchema = z.array(z.object({ FeatureName: z.string(), ValueAsString: 
 const batchWriteSchema = z.object({
   Entries: z.array(z.object({ FeatureGroupName: z.string(), Record: recordSchema })).max(25),
 });
+const batchGetSchema = z.object({
+  Identifiers: z.array(z.object({ RecordIdentifiersValueAsString: z.array(z.string()).max(100) })),
+});
 const sendBatchSchema = z.object({
   Entries: z.array(z.object({ Id: z.string(), MessageBody: z.string() })).max(10),
 });
@@ -183,6 +203,7 @@ function nameOf({ method, url, headers }: Request): Operation | "GetParameter" |
   if (target === "GetParameter" || target === "SendMessageBatch" || target === "SendMessage") return target;
   if (url.pathname === "/counts") return "counts";
   if (method === "GET" && url.pathname === `/models/${contractFile}`) return "contract";
+  if (method === "POST" && url.pathname === "/BatchGetRecord") return "BatchGetRecord";
   if (method === "POST" && url.pathname === "/BatchWriteRecord") return "BatchWriteRecord";
   if (method === "PUT" && url.pathname.startsWith("/FeatureGroup/")) return "PutRecord";
   return undefined;

@@ -88,6 +88,9 @@ const failed = (reason: string, retry: "alone" | "later") => new Failure("featur
 
 /** The feature group that holds the inputs' features. */
 export class FeatureStore {
+  /** The last event time that was given by {@link timeNow}, in milliseconds. */
+  private lastTime = 0;
+
   constructor(
     private readonly props: FeatureStoreProps,
     private readonly client = new SageMakerFeatureStoreRuntimeClient(clientSettings({ requestTimeout: 3_000 })),
@@ -102,8 +105,7 @@ export class FeatureStore {
 
     const found = new Map<string, FeatureValues | Failure>();
     const inFlight = limiter(callsInFlight);
-    const count = Math.max(1, Math.min(readsPerCall, Math.floor(valuesPerCall / this.props.features.length)));
-    const runs = runsOf([...spellings.values()], { count });
+    const runs = runsOf([...spellings.values()], { count: this.readsPerCall });
     await Promise.all(runs.map((run) => inFlight(() => this.readRun(run, found, until))));
 
     const resultOf = (key: string | undefined) =>
@@ -113,27 +115,21 @@ export class FeatureStore {
     return new Map([...keys].map(([id, key]) => [id, resultOf(key)]));
   }
 
+  private get readsPerCall(): number {
+    return Math.max(1, Math.min(readsPerCall, Math.floor(valuesPerCall / this.props.features.length)));
+  }
+
   /** Reads up to 100 records into `found`, which is keyed by `recordKey`. */
   private async readRun(ids: readonly string[], found: Map<string, FeatureValues | Failure>, until?: Until) {
-    const { featureGroupName, features, recordIdentifierType } = this.props;
+    const { features, recordIdentifierType } = this.props;
     const keep = (id: string, result: FeatureValues | Failure) =>
       found.set(recordKey(id, recordIdentifierType) ?? id, result);
     let left = ids;
     try {
       for (let attempt = 1; left.length > 0 && attempt <= attempts; attempt++) {
         if (attempt > 1) await backOff(attempt - 1, until?.signal);
-        const { Records, Errors, UnprocessedIdentifiers } = await this.client.send(
-          new BatchGetRecordCommand({
-            Identifiers: [
-              {
-                FeatureGroupName: featureGroupName,
-                RecordIdentifiersValueAsString: [...left],
-                FeatureNames: features.map(({ name }) => name),
-              },
-            ],
-          }),
-          { abortSignal: until?.signal },
-        );
+        const names = features.map(({ name }) => name);
+        const { Records, Errors, UnprocessedIdentifiers } = await this.get(left, names, until);
         if (Records === undefined) throw new Error("its answer names no records");
         for (const { RecordIdentifierValueAsString: id = "", Record } of Records) keep(id, valuesOf(Record, features));
         for (const { RecordIdentifierValueAsString: id = "", ErrorCode } of Errors ?? []) {
@@ -145,6 +141,13 @@ export class FeatureStore {
     } catch (error) {
       for (const id of left) keep(id, failed(`the feature store failed: ${reasonOf(error)}`, "later"));
     }
+  }
+
+  /** One call for the named features of up to 100 records. */
+  private get(ids: readonly string[], FeatureNames: string[], until?: Until) {
+    const { featureGroupName: FeatureGroupName } = this.props;
+    const Identifiers = [{ FeatureGroupName, RecordIdentifiersValueAsString: [...ids], FeatureNames }];
+    return this.client.send(new BatchGetRecordCommand({ Identifiers }), { abortSignal: until?.signal });
   }
 
   /**
@@ -168,7 +171,7 @@ export class FeatureStore {
 
   /**
    * Writes rows of features, replacing what an id had, and says of each, by its place, why the feature store refuses it;
-   * undefined where it is written. What is throttled, fails or is left unprocessed is tried again.
+   * undefined where it takes it, see {@link passedOver}. What is throttled, fails or is left unprocessed is tried again.
    * @throws when patience ends, or when another attempt is of no use
    */
   async writeEach(
@@ -177,7 +180,7 @@ export class FeatureStore {
     patience = new Patience(patienceMilliseconds),
   ): Promise<(string | undefined)[]> {
     const reasons: (string | undefined)[] = rows.map(() => undefined);
-    const now = new Date();
+    const now = this.timeNow();
     const writings = rows.map((row, place) => ({ place, id: row.id, entry: this.entryOf(row, now) }));
     const inFlight = limiter(writesInFlight);
     const runs = runsOf(writings, { count: writesPerCall });
@@ -185,10 +188,24 @@ export class FeatureStore {
     return reasons;
   }
 
-  private entryOf({ id, values, since }: FeatureRow, now: Date): BatchWriteRecordEntry {
-    const { featureGroupName, features, recordIdentifierName = "id", eventTime = defaultEventTime } = this.props;
-    const time = since ?? (eventTime.type === "String" ? now.toISOString() : String(now.getTime() / 1000));
-    const keys = eventTime.name === recordIdentifierName ? [] : [{ FeatureName: eventTime.name, ValueAsString: time }];
+  /** The event time of a row that has none of its own: greater each time, so that the last row of an id is the one that stays. */
+  timeNow(): string {
+    this.lastTime = Math.max(Date.now(), this.lastTime + 1);
+    return this.eventTime.type === "String" ? new Date(this.lastTime).toISOString() : String(this.lastTime / 1000);
+  }
+
+  private get eventTime() {
+    return this.props.eventTime ?? defaultEventTime;
+  }
+
+  /** Whether the event time is the identifier, so that no record ever changes. */
+  private get isFixed(): boolean {
+    return this.eventTime.name === (this.props.recordIdentifierName ?? "id");
+  }
+
+  private entryOf({ id, values, since = "" }: FeatureRow, now: string): BatchWriteRecordEntry {
+    const { featureGroupName, features, recordIdentifierName = "id" } = this.props;
+    const keys = this.isFixed ? [] : [{ FeatureName: this.eventTime.name, ValueAsString: since || now }];
     const record = features.flatMap(({ name: FeatureName }, place) => {
       const ValueAsString = values[place] ?? null;
       return ValueAsString === null ? [] : [{ FeatureName, ValueAsString }];
@@ -245,6 +262,118 @@ export class FeatureStore {
   }
 
   /**
+   * Says of rows that were just written, by place, why one of them is not what is stored; undefined where it is, and where
+   * a later row of these with a greater event time is. Feature Store keeps the record with the greater event time, and
+   * answers as if it had taken the other one too
+   * (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_feature_store_PutRecord.html).
+   * @param rows in the order of their writing, each with its event time
+   * @throws as {@link writeEach}
+   */
+  async passedOver(
+    rows: readonly FeatureRow[],
+    until?: Until,
+    patience = new Patience(patienceMilliseconds),
+  ): Promise<(string | undefined)[]> {
+    const reasons: (string | undefined)[] = rows.map(() => undefined);
+    const records = new Map<string, Written[]>();
+    for (const [place, { id, values, since = "" }] of rows.entries()) {
+      const key = recordKey(id, this.props.recordIdentifierType) ?? id;
+      const written = records.get(key) ?? [];
+      written.push({ place, id, values, time: this.momentOf(this.isFixed ? id : since) });
+      records.set(key, written);
+    }
+    const inFlight = limiter(callsInFlight);
+    const runs = runsOf([...records.entries()], { count: this.readsPerCall });
+    await Promise.all(runs.map((run) => inFlight(() => this.readBack(run, reasons, patience, until))));
+    return reasons;
+  }
+
+  /** Reads up to 100 records back, until each row has its reason or is what is stored. */
+  private async readBack(
+    run: readonly (readonly [string, readonly Written[]])[],
+    reasons: (string | undefined)[],
+    patience: Patience,
+    until?: Until,
+  ): Promise<void> {
+    const { features, recordIdentifierType: type } = this.props;
+    const names = [...features.map(({ name }) => name), this.eventTime.name];
+    const keyOf = (id = "") => recordKey(id, type) ?? id;
+    let left = run;
+    for (let attempt = 1, looks = 1; left.length > 0; attempt++) {
+      const given = left;
+      let failure: unknown = new Error("the feature store does not show what it was given");
+      try {
+        const ids = given.flatMap(([, [written]]) => written?.id ?? []);
+        const { Records = [], Errors = [], UnprocessedIdentifiers = [] } = await this.get(ids, names, until);
+        const unread = new Set([
+          ...Errors.map(({ RecordIdentifierValueAsString }) => keyOf(RecordIdentifierValueAsString)),
+          ...UnprocessedIdentifiers.flatMap(({ RecordIdentifiersValueAsString: some = [] }) => some.map(keyOf)),
+        ]);
+        const [error] = Errors;
+        if (error) failure = new Error(`the feature store failed: ${error.ErrorCode}: ${error.ErrorMessage}`);
+        const stored = new Map(
+          Records.map(({ RecordIdentifierValueAsString, Record }) => [
+            keyOf(RecordIdentifierValueAsString),
+            new Map(recordSchema.parse(Record).map(({ FeatureName, ValueAsString }) => [FeatureName, ValueAsString])),
+          ]),
+        );
+        left = given.filter(([key, written]) => {
+          if (unread.has(key)) return true;
+          const record = stored.get(key);
+          const others = this.notIn(record, written);
+          const time = record?.get(this.eventTime.name);
+          // A record that is older than a row, or not there, may be shown still although the row is stored by now.
+          const isSure = others.every((one) => time !== undefined && this.momentOf(time) >= one.time);
+          if (!isSure && looks < attempts) return true;
+          for (const { place } of others) reasons[place] = this.whyNot(time);
+          return false;
+        });
+        looks++;
+      } catch (error) {
+        if (!isTransient(error)) throw error;
+        failure = error;
+      }
+      if (left.length < given.length) patience.renew();
+      if (left.length > 0) await patience.wait(attempt, failure, until?.signal);
+    }
+  }
+
+  /** The rows of a record that are not what is stored, nor replaced by a later one of them that is. */
+  private notIn(record: StoredRecord | undefined, written: readonly Written[]): Written[] {
+    let replacedUntil = Number.NEGATIVE_INFINITY;
+    return written.toReversed().filter(({ values, time }) => {
+      const isStored = record !== undefined && this.holds(record, values);
+      const isReplaced = time < replacedUntil;
+      if (isStored) replacedUntil = Math.max(replacedUntil, time);
+      return !isStored && !isReplaced;
+    });
+  }
+
+  /** Whether a stored record has these values of the features, in whatever digits. */
+  private holds(record: StoredRecord, values: FeatureValues): boolean {
+    return this.props.features.every(({ name, type }, place) => {
+      const [stored, given] = [record.get(name) ?? "", values[place] ?? ""];
+      if (stored === "" || given === "") return stored === given;
+      return type === "Fractional" ? Number(stored) === Number(given) : featureText(type, stored) === given;
+    });
+  }
+
+  private whyNot(time: string | undefined): string {
+    const why =
+      time === undefined
+        ? "Feature Store does not show it; its record may have been deleted since"
+        : this.isFixed
+          ? "the group's event time is the identifier, so that no record ever changes"
+          : `Feature Store has a record of this id with the event time ${time}, which is not earlier`;
+    return `${passedOverReason}${why}`;
+  }
+
+  /** An event time as a number that grows with it. */
+  private momentOf(time: string): number {
+    return this.eventTime.type === "String" ? Date.parse(time) : Number(time);
+  }
+
+  /**
    * The identifiers of all records, page by page.
    * @throws as {@link writeEach}
    */
@@ -273,6 +402,20 @@ export class FeatureStore {
 
 const listedPerCall = 100;
 const defaultEventTime = { name: "event_time", type: "String" } as const;
+
+/** What the reason begins with why a row that was written is not what is stored. */
+export const passedOverReason = "passed over: ";
+
+/** A record as it is stored: the value of each feature. */
+type StoredRecord = ReadonlyMap<string, string | undefined>;
+
+/** A row that was written, by its place. */
+interface Written {
+  readonly place: number;
+  readonly id: string;
+  readonly values: FeatureValues;
+  readonly time: number;
+}
 
 /** A record on its way: its place among those to be written, and the entry of the call. */
 interface Writing {

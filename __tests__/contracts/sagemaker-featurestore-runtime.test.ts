@@ -117,9 +117,11 @@ describe("reading many records", () => {
 });
 
 describe("writing", () => {
-  test("replaces a record by a newer one, and never by an older", async () => {
+  test("replaces a record by a newer one, and never by an older or one of the same time", async () => {
     await put(record("a", "2026-01-02T00:00:00Z"));
     await put(values({ id: "a", event_time: "2026-01-01T00:00:00Z", title: "older" }));
+    expect((await get("a")).Record).toEqual(record("a", "2026-01-02T00:00:00Z"));
+    await put(values({ id: "a", event_time: "2026-01-02T00:00:00.000Z", title: "as old" }));
     expect((await get("a")).Record).toEqual(record("a", "2026-01-02T00:00:00Z"));
     const newer = values({ id: "a", event_time: "2026-01-02T00:00:00.001Z", title: "newer" });
     await put(newer);

@@ -152,6 +152,63 @@ test("writes to a group whose identifier is its event time", async () => {
   expect((await store.read(["7"])).get("7")).toEqual(valuesOf("7"));
 });
 
+test("gives the last row of an id the latest event time, however fast they follow each other", async () => {
+  const store = await storeAt(startFeatureStore({ groups: [group("String")] }));
+  for (let age = 1; age <= 50; age++) await store.write([{ id: "a", values: [String(age), "1.50", "Lyon"] }]);
+  expect((await store.read(["a"])).get("a")).toEqual(["50", "1.50", "Lyon"]);
+});
+
+const timed = (id: string, age: string, since: string) => ({ id, values: [age, null, "Lyon"], since });
+
+test("knows of rows which the feature store passed over, by its record of a later or the same event time", async () => {
+  const store = await storeAt(startFeatureStore({ groups: [group("String")] }));
+  await store.write([timed("a", "1", "2026-01-02T00:00:00Z")]);
+  const rows = [
+    timed("a", "2", "2026-01-02T00:00:00.000Z"),
+    timed("b", "1", "2026-01-01T00:00:00Z"),
+    timed("a", "1", "2026-01-01T00:00:00Z"), // older, and says what is stored
+  ];
+  for (const row of rows) await store.write([row]);
+  expect(await store.passedOver(rows)).toEqual([
+    "passed over: Feature Store has a record of this id with the event time 2026-01-02T00:00:00Z, which is not earlier",
+    undefined,
+    undefined,
+  ]);
+});
+
+test("knows more rows than a call reads, by any spelling of their ids and values", async () => {
+  const idItself = { name: "id", type: "Fractional" as const };
+  const store = await storeAt(startFeatureStore({ groups: [group("Fractional", idItself)] }), {
+    recordIdentifierType: "Fractional",
+    eventTime: idItself,
+  });
+  const rows = Array.from({ length: 230 }, (_, n) => ({ id: String(n), values: ["36", "1.50", "Lyon"] }));
+  await store.write(rows);
+  const again = rows.map(({ id }, n) => ({ id: `${id}.0`, values: [n === 200 ? "37" : "36", "1.5", "Lyon"] }));
+  await store.write(again);
+  const reasons = await store.passedOver(again);
+  expect(reasons.flatMap((reason, place) => (reason === undefined ? [] : [[place, reason]]))).toEqual([
+    [200, "passed over: the group's event time is the identifier, so that no record ever changes"],
+  ]);
+});
+
+test("looks again for a row that is not shown yet, and says of one that never is that it may be deleted", async () => {
+  const asked: string[][] = [];
+  const store = await storeThat((ids, call) => {
+    const record = {
+      ...recordOf("a"),
+      Record: [...recordOf("a").Record, { FeatureName: "event_time", ValueAsString: "2026-01-02T00:00:00Z" }],
+    };
+    return json({ Records: call < 3 ? [] : ids.includes("a") ? [record] : [], Errors: [], UnprocessedIdentifiers: [] });
+  }, asked);
+  const row = (id: string) => ({ id, values: valuesOf(id), since: "2026-01-02T00:00:00Z" });
+  expect(await store.passedOver([row("a"), row("gone")])).toEqual([
+    undefined,
+    "passed over: Feature Store does not show it; its record may have been deleted since",
+  ]);
+  expect(asked).toEqual([["a", "gone"], ["a", "gone"], ["a", "gone"], ["gone"]]);
+});
+
 test("asks again for what was left unprocessed, and only for that", async () => {
   const asked: string[][] = [];
   const store = await storeThat((ids, call) => {

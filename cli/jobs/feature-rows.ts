@@ -55,6 +55,8 @@ export interface Inputs {
   readonly rules: InputRules;
   /** The columns that are passed over, by name. */
   readonly passedOver: readonly string[];
+  /** Whether it has a column of event times. */
+  readonly hasEventTimes: boolean;
   rows(): AsyncGenerator<InputRow, void, undefined>;
   /** What a row has in a column of `also`; undefined where it has nothing there. */
   alsoIn(row: CsvRow, column: string): string | undefined;
@@ -162,6 +164,7 @@ export async function openInputs(file: CsvFile, rules: InputRules): Promise<Inpu
     file,
     rules,
     passedOver: found.others.filter((name) => !rejectColumns.includes(name)),
+    hasEventTimes: sinceAt !== undefined,
     rows: async function* () {
       for await (const row of file.rows()) yield check(row);
     },
@@ -236,7 +239,7 @@ export async function checkInputs(inputs: Inputs, signal?: AbortSignal): Promise
   const { file, rules } = inputs;
   const progress = progressOf("rows checked");
   const faults: string[] = [];
-  const notes = new Notes(rules);
+  const notes = new Notes(rules, inputs.hasEventTimes);
   let [rows, refused, faultCount] = [0, 0, 0];
   const faultLines = () => [
     ...faults,
@@ -288,7 +291,10 @@ export class Notes {
   private readonly alike = new Pairs();
   private readonly words = new Map<string, number>();
 
-  constructor(private readonly rules: InputRules) {}
+  constructor(
+    private readonly rules: InputRules,
+    private readonly hasEventTimes = false,
+  ) {}
 
   look({ features: { values }, key, source: { line } }: InputRow): void {
     const earlier = this.seen.add(visibleOf(key), key, line);
@@ -304,13 +310,20 @@ export class Notes {
     }
   }
 
+  private get wins(): string {
+    const { featureGroup } = this.rules;
+    if (featureGroup === undefined) return "Each is asked about.";
+    if (featureGroup.eventTime.name === featureGroup.recordIdentifier.name) return "The first one stays.";
+    return this.hasEventTimes
+      ? "The one with the latest event time stays."
+      : "The last row of an id is the one that stays.";
+  }
+
   lines(): string[] {
     const told = (pairs: Pairs, what: string) =>
       pairs.count === 0 ? [] : [`${rowsOf(pairs.count)} ${what} (${pairs.places}).`];
-    const wins =
-      this.rules.featureGroup === undefined ? "Each is asked about." : "The last row of an id is the one that stays.";
     return [
-      ...told(this.again, `with an id that an earlier row has`).map((line) => `${line} ${wins}`),
+      ...told(this.again, `with an id that an earlier row has`).map((line) => `${line} ${this.wins}`),
       ...told(
         this.spoiled,
         "with an id such as 1.23457E+15 that an earlier row has: a spreadsheet may have shortened other ids",

@@ -2,11 +2,11 @@ import { resolve } from "node:path";
 import { SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-featurestore-runtime";
 import { whileHolding } from "../../config/file-lock";
 import { clientSettings } from "../../pipeline/clients";
-import { type FeatureRow, FeatureStore, recordKey } from "../../pipeline/features";
-import { awsError } from "../aws-error";
+import { type FeatureRow, FeatureStore, passedOverReason, recordKey } from "../../pipeline/features";
+import { awsError, namingActions } from "../aws-error";
 import type { Pipeline } from "../connection";
 import { whole } from "../numbers";
-import { nameOf } from "./csv";
+import { columnsOf, nameOf, openCsv } from "./csv";
 import { checkInputs, type Inputs, reasonOf, tellPassedOver } from "./feature-rows";
 import { Journal, journalOf } from "./journal";
 import { beforeAnything, type JobOutcome, type JobRow, workThrough } from "./long-job";
@@ -27,13 +27,14 @@ export interface IngestOptions {
 
 /** How writing a file's rows went. */
 export interface IngestOutcome extends JobOutcome {
-  /** What is told of the file, and is no fault. */
+  /** What is told at the end. */
   readonly notes: readonly string[];
 }
 
 /**
  * Writes the rows of a file to the feature store. The file is read twice, row by row: nothing is written before all of
- * it is known to be CSV. Of the rows of one id the last one stays.
+ * it is known to be CSV. Of the rows of one id the last one stays, but where rows have event times: then the one with the
+ * greatest. A row that is passed over for a stored record is refused.
  * @throws when the file or the feature store cannot be used, when another process writes the same rejects, and when it
  * is interrupted
  */
@@ -67,7 +68,7 @@ async function ingest({ inputs, featureGroup, rejectsFile, resume = false, signa
   const outputs = [{ file: rejectsFile, header: inputs.rejectsHeader }];
   const journal = found ?? (await Journal.begin(journalFile, { source: file.identity, settings, outputs }));
 
-  const client = new SageMakerFeatureStoreRuntimeClient(clientSettings({ requestTimeout: 10_000 }));
+  const client = namingActions(new SageMakerFeatureStoreRuntimeClient(clientSettings({ requestTimeout: 10_000 })));
   const { name, features, recordIdentifier, eventTime } = featureGroup;
   const store = new FeatureStore(
     {
@@ -79,6 +80,8 @@ async function ingest({ inputs, featureGroup, rejectsFile, resume = false, signa
     },
     client,
   );
+  // Where all have the time of their writing, none is older than what is stored.
+  const isTimed = eventTime.name === recordIdentifier.name || inputs.hasEventTimes;
   try {
     const outcome = await workThrough<FeatureRow>({
       journal,
@@ -86,16 +89,47 @@ async function ingest({ inputs, featureGroup, rejectsFile, resume = false, signa
       total: rows,
       rows: rowsToWrite(inputs),
       rejectsFile,
-      work: (items, until) =>
-        writeInOrder(store, items, recordIdentifier.type, until).catch((error: unknown) => {
-          throw awsError(`write to the feature group ${name}`, error);
-        }),
+      work: async (items, until) => {
+        const rows = isTimed ? items.map((row) => ({ ...row, since: row.since ?? store.timeNow() })) : items;
+        const reasons = await writeInOrder(store, rows, recordIdentifier.type, until).catch(
+          failing(`write to the feature group ${name}`),
+        );
+        if (!isTimed) return reasons;
+        const taken = [...rows.keys()].filter((place) => reasons[place] === undefined);
+        const written = taken.flatMap((place) => rows[place] ?? []);
+        const passedOver = await store
+          .passedOver(written, { signal: until })
+          .catch(failing(`read back from the feature group ${name}`));
+        for (const [at, place] of taken.entries()) reasons[place] = passedOver[at];
+        return reasons;
+      },
       resumeBy: file.isPipe ? "the same input and command with --resume" : "the same command with --resume",
       signal,
     });
-    return { ...outcome, notes };
+    const count = isTimed && outcome.rejectsFile !== undefined ? await countPassedOver(inputs, rejectsFile) : 0;
+    return { ...outcome, notes: count === 0 ? notes : [...notes, passedOverNote(count)] };
   } finally {
     client.destroy();
+  }
+}
+
+const failing = (doing: string) => (error: unknown) => {
+  throw awsError(doing, error);
+};
+
+const passedOverNote = (count: number) =>
+  `${count === 1 ? "1 row was" : `${whole(count)} rows were`} passed over: Feature Store keeps a record whose event time is not earlier.`;
+
+/** How many of the refused rows were passed over. */
+async function countPassedOver({ rejectColumns: [, reason] }: Inputs, rejectsFile: string): Promise<number> {
+  const file = await openCsv(rejectsFile);
+  try {
+    const { valueIn } = columnsOf(rejectsFile, file.header, { required: [reason] });
+    let count = 0;
+    for await (const row of file.rows()) if (valueIn(row, reason)?.startsWith(passedOverReason)) count++;
+    return count;
+  } finally {
+    await file.close();
   }
 }
 

@@ -59,9 +59,14 @@ const ingestCommand = () =>
       "after",
       `${aboutInputs}
 A row is refused where its id is none, or a feature has no value that it may have. It is kept with its line and the
-reason; put right, that file can be ingested as it is. Of the rows of one id the last one stays, as in Feature Store;
-how many ids come again is told, of up to 1,500,000. What is throttled is tried again. After Ctrl-C, or a failure,
---resume goes on where it ended.
+reason; put right, that file can be ingested as it is. Of the rows of one id the last one stays; how many ids come again
+is told, of up to 1,500,000. What is throttled is tried again. After Ctrl-C, or a failure, --resume goes on where it
+ended.
+
+Feature Store keeps the record with the later event time, and passes the other one over without a word. A row has the
+event time that the file says, if it has a column of them, else the time of its writing by the clock of this machine.
+Rows of a file with event times are read back, and those that were passed over are refused. So are those of a group
+whose event time is the identifier, as of one that was taken over: there a record never changes.
 
 Exit codes: 0 all rows are written, 1 it failed, 2 some rows were refused, 130 it was interrupted.`,
     )

@@ -170,6 +170,89 @@ test("of the rows of one id the last one stays, and how many there are is told",
   expect(pipeline.aws.bodies.get("7")).toEqual(record("7", "3", "c"));
 });
 
+const idItself = { name: "id", type: "Fractional" as const };
+
+test("a row that a group whose event time is the identifier passes over is refused with its line, and counted apart", async () => {
+  const pipeline = await pipelineWith({ recordIdentifier: idItself, eventTime: idItself });
+  const first = await pipeline.write("first.csv", "id,age,income,city\n7,36,1.5,a\n8,36,,a\n");
+  expect(await pipeline.run("features", "ingest", first)).toMatchObject({ status: 0 });
+  const file = await pipeline.write("rows.csv", "id,age,income,city\n9,36,1.5,a\n7.0,36,1.50,a\n8,37,,a\n");
+  const { status, stderr } = await pipeline.run("features", "ingest", file);
+  expect(stderr.split("\n").slice(-4)).toEqual([
+    "2 of 3 rows are written to features.",
+    "1 row was passed over: Feature Store keeps a record whose event time is not earlier.",
+    `1 are not; ${file}.rejects.csv says why.`,
+    "",
+  ]);
+  expect(status).toBe(2);
+  expect(await pipeline.lines("rows.csv.rejects.csv")).toEqual([
+    "id,age,income,city,line,reason",
+    '8,37,,a,4,"passed over: the group\'s event time is the identifier, so that no record ever changes"',
+  ]);
+  expect(pipeline.aws.bodies.get("8")).toContainEqual({ FeatureName: "age", ValueAsString: "36" });
+});
+
+test("a row that is older than what is stored is refused with its line, whether the file or another one has stored it", async () => {
+  const pipeline = await pipelineWith();
+  const first = await pipeline.write("first.csv", "id,age,city,event_time\na,1,x,2026-01-02T00:00:00Z\n");
+  expect(await pipeline.run("features", "ingest", first)).toMatchObject({ status: 0 });
+  const rows = [
+    "a,2,x,2026-01-01T23:59:59Z", // older than the other file's
+    "b,2,x,2026-01-02T00:00:00Z",
+    "b,1,x,2026-01-01T00:00:00Z", // older than the row before it
+    "c,1,x,2026-01-01T00:00:00Z", // replaced by the next one
+    "c,2,x,2026-01-02T00:00:00Z",
+    "a,3,x,2026-01-01T23:59:59.500Z", // older too, though newer than that row
+    "d,1,x,",
+    "d,2,x,",
+  ];
+  const file = await pipeline.write("rows.csv", `id,age,city,event_time\n${rows.join("\n")}\n`);
+  const { status, stderr } = await pipeline.run("features", "ingest", file);
+  expect(status).toBe(2);
+  expect(stderr).toContain("The one with the latest event time stays.\n");
+  expect(stderr).toContain("5 of 8 rows are written to features.\n4 rows with an id");
+  expect(stderr).toContain("3 rows were passed over: Feature Store keeps a record");
+  const reason = (time: string) =>
+    `"passed over: Feature Store has a record of this id with the event time ${time}, which is not earlier"`;
+  expect(await pipeline.lines("rows.csv.rejects.csv")).toEqual([
+    "id,age,city,event_time,line,reason",
+    `${rows[0]},2,${reason("2026-01-02T00:00:00Z")}`,
+    `${rows[2]},4,${reason("2026-01-02T00:00:00Z")}`,
+    `${rows[5]},7,${reason("2026-01-02T00:00:00Z")}`,
+  ]);
+  for (const id of ["b", "c", "d"]) {
+    expect(pipeline.aws.bodies.get(id)).toContainEqual({ FeatureName: "age", ValueAsString: "2" });
+  }
+});
+
+test("rows that were written, but could not be read back, are gone on with and told the same", async () => {
+  let isAllowed = false;
+  const pipeline = await pipelineWith({
+    before: (operation) => {
+      if (operation === "BatchGetRecord" && !isAllowed) throw new AwsError("AccessDeniedException", 403, "not allowed");
+    },
+  });
+  const rows =
+    "a,1,x,2026-01-01T00:00:00Z\na,2,x,2026-01-02T00:00:00Z\nb,2,x,2026-01-02T00:00:00Z\nb,1,x,2026-01-01T00:00:00Z\n";
+  const file = await pipeline.write("rows.csv", `id,age,city,event_time\n${rows}`);
+  const { status, stderr } = await pipeline.run("features", "ingest", file);
+  expect(status).toBe(1);
+  expect(stderr).toContain("Cannot read back from the feature group features: AccessDeniedException, not allowed");
+  isAllowed = true;
+  expect(await pipeline.run("features", "ingest", file, "--resume")).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining("3 of 4 rows are written to features."),
+  });
+  expect(await pipeline.lines("rows.csv.rejects.csv")).toHaveLength(2);
+});
+
+test("rows with the time of their writing cost no reading", async () => {
+  const pipeline = await pipelineWith();
+  const file = await pipeline.write("rows.csv", featureRows(100));
+  expect(await pipeline.run("features", "ingest", file)).toMatchObject({ status: 0 });
+  expect(Object.fromEntries(pipeline.aws.calls)).toEqual({ BatchWriteRecord: 4 });
+});
+
 test("what may be meant otherwise is told once, at the end", async () => {
   const pipeline = await pipelineWith();
   const ids = ["Zo\u00EB", "Zoe\u0308", "8", "\u200B8", "1.23457E+15", "1.23457E+15"];
@@ -333,6 +416,7 @@ test("what no further attempt can help ends it, says how far it is, and can be g
   const { status, stderr } = await pipeline.run("features", "ingest", file);
   expect(status).toBe(1);
   expect(stderr).toContain("Cannot write to the feature group features: AccessDeniedException");
+  expect(stderr).toContain("needs the permission sagemaker:BatchWriteRecord and sagemaker:PutRecord on it.");
   expect(stderr).toContain("2,000 of 5,000 rows are through. Go on: the same command with --resume\n");
 
   expect(await pipeline.run("features", "ingest", file)).toMatchObject({
