@@ -73,10 +73,9 @@ export class CallGraph {
     return [callNamed(client, operation)];
   }
 
-  /** `sqs` where a name comes from `@aws-sdk/client-sqs`. */
+  /** `sqs` where a name comes from `@aws-sdk/client-sqs`, however it is imported. */
   private packageOf(name: ts.Identifier): string | undefined {
-    const symbol = resolved(this.checker, this.checker.getSymbolAtLocation(name));
-    const file = symbol?.declarations?.[0]?.getSourceFile().fileName ?? "";
+    const file = this.checker.getTypeAtLocation(name).symbol?.declarations?.[0]?.getSourceFile().fileName ?? "";
     return /@aws-sdk\/(?:client-)?([\w-]+)\//.exec(file)?.[1];
   }
 }
