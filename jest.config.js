@@ -5,8 +5,11 @@ const { availableParallelism } = require("node:os");
  * a flag follows --selectProjects, which would take a file's path for one more project.
  */
 const slow = {
-  /** Everything that can go wrong, alone and at random; the benchmark's counting; a test file alone in a clone. */
-  faults: { folders: ["faults", "bench", "clone"], minutes: 30 },
+  /**
+   * Everything that can go wrong, alone and at random; the benchmark's counting; a test file alone in a clone; the calls
+   * that the code can make, against what roles and docs allow.
+   */
+  faults: { folders: ["faults", "bench", "clone", "permissions"], minutes: 30 },
   /** The loader with a mistake in it, which the faults must show. */
   mutants: { folders: ["mutants"], minutes: 30 },
   /** Ten times the requests and the kills of the faults' test. */
