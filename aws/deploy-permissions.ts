@@ -1,3 +1,5 @@
+import { arnIn } from "./partitions";
+
 /**
  * What Terraform needs in AWS to plan the stacks, and to apply and destroy them: as data, an action at a time, limited
  * to one project wherever AWS can limit. AWS lists each action with the resources and conditions that it knows:
@@ -42,23 +44,26 @@ export const githubPath = "/github/";
 export const githubIssuer = "token.actions.githubusercontent.com";
 
 /** The one OIDC provider that an account can have for GitHub. */
-export const githubProviderArn = (account: string) => `arn:aws:iam::${account}:oidc-provider/${githubIssuer}`;
+export const githubProviderArn = (account: string, region: string) =>
+  arnIn(region, `iam::${account}:oidc-provider/${githubIssuer}`);
 
 /** The one policy of AWS's own that a deployment may attach to a role. */
-export const apiGatewayLoggingPolicy = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs";
+export const apiGatewayLoggingPolicy = (region: string) =>
+  arnIn(region, "iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs");
 
 /** What Terraform needs, service by service. */
 export function deployPermissions(project: Project): Record<string, ServicePermissions> {
   const { account, region, prefix, tag, stateBucket, modelBucket } = project;
-  const inRegion = (service: string, resource: string) => `arn:aws:${service}:${region}:${account}:${resource}`;
+  const arn = (resource: string) => arnIn(region, resource);
+  const inRegion = (service: string, resource: string) => arn(`${service}:${region}:${account}:${resource}`);
   const ours = (service: string, ...kinds: string[]) => kinds.map((kind) => inRegion(service, `${kind}${prefix}-*`));
-  const iam = (resource: string) => `arn:aws:iam::${account}:${resource}`;
+  const iam = (resource: string) => arn(`iam::${account}:${resource}`);
   const tagged = { StringEquals: { "aws:ResourceTag/Project": tag } };
   const tagging = { StringEquals: { "aws:RequestTag/Project": tag } };
 
-  const buckets = [stateBucket, modelBucket].map((bucket) => `arn:aws:s3:::${bucket}`);
-  const answers = `arn:aws:s3:::${stateBucket}-*-answers`;
-  const contracts = [`arn:aws:s3:::${modelBucket}/contracts/${prefix}-*`];
+  const buckets = [stateBucket, modelBucket].map((bucket) => arn(`s3:::${bucket}`));
+  const answers = arn(`s3:::${stateBucket}-*-answers`);
+  const contracts = [arn(`s3:::${modelBucket}/contracts/${prefix}-*`)];
   const roles = [iam(`role/${prefix}-*`)];
   const logGroups = ours(
     "logs",
@@ -76,20 +81,20 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
   const warehouses = ours("redshift", "cluster:", "subnetgroup:", "parametergroup:");
   const schedules = ours("scheduler", "schedule/default/");
   const parameters = [inRegion("ssm", `parameter/${prefix}-*`)];
-  const apis = `arn:aws:apigateway:${region}::/restapis`;
-  const apiAccount = `arn:aws:apigateway:${region}::/account`;
-  const apiTags = `arn:aws:apigateway:${region}::/tags/*`;
+  const apis = arn(`apigateway:${region}::/restapis`);
+  const apiAccount = arn(`apigateway:${region}::/account`);
+  const apiTags = arn(`apigateway:${region}::/tags/*`);
 
   return {
     backend: {
       types: [],
       plan: [
-        { actions: ["s3:ListBucket"], resources: [`arn:aws:s3:::${stateBucket}`] },
-        { actions: ["s3:GetObject"], resources: [`arn:aws:s3:::${stateBucket}/*`] },
+        { actions: ["s3:ListBucket"], resources: [arn(`s3:::${stateBucket}`)] },
+        { actions: ["s3:GetObject"], resources: [arn(`s3:::${stateBucket}/*`)] },
         // A plan locks the state too: Terraform writes the lock file and deletes it.
-        { actions: ["s3:PutObject", "s3:DeleteObject"], resources: [`arn:aws:s3:::${stateBucket}/*.tflock`] },
+        { actions: ["s3:PutObject", "s3:DeleteObject"], resources: [arn(`s3:::${stateBucket}/*.tflock`)] },
       ],
-      apply: [{ actions: ["s3:PutObject"], resources: [`arn:aws:s3:::${stateBucket}/*`] }],
+      apply: [{ actions: ["s3:PutObject"], resources: [arn(`s3:::${stateBucket}/*`)] }],
     },
     s3: {
       types: [
@@ -155,7 +160,7 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
         },
         // `destroy` empties the bucket for answers first; where it is guarded, its own policy refuses that.
         { actions: ["s3:DeleteObjectVersion"], resources: [`${answers}/*`] },
-        { actions: ["s3:ListBucketVersions"], resources: [`arn:aws:s3:::${modelBucket}`, answers] },
+        { actions: ["s3:ListBucketVersions"], resources: [arn(`s3:::${modelBucket}`), answers] },
       ],
     },
     iam: {
@@ -179,7 +184,7 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
         },
         {
           actions: ["iam:GetOpenIDConnectProvider"],
-          resources: [githubProviderArn(account)],
+          resources: [githubProviderArn(account, region)],
           reason: "an account has one provider for GitHub, whoever uses it",
         },
       ],
@@ -202,7 +207,7 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
         {
           actions: ["iam:AttachRolePolicy"],
           resources: roles,
-          condition: { ArnEquals: { "iam:PolicyARN": apiGatewayLoggingPolicy } },
+          condition: { ArnEquals: { "iam:PolicyARN": apiGatewayLoggingPolicy(region) } },
         },
         {
           actions: ["iam:PassRole"],

@@ -1,3 +1,5 @@
+import { partitions } from "./partitions";
+
 /** AWS's limits as data, each with the page that says so. */
 
 /** A whole number's bounds, both allowed. */
@@ -38,6 +40,8 @@ const iamQuotas = `${api}/IAM/latest/UserGuide/reference_iam-quotas.html`;
 const tagging = `${api}/tag-editor/latest/userguide/best-practices-and-strats.html`;
 const redshiftNames = `${api}/redshift/latest/dg/r_names.html`;
 const s3Keys = `${api}/AmazonS3/latest/userguide/object-keys.html`;
+
+const domains = [...new Set(partitions.map(({ dnsSuffix }) => dnsSuffix.replaceAll(".", "\\.")))].join("|");
 
 const sagemakerName = (operation: string): NameLimit => ({
   pattern: /^[a-zA-Z0-9](-*[a-zA-Z0-9])*$/,
@@ -123,8 +127,9 @@ export const limits = {
       source: `${sagemaker}/API_DataCaptureConfig.html`,
     },
     image: {
-      pattern:
-        /^\d{12}\.dkr\.ecr(-fips)?\.[a-z0-9-]+\.amazonaws\.com(\.cn)?\/[a-z0-9._/-]+(:[\w.-]+|@sha256:[a-f0-9]{64})$/,
+      pattern: new RegExp(
+        `^\\d{12}\\.dkr\\.ecr(-fips)?\\.[a-z0-9-]+\\.(${domains})/[a-z0-9._/-]+(:[\\w.-]+|@sha256:[a-f0-9]{64})$`,
+      ),
       maximumLength: 255,
       allowed: "an image in ECR with its tag or digest: <account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>",
       source: `${sagemaker}/API_ContainerDefinition.html`,

@@ -1,4 +1,5 @@
 import type { InstanceFamily } from "./instance-types";
+import { partitionOf } from "./partitions";
 
 /**
  * AWS's own PyTorch images, the last published of each family. Sources:
@@ -42,6 +43,9 @@ const accounts: Record<string, string> = {
   "me-central-1": "914824155844",
   "me-south-1": "217643126080",
   "mx-central-1": "637423239942",
+  // https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-sagemaker.html
+  "us-gov-east-1": "446045086412",
+  "us-gov-west-1": "442386744353",
 };
 
 /** The regions in which AWS publishes its images. */
@@ -56,8 +60,7 @@ export function imageFor(family: InstanceFamily, region: string): string {
   if (account === undefined) {
     throw new Error(`no image of AWS is known in region "${region}", only in ${imageRegions.join(", ")}`);
   }
-  const domain = region.startsWith("cn-") ? "amazonaws.com.cn" : "amazonaws.com";
-  return `${account}.dkr.ecr.${region}.${domain}/${images[family]}`;
+  return `${account}.dkr.ecr.${region}.${partitionOf(region).dnsSuffix}/${images[family]}`;
 }
 
 /** What an image runs on; "gpu" and "arm64" are families that no instance type of this project has. */

@@ -1,4 +1,5 @@
 import { describeName, isName, limits, type NameLimit } from "../aws/limits";
+import { arnIn } from "../aws/partitions";
 import { formatsOfOne, type ModelContract } from "../contract/model-contract";
 import { largestBatch, longestCall } from "../contract/worker-time";
 import { apiSection } from "./api";
@@ -16,9 +17,9 @@ import { warehouseSection } from "./warehouse";
 const stateKey: NameLimit = { ...limits.s3.key, maximumLength: limits.s3.key.maximumLength - ".tflock".length };
 
 const snsTopicArn: NameLimit = {
-  pattern: /^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+$/,
+  pattern: /^arn:[a-z-]+:sns:[a-z0-9-]+:\d{12}:[\w-]+$/,
   maximumLength: 512,
-  allowed: "the ARN of an SNS topic, arn:aws:sns:<region>:<account>:<name>",
+  allowed: "the ARN of an SNS topic, arn:<partition>:sns:<region>:<account>:<name>",
   source: "https://docs.aws.amazon.com/sns/latest/dg/sns-create-topic.html",
 };
 
@@ -27,7 +28,7 @@ const { bucketName } = limits.s3;
 
 /** An environment: its sections, and the rules between them. */
 export const environmentSchema = (around: Surroundings) => {
-  const { name, states, publicKey, prefix, modelBucket, answersBucket } = around;
+  const { name, region, states, publicKey, prefix, modelBucket, answersBucket } = around;
   return ruled(
     group({
       /** Where in the state bucket this environment's state is. @default inference-<name>/terraform.tfstate */
@@ -88,6 +89,13 @@ export const environmentSchema = (around: Surroundings) => {
         holds: () => answersBucket !== modelBucket,
         given: () => `a bucket for answers ${show(answersBucket)}`,
         allowed: "another bucket than modelBucket",
+      },
+      {
+        of: ["alarmTopicArn"],
+        holds: ({ alarmTopicArn }) =>
+          region === undefined || (alarmTopicArn?.startsWith(arnIn(region, `sns:${region}:`)) ?? true),
+        allowed: `a topic in ${region}, where the alarms are, ${arnIn(region ?? "", `sns:${region}:…`)}`,
+        source: "https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html",
       },
       {
         of: ["inference.batchSize", "inference.timeoutSeconds", ...asked.map((field) => `model.${field}`)],

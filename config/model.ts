@@ -3,6 +3,7 @@ import { familyOf, instanceTypes, knownInstanceTypes } from "../aws/instance-typ
 import { describeRange, isWithin, limits, type NameLimit, type Range } from "../aws/limits";
 import { imageFamilyOf, imageFor, imageRegions } from "../aws/model-images";
 import { containerEnvironment, kindsOfModels } from "../aws/model-kinds";
+import { partitionOf } from "../aws/partitions";
 import { formatsOfOne, type ModelContract, requestFormats } from "../contract/model-contract";
 import { contractSection, labelOf } from "./contract";
 import { group, nameRule, type Rule, refusalsBy, refuse, ruled, show, text, whole } from "./faults";
@@ -250,7 +251,7 @@ const imageRules = (region: string | undefined, imageOf: (model: Served) => stri
         },
         {
           of: ["image"],
-          holds: (model) => imageOf(model)?.includes(`.${region}.`) ?? true,
+          holds: (model) => imageOf(model)?.includes(`.${region}.${partitionOf(region).dnsSuffix}/`) ?? true,
           given: (model) => show(imageOf(model)),
           allowed: `an image in ${region}, where the endpoint is`,
           source,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isEverybodysZone } from "../aws/availability-zones";
 import { isInside, overlap, parseCidr } from "../aws/cidr";
 import { isWithin, limits } from "../aws/limits";
 import { fault, got, group, refuse, ruled } from "./faults";
@@ -18,6 +19,10 @@ const cidrBlock = (source: string) => {
 export const networkSection = (around: Surroundings) => {
   const named = naming(around);
   const { region, takeOver } = around;
+  const staysWhereItIs = (index: number) => takeOver && index === 0;
+  const zoneOfYours =
+    `the name of a zone that your account has, for not every account has the same in ${region}: ` +
+    `aws ec2 describe-availability-zones --region ${region}`;
   return ruled(
     group({
       /** The VPC's name. @default `model.name` and `-vpc` */
@@ -31,8 +36,8 @@ export const networkSection = (around: Surroundings) => {
             /** The subnet's addresses, inside the VPC's. */
             cidrBlock: cidrBlock(subnetSource),
             /**
-             * @default the region's zone a for the first subnet, b for the second, and so on; where `takeOver` is set,
-             * the first stays in the zone that AWS chose for it
+             * Asked for where not every account has the default. @default the region's zone a for the first subnet, b for
+             * the second, and so on; where `takeOver` is set, the first stays in the zone that AWS chose for it
              */
             availabilityZone: z
               .string({ error: refuse("the name of a zone") })
@@ -46,11 +51,11 @@ export const networkSection = (around: Surroundings) => {
         .min(2, { error: refuse("two subnets or more, each in a zone of its own") })
         .max(6, { error: refuse("six subnets or fewer, each in a zone of its own") })
         .transform((subnets) =>
-          subnets.map(({ cidrBlock, availabilityZone }, index) => ({
-            cidrBlock,
-            availabilityZone:
-              availabilityZone ?? (takeOver && index === 0 ? undefined : `${region}${"abcdef".charAt(index)}`),
-          })),
+          subnets.map(({ cidrBlock, availabilityZone }, index) => {
+            const letter = "abcdef".charAt(index);
+            const hasDefault = region !== undefined && isEverybodysZone(region, letter) && !staysWhereItIs(index);
+            return { cidrBlock, availabilityZone: availabilityZone ?? (hasDefault ? region + letter : undefined) };
+          }),
         )
         .prefault([{ cidrBlock: "10.0.2.0/24" }, { cidrBlock: "10.0.3.0/24" }]),
     }),
@@ -61,13 +66,16 @@ export const networkSection = (around: Surroundings) => {
           subnets.flatMap((subnet, index) => {
             const earlier = subnets.slice(0, index);
             const shared = earlier.find((other) => overlap(other.cidrBlock, subnet.cidrBlock));
-            const zoneTaken = earlier.some((other) => other.availabilityZone === subnet.availabilityZone);
+            const { availabilityZone } = subnet;
+            const zoneTaken = earlier.some((other) => availabilityZone && other.availabilityZone === availabilityZone);
+            const zoneMissing = region !== undefined && availabilityZone === undefined && !staysWhereItIs(index);
             const refused = (field: keyof typeof subnet, allowed: string) =>
               fault(["subnets", index, field], got(subnet[field], allowed, subnetSource));
             return [
               ...(isInside(subnet.cidrBlock, vpc) ? [] : [refused("cidrBlock", `a block inside the VPC's ${vpc}`)]),
               ...(shared ? [refused("cidrBlock", `a block that shares no address with ${shared.cidrBlock}`)] : []),
               ...(zoneTaken ? [refused("availabilityZone", "a zone that no other subnet is in")] : []),
+              ...(zoneMissing ? [refused("availabilityZone", zoneOfYours)] : []),
             ];
           }),
       },

@@ -89,10 +89,10 @@ export const sharedRules: readonly Rule<z.output<ReturnType<typeof sharedFields>
     allowed: `${describeName(limits.iam.accountId)}, for GitHub's roles are limited to it`,
   },
   {
-    of: ["github.oidcProviderArn", "account"],
-    holds: ({ github, account }) =>
-      account === undefined || [undefined, githubProviderArn(account)].includes(github?.oidcProviderArn),
-    allowed: ({ account = "" }) => show(githubProviderArn(account)),
+    of: ["github.oidcProviderArn", "account", "region"],
+    holds: ({ github, account, region }) =>
+      account === undefined || [undefined, githubProviderArn(account, region)].includes(github?.oidcProviderArn),
+    allowed: ({ account = "", region }) => show(githubProviderArn(account, region)),
   },
   {
     of: ["profile", "github"],

@@ -2,6 +2,7 @@ import { ApiGatewayAccount } from "@cdktf/provider-aws/lib/api-gateway-account";
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicyAttachment } from "@cdktf/provider-aws/lib/iam-role-policy-attachment";
 import { Construct } from "constructs";
+import { apiGatewayLoggingPolicy } from "../aws/deploy-permissions";
 import { trustPolicy } from "./access";
 
 /**
@@ -9,7 +10,7 @@ import { trustPolicy } from "./access";
  * by the stack that is deployed once.
  */
 export class ApiGatewayLogging extends Construct {
-  constructor(scope: Construct, id: string, props: { readonly roleName: string }) {
+  constructor(scope: Construct, id: string, props: { readonly region: string; readonly roleName: string }) {
     super(scope, id);
     const role = new IamRole(this, "role", {
       name: props.roleName,
@@ -18,7 +19,7 @@ export class ApiGatewayLogging extends Construct {
     const attachment = new IamRolePolicyAttachment(this, "policy", {
       role: role.name,
       // AWS's own policy for just this (https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html).
-      policyArn: "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs",
+      policyArn: apiGatewayLoggingPolicy(props.region),
     });
     new ApiGatewayAccount(this, "account", { cloudwatchRoleArn: role.arn, dependsOn: [attachment] });
   }

@@ -1,5 +1,6 @@
 import { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-identity";
 import { Construct } from "constructs";
+import { arnIn } from "../aws/partitions";
 import type { Access } from "./access";
 import { askedBy, type Endpoint, type EndpointUse } from "./model-endpoint";
 
@@ -32,6 +33,7 @@ export class ExistingEndpoint extends Construct implements Endpoint {
   /** Lets its holder ask the model, and look up which configuration the endpoint serves: that is the model's release. */
   invoke(): Access {
     const { endpointName, variantName } = this;
+    const { region } = this.props;
     const { accountId } = new DataAwsCallerIdentity(this, "account");
     // SageMaker writes a name in lower case into the ARN that permissions are checked by.
     const names = [...new Set([endpointName, endpointName.toLowerCase()])];
@@ -39,7 +41,7 @@ export class ExistingEndpoint extends Construct implements Endpoint {
       statements: [
         {
           actions: ["sagemaker:InvokeEndpoint", "sagemaker:DescribeEndpoint"],
-          resources: names.map((name) => `arn:aws:sagemaker:${this.props.region}:${accountId}:endpoint/${name}`),
+          resources: names.map((name) => arnIn(region, `sagemaker:${region}:${accountId}:endpoint/${name}`)),
         },
       ],
       environment: {

@@ -2,10 +2,12 @@ import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { SagemakerFeatureGroup } from "@cdktf/provider-aws/lib/sagemaker-feature-group";
 import { Construct } from "constructs";
+import { arnIn } from "../aws/partitions";
 import type { Feature, FeatureType } from "../contract/model-contract";
 import { type Access, allow, policyDocument, trustPolicy } from "./access";
 
 export interface FeatureStoreProps {
+  readonly region: string;
   readonly groupName: string;
   /** The contract that the group's name carries, and so its address. @default none: it was there before there were others */
   readonly contractId?: string;
@@ -26,7 +28,11 @@ export class FeatureStore extends Construct {
   readonly group: SagemakerFeatureGroup;
   private readonly recordIdentifierType: string;
 
-  constructor(scope: Construct, id: string, props: FeatureStoreProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    private readonly props: FeatureStoreProps,
+  ) {
     super(scope, id);
     const { recordIdentifier, eventTime, offlineStoreS3Uri } = props;
     this.recordIdentifierType = recordIdentifier.type;
@@ -68,8 +74,11 @@ export class FeatureStore extends Construct {
       name: "offline-store",
       role: role.name,
       policy: policyDocument([
-        { actions: ["s3:GetBucketAcl"], resources: [`arn:aws:s3:::${bucket}`] },
-        { actions: ["s3:PutObject", "s3:PutObjectAcl"], resources: [`arn:aws:s3:::${location}/*`] },
+        { actions: ["s3:GetBucketAcl"], resources: [arnIn(this.props.region, `s3:::${bucket}`)] },
+        {
+          actions: ["s3:PutObject", "s3:PutObjectAcl"],
+          resources: [arnIn(this.props.region, `s3:::${location}/*`)],
+        },
       ]),
     });
     return { s3Uri, policy };

@@ -2,6 +2,7 @@ import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { Construct } from "constructs";
 import { imageFor, imageRegions } from "../aws/model-images";
+import { arnIn } from "../aws/partitions";
 import { policyDocument, trustPolicy } from "./access";
 import { repositoryArn } from "./model-endpoint";
 
@@ -19,8 +20,8 @@ export class ModelCompilation extends Construct {
   constructor(scope: Construct, id: string, { region, roleName, bucketArn }: ModelCompilationProps) {
     super(scope, id);
     const families = imageRegions.includes(region) ? (["inf1", "inf2"] as const) : [];
-    const logGroups = ["CompilationJobs", "ProcessingJobs"].map(
-      (group) => `arn:aws:logs:${region}:*:log-group:/aws/sagemaker/${group}`,
+    const logGroups = ["CompilationJobs", "ProcessingJobs"].map((group) =>
+      arnIn(region, `logs:${region}:*:log-group:/aws/sagemaker/${group}`),
     );
     this.role = new IamRole(this, "role", {
       name: roleName,

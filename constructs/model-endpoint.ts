@@ -9,6 +9,7 @@ import { SagemakerModel } from "@cdktf/provider-aws/lib/sagemaker-model";
 import { Construct } from "constructs";
 import { familyOf } from "../aws/instance-types";
 import { containerEnvironment } from "../aws/model-kinds";
+import { arnIn } from "../aws/partitions";
 import type { ModelContract } from "../contract/model-contract";
 import { wireFormatOf } from "../contract/wire-format";
 import { type Access, allow, type PolicyStatement, policyDocument, trustPolicy } from "./access";
@@ -112,7 +113,7 @@ export class ModelEndpoint extends Construct implements Endpoint {
     private readonly props: ModelEndpointProps,
   ) {
     super(scope, id);
-    const { previous, endpointName, dataCapture } = props;
+    const { previous, endpointName, dataCapture, region } = props;
     const served: ServedModel[] = [props, ...(previous ? [previous] : [])];
     this.variantName = props.variantName;
 
@@ -135,7 +136,7 @@ export class ModelEndpoint extends Construct implements Endpoint {
       policy: policyDocument([
         {
           actions: ["s3:GetObject"],
-          resources: unique(served.map(({ artifact }) => `arn:aws:s3:::${artifact.bucket}/${artifact.key}`)),
+          resources: unique(served.map(({ artifact }) => arnIn(region, `s3:::${artifact.bucket}/${artifact.key}`))),
         },
         {
           actions: ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
@@ -152,7 +153,7 @@ export class ModelEndpoint extends Construct implements Endpoint {
           condition: { StringEquals: { "cloudwatch:namespace": "/aws/sagemaker/Endpoints" } },
         },
         ...(alarm ? [{ actions: ["cloudwatch:DescribeAlarms"], resources: [alarm.arn] }] : []),
-        ...(dataCapture ? [mayCapture(dataCapture.s3Uri)] : []),
+        ...(dataCapture ? [mayCapture(dataCapture.s3Uri, region)] : []),
       ]),
     });
 
@@ -285,14 +286,14 @@ function capturedAsText(contract: ModelContract) {
 }
 
 /** What the container's role needs to write samples under an S3 prefix. */
-function mayCapture(s3Uri: string): PolicyStatement {
-  return { actions: ["s3:PutObject"], resources: [`${s3Uri.replace("s3://", "arn:aws:s3:::")}/*`] };
+function mayCapture(s3Uri: string, region: string): PolicyStatement {
+  return { actions: ["s3:PutObject"], resources: [`${s3Uri.replace("s3://", arnIn(region, "s3:::"))}/*`] };
 }
 
 /** The ARN of an image's repository: `<account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>`. */
 export function repositoryArn(image: string): string {
-  const parts = /^(\d{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?\/([^:@]+)/.exec(image);
-  if (!parts) throw new Error(`image must be an image in Amazon ECR, got ${image}`);
-  const [, account, region, repository] = parts;
-  return `arn:aws:ecr:${region}:${account}:repository/${repository}`;
+  const [, account, region, repository] =
+    /^(\d{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.[^/]+\/([^:@]+)/.exec(image) ?? [];
+  if (region === undefined) throw new Error(`image must be an image in Amazon ECR, got ${image}`);
+  return arnIn(region, `ecr:${region}:${account}:repository/${repository}`);
 }

@@ -39,7 +39,7 @@ export class InferenceStack extends ReadableStack {
     const { contract } = environment.model;
     const features =
       environment.features &&
-      new FeatureStore(this, "features", { ...environment.features, features: contract.features });
+      new FeatureStore(this, "features", { ...environment.features, region, features: contract.features });
     const model: Endpoint = environment.model.endpoint
       ? new ExistingEndpoint(this, "model", { ...environment.model, region })
       : new ModelEndpoint(this, "model", { ...environment.model, region, logRetentionDays });

@@ -18,17 +18,17 @@ export class StateStack extends ReadableStack {
   constructor(scope: Construct, id: string, shared: Shared) {
     super(scope, id);
     useAws(this, shared, shared.tags, "state/terraform.tfstate");
+    const { github, region, prefix, project, stateBucket, modelBucket } = shared;
 
-    const state = new VersionedBucket(this, "state", { bucket: shared.stateBucket });
-    const models = new VersionedBucket(this, "models", { bucket: shared.modelBucket, deletable: contractKey("*") });
+    const state = new VersionedBucket(this, "state", { bucket: stateBucket });
+    const models = new VersionedBucket(this, "models", { bucket: modelBucket, deletable: contractKey("*") });
     const compilation = new ModelCompilation(this, "model_compilation", {
-      region: shared.region,
-      roleName: `${shared.prefix}-model-compilation`,
+      region,
+      roleName: `${prefix}-model-compilation`,
       bucketArn: models.bucket.arn,
     });
-    new ApiGatewayLogging(this, "api_gateway_logging", { roleName: `${shared.prefix}-api-gateway-logging` });
+    new ApiGatewayLogging(this, "api_gateway_logging", { region, roleName: `${prefix}-api-gateway-logging` });
 
-    const { github, region, prefix, project, stateBucket, modelBucket } = shared;
     const access =
       github &&
       new GitHubAccess(this, "github", {

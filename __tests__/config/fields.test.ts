@@ -92,6 +92,27 @@ describe("numbers", () => {
   });
 });
 
+describe("the topic that alarms tell", () => {
+  const topicIn = (region: string, partition: string) => `arn:${partition}:sns:${region}:123456789012:alarms`;
+
+  test.each([
+    ["us-east-1", "aws"],
+    ["cn-north-1", "aws-cn"],
+    ["us-gov-west-1", "aws-us-gov"],
+  ])("is one in %s, where the alarms are", (region, partition) => {
+    const faultsOf = (alarmTopicArn: string) => faults(settings({ alarmTopicArn }, { region }));
+    expect(faultsOf(topicIn(region, partition))).toEqual([]);
+    for (const other of [topicIn(region, "aws-iso"), topicIn("eu-west-1", "aws")]) {
+      expect(faultsOf(other)).toEqual([
+        expect.stringContaining(
+          `environments.dev.alarmTopicArn: got "${other}"; allowed: a topic in ${region}, where the alarms are, arn:${partition}:sns:${region}:… (https://`,
+        ),
+      ]);
+    }
+    expect(faultsOf("alarms")).toEqual([expect.stringContaining("the ARN of an SNS topic")]);
+  });
+});
+
 describe("names", () => {
   test.each([
     ["inference.queueName", 80 - "-dead-letters".length],

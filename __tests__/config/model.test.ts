@@ -47,10 +47,20 @@ describe("the model's image", () => {
     ]);
   });
 
+  test.each([
+    ["cn-north-1", "amazonaws.com.cn", "amazonaws.com"],
+    ["us-gov-west-1", "amazonaws.com", "amazonaws.com.cn"],
+  ])("must be in a registry of the partition of %s", (region, domain, other) => {
+    const faultsOf = (domain: string) =>
+      faults(settings({ model: { image: `123456789012.dkr.ecr.${region}.${domain}/our-own:1` } }, { region }));
+    expect(faultsOf(domain)).toEqual([]);
+    expect(faultsOf(other)).toEqual([expect.stringContaining(`allowed: an image in ${region}, where the endpoint is`)]);
+  });
+
   test("must be given where AWS publishes none", () => {
-    expect(faults(settings({}, { region: "us-gov-west-1" }))).toEqual([
+    expect(faults(settings({}, { region: "me-west-1" }))).toEqual([
       expect.stringContaining(
-        "environments.dev.model.image: got nothing, and AWS's own images are not in us-gov-west-1; allowed: an image in ECR",
+        "environments.dev.model.image: got nothing, and AWS's own images are not in me-west-1; allowed: an image in ECR",
       ),
     ]);
   });

@@ -1,6 +1,7 @@
-import { faults, faultsWith, settings } from "../setup/settings";
+import { dev, faults, faultsWith, settings } from "../setup/settings";
 
 describe("the network", () => {
+  const second = { cidrBlock: "10.0.3.0/24", availabilityZone: "us-west-1c" };
   const network = (cidrBlock: string, ...subnets: object[]) => faults(settings({ network: { cidrBlock, subnets } }));
 
   test("has its subnets inside the VPC", () => {
@@ -38,6 +39,35 @@ describe("the network", () => {
         expect.stringContaining(`subnets[0].availabilityZone: got "${availabilityZone}"; allowed: a zone of us-east-1`),
       ]);
     }
+  });
+
+  test.each([
+    ["us-west-1", [0, 1, 2]],
+    ["ap-northeast-1", [1]],
+    ["ca-central-1", [2]],
+    ["cn-north-1", [2]],
+    ["eu-central-1", []],
+    ["us-gov-west-1", []],
+  ])("in %s asks for the zones that not every account has, of subnets %j", (region, asked) => {
+    const subnets = [0, 1, 2].map((index) => ({ cidrBlock: `10.0.${index}.0/24` }));
+    expect(faults(settings({ network: { subnets } }, { region }))).toEqual(
+      asked.map((index) =>
+        expect.stringMatching(
+          `^environments\\.dev\\.network\\.subnets\\[${index}\\]\\.availabilityZone: got nothing; allowed: the name of a zone ` +
+            `that your account has, .*: aws ec2 describe-availability-zones --region ${region} \\(https://`,
+        ),
+      ),
+    );
+    const named = subnets.map((subnet, index) => ({ ...subnet, availabilityZone: `${region}${"acd".charAt(index)}` }));
+    expect(dev({ network: { subnets: named } }, { region }).network.subnets).toEqual(named);
+  });
+
+  test("asks for no zone of the first subnet that is taken over, which stays where AWS has put it", () => {
+    const { network } = dev(
+      { takeOver: true, network: { subnets: [{ cidrBlock: "10.0.2.0/24" }, second] } },
+      { region: "us-west-1" },
+    );
+    expect(network.subnets).toEqual([{ cidrBlock: "10.0.2.0/24", availabilityZone: undefined }, second]);
   });
 
   test("has two to six subnets", () => {

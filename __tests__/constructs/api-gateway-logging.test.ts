@@ -3,7 +3,9 @@ import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { ApiGatewayLogging } from "../../constructs/api-gateway-logging";
 import { onlyResource, synth } from "../setup/synth";
 
-const logging = synth((scope) => new ApiGatewayLogging(scope, "logging", { roleName: "logging-role" }));
+const logging = synth(
+  (scope) => new ApiGatewayLogging(scope, "logging", { region: "eu-west-1", roleName: "logging-role" }),
+);
 
 test("API Gateway may write logs, in a role that nobody else takes on", () => {
   expect(logging).toHaveResourceWithProperties(IamRole, {

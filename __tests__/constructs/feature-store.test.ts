@@ -3,6 +3,7 @@ import { FeatureStore, type FeatureStoreProps } from "../../constructs/feature-s
 import { granted, onlyResource, resourcesOf, roleStatementsOf, synth } from "../setup/synth";
 
 const plain: FeatureStoreProps = {
+  region: "eu-west-1",
   groupName: "applicants",
   features: [
     { name: "age", type: "Integral", optional: false },

@@ -2,7 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { App, Testing } from "cdktf";
-import { loadConfig, type Settings } from "../../config";
+import { arnIn } from "../../aws/partitions";
+import { type Environment, loadConfig, type Settings } from "../../config";
 import type { Releases } from "../../config/releases";
 import { InferenceStack } from "../../stacks/inference-stack";
 import { StateStack } from "../../stacks/state-stack";
@@ -36,32 +37,44 @@ export async function writtenStacks(settings: Settings) {
   };
 }
 
-/** The state stack of a team that deploys from GitHub. */
-export function stateStackWithGitHub(): string {
+/** The state stack of a team that deploys from GitHub. @param region where @default that of config.ts */
+export function stateStackWithGitHub(region?: string): string {
   const { shared, environments } = loadConfig();
   const account = "000000000000"; // the stand-ins', where Terraform asks whom its credentials belong to
   const github = { repository: "team/inference", account, environments: Object.keys(environments) };
-  return Testing.synth(new StateStack(Testing.app(), "state", { ...shared, account, github }));
+  return Testing.synth(
+    new StateStack(Testing.app(), "state", { ...shared, region: region ?? shared.region, account, github }),
+  );
 }
 
-/** Stacks with all that can be switched on. */
-export function fullStacks(): { state: string; inference: string } {
+/** Stacks with all that can be switched on, and one that asks an endpoint that exists. */
+export function fullStacks(region = "us-east-1"): Record<"state" | "inference" | "asking", string> {
+  const network = {
+    subnets: [
+      { cidrBlock: "10.0.2.0/24", availabilityZone: `${region}a` },
+      { cidrBlock: "10.0.3.0/24", availabilityZone: `${region}c` },
+    ],
+  };
   const { shared, environments } = loadConfig({
     project: "ai-deployment-bootcamp",
     owner: "test@test.com",
     prefix: "poc",
-    region: "us-east-1",
+    region,
     stateBucket: "team-state",
     environments: {
       full: {
         keyPair: { publicKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB" },
         features: { offlineStoreS3Uri: "s3://team-features/offline" },
-        alarmTopicArn: "arn:aws:sns:us-east-1:123456789012:alarms",
+        model: { dataCapture: { s3Uri: "s3://team-samples/captured", samplingPercentage: 5 } },
+        network,
+        alarmTopicArn: arnIn(region, `sns:${region}:123456789012:alarms`),
       },
+      asking: { model: { endpoint: { existing: "theirs" } }, network },
     },
   });
-  const { full } = environments;
-  if (full === undefined) throw new Error("no environment full");
-  const inference = new InferenceStack(Testing.app(), "inference-full", shared, full);
-  return { state: stateStackWithGitHub(), inference: Testing.synth(inference) };
+  const { full, asking } = environments;
+  if (full === undefined || asking === undefined) throw new Error("an environment is missing");
+  const synth = (environment: Environment) =>
+    Testing.synth(new InferenceStack(Testing.app(), `inference-${environment.name}`, shared, environment));
+  return { state: stateStackWithGitHub(region), inference: synth(full), asking: synth(asking) };
 }

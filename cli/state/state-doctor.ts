@@ -78,13 +78,13 @@ const denies = (
   action: string,
   hasCondition: (condition: unknown) => boolean,
 ) =>
-  [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/any`].every((resource) =>
+  [`s3:::${bucket}`, `s3:::${bucket}/any`].every((resource) =>
     statements.some(
       ({ Effect, Principal, Action, Resource, Condition }) =>
         Effect === "Deny" &&
         /^("\*"|\{"AWS":\[?"\*"\]?\})$/.test(JSON.stringify(Principal) ?? "") &&
         Action.some((pattern) => matches(pattern.toLowerCase(), action.toLowerCase())) &&
-        Resource.some((pattern) => matches(pattern.replace(/^arn:aws[a-z-]*:/, "arn:aws:"), resource)) &&
+        Resource.some((pattern) => matches(pattern.replace(/^arn:[^:]*:/, ""), resource)) &&
         hasCondition(Condition),
     ),
   );
