@@ -91,6 +91,7 @@ const calls: Readonly<Record<string, readonly string[]>> = {
   "s3:UploadPart": ["s3:PutObject"],
 
   // Other actions of API Gateway are the HTTP methods of its calls.
+  "apigateway:GetAccount": ["apigateway:GET"],
   "apigateway:UpdateAccount": ["apigateway:PATCH", "iam:PassRole"],
 
   "lambda:Invoke": ["lambda:InvokeFunction"],

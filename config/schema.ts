@@ -32,6 +32,8 @@ export interface Environment extends z.output<ReturnType<typeof environmentSchem
 export interface Shared extends Omit<z.output<SharedFields>, "environments" | "modelBucket" | "github"> {
   /** The S3 bucket of the model artifacts. */
   modelBucket: string;
+  /** The role that `apiGatewayRole` is about. */
+  apiGatewayRoleName: string;
   /** Whose workflows may plan and deploy, and what. */
   github?: NonNullable<z.output<SharedFields>["github"]> & { account: string; environments: string[] };
   /** The tags of what is deployed once. */
@@ -121,6 +123,7 @@ export function readConfig(
       ...rest,
       account,
       modelBucket: shared.modelBucket ?? modelBucketBeside(shared.stateBucket),
+      apiGatewayRoleName: `${shared.prefix}-api-gateway-logging`,
       github: github && account ? { ...github, account, environments: names } : undefined,
       tags: tagsOf(shared, "shared"),
     },

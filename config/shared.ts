@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { githubProviderArn } from "../aws/deploy-permissions";
 import { describeName, limits, type NameLimit } from "../aws/limits";
-import { group, nameRule, type Rule, refusalsBy, refuse, show, text } from "./faults";
+import { group, nameRule, type Rule, refusalsBy, refuse, show, text, yesOrNo } from "./faults";
 import { lowercaseWord } from "./surroundings";
 
 const regionCode: NameLimit = {
@@ -54,6 +54,12 @@ export const sharedFields = (usual?: string) =>
     stateBucket: text(limits.s3.bucketName),
     /** The S3 bucket of the model artifacts. @default the state bucket's name and `-models` */
     modelBucket: text(limits.s3.bucketName).optional(),
+    /**
+     * Whether the stack `state` gives API Gateway the role that it writes access logs with. An account has one in a region,
+     * for the APIs of all teams: false leaves another team's in its place, and this project's logs are written with that.
+     * @default true
+     */
+    apiGatewayRole: yesOrNo().prefault(true),
     /** Lets GitHub's workflows plan and deploy, each in a role of its own; needs `account`. @default they may not */
     github: group({
       /** Whose workflows: `owner/name`, or `owner@id/name@id` for a repository with immutable subject claims. */

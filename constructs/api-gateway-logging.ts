@@ -7,7 +7,7 @@ import { trustPolicy } from "./access";
 
 /**
  * Lets API Gateway write access logs. There is one such setting for an account in a region, so it must be made once,
- * by the stack that is deployed once.
+ * by the stack that is deployed once, and only where no other team has made it. It stays set where this is taken away.
  */
 export class ApiGatewayLogging extends Construct {
   constructor(scope: Construct, id: string, props: { readonly region: string; readonly roleName: string }) {

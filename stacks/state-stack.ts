@@ -12,7 +12,7 @@ import { renamed, writeMoves } from "./moved";
 
 /**
  * What an account has once, deployed before anything else: the buckets for Terraform's state and for the models, what
- * SageMaker compiles these as, and who may deploy from GitHub.
+ * SageMaker compiles these as, what API Gateway writes logs as, and who may deploy from GitHub.
  */
 export class StateStack extends ReadableStack {
   constructor(scope: Construct, id: string, shared: Shared) {
@@ -27,7 +27,9 @@ export class StateStack extends ReadableStack {
       roleName: `${prefix}-model-compilation`,
       bucketArn: models.bucket.arn,
     });
-    new ApiGatewayLogging(this, "api_gateway_logging", { region, roleName: `${prefix}-api-gateway-logging` });
+    if (shared.apiGatewayRole) {
+      new ApiGatewayLogging(this, "api_gateway_logging", { region, roleName: shared.apiGatewayRoleName });
+    }
 
     const access =
       github &&

@@ -78,6 +78,8 @@ describe("defaults", () => {
       region: "us-east-1",
       stateBucket: "our-terraform-state",
       modelBucket: "our-terraform-state-models",
+      apiGatewayRole: true,
+      apiGatewayRoleName: "poc-api-gateway-logging",
       tags: {
         Environment: "shared",
         Project: "ai-deployment-bootcamp",
@@ -178,7 +180,7 @@ describe("unknown fields", () => {
 
   test("are refused in the shared part too", () => {
     expect(faults(settings({}, { masterPassword: "hunter2" }))).toEqual([
-      "masterPassword: got a field that does not exist; allowed: project, owner, prefix, region, account, profile, stateBucket, modelBucket, github, defaultEnvironment, environments",
+      "masterPassword: got a field that does not exist; allowed: project, owner, prefix, region, account, profile, stateBucket, modelBucket, apiGatewayRole, github, defaultEnvironment, environments",
     ]);
   });
 });
@@ -269,7 +271,7 @@ describe("all faults", () => {
 
   test("are told where the settings are nothing of the kind", () => {
     expect(faults("nonsense")).toEqual([
-      'settings: got "nonsense"; allowed: an object with fields of project, owner, prefix, region, account, profile, stateBucket, modelBucket, github, defaultEnvironment, environments',
+      'settings: got "nonsense"; allowed: an object with fields of project, owner, prefix, region, account, profile, stateBucket, modelBucket, apiGatewayRole, github, defaultEnvironment, environments',
     ]);
   });
 });

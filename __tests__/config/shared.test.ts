@@ -11,6 +11,7 @@ describe("the shared part", () => {
     ["account", "12345", "12 digits"],
     ["region", "us-east", 'a region\'s code such as "us-east-1"'],
     ["profile", " ", "the name of a profile"],
+    ["apiGatewayRole", "theirs", "true or false"],
     ["owner", "a;b", "letters, digits, spaces"],
   ])("refuses the %s %j", (field, value, allowed) => {
     const [fault, ...others] = faults(settings({}, { [field]: value }));

@@ -1,3 +1,6 @@
+import { Testing } from "cdktf";
+import { loadConfig } from "../../config";
+import { StateStack } from "../../stacks/state-stack";
 import { stateStackWithGitHub, synthesizedStacks } from "../setup/stacks";
 import { inventoryOf } from "../setup/synth";
 
@@ -16,6 +19,14 @@ test("the state stack holds two buckets, what SageMaker compiles as, and API Gat
     aws_iam_role_policy_attachment: 1,
     aws_api_gateway_account: 1,
   });
+});
+
+test("where another team gives API Gateway its role, the state stack leaves that alone", () => {
+  const { shared } = loadConfig();
+  const { aws_api_gateway_account, aws_iam_role_policy_attachment, ...others } = inventoryOf(stacks.state ?? "{}");
+  const json = Testing.synth(new StateStack(Testing.app(), "state", { ...shared, apiGatewayRole: false }));
+  expect([aws_api_gateway_account, aws_iam_role_policy_attachment]).toEqual([1, 1]);
+  expect(inventoryOf(json)).toEqual({ ...others, aws_iam_role: 1 });
 });
 
 test("where a team deploys from GitHub, the state stack holds an OIDC provider and two roles beside", () => {

@@ -1,3 +1,4 @@
+import { APIGatewayClient, GetAccountCommand } from "@aws-sdk/client-api-gateway";
 import { GetAccountSettingsCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { DescribeEndpointCommand, SageMakerClient } from "@aws-sdk/client-sagemaker";
 import {
@@ -8,6 +9,7 @@ import {
 } from "@aws-sdk/client-service-quotas";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { z } from "zod";
+import { familyOf } from "../../aws/instance-types";
 import { imageRegions } from "../../aws/model-images";
 import { loadConfig } from "../../config";
 import { engines } from "../../package.json";
@@ -18,6 +20,7 @@ import { awsError, isNotFound, isSignInFailure, namingActions } from "../aws-err
 import { type Connection, connect, type Target, targetOf } from "../connection";
 import { check, type Finding, messageOf, ok, problem, warning } from "../findings";
 import { ModelBucket } from "../model/model-bucket";
+import { compiledOn } from "../model/model-jobs";
 import type { ConnectionOptions } from "../options";
 import { StateBucket } from "../state/state-bucket";
 import { terraform } from "../terraform";
@@ -58,12 +61,18 @@ export async function examineEnvironment(options: ConnectionOptions, canary = fa
     ...(canary ? [["canary", onAws("The warehouse", () => canaryOf(connection))] as const] : []),
   ];
   if (options.local) return lookedAt("Local mode", deployed);
+  const { model } = target.environment;
+  const quotas = model.endpoint
+    ? undefined
+    : sagemakerQuotas([ofEndpoints(model.instanceType), ofProcessingJobs(compiledOn)]);
   const groups = await Promise.all([
     lookedAt("Account", [
       ["credentials", () => credentials(target)],
       ["region", async () => region(target, options)],
-      ["instance-quota", onAws("The quota of instances", () => instanceQuota(target))],
+      ["instance-quota", onAws("The quota of instances", () => instanceQuota(target, quotas))],
+      ["compiling-quota", onAws("The quota for compiling", () => compilingQuota(target, quotas))],
       ["lambda-concurrency", onAws("The concurrency of Lambda", () => lambdaConcurrency(target))],
+      ["api-gateway-role", onAws("API Gateway's role", () => apiGatewayRole(target))],
     ]),
     lookedAt("Tools", tools),
     lookedAt("Deployment", [
@@ -134,18 +143,20 @@ function regionSource(): string {
   }
 }
 
-async function instanceQuota(target: Target): Promise<Finding> {
+/** What SageMaker calls its quotas of an instance type. */
+const ofEndpoints = (instanceType: string) => `${instanceType} for endpoint usage`;
+const ofProcessingJobs = (instanceType: string) => `${instanceType} for processing job usage`;
+
+type Quotas = ReadonlyMap<string, ServiceQuota>;
+
+async function instanceQuota(target: Target, quotas?: Promise<Quotas>): Promise<Finding> {
   const { model } = target.environment;
   if (model.endpoint) return ok(`No instance is asked for: the endpoint ${model.endpoint.existing} is not made here.`);
-  const { region } = target.shared;
   const { instanceType, instanceCount } = model;
-  const name = `${instanceType} for endpoint usage`;
-  const quota = await sagemakerQuota(name);
+  const name = ofEndpoints(instanceType);
+  const quota = (await quotas)?.get(name);
   if (quota?.Value === undefined) {
-    return warning(
-      `Service Quotas knows no "${name}" in ${region}: SageMaker may not have such instances there.`,
-      "https://aws.amazon.com/sagemaker/pricing/ lists what each region has. `model.instanceType` in config.ts says what is taken.",
-    );
+    return unknownQuota(name, target, "`model.instanceType` in config.ts says what is taken.");
   }
   const { Value: value, QuotaCode: code = "" } = quota;
   const allowed = `SageMaker allows ${countOf(value, "instance")} of ${instanceType} for endpoints`;
@@ -158,21 +169,52 @@ async function instanceQuota(target: Target): Promise<Finding> {
   return ok(`${allowed}: this one takes ${instanceCount}, and ${twice} while it is updated.`);
 }
 
+async function compilingQuota(target: Target, quotas?: Promise<Quotas>): Promise<Finding> {
+  const { model } = target.environment;
+  if (model.endpoint) return ok(`No model is compiled: the endpoint ${model.endpoint.existing} is not made here.`);
+  if (familyOf(model.instanceType) === "cpu") {
+    return ok(`No model is compiled: ${model.instanceType} runs it as it is.`);
+  }
+  const name = ofProcessingJobs(compiledOn);
+  const quota = (await quotas)?.get(name);
+  if (quota?.Value === undefined) {
+    return unknownQuota(name, target, "`offline-inference model release` takes what was compiled elsewhere.");
+  }
+  const { Value: value, QuotaCode: code = "" } = quota;
+  const allowed = `SageMaker allows ${countOf(value, "instance")} of ${compiledOn} for processing jobs`;
+  if (value >= 1) return ok(`${allowed}: to compile a model takes one.`);
+  const isReleased = model.id !== undefined;
+  return (isReleased ? warning : problem)(
+    `${allowed}, and to compile a model takes one.`,
+    `Ask AWS for more, which may take days: ${requestOf(target, "sagemaker", code, 1)}`,
+  );
+}
+
+const unknownQuota = (name: string, { shared: { region } }: Target, more: string) =>
+  warning(
+    `Service Quotas knows no "${name}" in ${region}: SageMaker may not have such instances there.`,
+    `https://aws.amazon.com/sagemaker/pricing/ lists what each region has. ${more}`,
+  );
+
 const countOf = (count: number, thing: string) => `${count} ${thing}${count === 1 ? "" : "s"}`;
 
-/** A quota of SageMaker's by its name: as it is for the account or, where nobody has ever changed it, for all. */
-async function sagemakerQuota(name: string): Promise<ServiceQuota | undefined> {
+/** Quotas of SageMaker's by their names: as they are for the account or, where nobody has ever changed one, for all. */
+async function sagemakerQuotas(names: readonly string[]): Promise<Quotas> {
   const client = namingActions(new ServiceQuotasClient(settings));
   const query = { ServiceCode: "sagemaker", MaxResults: 100 };
   const { signal: abortSignal } = within(quotasTime);
+  const found = new Map<string, ServiceQuota>();
   try {
     for (const paginate of [paginateListServiceQuotas, paginateListAWSDefaultServiceQuotas]) {
       for await (const { Quotas = [] } of paginate({ client }, query, { abortSignal })) {
-        const found = Quotas.find(({ QuotaName }) => QuotaName === name);
-        if (found !== undefined) return found;
+        for (const quota of Quotas) {
+          const { QuotaName: name = "" } = quota;
+          if (names.includes(name) && !found.has(name)) found.set(name, quota);
+        }
+        if (found.size === names.length) return found;
       }
     }
-    return undefined;
+    return found;
   } catch (error) {
     throw awsError("list the quotas of SageMaker", error);
   } finally {
@@ -186,7 +228,7 @@ function requestOf({ shared: { region, profile } }: Target, service: string, quo
   return `aws service-quotas request-service-quota-increase --service-code ${service} --quota-code ${quota} --desired-value ${value} --region ${region}${who}`;
 }
 
-/** "Concurrent executions": https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
+/** "Concurrent executions", of which a new account has fewer: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
 const concurrentExecutions = { code: "L-B99A9384", usual: 1_000 };
 
 async function lambdaConcurrency(target: Target): Promise<Finding> {
@@ -195,23 +237,57 @@ async function lambdaConcurrency(target: Target): Promise<Finding> {
   try {
     const { AccountLimit = {} } = await client.send(new GetAccountSettingsCommand());
     const { ConcurrentExecutions: all = 0, UnreservedConcurrentExecutions: free = all } = AccountLimit;
-    const workers = inference.maximumConcurrency;
     const { burst } = api.throttle;
-    const wanted = Math.max(concurrentExecutions.usual, all - free + workers + burst);
-    const ask = `Ask AWS for more, which may take days: ${requestOf(target, "lambda", concurrentExecutions.code, wanted)}`;
+    const busy = inference.maximumConcurrency + 1;
+    const those = `${countOf(inference.maximumConcurrency, "worker")} and the loader`;
+    const wanted = Math.max(concurrentExecutions.usual, all - free + busy + burst);
+    const raised = all < concurrentExecutions.usual ? "AWS raises it as a new account is used. " : "";
+    const ask = `${raised}Ask AWS for more, which may take days: ${requestOf(target, "lambda", concurrentExecutions.code, wanted)}`;
     const allowed = `Lambda runs ${countOf(free, "function")} at once`;
-    if (free <= workers) {
-      return problem(`${allowed}, and ${countOf(workers, "worker")} would leave none to the API.`, ask);
-    }
-    if (free < workers + burst) {
+    if (free <= busy) return problem(`${allowed}, and ${those} would leave none to the API.`, ask);
+    if (free < busy + burst) {
       return warning(
-        `${allowed}: ${countOf(workers, "worker")} leave ${free - workers} to the API, which lets ${burst} requests in at once.`,
+        `${allowed}: ${those} leave ${free - busy} to the API, which lets ${burst} requests in at once.`,
         ask,
       );
     }
-    return ok(`${allowed}: enough for ${countOf(workers, "worker")} and ${burst} requests at the API.`);
+    return ok(`${allowed}: enough for ${those}, and ${burst} requests at the API.`);
   } catch (error) {
     throw awsError("read the settings of Lambda", error);
+  } finally {
+    client.destroy();
+  }
+}
+
+/** Of one role an account in a region: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html */
+async function apiGatewayRole({ shared }: Target): Promise<Finding> {
+  const { region, apiGatewayRole: isSet, apiGatewayRoleName: ours } = shared;
+  const client = namingActions(new APIGatewayClient(settings));
+  try {
+    const { cloudwatchRoleArn: role } = await client.send(new GetAccountCommand());
+    if (role === undefined) {
+      if (isSet) return ok(`API Gateway has no role to write access logs with. The stack state gives it ${ours}.`);
+      return problem(
+        `API Gateway has no role to write access logs with in ${region}, and AWS makes no API with such logs without one.`,
+        "Give it one: leave `apiGatewayRole: false` out of config.ts, and npm run bootstrap.",
+      );
+    }
+    const writes = `API Gateway writes access logs as ${role}`;
+    const isOurs = role.endsWith(`:role/${ours}`);
+    if (isSet) {
+      if (isOurs) return ok(`${writes}.`);
+      return problem(
+        `${writes}, for all APIs of this account in ${region}, and the stack state would put ${ours} in its place.`,
+        "Leave it as it is, and this project's logs to it: `apiGatewayRole: false` in config.ts.",
+      );
+    }
+    if (!isOurs) return ok(`${writes}, which \`apiGatewayRole: false\` leaves so.`);
+    return warning(
+      `${writes}, which the stack state takes away: \`apiGatewayRole\` is false.`,
+      `Give API Gateway another first: aws apigateway update-account --patch-operations op=replace,path=/cloudwatchRoleArn,value=ROLE_ARN --region ${region}`,
+    );
+  } catch (error) {
+    throw awsError("look at the role of API Gateway", error);
   } finally {
     client.destroy();
   }

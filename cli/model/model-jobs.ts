@@ -10,6 +10,9 @@ import { awsError, isNotFound, namingActions } from "../aws-error";
 import { tracedModel } from "./model-archive";
 import { type RecipeName, recipes, usualShape } from "./model-recipes";
 
+/** What a job compiles on: the least that Neuron's documentation advises; it needs no Inferentia. */
+export const compiledOn = "ml.c5.4xlarge";
+
 /** How a job does. */
 export interface Job {
   /** SageMaker's word for it. */
@@ -136,8 +139,7 @@ export function compilationJobs(
           ],
         },
         ProcessingResources: {
-          // The least that Neuron's documentation advises for compiling; it needs no Inferentia.
-          ClusterConfig: { InstanceCount: 1, InstanceType: "ml.c5.4xlarge", VolumeSizeInGB: 30 },
+          ClusterConfig: { InstanceCount: 1, InstanceType: compiledOn, VolumeSizeInGB: 30 },
         },
         StoppingCondition: { MaxRuntimeInSeconds: 3600 },
         NetworkConfig: { EnableNetworkIsolation: true },

@@ -15,6 +15,8 @@ const arn = "arn:aws:iam::123456789012:user/us";
 const quotaName = "ml.inf1.xlarge for endpoint usage";
 const askForInstances =
   "aws service-quotas request-service-quota-increase --service-code sagemaker --quota-code L-INF1 --desired-value 2 --region us-east-1";
+const askToCompile =
+  "aws service-quotas request-service-quota-increase --service-code sagemaker --quota-code L-C5 --desired-value 1 --region us-east-1";
 const askForFunctions =
   "aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value 1000 --region us-east-1";
 
@@ -75,16 +77,25 @@ const names = {
 const identity = `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>${arn}</Arn><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`;
 const versioned = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
 const quota = (Value: number, QuotaName = quotaName) => ({ QuotaName, QuotaCode: "L-INF1", Value });
+const compiling = (Value: number) => ({
+  QuotaName: "ml.c5.4xlarge for processing job usage",
+  QuotaCode: "L-C5",
+  Value,
+});
 const quotas = (...Quotas: object[]) => json({ Quotas });
 const concurrency = (free: number, all = free) =>
   json({ AccountLimit: { ConcurrentExecutions: all, UnreservedConcurrentExecutions: free } });
 
+const theirRole = "arn:aws:iam::123456789012:role/theirs";
+const ourRole = "arn:aws:iam::123456789012:role/poc-api-gateway-logging";
 const modelObject = `HEAD /${modelBucket}/${modelKey}`;
 
 const allWell = (): Answers => ({
   GetCallerIdentity: () => ({ status: 200, headers: { "content-type": "text/xml" }, body: identity }),
   ListServiceQuotas: () => quotas(quota(0, "ml.inf1.xlarge for training job usage"), quota(4)),
+  ListAWSDefaultServiceQuotas: () => quotas(quota(0), compiling(1)),
   GetAccountSettings: () => concurrency(1000),
+  "GET /account": () => json({ cloudwatchRoleArn: ourRole }),
   HeadBucket: () => ({ status: 200 }),
   GetBucketVersioning: () => ({ status: 200, headers: { "content-type": "application/xml" }, body: versioned }),
   [modelObject]: () => ({ status: 200 }),
@@ -149,7 +160,9 @@ test("when all is well it says so of each thing, and ends with 0", async () => {
   ✔ You are signed in as ${arn}.
   ✔ The region is us-east-1, by config.ts. AWS has images for models there.
   ✔ SageMaker allows 4 instances of ml.inf1.xlarge for endpoints: this one takes 1, and 2 while it is updated.
-  ✔ Lambda runs 1000 functions at once: enough for 3 workers and 100 requests at the API.
+  ✔ SageMaker allows 1 instance of ml.c5.4xlarge for processing jobs: to compile a model takes one.
+  ✔ Lambda runs 1000 functions at once: enough for 3 workers and the loader, and 100 requests at the API.
+  ✔ API Gateway writes access logs as ${ourRole}.
 
 Tools
   ✔ Terraform is 1.10.0; 1.10 or newer will do.
@@ -172,8 +185,9 @@ Deployment
 test("in a new account with nothing in it every lack is shown at once, with how to mend it, and it ends with 1", async () => {
   answers = {
     ...answers,
-    ListServiceQuotas: () => quotas(quota(0)),
+    ListServiceQuotas: () => quotas(quota(0), compiling(0)),
     GetAccountSettings: () => concurrency(3),
+    "GET /account": () => json({}),
     HeadBucket: () => ({ status: 404 }),
     [modelObject]: () => ({ status: 404 }),
     GetParameter: () => {
@@ -187,8 +201,11 @@ test("in a new account with nothing in it every lack is shown at once, with how 
   ✔ The region is us-east-1, by config.ts. AWS has images for models there.
   ✖ SageMaker allows 0 instances of ml.inf1.xlarge for endpoints, and this one needs 1.
       → Ask AWS for more, which may take days: ${askForInstances}
-  ✖ Lambda runs 3 functions at once, and 3 workers would leave none to the API.
-      → Ask AWS for more, which may take days: ${askForFunctions}
+  ✖ SageMaker allows 0 instances of ml.c5.4xlarge for processing jobs, and to compile a model takes one.
+      → Ask AWS for more, which may take days: ${askToCompile}
+  ✖ Lambda runs 3 functions at once, and 3 workers and the loader would leave none to the API.
+      → AWS raises it as a new account is used. Ask AWS for more, which may take days: ${askForFunctions}
+  ✔ API Gateway has no role to write access logs with. The stack state gives it poc-api-gateway-logging.
 
 Tools
   ✖ Terraform is 1.9.8, which is too old for the stacks.
@@ -221,8 +238,8 @@ test("what is enough to begin with and not for long is a warning, and no reason 
     },
     "lambda-concurrency": {
       mark: "warning",
-      text: "Lambda runs 10 functions at once: 3 workers leave 7 to the API, which lets 100 requests in at once.",
-      mend: `Ask AWS for more, which may take days: ${askForFunctions}`,
+      text: "Lambda runs 10 functions at once: 3 workers and the loader leave 6 to the API, which lets 100 requests in at once.",
+      mend: `AWS raises it as a new account is used. Ask AWS for more, which may take days: ${askForFunctions}`,
     },
     endpoint: {
       group: "Deployment",
@@ -266,8 +283,44 @@ test("what others have reserved of Lambda's concurrency is not there for this pi
   answers.GetAccountSettings = () => concurrency(100, 1000);
   expect((await found())["lambda-concurrency"]).toMatchObject({
     mark: "warning",
-    text: expect.stringContaining("97 to the API"),
-    mend: expect.stringContaining("--desired-value 1003 "),
+    text: expect.stringContaining("leave 96 to the API"),
+    mend: expect.stringMatching(/^Ask AWS .* --desired-value 1004 /),
+  });
+});
+
+describe("the quota for compiling", () => {
+  test("is found beside that of endpoints, in one walk of all pages", async () => {
+    const pages = [{ Quotas: [compiling(3)], NextToken: "2" }, { Quotas: [quota(7)], NextToken: "3" }, { Quotas: [] }];
+    let asked = 0;
+    answers.ListServiceQuotas = () => json(pages[asked++]);
+    const checks = await found();
+    expect(checks["compiling-quota"]).toMatchObject({
+      mark: "ok",
+      text: expect.stringContaining("allows 3 instances"),
+    });
+    expect(checks["instance-quota"]?.text).toContain("allows 7 instances");
+    expect(asked).toBe(2);
+  });
+
+  test("that AWS does not know says what there is beside compiling", async () => {
+    answers.ListAWSDefaultServiceQuotas = () => quotas();
+    expect((await found())["compiling-quota"]).toMatchObject({
+      mark: "warning",
+      text: expect.stringContaining('knows no "ml.c5.4xlarge for processing job usage" in us-east-1'),
+      mend: expect.stringContaining("`offline-inference model release` takes what was compiled elsewhere."),
+    });
+  });
+});
+
+describe("the one role of API Gateway's", () => {
+  test("that is another team's is a problem before the stack state overwrites it", async () => {
+    answers["GET /account"] = () => json({ cloudwatchRoleArn: theirRole });
+    expect((await found())["api-gateway-role"]).toEqual({
+      group: "Account",
+      mark: "problem",
+      text: `API Gateway writes access logs as ${theirRole}, for all APIs of this account in us-east-1, and the stack state would put poc-api-gateway-logging in its place.`,
+      mend: "Leave it as it is, and this project's logs to it: `apiGatewayRole: false` in config.ts.",
+    });
   });
 });
 
@@ -371,6 +424,7 @@ test("whoever may not look is told in each place which permission is missing", a
     ...answers,
     ListServiceQuotas: refuse,
     GetAccountSettings: refuse,
+    "GET /account": refuse,
     HeadBucket: () => ({ status: 403 }),
     [modelObject]: () => ({ status: 403 }),
     DescribeEndpoint: refuse,
@@ -379,6 +433,8 @@ test("whoever may not look is told in each place which permission is missing", a
   expect([credentials?.mark, pipeline?.mark]).toEqual(["ok", "ok"]);
   const permissions = {
     "instance-quota": "servicequotas:ListServiceQuotas",
+    "compiling-quota": "servicequotas:ListServiceQuotas",
+    "api-gateway-role": "apigateway:GET",
     "lambda-concurrency": "lambda:GetAccountSettings",
     "state-bucket": "s3:ListBucket",
     "model-artifact": "s3:GetObject",
@@ -394,7 +450,16 @@ test("whoever may not look is told in each place which permission is missing", a
   expect((await found()).pipeline?.text).toContain("needs the permission ssm:GetParameter on it");
 });
 
-const onAws = ["instance-quota", "lambda-concurrency", "state-bucket", "model-artifact", "pipeline", "endpoint"];
+const onAws = [
+  "instance-quota",
+  "compiling-quota",
+  "lambda-concurrency",
+  "api-gateway-role",
+  "state-bucket",
+  "model-artifact",
+  "pipeline",
+  "endpoint",
+];
 
 describe("nobody who is signed in", () => {
   test("is one problem, and says how to sign in; what AWS alone knows is not looked at", async () => {
@@ -438,7 +503,7 @@ describe("without a network", () => {
     });
     expect([region, terraform, node].map((one) => one?.mark)).toEqual(["ok", "ok", "ok"]);
     expect(endpoint).toMatchObject({ mark: "warning", text: "The endpoint was not looked at: no pipeline was found." });
-    expect(Object.keys(others)).toHaveLength(5);
+    expect(Object.keys(others)).toHaveLength(7);
     for (const one of [credentials, ...Object.values(others)]) {
       expect(one).toMatchObject({ mark: "problem", text: expect.stringContaining("AWS could not be reached") });
     }
@@ -508,8 +573,31 @@ describe("what config.ts says", () => {
     const checks = Object.fromEntries(found.map(({ check, text }) => [check, text]));
     expect(checks).toMatchObject({
       "instance-quota": "No instance is asked for: the endpoint theirs is not made here.",
+      "compiling-quota": "No model is compiled: the endpoint theirs is not made here.",
       "model-artifact": "No model artifact is needed: the endpoint theirs has its own.",
       endpoint: "The endpoint theirs is in service.",
+    });
+  });
+
+  test("of a CPU needs no quota for compiling", async () => {
+    const cpu = 'preventDestroy: false, model: { instanceType: "ml.c7i.xlarge" },';
+    const { found } = await foundWith("preventDestroy: false,", cpu);
+    expect(found.find(({ check }) => check === "compiling-quota")).toMatchObject({
+      mark: "ok",
+      text: "No model is compiled: ml.c7i.xlarge runs it as it is.",
+    });
+  });
+
+  test.each([
+    [theirRole, "ok", `API Gateway writes access logs as ${theirRole}, which \`apiGatewayRole: false\` leaves so.`],
+    [ourRole, "warning", `API Gateway writes access logs as ${ourRole}, which the stack state takes away: `],
+    [undefined, "problem", "API Gateway has no role to write access logs with in us-east-1, "],
+  ])("of the role that is another team's: where API Gateway has %s it is %s", async (role, mark, text) => {
+    answers["GET /account"] = () => json({ cloudwatchRoleArn: role });
+    const { found } = await foundWith('prefix: "poc",', 'prefix: "poc", apiGatewayRole: false,');
+    expect(found.find(({ check }) => check === "api-gateway-role")).toMatchObject({
+      mark,
+      text: expect.stringContaining(text),
     });
   });
 
