@@ -1,10 +1,14 @@
 import { z } from "zod";
-import { describeRange, isWithin, limits } from "../aws/limits";
+import { describeRange, isWithin, limits, type Range } from "../aws/limits";
 import { group, oneOf, refuse, ruled, text, yesOrNo } from "./faults";
 import { naming, type Surroundings } from "./surroundings";
 
 const { nodeTypes, retiredNodeTypes, numberOfNodes: nodes, ports } = limits.redshift;
 const refusePort = refuse(ports.map(({ min, max }) => `${min} to ${max}`).join(" or "), ports[0].source);
+
+/** How many nodes of a type a cluster may have; of one that nobody has named, one or more. */
+const nodesOf = (nodeType: keyof typeof nodes | undefined): Range =>
+  nodeType === undefined ? { min: 1, unit: "nodes", source: nodes["ra3.large"].source } : nodes[nodeType];
 
 /** The Redshift cluster that keeps the predictions. */
 export const warehouseSection = (around: Surroundings) => {
@@ -18,12 +22,14 @@ export const warehouseSection = (around: Surroundings) => {
       subnetGroupName: named("redshift-subnet-group", limits.redshift.subnetGroupName),
       /**
        * What a node of the cluster is.
-       * @default ra3.large, or dc2.large where `takeOver` is set: the cluster is taken over first, and resized after
+       * @default ra3.large, or what the cluster has where `takeOver` is set: it is taken over first, and resized after
        */
       nodeType: oneOf(
         [...nodeTypes, ...(takeOver ? retiredNodeTypes : [])],
         `AWS retired dc2, ${nodes["ra3.large"].source}`,
-      ).prefault(takeOver ? "dc2.large" : "ra3.large"),
+      )
+        .optional()
+        .transform((written) => written ?? (takeOver ? undefined : "ra3.large")),
       /** @default 1 */
       numberOfNodes: z.int({ error: refuse("a whole number") }).prefault(1),
       /** The cluster's first database, where the predictions are. @default predictions */
@@ -49,9 +55,10 @@ export const warehouseSection = (around: Surroundings) => {
     [
       {
         of: ["numberOfNodes", "nodeType"],
-        holds: ({ numberOfNodes, nodeType }) => isWithin(numberOfNodes, nodes[nodeType]),
-        allowed: ({ nodeType }) => `${describeRange(nodes[nodeType])} of ${nodeType}`,
-        source: ({ nodeType }) => nodes[nodeType].source,
+        holds: ({ numberOfNodes, nodeType }) => isWithin(numberOfNodes, nodesOf(nodeType)),
+        allowed: ({ nodeType }) =>
+          `${describeRange(nodesOf(nodeType))} of ${nodeType ?? "the type that the cluster has"}`,
+        source: ({ nodeType }) => nodesOf(nodeType).source,
       },
     ],
   );

@@ -16,7 +16,8 @@ import { readerUser, type SchemaProps, schemaStatements } from "./prediction-sch
 export interface WarehouseProps extends Omit<SchemaProps, "copyRoleArn" | "unloadRoleArn"> {
   readonly clusterIdentifier: string;
   readonly subnetGroupName: string;
-  readonly nodeType: string;
+  /** @default that of the cluster as it is; one that is made has ra3.large */
+  readonly nodeType?: string;
   readonly numberOfNodes: number;
   /** The database where the predictions are. A cluster is made with it; one that is taken over must have it. */
   readonly databaseName: string;
@@ -58,7 +59,8 @@ export class Warehouse extends Construct {
 
   constructor(scope: Construct, id: string, props: WarehouseProps) {
     super(scope, id);
-    const { clusterIdentifier, numberOfNodes, network, databaseName, answers } = props;
+    const { clusterIdentifier, nodeType, numberOfNodes, network, databaseName, answers } = props;
+    const kept = [...(props.takeOver ? ["database_name"] : []), ...(nodeType === undefined ? ["node_type"] : [])];
     this.databaseName = databaseName;
 
     const subnetGroup = new RedshiftSubnetGroup(this, "subnet_group", {
@@ -84,7 +86,7 @@ export class Warehouse extends Construct {
     this.cluster = new RedshiftCluster(this, "cluster", {
       clusterIdentifier,
       clusterType: numberOfNodes === 1 ? "single-node" : "multi-node",
-      nodeType: props.nodeType,
+      nodeType: nodeType ?? "ra3.large",
       numberOfNodes,
       databaseName,
       masterUsername: props.adminUsername,
@@ -99,7 +101,7 @@ export class Warehouse extends Construct {
       skipFinalSnapshot: !props.finalSnapshot,
       finalSnapshotIdentifier: props.finalSnapshot ? `${clusterIdentifier}-final` : undefined,
       iamRoles: [this.copyRole.arn, this.unloadRole.arn],
-      lifecycle: props.takeOver ? { ignoreChanges: ["database_name"] } : undefined,
+      lifecycle: kept.length > 0 ? { ignoreChanges: kept } : undefined,
     });
     this.databaseArn = this.arnOf("database", "dbname", databaseName);
     this.readerArn = this.arnOf("reader", "dbuser", this.reader);

@@ -139,6 +139,16 @@ test("keeps the first database of a cluster that it takes over, and works in the
   });
 });
 
+test("keeps the nodes of a cluster that it takes over for as long as no others are named", () => {
+  const clusterOf = (nodeType?: string) =>
+    onlyResource(warehouse({ takeOver: true, nodeType }), "aws_redshift_cluster").attributes;
+  expect(clusterOf().lifecycle).toEqual({ ignore_changes: ["database_name", "node_type"] });
+  expect(clusterOf("ra3.xlplus")).toMatchObject({
+    node_type: "ra3.xlplus",
+    lifecycle: { ignore_changes: ["database_name"] },
+  });
+});
+
 test("takes over the original's results before its own table is made", () => {
   const call = "CALL take_over_results()";
   expect(statementsOf(warehouse({ takeOver: true })).slice(0, 3)).toEqual([
