@@ -6,10 +6,10 @@ const { availableParallelism } = require("node:os");
  */
 const slow = {
   /**
-   * Everything that can go wrong, alone and at random; the benchmark's counting; a test file alone in a clone; the calls
-   * that the code can make, against what roles and docs allow.
+   * Everything that can go wrong, alone and at random; the benchmark's counting; a test file alone in a clone; sweeps over
+   * every call that the code can make, and over every region.
    */
-  faults: { folders: ["faults", "bench", "clone", "permissions"], minutes: 30 },
+  faults: { folders: ["faults", "bench", "clone", "sweeps"], minutes: 30 },
   /** The loader with a mistake in it, which the faults must show. */
   mutants: { folders: ["mutants"], minutes: 30 },
   /** Ten times the requests and the kills of the faults' test. */
