@@ -19,9 +19,12 @@ import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const inCheckout = join(root, ".cli");
-const hashOf = (text) => createHash("sha256").update(text).digest("hex").slice(0, 16);
-/** Where the bundles of those are who may not write into the checkout: it is another's, or on a disk that is only read. */
-const inCache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "offline-inference", hashOf(root));
+/** The cache folder of a user who may not write into the checkout: another user owns it, or its disk is read-only. */
+const inCache = join(
+  process.env.XDG_CACHE_HOME || join(homedir(), ".cache"),
+  "offline-inference",
+  createHash("sha256").update(root).digest("hex").slice(0, 16),
+);
 const inputsIn = (folder) => join(folder, "inputs.json");
 const kept = 5; // a program that runs loads more of its own bundle when it needs it
 
@@ -96,7 +99,7 @@ export async function makeBundle(isPacked = false) {
   const folder = folderToWrite();
   for (;;) {
     const fresh = join(folder, `new-${randomUUID()}`);
-    mkdirSync(fresh); // for others to read, where files are
+    mkdirSync(fresh); // other users may read it: mkdtemp would forbid that
     try {
       const begin = Date.now();
       const inputs = [...(await bundle(fresh)), ...others];
