@@ -42,8 +42,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "sets objects aside without a fault of their data",
     file: loading,
-    original: "if (!isFaultOfData(error.reason)) throw error;",
-    replacement: "",
+    original: "error instanceof StatementFailed && isFaultOfData(error.reason)",
+    replacement: "error instanceof StatementFailed",
   },
 ];
 
