@@ -14,9 +14,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const make = () =>
+const make = (meanwhile?: () => Promise<unknown>) =>
   madeOnce(join(folder, "made", "one"), requirements, async (fresh) => {
     made++;
+    await meanwhile?.();
     writeFileSync(join(fresh, "content"), readFileSync(requirements));
   });
 
@@ -31,7 +32,15 @@ test("what requirements ask for is made once, and anew where they ask for someth
 });
 
 test("of two that make it at once both have it, whole, and nothing else is left", async () => {
-  const [first, second] = await Promise.all([make(), make()]);
+  let bothBegan = () => {};
+  const begun = new Promise<void>((resolve) => {
+    bothBegan = resolve;
+  });
+  const one = () => {
+    if (made === 2) bothBegan();
+    return begun; // neither is done before the other has begun
+  };
+  const [first, second] = await Promise.all([make(one), make(one)]);
   expect([second, made]).toEqual([first, 2]);
   expect(readdirSync(join(folder, "made"))).toHaveLength(1);
   expect(readdirSync(first)).toEqual(["content"]);
