@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -69,6 +70,7 @@ export async function startModelServer(options: ModelServerOptions): Promise<Mod
   const args = [join(program, "serve.py"), "--model-dir", modelDir, "--port", "0"];
   if (workers !== undefined) args.push("--workers", String(workers));
   const server = spawn(await archivePython(modelDir), args, {
+    env: { ...process.env, SERVE_PREFIX: `/${randomUUID()}` },
     detached: true, // Ctrl-C in a terminal reaches only this process, which stops the server in order
     stdio: ["pipe", "pipe", "pipe"],
   });

@@ -1,8 +1,9 @@
 """A SageMaker container on this machine: /ping and /invocations around the code of an unpacked archive.
 
 `serve.py --model-dir DIR --port 0` prints `{"url": "http://127.0.0.1:<port>"}` once it answers, and ends when its
-standard input ends. What the archive's code prints goes to standard error. Requests and errors are treated as
-SageMaker's inference toolkit treats them: https://github.com/aws/sagemaker-inference-toolkit
+standard input ends. With SERVE_PREFIX, `/<random>` say, each path begins so, and who was not told asks the model nothing.
+What the archive's code prints goes to standard error. Requests and errors are treated as SageMaker's inference toolkit
+treats them: https://github.com/aws/sagemaker-inference-toolkit
 
 The model has no network, as in a container with network isolation; what reaches out is an error, even if it goes on
 without. On Linux the kernel takes the network away, where it lets one do so; everywhere Python's own calls are refused.
@@ -190,19 +191,19 @@ class Server(http.server.ThreadingHTTPServer):
     request_queue_size = 128
 
 
-def handler(workers: Workers, end):
+def handler(workers: Workers, end, prefix: str):
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self):
-            if self.path == "/ping":
+            if self.path == f"{prefix}/ping":
                 self.send(Answer(200, "OK", "application/json", b""))
             else:
                 self.refuse(404, f"there is no {self.path}, only GET /ping and POST /invocations")
 
         def do_POST(self):
             length = self.headers.get("Content-Length", "")
-            if self.path != "/invocations":
+            if self.path != f"{prefix}/invocations":
                 self.refuse(404, f"there is no {self.path}, only GET /ping and POST /invocations")
             elif not length.isdecimal():
                 self.refuse(411, "a request must say its length")
@@ -268,8 +269,9 @@ def main() -> None:
         failures.extend([failure] if failure else [])
         threading.Thread(target=server.shutdown).start()  # not from a thread that it would wait for
 
-    server = Server(("127.0.0.1", arguments.port), handler(workers, end))
-    print(json.dumps({"url": f"http://127.0.0.1:{server.server_port}"}), flush=True)
+    prefix = os.environ.get("SERVE_PREFIX", "")
+    server = Server(("127.0.0.1", arguments.port), handler(workers, end, prefix))
+    print(json.dumps({"url": f"http://127.0.0.1:{server.server_port}{prefix}"}), flush=True)
     threading.Thread(target=await_end_of_input, args=(end,), daemon=True).start()
     try:
         server.serve_forever()
