@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { actionsFor, callNamed } from "../aws/call-actions";
+import { beginning } from "./printing";
 
 interface Client {
   readonly middlewareStack: {
@@ -43,7 +44,7 @@ function actionOf(clientName: string, commandName: string, input: object): strin
 
 /** What AWS, or its client, says where nobody is signed in, or not any more. */
 const signInFailure =
-  /credential|security token|(?:Expired|Invalid|Missing)(?:Client|Authentication)?Token|token (?:is|has) expired|InvalidAccessKeyId|SignatureDoesNotMatch/i;
+  /credential|security token|(?:Expired|Invalid|Missing)(?:Client|Authentication)?Token|token (?:is|has) expired|InvalidAccessKeyId|InvalidSignature|SignatureDoesNotMatch/i;
 
 const signIn = "Sign in to AWS, or name another profile: AWS_PROFILE, or `profile` in config.ts.";
 
@@ -131,17 +132,21 @@ const awsFailure = z.looseObject({
   $metadata: z.looseObject({ httpStatusCode: z.number().optional() }).optional(),
 });
 
+/** The most characters of what AWS said that people are shown. */
+const saidCharacters = 2_000;
+
 /**
  * The failure of a call of AWS for people: what was tried and on what, what AWS said, and what to do about it. Where the
  * call was not allowed it names the permission, if AWS does or the client is one of `namingActions`.
  */
 export function awsError(doing: string, error: unknown): Error {
   const { data } = awsFailure.safeParse(error);
-  if (data === undefined) return new Error(`Cannot ${doing}: ${error}`);
+  if (data === undefined) return new Error(`Cannot ${doing}: ${beginning(String(error), saidCharacters)}`);
   const { name, message, code, action, $metadata } = data;
   const status = $metadata?.httpStatusCode;
   const said = [...new Set([name, code ?? "", message, status === undefined ? "" : `HTTP ${status}`])]
     .filter((part) => part !== "" && part !== "Error" && part !== "UnknownError")
+    .map((part) => beginning(part, saidCharacters))
     .join(", ")
     .replace(/\.$/, "");
   const what = permissionAdvice(said, action) ?? advice.find(({ when }) => when.test(said))?.advice(action);

@@ -1,5 +1,4 @@
-import { createColors } from "picocolors";
-import { showsColours } from "./colours";
+import { createColors, showsColours } from "./colours";
 
 /** Something that was looked at. */
 export interface Finding {

@@ -1,8 +1,10 @@
 import { inspect } from "node:util";
 import { messageOf } from "./findings";
 import { Interruption } from "./interruption";
+import { guardTerminal } from "./printing";
 import { program } from "./program";
 
+guardTerminal();
 const offlineInference = program();
 let isRead = true;
 

@@ -1,5 +1,6 @@
 import { Presets, SingleBar } from "cli-progress";
 import { whole } from "./numbers";
+import { drawingOn } from "./printing";
 
 /** How far something is. */
 export interface Progress {
@@ -26,7 +27,8 @@ export function progressOf(what: string, total?: number, already = 0): Progress 
     const counts = total === undefined ? "{value}" : "{bar} {value}/{total}";
     const left = total === undefined ? "" : ", {left} s left";
     const format = `${counts} ${what}, {rate}/s${left}`;
-    const bar = new SingleBar({ format, hideCursor: true, stopOnComplete: false }, Presets.shades_classic);
+    const stream = drawingOn(process.stderr);
+    const bar = new SingleBar({ format, stream, hideCursor: true, stopOnComplete: false }, Presets.shades_classic);
     const figuresAt = (done: number) => ({ rate: whole(rateAt(done)), left: whole(leftAt(done)) });
     bar.start(total ?? 0, already, figuresAt(already));
     return { update: (done) => bar.update(done, figuresAt(done)), stop: () => bar.stop() };

@@ -1,5 +1,6 @@
 import { setMaxListeners } from "node:events";
 import * as z from "zod";
+import { beginningOf } from "../contract/bytes";
 
 /** What every AWS client here is made with. Node's own default is to wait for ever. */
 export interface CallLimits {
@@ -27,9 +28,12 @@ export const within = (milliseconds: number): Until => {
   return { signal };
 };
 
+/** The most bytes of a reason. What a service, or what stands before it, says may be a whole page. */
+const reasonBytes = 1_024;
+
 /** What a log, or a message's reason, says of an error. */
 export const reasonOf = (error: unknown): string =>
-  error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  beginningOf(error instanceof Error ? `${error.name}: ${error.message}` : String(error), reasonBytes);
 
 const failureSchema = z.object({
   name: z.string(),

@@ -111,6 +111,14 @@ test.each([
   expect(await ask(at(standIn, {}, 1))).toEqual({ code: "endpoint_failed", reason, retry: "later" });
 });
 
+test("a reason is short, however much was said", async () => {
+  const standIn = await serve(() => {
+    throw new AwsError("InternalFailure", 400, "x".repeat(20_000_000));
+  });
+  started.push(standIn);
+  expect(await ask(at(standIn, {}, 1))).toMatchObject({ reason: expect.stringMatching(/^the endpoint failed: InternalFailure: x{900,1024}$/) });
+});
+
 test.each([
   [
     "an answer that is no JSON, where JSON is agreed on",

@@ -1,4 +1,5 @@
 import { createInterface } from "node:readline/promises";
+import { drawingOn } from "../printing";
 
 /** @throws when nobody can be asked */
 export function mustBeAskable() {
@@ -8,7 +9,7 @@ export function mustBeAskable() {
 
 /** Asks on the terminal. The end of the input is no answer, and Ctrl-C is none. */
 export async function ask(question: string, interruption: AbortSignal): Promise<string> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const terminal = createInterface({ input: process.stdin, output: drawingOn(process.stderr) });
   const end = new AbortController();
   terminal.once("close", () => end.abort());
   terminal.once("SIGINT", () => process.emit("SIGINT", "SIGINT")); // Ctrl-C, which is only a key while it is asked

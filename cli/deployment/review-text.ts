@@ -1,5 +1,5 @@
-import { createColors } from "picocolors";
 import { statefulTypes } from "../../aws/stateful-types";
+import { createColors } from "../colours";
 import type { AttributeChange, Change } from "./plan";
 import type { Counts, Loss, Review } from "./review";
 

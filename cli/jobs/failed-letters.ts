@@ -37,11 +37,8 @@ interface Group {
 
 const idsShown = 5;
 
-/** The most characters of an id and of a rule in the table: what others put into the queue may be huge. */
-const [idCharacters, ruleCharacters] = [100, 1_000];
-
-const cut = (text: string, characters: number) =>
-  cellOf(text.length > characters ? `${text.slice(0, characters)}…` : text);
+/** The most characters in a cell of the table, which are some lines: what others put into the queue may be huge. */
+const most = { code: 24, rule: 160, id: 22 };
 
 /** What lies in the dead-letter queue, grouped by code and rule, the most frequent first. It stays there. */
 export async function showFailed(pipeline: Pipeline, asJson: boolean, signal: AbortSignal): Promise<void> {
@@ -84,11 +81,11 @@ function tableOf(groups: readonly Group[]): string {
   });
   for (const { code, rule, letters } of groups) {
     const ids = new Set(letters.flatMap(({ id }) => id ?? []));
-    const some = [...ids].slice(0, idsShown).map((id) => cut(id, idCharacters));
+    const some = [...ids].slice(0, idsShown).map((id) => cellOf(id, most.id));
     table.push([
       whole(letters.length),
-      code,
-      cut(rule, ruleCharacters),
+      cellOf(code, most.code),
+      cellOf(rule, most.rule),
       [...some, ...(ids.size > idsShown ? ["…"] : [])].join(" "),
     ]);
   }

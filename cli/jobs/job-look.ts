@@ -125,7 +125,7 @@ export async function listJobs(pipeline: Pipeline, signal: AbortSignal): Promise
     style: { head: [], border: [], compact: true },
   });
   for (const { jobId, answered, failed, first, last } of jobs.slice(0, jobsShown)) {
-    table.push([cellOf(jobId), whole(answered), whole(failed), first.toISOString(), last.toISOString()]);
+    table.push([cellOf(jobId, 40), whole(answered), whole(failed), first.toISOString(), last.toISOString()]);
   }
   console.log(table.toString());
   if (jobs.length > jobsShown) console.error(`These are the latest ${jobsShown}; there are more.`);

@@ -44,8 +44,9 @@ const isFormula = (text: string) => /^[=+\-@\t\r\n]/.test(text) && !/^[+-]?(\d+\
 /** A text that a spreadsheet shows, and never runs. */
 const safeText = (text: string) => (isFormula(text) ? `'${text}` : text);
 
-/** A cell in one line: what does not print becomes a space. */
-export const cellOf = (text: string) => text.replace(/[\p{C}\s]+/gu, " ");
+/** A cell in one line, of so many characters at most: what does not print becomes a space. */
+export const cellOf = (text: string, characters = 1_000) =>
+  (text.length > characters ? `${text.slice(0, characters - 1)}…` : text).replace(/[\p{C}\s]+/gu, " ");
 
 const lines = (page: readonly OutputRow[], line: (row: OutputRow) => string) => page.map(line).join("");
 
@@ -62,7 +63,7 @@ const writers: Record<Exclude<OutputFormat, "parquet">, Write> = {
         style: { head: [], border: [], compact: true },
         chars: { ...(!isFirst && without("top")), ...(!isLast && without("bottom")) },
       });
-      for (const row of page) table.push(columns.map(({ name }) => cellOf(textOf(row[name]))));
+      for (const row of page) table.push(columns.map(({ name, width }) => cellOf(textOf(row[name]), width)));
       return `${table.toString()}\n`;
     };
     let before: readonly OutputRow[] | undefined;

@@ -4,6 +4,7 @@ import type { FailureGroup, Results, Selection } from "../../pipeline/results";
 import { awsError } from "../aws-error";
 import type { Pipeline } from "../connection";
 import { whole } from "../numbers";
+import { ownEscape } from "../printing";
 import { progressOf } from "../progress";
 import { InvalidCsv } from "./csv";
 import { Following, groupsRead, type Standing } from "./following";
@@ -62,13 +63,17 @@ async function print(
 }
 
 const groupsShown = 20;
+/** The most characters of a reason's rule, and of an id in it. */
+const [ruleCharacters, idCharacters] = [300, 60];
 
 /** Says why requests failed, the most frequent reason first. */
 export function sayWhy(reasons: readonly FailureGroup[]) {
   for (const { code, rule, count, inputIds } of reasons.slice(0, groupsShown)) {
-    const ids = inputIds.map(cellOf).join(", ");
+    const ids = inputIds.map((id) => cellOf(id, idCharacters)).join(", ");
     const more = count > inputIds.length ? " ..." : "";
-    console.error(`  ${whole(count)} × ${code}: ${cellOf(rule)}${ids === "" ? "" : ` (${ids}${more})`}`);
+    console.error(
+      `  ${whole(count)} × ${code}: ${cellOf(rule, ruleCharacters)}${ids === "" ? "" : ` (${ids}${more})`}`,
+    );
   }
   const others = reasons.length - groupsShown;
   if (others > 0) console.error(`  and ${others === 1 ? "one more reason" : `${whole(others)} more reasons`}`);
@@ -179,7 +184,7 @@ export async function follow(
     told = failures;
   };
   const say = (text: string) => {
-    if (process.stderr.isTTY) process.stderr.write("\r\x1b[2K"); // the bar is drawn anew below
+    if (process.stderr.isTTY) process.stderr.write(`${ownEscape()}[G${ownEscape()}[2K`); // the bar is drawn anew below
     console.error(text);
   };
   try {

@@ -1,6 +1,5 @@
 import { createInterface } from "node:readline/promises";
-import { createColors } from "picocolors";
-import { showsColours } from "../colours";
+import { createColors, showsColours } from "../colours";
 import { messageOf } from "../findings";
 import { stackFolder, terraform } from "../terraform";
 import { stateBackend } from "./state-backend";

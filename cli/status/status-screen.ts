@@ -1,4 +1,4 @@
-import { createColors } from "picocolors";
+import { createColors } from "../colours";
 import { whole } from "../numbers";
 import { type Attention, type Metrics, type Part, read, type StatusReport } from "./status-report";
 import { agoOf, durationOf } from "./status-words";

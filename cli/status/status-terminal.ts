@@ -1,3 +1,5 @@
+import { ownEscape } from "../printing";
+
 /** A screen of its own on the terminal that standard output is. */
 export interface LiveScreen {
   /** Shows lines in the place of those before; as many as fit, and always the last one. */
@@ -6,16 +8,17 @@ export interface LiveScreen {
   stop(): void;
 }
 
-// https://invisible-island.net/xterm/ctlseqs/ctlseqs.html
-const otherScreen = { on: "\x1b[?1049h", off: "\x1b[?1049l" };
-const cursor = { off: "\x1b[?25l", on: "\x1b[?25h", home: "\x1b[H" };
-const clear = { restOfLine: "\x1b[K", restOfScreen: "\x1b[J" };
+/** https://invisible-island.net/xterm/ctlseqs/ctlseqs.html */
+const sequence = (text: string) => `${ownEscape()}[${text}`;
 
 /** Opens it. However the process ends, but by SIGKILL, the terminal is given back. */
 export function liveScreen(): LiveScreen {
   let shown: readonly string[] = [];
   let open = true;
   const write = (text: string) => process.stdout.write(text); // a terminal has it even where the process is about to end
+  const otherScreen = { on: sequence("?1049h"), off: sequence("?1049l") };
+  const cursor = { off: sequence("?25l"), on: sequence("?25h"), home: sequence("H") };
+  const clear = { restOfLine: sequence("K"), restOfScreen: sequence("J") };
   write(otherScreen.on + cursor.off);
   const giveBack = () => {
     if (!open) return;

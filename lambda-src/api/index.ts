@@ -1,4 +1,3 @@
-import { Logger } from "@aws-lambda-powertools/logger";
 import type { APIGatewayProxyResult, Context } from "aws-lambda";
 import { apiEnvironment } from "../../contract/environment";
 import { type Until, within } from "../../pipeline/clients";
@@ -7,6 +6,7 @@ import { InvalidRequest } from "../../pipeline/request-reader";
 import { RequestQueue } from "../../pipeline/requests";
 import { Results } from "../../pipeline/results";
 import { once, readContract, readEnvironment } from "../environment";
+import { newLogger } from "../logger";
 import { getPredictions } from "./get-predictions";
 import { Fault, json, type Request, requestSchema, retryLater } from "./http";
 import { postRequests } from "./post-requests";
@@ -20,7 +20,7 @@ const api = once(() => {
   };
 });
 
-const logger = once(() => new Logger({ serviceName: "api" }));
+const logger = once(() => newLogger("api"));
 
 const routes: Record<string, (request: Request, until: Until) => Promise<APIGatewayProxyResult>> = {
   "GET /predict/{id}": (request, until) => getPredictions(request, api().results, until),

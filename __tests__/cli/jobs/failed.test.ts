@@ -115,6 +115,14 @@ describe("failed", () => {
     expect(groups[0]?.requests).toHaveLength(12);
   });
 
+  test("shows each group in a few lines, however long its code, reason and ids are", async () => {
+    const long = "w".repeat(900);
+    for (let n = 0; n < 6; n++) await bury(bodyOf(`long-${n}`, `${n}${long}`), `${long} went wrong`, "endpoint_failed");
+    const { stdout } = await pipeline.run("failed");
+    expect(stdout).toMatch(/│ 6 +│ endpoint_failed +│ w+ *│ 0w+… /);
+    expect(stdout.split("\n").length).toBeLessThan(16);
+  });
+
   test("says that there is none", async () => {
     expect(await pipeline.run("failed")).toMatchObject({ status: 0, stdout: "", stderr: "There is no dead letter.\n" });
   });
