@@ -9,6 +9,7 @@ import { z } from "zod";
 import { operator } from "../local/credentials";
 import { type LocalPipeline, startPipeline } from "../local/pipeline";
 import { jsonModel } from "../local/sagemaker-runtime";
+import { signatureHeaders } from "../local/signature";
 import { within } from "../pipeline/clients";
 import { limiter, runsOf } from "../pipeline/flow";
 import { newId } from "../pipeline/ids";
@@ -177,8 +178,10 @@ class WarehouseBench {
   }
 
   private async get(row: number, ofRequest: boolean) {
-    const url = `${this.pipeline.apiUrl}/predict/input-${row}`;
-    const response = await fetch(ofRequest ? `${url}?requestId=${requestOf(this.newest - row * apart, row)}` : url);
+    const url = new URL(`${this.pipeline.apiUrl}/predict/input-${row}`);
+    if (ofRequest) url.searchParams.set("requestId", requestOf(this.newest - row * apart, row));
+    const headers = signatureHeaders({ method: "GET", url }, operator.credentials.accessKeyId);
+    const response = await fetch(url, { headers });
     if (!response.ok) throw new Error(`${url}: ${response.status} ${await response.text()}`);
     await response.arrayBuffer();
   }

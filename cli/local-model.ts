@@ -1,10 +1,11 @@
-import { createWriteStream, mkdirSync } from "node:fs";
+import { createWriteStream } from "node:fs";
 import { dirname } from "node:path";
 import type { FeatureValues } from "../contract/feature-values";
 import type { ModelContract } from "../contract/model-contract";
 import { type ModelAnswer, wireFormatOf } from "../contract/wire-format";
 import { Log } from "../local/model-server";
 import { patiently, silenceSeconds } from "../local/patience";
+import { makePrivateFolder } from "../local/private-folder";
 import { type Model, ModelError } from "../local/sagemaker-runtime";
 import { serveModel } from "../local/served-model";
 
@@ -37,8 +38,8 @@ export async function watchedModel(
   tell: (line: string) => void,
   signal: AbortSignal,
 ): Promise<WatchedModel> {
-  mkdirSync(dirname(logFile), { recursive: true });
-  const file = createWriteStream(logFile);
+  makePrivateFolder(dirname(logFile));
+  const file = createWriteStream(logFile, { mode: 0o600 });
   const log = new Log((text) => file.write(text));
   const loading = (seconds: number) => tell(`The model is being loaded, for ${seconds} seconds now.${log.end}`);
   const served = await patiently(serveModel(artifact, { log, signal }), loading);

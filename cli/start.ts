@@ -11,6 +11,7 @@ import { exampleNames, exampleOf } from "../examples";
 import { mustBeFree } from "../local/aws";
 import { removeLocalEnvironment, writeLocalEnvironment } from "../local/environment-file";
 import { configurationOf, type LocalPipeline, startPipeline } from "../local/pipeline";
+import { makePrivateFolder } from "../local/private-folder";
 import { lexicalModel, sampleRows as sample } from "../samples";
 import { localDataDir as dataDir, pipelineOf } from "./connection";
 import { type FirstRow, firstLook, rowsShown, terminalWidth } from "./first-look";
@@ -19,6 +20,7 @@ import { type CsvFile, withCsv } from "./jobs/csv";
 import { checkInputs, type Inputs, openInputs, reasonOf } from "./jobs/feature-rows";
 import { runJob } from "./jobs/run-job";
 import { inProcess, mustAnswer, type WatchedModel, watchedModel } from "./local-model";
+import { guardTerminal } from "./printing";
 import { inPlaces } from "./text-table";
 
 /** What the command prints for its caller goes to stdout, what it says meanwhile to stderr. */
@@ -92,7 +94,7 @@ async function start(file: string | undefined, options: Options, signal: AbortSi
     const { rows, refused } = await checkInputs(inputs, signal);
     if (refused === rows) throw new Error(await whyNone(inputs));
     const first = await firstRows(inputs);
-    mkdirSync(dataDir, { recursive: true });
+    makePrivateFolder(dataDir);
     return whileHolding(join(dataDir, "run"), async () => {
       await mustBeFree(dataDir);
       for (const path of [jobDir, resultsFile]) rmSync(path, { recursive: true, force: true });
@@ -186,15 +188,20 @@ function nextSteps({ model: { contract } }: Environment, keep: boolean): string 
 }
 
 /** What to type in another terminal, with the id of an input that exists and needs no quoting. */
-const usageOf = ({ environment, queueUrl, apiUrl }: LocalPipeline, rows: readonly FirstRow[]) => {
+const usageOf = ({ environment, queueUrl, apiUrl, configuration }: LocalPipeline, rows: readonly FirstRow[]) => {
   const variables = Object.entries({ ...environment, QUEUE_URL: queueUrl, API_URL: apiUrl });
+  const signature =
+    configuration.api.authorization === "NONE"
+      ? ""
+      : ' --aws-sigv4 "aws:amz:$AWS_REGION:execute-api" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"';
   const id = rows.find((row) => /^[\w-]+$/.test(row.id))?.id ?? "1";
   return `
 ${variables.map(([name, value]) => `export ${name}=${value}`).join("\n")}
 
 aws sqs send-message --endpoint-url "$AWS_ENDPOINT_URL_SQS" --queue-url "$QUEUE_URL" --message-body '{"id":"${id}"}'
-curl -X POST -H 'content-type: application/json' -d '{"id":"${id}"}' "$API_URL/predict"
-curl "$API_URL/predict/${id}"
+ask() { curl${signature} -H 'content-type: application/json' "$@"; }
+ask -d '{"id":"${id}"}' "$API_URL/predict"
+ask "$API_URL/predict/${id}"
 
 npx offline-inference results ${id} --local
 `;
@@ -215,6 +222,7 @@ async function main() {
   if (complete === false) process.exitCode = 1;
 }
 
+guardTerminal();
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 main().catch((error: unknown) => {
   talk(error instanceof Error ? error.message : String(error));

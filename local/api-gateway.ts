@@ -2,13 +2,16 @@ import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { accountId } from "./credentials";
 import type { LocalFunction } from "./lambda";
-import { type Answer, json, type Request, type StandIn, serve } from "./stand-in";
+import { signerOf } from "./signature";
+import { type Answer, AwsError, json, type Request, type StandIn, serve } from "./stand-in";
 
 export interface Route {
   /** The resource's path: `/predict/{id}`, `/{proxy+}`, `/`. */
   readonly resourcePath: string;
   /** An HTTP method, or `ANY`. */
   readonly httpMethod: string;
+  /** Who may call it: everybody, or who signs the call. @default "NONE" */
+  readonly authorization?: "NONE" | "AWS_IAM";
   readonly function: Pick<LocalFunction, "invoke">;
 }
 
@@ -26,13 +29,20 @@ const proxyResult = z.object({
   isBase64Encoded: z.boolean().nullish(),
 });
 
-/** Starts the stage of a REST API with Lambda proxy integrations. It asks for no signature, and does not throttle. */
+/** Starts the stage of a REST API with Lambda proxy integrations. It does not throttle. */
 export async function startApiGateway({ stageName, routes }: ApiGatewayOptions): Promise<StandIn> {
   const server = await serve(async (request) => {
     const [, stage, path] = /^\/([^/]+)(\/.*)?$/.exec(request.url.pathname) ?? [];
     if (stage !== stageName) return json({ message: "Forbidden" }, 403);
     const route = match(routes, request.method, path ?? "/");
     if (!route) return json({ message: "Missing Authentication Token" }, 403);
+    if (route.authorization === "AWS_IAM") {
+      try {
+        signerOf(request);
+      } catch (error) {
+        return json({ message: error instanceof AwsError ? error.message : String(error) }, 403);
+      }
+    }
     try {
       const event = proxyEvent(request, stageName, path ?? "/", route);
       return toAnswer(proxyResult.parse(await route.function.invoke(event)));

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
@@ -7,7 +7,7 @@ import { z } from "zod";
 import { type Feature, type ModelContract, modelContractSchema } from "../contract/model-contract";
 import { type Route, startApiGateway } from "./api-gateway";
 import { startCloudWatch } from "./cloudwatch";
-import { accountId, operator } from "./credentials";
+import { accountId, credentialsOf, operator } from "./credentials";
 import { startEventSourceMapping } from "./event-source-mapping";
 import { startFeatureStore } from "./feature-store";
 import { type LocalFunction, startFunction } from "./lambda";
@@ -16,6 +16,7 @@ import { counted, countedModel, gauge, type Metric } from "./metrics";
 import { startParameters } from "./parameters";
 import { type OnTheWay, startPassage } from "./passage";
 import { isPostgresRunning, startPostgres } from "./postgres";
+import { makePrivateFolder } from "./private-folder";
 import { startRedshift } from "./redshift";
 import { type RedshiftDataOptions, startRedshiftData } from "./redshift-data";
 import { startS3 } from "./s3";
@@ -92,7 +93,7 @@ export async function startAws({
   const logDir = join(dataDir, "logs");
   await mustBeFree(dataDir);
   for (const folder of [databaseDir, logDir]) rmSync(folder, { recursive: true, force: true });
-  mkdirSync(logDir, { recursive: true });
+  for (const folder of [dataDir, logDir]) makePrivateFolder(folder);
 
   const cluster = stack.only("aws_redshift_cluster", clusterAttributes);
   const endpoint = endpointOf(stack);
@@ -402,23 +403,21 @@ async function putObjects(stack: Stack, endpoint: string) {
   client.destroy();
 }
 
-/** The database, empty but for its administrator, and the Data API over it. */
+/** The database, empty, and the Data API over it. */
 async function startWarehouse(
   dataDir: string,
   cluster: z.infer<typeof clusterAttributes>,
   options: Omit<RedshiftDataOptions, "postgresUrl">,
 ) {
-  const { cluster_identifier: clusterIdentifier, database_name: database, master_username: admin } = cluster;
+  const { cluster_identifier: clusterIdentifier, database_name: database, master_username: masterUser } = cluster;
   const postgres = await startPostgres({ dataDir });
   const client = new Client(postgres.url);
   await client.connect();
   await client.query(`CREATE DATABASE ${escapeIdentifier(database)}`);
-  const { rowCount } = await client.query("SELECT 1 FROM pg_roles WHERE rolname = $1", [admin]);
-  if (rowCount === 0) await client.query(`CREATE USER ${escapeIdentifier(admin)} SUPERUSER`);
   await client.end();
   const postgresUrl = Object.assign(new URL(postgres.url), { pathname: database }).href;
   const roles = cluster.iam_roles;
-  const dataApi = await startRedshiftData({ ...options, postgresUrl, clusterIdentifier, database, roles });
+  const dataApi = await startRedshiftData({ ...options, postgresUrl, clusterIdentifier, database, masterUser, roles });
   return {
     url: dataApi.url,
     stop: async () => {
@@ -471,7 +470,7 @@ function functionsOf(stack: Stack, endpoints: Record<string, string>, logDir: st
     found.map((one) => {
       const archive = archives.find(({ output_path: path }) => path === one.filename);
       if (!archive) throw new Error(`${one.address}: no archive_file of the stack makes ${one.filename}`);
-      const roleName = one.role.split("/").at(-1) ?? "";
+      const { accessKeyId, secretAccessKey } = credentialsOf(one.role.split("/").at(-1) ?? "");
       const local = startFunction({
         name: one.function_name,
         bundle: join(stack.directory, archive.source_dir, "index.cjs"),
@@ -480,8 +479,8 @@ function functionsOf(stack: Stack, endpoints: Record<string, string>, logDir: st
         environment: {
           ...one.environment?.variables,
           ...endpoints,
-          AWS_ACCESS_KEY_ID: roleName, // the warehouse signs a role in by its name
-          AWS_SECRET_ACCESS_KEY: roleName,
+          AWS_ACCESS_KEY_ID: accessKeyId, // the role's name, by which the warehouse signs it in
+          AWS_SECRET_ACCESS_KEY: secretAccessKey,
         },
         logFile: join(logDir, `${one.function_name}.log`),
       });
@@ -534,10 +533,15 @@ function apiOf(stack: Stack, functions: Map<string, LocalFunction>) {
     "aws_api_gateway_integration",
     z.object({ resource_id: z.string(), http_method: z.string(), type: z.literal("AWS_PROXY"), uri: z.string() }),
   );
+  const methods = stack.all(
+    "aws_api_gateway_method",
+    z.object({ resource_id: z.string(), http_method: z.string(), authorization: z.enum(["NONE", "AWS_IAM"]) }),
+  );
   const routes = integrations.map(
     ({ resource_id: id, http_method: httpMethod, uri }): Route => ({
       resourcePath: pathOf(id) || "/",
       httpMethod,
+      authorization: methods.find((one) => one.resource_id === id && one.http_method === httpMethod)?.authorization,
       function: functionOf(functions, uri),
     }),
   );

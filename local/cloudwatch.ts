@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Metric, MetricName, Minute } from "./metrics";
-import { AwsError, json, parseBody, type Request, type StandIn, serve } from "./stand-in";
+import { serveSigned } from "./signature";
+import { AwsError, json, parseBody, type Request, type StandIn } from "./stand-in";
 
 export interface CloudWatchOptions {
   /** What is kept here. Any other metric is not known, which is not the same as that nothing happened. */
@@ -69,7 +70,7 @@ export function startCloudWatch({ metrics, alarms }: CloudWatchOptions): Promise
       return { MetricAlarms: found.map((AlarmName) => ({ AlarmName, StateValue: state, StateReason })) };
     },
   };
-  return serve(async (request) => {
+  return serveSigned(async (request) => {
     const name = String(request.headers["x-amz-target"]).replace(/^GraniteServiceVersion20100801\./, "");
     const operation = operations[name];
     if (operation === undefined) throw new AwsError("UnknownOperationException", 404, `no operation ${name}`);

@@ -1,5 +1,6 @@
 import { setMaxListeners } from "node:events";
-import { Agent, type RequestOptions, request } from "node:http";
+import { ask } from "./ask";
+import { signatureHeaders } from "./signature";
 
 /** What S3 refused the cluster, as Redshift says it. */
 export class S3Refused extends Error {
@@ -43,31 +44,13 @@ export class ClusterRole {
   }
 
   private async call(method: string, path: string, body?: Buffer): Promise<Buffer> {
-    const roleName = this.roleArn.split("/").at(-1);
-    const authorization = `AWS4-HMAC-SHA256 Credential=${roleName}/20260101/us-east-1/s3/aws4_request`;
-    const answer = await ask(
-      this.s3Url + path,
-      { method, headers: { authorization }, agent, signal: this.signal },
-      body,
-    );
+    const url = new URL(this.s3Url + path);
+    const roleName = this.roleArn.split("/").at(-1) ?? "";
+    const headers = signatureHeaders({ method, url }, roleName);
+    const answer = await ask(url, { method, headers, signal: this.signal }, body);
     if (answer.status < 300) return answer.body;
     const said = (element: string) =>
       new RegExp(`<${element}>([^<]*)</${element}>`).exec(answer.body.toString())?.[1] ?? "";
     throw new S3Refused(answer.status, said("Code"), said("Message"));
   }
 }
-
-const agent = new Agent({ keepAlive: true });
-
-/** Node's own client: of thousands of small objects, fetch would be the most of the work. */
-const ask = (url: string, options: RequestOptions, body?: Buffer) =>
-  new Promise<{ status: number; body: Buffer }>((resolve, reject) => {
-    const asked = request(url, options, (answer) => {
-      const chunks: Buffer[] = [];
-      answer.on("data", (chunk: Buffer) => chunks.push(chunk));
-      answer.once("end", () => resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks) }));
-      answer.once("error", reject);
-    });
-    asked.once("error", (error) => reject(options.signal?.aborted ? options.signal.reason : error));
-    asked.end(body);
-  });

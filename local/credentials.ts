@@ -1,8 +1,19 @@
+import { createHmac, randomBytes } from "node:crypto";
+
 /** The account that everything on this desk belongs to. */
 export const accountId = "000000000000";
 
-/** Region and credentials of whoever sits at this desk: the warehouse's stand-in lets `operator` do everything. */
-export const operator = {
-  region: "us-east-1",
-  credentials: { accessKeyId: "operator", secretAccessKey: "operator" },
-};
+/**
+ * What all secret keys of a run are made of, so that nobody else on this machine has one. Processes that work on the same
+ * stand-ins are told the same, in STAND_INS_SECRET. @default random
+ */
+export const standInsSecret = process.env.STAND_INS_SECRET ?? randomBytes(32).toString("hex");
+
+/** The credentials of an access key: any one, and the secret that belongs to it in this run. */
+export const credentialsOf = (accessKeyId: string) => ({
+  accessKeyId,
+  secretAccessKey: createHmac("sha256", standInsSecret).update(accessKeyId).digest("hex"),
+});
+
+/** Region and credentials of whoever sits at this desk: the warehouse's stand-in takes `operator` for its administrator. */
+export const operator = { region: "us-east-1", credentials: credentialsOf("operator") };

@@ -8,7 +8,7 @@ export interface LocalEnvironment {
   readonly environment: string;
   /** The parameter that its stack has written its names into. */
   readonly namesParameter: string;
-  /** What to set so that AWS's clients find it. */
+  /** What to set so that AWS's clients find it, and may work with it. */
   readonly variables: Record<string, string>;
 }
 
@@ -20,11 +20,13 @@ const schema = z.object({
 
 const fileIn = (dataDir: string) => join(dataDir, "environment.json");
 
-/** Says in a run's folder how it is reached. */
-export const writeLocalEnvironment = (dataDir: string, environment: LocalEnvironment) =>
-  writeFileSync(fileIn(dataDir), JSON.stringify(environment, undefined, 2));
-
 export const removeLocalEnvironment = (dataDir: string) => rmSync(fileIn(dataDir), { force: true });
+
+/** Says in a run's folder how it is reached, with its secret, to its user alone. */
+export function writeLocalEnvironment(dataDir: string, environment: LocalEnvironment): void {
+  removeLocalEnvironment(dataDir); // a file that is there keeps its mode
+  writeFileSync(fileIn(dataDir), JSON.stringify(environment, undefined, 2), { mode: 0o600, flag: "wx" });
+}
 
 /** How the run in a folder is reached. @throws when none runs there */
 export function readLocalEnvironment(dataDir: string): LocalEnvironment {

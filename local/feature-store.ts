@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { type Answer, AwsError, json, parseBody, type Request, type StandIn, serve } from "./stand-in";
+import { serveSigned } from "./signature";
+import { type Answer, AwsError, json, parseBody, type Request, type StandIn } from "./stand-in";
 
 /** A feature group's definition. */
 export interface FeatureGroup {
@@ -39,7 +40,7 @@ const invalid = (message: string) => new AwsError("ValidationError", 400, messag
 export function startFeatureStore({ groups }: { groups: FeatureGroup[] }): Promise<StandIn> {
   const stores = new Map(groups.map((group) => [group.name, new OnlineStore(group)]));
 
-  return serve((request) => {
+  return serveSigned((request) => {
     const { method, url } = request;
     const [, encodedName, list] = /^\/FeatureGroup\/([^/]+)(\/ListRecords)?$/.exec(url.pathname) ?? [];
     const name = encodedName && decodeURIComponent(encodedName);

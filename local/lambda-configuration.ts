@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { accountId } from "./credentials";
 import { FunctionError } from "./lambda";
-import { AwsError, json, type Request, type StandIn, serve } from "./stand-in";
+import { serveSigned } from "./signature";
+import { AwsError, json, type Request, type StandIn } from "./stand-in";
 
 export interface FunctionDescription {
   readonly name: string;
@@ -30,7 +31,7 @@ export function startLambda(region: string, functions: readonly FunctionDescript
     const message = `Function not found: ${arnOf(region, name)}`;
     throw new AwsError("ResourceNotFoundException", 404, message, { Type: "User" });
   };
-  return serve((request) => {
+  return serveSigned((request) => {
     const { method, url } = request;
     const [, name, what] = /^\/2015-03-31\/functions\/([^/]+)\/(configuration|invocations)$/.exec(url.pathname) ?? [];
     if (name !== undefined && method === "GET" && what === "configuration") return describe(find(name), region, since);

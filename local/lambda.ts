@@ -14,7 +14,7 @@ export interface FunctionOptions {
   readonly memoryMegabytes: number;
   /** The function's own variables, and those that Lambda gives every function: credentials, region. Nothing else is seen. */
   readonly environment: Record<string, string>;
-  /** File that its output is appended to. @default its output is dropped */
+  /** File that its output is appended to, for its user alone. @default its output is dropped */
   readonly logFile?: string;
 }
 
@@ -51,7 +51,8 @@ const answer = z.union([
 export function startFunction(options: FunctionOptions): LocalFunction {
   const idle: Sandbox[] = [];
   const all = new Set<Sandbox>();
-  const log = options.logFile === undefined ? undefined : createWriteStream(options.logFile, { flags: "a" });
+  const log =
+    options.logFile === undefined ? undefined : createWriteStream(options.logFile, { flags: "a", mode: 0o600 });
   const underWay = new Set<Promise<unknown>>();
   let stopped = false;
 

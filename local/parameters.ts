@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { AwsError, json, parseBody, type StandIn, serve } from "./stand-in";
+import { serveSigned } from "./signature";
+import { AwsError, json, parseBody, type StandIn } from "./stand-in";
 
 const getParameter = z.object({ Name: z.string().min(1) });
 
@@ -8,7 +9,7 @@ const getParameter = z.object({ Name: z.string().min(1) });
  * @param parameters their values, by name
  */
 export function startParameters(parameters: Record<string, string>): Promise<StandIn> {
-  return serve((request) => {
+  return serveSigned((request) => {
     const operation = String(request.headers["x-amz-target"]).replace(/^AmazonSSM\./, "");
     if (operation !== "GetParameter") {
       throw new AwsError("UnknownOperationException", 404, `no operation ${operation}`);

@@ -2,6 +2,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Environment, loadConfig, type Settings } from "../config";
 import { type LocalAws, type LocalAwsOptions, mustBeFree, startAws } from "./aws";
+import { makePrivateFolder } from "./private-folder";
 
 export interface PipelineOptions extends Omit<LocalAwsOptions, "stack"> {
   /** Settings in the place of those of config.ts, with another contract say. @default config.ts's */
@@ -36,6 +37,7 @@ export async function startPipeline(options: PipelineOptions): Promise<LocalPipe
   const { settings, environment, dataDir, stack, ...rest } = options;
   const read = configurationOf({ settings, environment });
   await mustBeFree(dataDir);
+  makePrivateFolder(dataDir);
   const aws = await startAws({ ...rest, dataDir, stack: stack ?? (await synthesize(read, dataDir)) });
   return Object.assign(aws, { configuration: read.configuration });
 }

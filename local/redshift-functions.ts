@@ -1,3 +1,5 @@
+import { escapeIdentifier } from "pg";
+
 /**
  * The functions of Redshift's that this project uses and PostgreSQL has not, or has otherwise. They do what Redshift's
  * documentation says:
@@ -71,8 +73,8 @@ $$ LANGUAGE plpgsql IMMUTABLE`,
  * What of Redshift's own tables this project reads, and what the stand-in keeps for itself: who may take on which role of
  * the cluster's. Until it is revoked, everybody may
  * (https://docs.aws.amazon.com/redshift/latest/dg/r_GRANT-usage-notes.html#r_GRANT-usage-notes-assumerole). A user sees
- * the errors of its own loads (https://docs.aws.amazon.com/redshift/latest/dg/SYS_LOAD_ERROR_DETAIL.html). The statements
- * may run again.
+ * the errors of its own loads, and the administrator all of them
+ * (https://docs.aws.amazon.com/redshift/latest/dg/SYS_LOAD_ERROR_DETAIL.html). The statements may run again.
  */
 export const redshiftCatalog: readonly string[] = [
   `DO $$ BEGIN
@@ -85,8 +87,22 @@ IF to_regnamespace('stand_in') IS NULL THEN
   );
   CREATE VIEW public.sys_load_error_detail AS SELECT table_name, file_name, error_message, start_time
   FROM stand_in.load_errors
-  WHERE usename = CURRENT_USER OR EXISTS (SELECT 1 FROM pg_roles WHERE rolname = CURRENT_USER AND rolsuper);
+  WHERE usename = CURRENT_USER OR pg_has_role('pg_read_all_data', 'MEMBER');
   GRANT SELECT ON public.sys_load_error_detail TO PUBLIC;
 END IF;
 END $$`,
+];
+
+/**
+ * Makes the cluster's administrator, and gives it the database. It may do to users, tables and rows what Redshift's
+ * superuser may, and has nothing of PostgreSQL's, who runs programs and reads files. Everybody may make tables in the
+ * schema public (https://docs.aws.amazon.com/redshift/latest/dg/r_Schemas_and_tables.html). The statements may run again.
+ */
+export const createMasterUser = (name: string, database: string): readonly string[] => [
+  `DO $$ BEGIN
+CREATE ROLE ${escapeIdentifier(name)} LOGIN CREATEROLE IN ROLE pg_read_all_data, pg_write_all_data;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; -- the users of all databases are shared
+END $$`,
+  `ALTER DATABASE ${escapeIdentifier(database)} OWNER TO ${escapeIdentifier(name)}`,
+  "GRANT CREATE ON SCHEMA public TO PUBLIC",
 ];

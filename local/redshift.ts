@@ -1,4 +1,5 @@
-import { type Answer, type StandIn, serve } from "./stand-in";
+import { serveSigned } from "./signature";
+import type { Answer, StandIn } from "./stand-in";
 
 export interface ClusterDescription {
   readonly clusterId: string;
@@ -14,7 +15,7 @@ export function startRedshift({
   nodeType,
   numberOfNodes,
 }: ClusterDescription): Promise<StandIn> {
-  return serve((request) => {
+  return serveSigned((request) => {
     const asked = new URLSearchParams(request.body.toString());
     const action = asked.get("Action");
     if (action !== "DescribeClusters") return fault("InvalidAction", 400, `no operation ${action}`);

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { type Answer, accessKeyOf, type Request, type StandIn, serve } from "./stand-in";
+import { signed } from "./signature";
+import { type Answer, AwsError, type Request, type StandIn, serve } from "./stand-in";
 
 interface StoredObject {
   readonly body: Buffer;
@@ -37,16 +38,26 @@ export const s3Error = (status: number, code: string, message: string): Answer =
  */
 export async function startS3({ buckets: names = [] }: { buckets?: readonly string[] } = {}): Promise<StandIn> {
   const buckets = new Map(names.map((name): [string, Bucket] => [name, { objects: new Map() }]));
-  return serve((request) => {
+  const answerSigned = signed((request) => answer(buckets, request));
+  return serve(async (request) => {
     try {
-      return answer(buckets, request);
+      return await answerSigned(request);
     } catch (error) {
       if (error instanceof S3Error) return s3Error(error.status, error.code, error.message);
+      if (error instanceof AwsError) return s3Error(error.status, codes[error.name] ?? error.name, error.message);
       return s3Error(500, "InternalError", String(error));
     }
   });
 }
 
+/** What S3 calls the errors of a signature that other services call otherwise. */
+const codes: Record<string, string> = {
+  AccessDeniedException: "AccessDenied",
+  InvalidSignatureException: "SignatureDoesNotMatch",
+};
+
+/** Parameters that change nothing: the SDK's note of the operation, and a signature in the address. */
+const ofAnyCall = /^(x-id|X-Amz-(Algorithm|Credential|Date|Expires|SignedHeaders|Signature|Content-Sha256))$/i;
 const headersOfAll = [
   "x-amz-content-sha256",
   "x-amz-date",
@@ -98,11 +109,10 @@ interface Call extends Request {
 
 function answer(buckets: Map<string, Bucket>, request: Request): Answer {
   const { method, url, headers } = request;
-  if (accessKeyOf(request) === undefined) throw new S3Error(403, "AccessDenied", "Access Denied");
   const [, bucketName = "", encodedKey = ""] = /^\/([^/]*)\/?(.*)$/s.exec(url.pathname) ?? [];
   const key = decodeURIComponent(encodedKey);
   const on = key === "" ? "bucket" : "object";
-  const given = [...url.searchParams.keys()].filter((name) => name !== "x-id"); // the SDK's note of the operation
+  const given = [...url.searchParams.keys()].filter((name) => !ofAnyCall.test(name));
   const found = operations.find(
     (one) =>
       one.method === method &&

@@ -1,5 +1,6 @@
 import { callBytes } from "../contract/wire-format";
-import { AwsError, type StandIn, serve } from "./stand-in";
+import { serveSigned } from "./signature";
+import { AwsError, type StandIn } from "./stand-in";
 
 /** The model's container answered with an error status. */
 export class ModelError extends Error {
@@ -54,7 +55,7 @@ export interface SageMakerRuntimeOptions {
 
 /** Starts the SageMaker runtime with one endpoint of one variant. Bodies and content types pass through unchanged. */
 export function startSageMakerRuntime({ endpointName, variantName, model }: SageMakerRuntimeOptions): Promise<StandIn> {
-  return serve(async ({ url, method, headers, body }) => {
+  return serveSigned(async ({ url, method, headers, body }) => {
     const [, encodedName] = /^\/endpoints\/([^/]+)\/invocations$/.exec(url.pathname) ?? [];
     if (encodedName === undefined || method !== "POST") {
       throw new AwsError("UnknownOperationException", 404, `no operation at ${method} ${url.pathname}`);

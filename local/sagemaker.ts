@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { AwsError, json, parseBody, type StandIn, serve } from "./stand-in";
+import { serveSigned } from "./signature";
+import { AwsError, json, parseBody, type StandIn } from "./stand-in";
 
 export interface EndpointDescription {
   readonly endpointName: string;
@@ -13,7 +14,7 @@ const describeEndpoint = z.object({ EndpointName: z.string().min(1) });
 /** Starts SageMaker with one endpoint, in service since now, which can be looked at and not changed. */
 export function startSageMaker(endpoint: EndpointDescription): Promise<StandIn> {
   const since = Date.now() / 1000;
-  return serve((request) => {
+  return serveSigned((request) => {
     const operation = String(request.headers["x-amz-target"]).replace(/^SageMaker\./, "");
     if (operation !== "DescribeEndpoint") {
       throw new AwsError("UnknownOperationException", 404, `no operation ${operation}`);

@@ -1,5 +1,7 @@
 // Runs fauxqs for local/sqs.ts, on loopback alone: its own startFauxqs listens on every interface.
+import { Readable } from "node:stream";
 import { buildApp } from "fauxqs";
+import { tsImport } from "tsx/esm/api";
 import { FairMessages, InFlight } from "./fair-messages.mjs";
 
 // SDKs that take a queue's URL as their endpoint must be able to reach it. fauxqs gives it the name of a host that not
@@ -7,6 +9,18 @@ import { FairMessages, InFlight } from "./fair-messages.mjs";
 const { SqsStore } = await import(new URL("sqs/sqsStore.js", import.meta.resolve("fauxqs")).href);
 const sqsStore = Object.assign(new SqsStore(), { host: "" });
 const app = buildApp({ logger: false, stores: { sqsStore } });
+
+// fauxqs itself answers everybody.
+const { refusalOf } = await tsImport("./signature.ts", import.meta.url);
+app.addHook("preParsing", async ({ method, raw, headers }, reply, payload) => {
+  const chunks = [];
+  for await (const chunk of payload) chunks.push(chunk);
+  const url = new URL(raw.url, "http://127.0.0.1");
+  const refusal = refusalOf({ method, url, headers, body: Buffer.concat(chunks) });
+  if (refusal === undefined) return Readable.from(chunks, { objectMode: false });
+  reply.code(refusal.status).headers(refusal.headers).send(refusal.body);
+  return reply;
+});
 
 // fauxqs drops the group of a message of a standard queue, and hands messages out in the order of their sending.
 const groups = new WeakMap();
@@ -47,7 +61,7 @@ process.once("disconnect", () => process.exit()); // it keeps nothing
 
 try {
   await app.listen({ port: 0, host: "127.0.0.1" });
-  process.send({ port: app.server.address().port });
+  process.send({ address: `http://127.0.0.1:${app.server.address().port}` });
 } catch (error) {
   process.send({ error: String(error) });
   process.disconnect();

@@ -1,7 +1,9 @@
 import { CreateQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { z } from "zod";
-import { operator } from "./credentials";
+import { ask } from "./ask";
+import { operator, standInsSecret } from "./credentials";
 import { startServerProcess } from "./server-process";
+import { signatureHeaders } from "./signature";
 import type { StandIn } from "./stand-in";
 
 export interface Queue {
@@ -24,8 +26,9 @@ const oldestMessage = z.object({ age: z.number() });
  * It keeps everything in memory, and knows no expiry and no StartMessageMoveTask.
  */
 export async function startSqs({ queues }: { queues: Queue[] }): Promise<Sqs> {
-  const server = await startServerProcess("sqs-process.mjs");
-  const url = `http://127.0.0.1:${server.port}`;
+  const { address: url, stop } = await startServerProcess("sqs-process.mjs", {
+    environment: { STAND_INS_SECRET: standInsSecret },
+  });
   const client = new SQSClient({ endpoint: url, ...operator, useQueueUrlAsEndpoint: false });
   const queueUrls = new Map<string, string>();
   for (const { name, attributes } of queues) {
@@ -37,9 +40,11 @@ export async function startSqs({ queues }: { queues: Queue[] }): Promise<Sqs> {
     url,
     queueUrls,
     ageOfOldestMessage: async (name) => {
-      const answer = await fetch(`${url}/oldest-message/${encodeURIComponent(name)}`);
-      return Math.floor(oldestMessage.parse(await answer.json()).age / 1000);
+      const address = new URL(`${url}/oldest-message/${encodeURIComponent(name)}`);
+      const headers = signatureHeaders({ method: "GET", url: address }, operator.credentials.accessKeyId);
+      const { body } = await ask(address, { headers });
+      return Math.floor(oldestMessage.parse(JSON.parse(body.toString())).age / 1000);
     },
-    stop: server.stop,
+    stop,
   };
 }

@@ -39,7 +39,7 @@ export class ConnectionCut extends Error {}
 
 /**
  * Serves HTTP on a free port of 127.0.0.1. An {@link AwsError} thrown by `answer` is sent as AWS sends it, and a
- * {@link ConnectionCut} is not answered.
+ * {@link ConnectionCut} is not answered. What a page of another site has a browser call is refused with 403.
  */
 export async function serve(answer: (request: Request) => Promise<Answer> | Answer): Promise<StandIn> {
   const server = createServer(async (incoming, outgoing) => {
@@ -47,6 +47,7 @@ export async function serve(answer: (request: Request) => Promise<Answer> | Answ
     if (answered === undefined) incoming.socket.destroy();
     else outgoing.writeHead(answered.status, answered.headers).end(answered.body);
   });
+  server.keepAliveTimeout = 60_000; // a client that takes a connection again must find it open
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(0, "127.0.0.1", resolve);
@@ -70,13 +71,29 @@ async function answerOrError(
     const { method = "GET", url = "/", headers } = incoming;
     const chunks: Buffer[] = [];
     if (method !== "GET") for await (const chunk of incoming) chunks.push(chunk); // it takes time, and GET has no body
+    mustBeLocal(headers);
     return await answer({ method, url: new URL(url, "http://127.0.0.1"), headers, body: Buffer.concat(chunks) });
   } catch (error) {
     if (error instanceof ConnectionCut) return undefined;
-    const { name, status, message, details } =
-      error instanceof AwsError ? error : new AwsError("InternalFailure", 500, String(error));
-    return json({ __type: name, Message: message, ...details }, status, { "x-amzn-errortype": name });
+    return errorAnswer(error);
   }
+}
+
+/** An error as AWS sends it. */
+export function errorAnswer(error: unknown): Answer {
+  const { name, status, message, details } =
+    error instanceof AwsError ? error : new AwsError("InternalFailure", 500, String(error));
+  return json({ __type: name, Message: message, ...details }, status, { "x-amzn-errortype": name });
+}
+
+/**
+ * Refuses a request for another host than loopback, by whatever name it came here, and one from a page of another host.
+ * @throws AwsError
+ */
+export function mustBeLocal({ host = "", origin = "http://localhost" }: IncomingHttpHeaders): void {
+  const isLoopback = (address: string) => /^https?:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/i.test(address);
+  if (isLoopback(`http://${host}`) && isLoopback(origin)) return;
+  throw new AwsError("AccessDeniedException", 403, "only loopback's own hosts and pages are answered");
 }
 
 /** An answer with a JSON body. */
@@ -107,8 +124,3 @@ const jsonOf = <Schema extends z.ZodType>(schema: Schema) =>
       }
     })
     .pipe(schema);
-
-/** The access key that signed a request, by its Signature Version 4 header. */
-export function accessKeyOf({ headers }: Request): string | undefined {
-  return /Credential=([^/]+)\//.exec(headers.authorization ?? "")?.[1];
-}

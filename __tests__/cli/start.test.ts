@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { widthOf } from "../../cli/text-table";
+import { signatureHeaders } from "../../local/signature";
 
 /** A checkout of its own, since a run has .local/ and cdktf.out/ for itself. */
 let desk: string;
@@ -58,6 +59,7 @@ function start(...given: (string | Record<string, string>)[]) {
   };
 }
 
+const modeOf = async (path: string) => ((await stat(join(desk, path))).mode & 0o777).toString(8);
 const postgresRuns = () => existsSync(join(desk, ".local/postgres/postmaster.pid"));
 
 test("predicts every row of the sample file, shows the first with their answers, and ends with 0", async () => {
@@ -144,19 +146,27 @@ test("keeps running when told to, works for others meanwhile, and ends everythin
   const second = await start("few.csv").ended();
   expect(second).toMatchObject({ status: 1, stdout: "", stderr: expect.stringContaining(".local/run") });
 
-  const posted = await fetch(url, { method: "POST", body: JSON.stringify({ id: "3" }) });
+  const signed = (method: string, address: string) =>
+    signatureHeaders({ method, url: new URL(address) }, exported.get("AWS_ACCESS_KEY_ID") ?? "");
+  const post = async (headers: Record<string, string>) =>
+    fetch(url, { method: "POST", headers, body: JSON.stringify({ id: "3" }) });
+  expect((await post({})).status).toBe(403);
+  const posted = await post(await signed("POST", url));
   expect(posted.status).toBe(202);
   const { requestId } = z.object({ requestId: z.string() }).parse(await posted.json());
 
   const answers = z.object({ predictions: z.array(z.object({ requestId: z.string(), output: z.string() })) });
   const find = async () => {
-    const { predictions } = answers.parse(await (await fetch(`${url}/3`)).json());
+    const found = await fetch(`${url}/3`, { headers: await signed("GET", `${url}/3`) });
+    const { predictions } = answers.parse(await found.json());
     return predictions.find((prediction) => prediction.requestId === requestId);
   };
   let found = await find();
   while (found === undefined) found = await find();
   expect(found.output).toBe("Not a paraphrase");
   expect(postgresRuns()).toBe(true);
+  expect(await modeOf(".local")).toBe("700");
+  expect(await modeOf(".local/environment.json")).toBe("600");
 
   run.interrupt();
   const { status, stderr } = await run.ended();

@@ -11,7 +11,7 @@ import {
 import { DeleteObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { tables } from "../../contract/load-tables";
 import { createIncoming } from "../../contract/outcome";
-import { operator } from "../../local/credentials";
+import { credentialsOf, operator } from "../../local/credentials";
 import { type OnTheWay, startPassage } from "../../local/passage";
 import { startRedshiftData } from "../../local/redshift-data";
 import { s3Error, startS3 } from "../../local/s3";
@@ -59,7 +59,7 @@ afterAll(async () => {
 });
 
 const clientOf = (accessKeyId: string) =>
-  new RedshiftDataClient({ ...operator, endpoint: service.url, credentials: { accessKeyId, secretAccessKey: "x" } });
+  new RedshiftDataClient({ ...operator, endpoint: service.url, credentials: credentialsOf(accessKeyId) });
 
 async function begin(Sqls: string[], as = loader) {
   const client = clientOf(as);

@@ -1,3 +1,6 @@
+import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import {
   BatchExecuteStatementCommand,
   CancelStatementCommand,
@@ -8,6 +11,7 @@ import {
   type SqlParameter,
 } from "@aws-sdk/client-redshift-data";
 import { Client } from "pg";
+import { credentialsOf } from "../../local/credentials";
 import { startRedshiftData } from "../../local/redshift-data";
 import type { StandIn } from "../../local/stand-in";
 import { createDatabase } from "../setup/database";
@@ -35,7 +39,7 @@ const signedInAs = (accessKeyId: string, { url } = service) =>
   new RedshiftDataClient({
     endpoint: url,
     region: "us-east-1",
-    credentials: { accessKeyId, secretAccessKey: "secret" },
+    credentials: credentialsOf(accessKeyId),
     maxAttempts: 1,
   });
 
@@ -376,6 +380,16 @@ describe("signing in by IAM", () => {
     reader.destroy();
   });
 
+  test("is never as the superuser of the database behind it", async () => {
+    const { Id } = await operator.send(
+      new ExecuteStatementCommand({ ...cluster, DbUser: new URL(postgresUrl).username, Sql: "SELECT 1" }),
+    );
+    expect(await operator.send(new DescribeStatementCommand({ Id, WaitTimeSeconds: 30 }))).toMatchObject({
+      Status: "FAILED",
+      Error: expect.stringContaining("authentication failed"),
+    });
+  });
+
   test("is not what a call with a secret does: that one is the administrator's", async () => {
     const someone = signedInAs("someone");
     const { Status } = await someone.send(
@@ -388,5 +402,53 @@ describe("signing in by IAM", () => {
     );
     expect(Status).toBe("FINISHED");
     someone.destroy();
+  });
+});
+
+describe("whoever signs in", () => {
+  const file = join(tmpdir(), `run-by-the-database-${process.pid}`);
+  const program = `COPY (SELECT 1) TO PROGRAM ''touch ${file}''`;
+  const inBlock = (sql: string) => `DO $$ BEGIN EXECUTE '${sql}'; END $$`;
+  const SecretArn = "arn:aws:secretsmanager:us-east-1:000000000000:secret:admin";
+  const users: [string, { readonly SecretArn?: string; readonly DbUser?: string }, string][] = [
+    ["the operator", {}, "operator"],
+    ["whoever has the administrator's secret", { SecretArn }, "someone"],
+    ["a database user by its name", { DbUser: "people" }, "operator"],
+    ["a role", {}, `role-${process.pid}`],
+  ];
+  const ways: [string, string[]][] = [
+    ["runs a program", [inBlock(program)]],
+    ["runs a program behind a comment", [`/* */ ${program.replaceAll("''", "'")}`]],
+    [
+      "runs a program as the one whose connection it is",
+      ["RESET SESSION AUTHORIZATION", "RESET ROLE", inBlock(program)],
+    ],
+    ["takes the superuser's place", ["SET SESSION AUTHORIZATION rdsdb", inBlock(program)]],
+    ["takes the place of who runs programs", ["SET ROLE pg_execute_server_program", inBlock(program)]],
+    ["reads a file", ["SELECT pg_read_file('/etc/passwd')"]],
+    ["copies a file", ["CREATE TEMP TABLE lines (line TEXT)", inBlock("COPY lines FROM ''/etc/passwd''")]],
+    ["writes a file", [inBlock(`COPY (SELECT 1) TO ''${file}''`)]],
+    ["writes a large object to a file", [`SELECT lo_export(lo_create(0), '${file}')`]],
+    ["makes a superuser", ["CREATE USER rose SUPERUSER"]],
+    ["makes who runs programs", ["CREATE USER rose IN ROLE pg_execute_server_program"]],
+    ["grants that to itself", ["GRANT pg_execute_server_program TO CURRENT_USER"]],
+    ["loads a library", ["LOAD 'dblink'"]],
+    ["makes a language that reaches the machine", ["CREATE EXTENSION plpython3u"]],
+    ["changes the server", ["ALTER SYSTEM SET archive_command TO 'true'"]],
+  ];
+
+  test.each(users)("as %s can neither run programs nor reach files", async (_, as, accessKeyId) => {
+    const client = signedInAs(accessKeyId);
+    const done: string[] = [];
+    for (const [way, sqls] of ways) {
+      const begun = await client.send(new BatchExecuteStatementCommand({ ...cluster, ...as, Sqls: sqls }));
+      const { Status } = await client.send(new DescribeStatementCommand({ Id: begun.Id, WaitTimeSeconds: 30 }));
+      if (Status !== "FAILED") done.push(`${way}: ${Status}`);
+    }
+    expect(done).toEqual([]);
+    expect(existsSync(file)).toBe(false);
+    const { Id } = await client.send(new ExecuteStatementCommand({ ...cluster, ...as, Sql: "SELECT 1" }));
+    expect((await client.send(new DescribeStatementCommand({ Id, WaitTimeSeconds: 30 }))).Status).toBe("FINISHED");
+    client.destroy();
   });
 });

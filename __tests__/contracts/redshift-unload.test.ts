@@ -3,7 +3,7 @@ import { gunzipSync } from "node:zlib";
 import { DescribeStatementCommand, ExecuteStatementCommand, RedshiftDataClient } from "@aws-sdk/client-redshift-data";
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
 import { z } from "zod";
-import { operator } from "../../local/credentials";
+import { credentialsOf, operator } from "../../local/credentials";
 import { startRedshiftData } from "../../local/redshift-data";
 import { startS3 } from "../../local/s3";
 import type { StandIn } from "../../local/stand-in";
@@ -42,7 +42,7 @@ afterAll(async () => {
 });
 
 async function run(Sql: string, accessKeyId = reader) {
-  const credentials = { accessKeyId, secretAccessKey: "secret" };
+  const credentials = credentialsOf(accessKeyId);
   const client = new RedshiftDataClient({ ...operator, endpoint: dataApiUrl, credentials });
   const input = { ClusterIdentifier: "warehouse", Database: "predictions", Sql, WaitTimeSeconds: 30 };
   const { Id } = await client.send(new ExecuteStatementCommand(input));

@@ -1,7 +1,7 @@
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { operator } from "../../local/credentials";
+import { credentialsOf, operator } from "../../local/credentials";
 import { startFunction } from "../../local/lambda";
 import { startPassage } from "../../local/passage";
 import { startRedshiftData } from "../../local/redshift-data";
@@ -33,11 +33,11 @@ const startSchema = async (refusals = 0) => {
     environment: {
       AWS_REGION: operator.region,
       AWS_ACCESS_KEY_ID: "schema",
-      AWS_SECRET_ACCESS_KEY: "schema",
+      AWS_SECRET_ACCESS_KEY: credentialsOf("schema").secretAccessKey,
       AWS_ENDPOINT_URL_REDSHIFT_DATA: passage.url,
       CLUSTER_ID: "warehouse",
       DB_NAME: "predictions",
-      ADMIN_USER: new URL(postgresUrl).username,
+      ADMIN_USER: "admin",
     },
   });
   stops.push(() => schema.stop());

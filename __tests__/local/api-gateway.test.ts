@@ -1,4 +1,5 @@
 import { type Route, startApiGateway } from "../../local/api-gateway";
+import { signatureHeaders } from "../../local/signature";
 import type { StandIn } from "../../local/stand-in";
 
 let api: StandIn;
@@ -17,6 +18,7 @@ beforeAll(async () => {
       route("GET", "/predict/{id}"),
       route("ANY", "/predict/{id}"),
       route("POST", "/predict"),
+      { ...route("GET", "/signed"), authorization: "AWS_IAM" },
     ],
   });
 });
@@ -44,6 +46,15 @@ test("gives the function a REST API's proxy event", async () => {
       }),
     }),
   );
+});
+
+test("asks who calls where the method does", async () => {
+  const url = new URL(`${api.url}/signed`);
+  const headers = signatureHeaders({ method: "GET", url }, "caller");
+  expect((await fetch(url)).status).toBe(403);
+  expect((await fetch(url, { headers: { ...headers, "x-amz-date": "20260101T000000Z" } })).status).toBe(403);
+  expect(invoke).not.toHaveBeenCalled();
+  expect((await fetch(url, { headers })).status).toBe(200);
 });
 
 test("hands over a body, and null where there is no parameter", async () => {

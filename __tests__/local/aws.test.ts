@@ -1,7 +1,8 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { execFile, execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import {
   DescribeStatementCommand,
@@ -13,8 +14,10 @@ import { PutRecordCommand, SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/c
 import { GetQueueAttributesCommand, ReceiveMessageCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { connect } from "../../cli/connection";
 import { type LocalAws, startAws, type Way } from "../../local/aws";
+import { operator } from "../../local/credentials";
 import type { OnTheWay } from "../../local/passage";
 import { jsonModel } from "../../local/sagemaker-runtime";
+import { signatureHeaders } from "../../local/signature";
 import { dev } from "../setup/dev";
 
 const project = process.cwd();
@@ -47,7 +50,6 @@ afterAll(async () => {
   rmSync(desk, { recursive: true, force: true });
 });
 
-const operator = { region: "us-east-1", credentials: { accessKeyId: "operator", secretAccessKey: "operator" } };
 const sqs = () =>
   new SQSClient({ ...operator, endpoint: aws.environment.AWS_ENDPOINT_URL_SQS, useQueueUrlAsEndpoint: false });
 
@@ -88,7 +90,7 @@ test("has the names that the stack gives", () => {
     answersBucket: "sagemaker-endpoint-deploy-tf-state-vector-dev-answers",
     loaderFunctionName: expect.stringMatching(/-loader$/),
     apiUrl: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/dev$/),
-    environment: { AWS_ACCESS_KEY_ID: "operator", AWS_REGION: "us-east-1" },
+    environment: { AWS_ACCESS_KEY_ID: "operator", AWS_SECRET_ACCESS_KEY: expect.stringMatching(/^[0-9a-f]{64}$/) },
   });
 });
 
@@ -128,7 +130,9 @@ test("answers a request that is put on the queue, by the deployed bundles alone"
   await client.send(new SendMessageCommand({ QueueUrl: aws.queueUrl, MessageBody: '{"id":"asked"}' }));
   client.destroy();
 
-  const found = () => fetch(`${aws.apiUrl}/predict/asked`);
+  const url = new URL(`${aws.apiUrl}/predict/asked`);
+  const found = async () =>
+    fetch(url, { headers: signatureHeaders({ method: "GET", url }, operator.credentials.accessKeyId) });
   while ((await found()).status === 404) await aws.loader();
   expect(await (await found()).text()).toContain("It's good");
   expect(answer).toHaveBeenCalledWith(input);
@@ -159,6 +163,45 @@ test("every call of its functions, and of its warehouse to S3, can be hindered o
 test("keeps the warehouse and the functions' logs in its folder", () => {
   expect(readdirSync(join(desk, ".local")).sort()).toEqual(["logs", "postgres"]);
   expect(readdirSync(join(desk, ".local", "logs"))).toHaveLength(4);
+});
+
+test("keeps them for its own user alone", () => {
+  const modeOf = (...path: string[]) => (statSync(join(desk, ".local", ...path)).mode & 0o777).toString(8);
+  expect(["", "logs", "postgres"].map((folder) => modeOf(folder))).toEqual(["700", "700", "700"]);
+  for (const log of readdirSync(join(desk, ".local", "logs"))) expect(modeOf("logs", log)).toBe("600");
+});
+
+describe("another process", () => {
+  const endpoints = () => Object.entries(aws.environment).filter(([name]) => name.startsWith("AWS_ENDPOINT_URL_"));
+
+  test("that signs nothing is refused by every stand-in", async () => {
+    expect(endpoints()).toHaveLength(10);
+    const all = [...endpoints(), ["the API", `${aws.apiUrl}/predict/asked`] as const];
+    for (const [name, url] of all) expect([name, (await fetch(url)).status]).toEqual([name, 403]);
+  });
+
+  test("is refused with a wrong secret, and served with the run's", async () => {
+    const script = `
+      const { RedshiftDataClient, ExecuteStatementCommand } = require("@aws-sdk/client-redshift-data");
+      const { SQSClient, ListQueuesCommand } = require("@aws-sdk/client-sqs");
+      const { S3Client, ListObjectsV2Command } = require("@aws-sdk/client-s3");
+      const [ClusterIdentifier, Database, Bucket] = process.argv.slice(1);
+      const calls = [
+        new RedshiftDataClient({}).send(new ExecuteStatementCommand({ ClusterIdentifier, Database, Sql: "SELECT 1" })),
+        new SQSClient({}).send(new ListQueuesCommand({})),
+        new S3Client({}).send(new ListObjectsV2Command({ Bucket })),
+      ];
+      Promise.allSettled(calls).then((all) => console.log(JSON.stringify(all.map(({ reason }) => reason?.name ?? "served"))));`;
+    const run = async (environment: Record<string, string>): Promise<unknown> => {
+      const args = ["-e", script, aws.clusterId, aws.databaseName, aws.answersBucket];
+      const env = { PATH: process.env.PATH, ...aws.environment, ...environment };
+      return JSON.parse((await promisify(execFile)(process.execPath, args, { cwd: project, env })).stdout);
+    };
+    const refused = ["InvalidSignatureException", "InvalidSignatureException", "SignatureDoesNotMatch"];
+    expect(await run({ AWS_SECRET_ACCESS_KEY: "operator" })).toEqual(refused);
+    expect(await run({ AWS_ACCESS_KEY_ID: "somebody" })).toEqual(refused);
+    expect(await run({})).toEqual(["served", "served", "served"]);
+  });
 });
 
 test("a stack that is not synthesized is refused", async () => {

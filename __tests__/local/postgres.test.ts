@@ -1,11 +1,10 @@
 import { execFile } from "node:child_process";
-import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Client } from "pg";
+import { z } from "zod";
 import { isPostgresRunning, startPostgres } from "../../local/postgres";
 
 const run = promisify(execFile);
@@ -32,25 +31,31 @@ test("finds again what an earlier server kept in its folder", async () => {
   await second.stop();
 });
 
-test("takes another port where another process was quicker", async () => {
-  const quicker = createServer().listen(0, "127.0.0.1");
-  await once(quicker, "listening");
-  // In the server's process, the first port that is found free is the one that is taken.
-  const hook = `import { Server } from "node:net";
-    const { address } = Server.prototype;
-    Server.prototype.address = () => {
-      Server.prototype.address = address;
-      return ${JSON.stringify(quicker.address())};
-    };`;
-  const start = `require("./local/postgres.ts").startPostgres({ dataDir: ${JSON.stringify(join(dataDir, "quicker"))} })
-    .then(async ({ url, stop }) => { console.log(url); await stop(); });`;
-  const { stdout } = await run(process.execPath, ["--import", "tsx", "-e", start], {
-    timeout: 30_000, // it would wait for ever for what does not start
-    env: { ...process.env, NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(hook)}` },
+test("is reached by a socket in a folder of its user's own, however long the path of temporary folders is", async () => {
+  const TMPDIR = join(dataDir, "long".repeat(40));
+  mkdirSync(TMPDIR);
+  const script = `const { statSync } = require("node:fs");
+    const { isPostgresRunning, startPostgres } = require("./local/postgres.ts");
+    const dataDir = ${JSON.stringify(join(dataDir, "closed"))};
+    startPostgres({ dataDir }).then(async ({ url, stop }) => {
+      const folder = decodeURIComponent(new URL(url).hostname);
+      const modes = [folder, dataDir].map((one) => (statSync(one).mode & 0o777).toString(8));
+      const { Client } = require("pg");
+      const client = new Client(url);
+      await client.connect();
+      const { rows } = await client.query("SHOW listen_addresses");
+      await client.end();
+      const isRunning = await isPostgresRunning(dataDir);
+      await stop();
+      console.log(JSON.stringify({ folder, modes, rows, isRunning }));
+    });`;
+  const { stdout } = await run(process.execPath, ["--import", "tsx", "-e", script], {
+    timeout: 60_000, // it would wait for ever for what does not start
+    env: { ...process.env, TMPDIR },
   });
-  expect(new URL(stdout).hostname).toBe("127.0.0.1");
-  expect(new URL(stdout).port).not.toBe(String(Object(quicker.address()).port));
-  quicker.close();
+  const { folder, ...found } = z.looseObject({ folder: z.string() }).parse(JSON.parse(stdout));
+  expect(found).toEqual({ modes: ["700", "700"], rows: [{ listen_addresses: "" }], isRunning: true });
+  expect(existsSync(folder)).toBe(false);
 });
 
 test("tells why it does not start", async () => {

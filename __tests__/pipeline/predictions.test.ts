@@ -116,7 +116,9 @@ test("a reason is short, however much was said", async () => {
     throw new AwsError("InternalFailure", 400, "x".repeat(20_000_000));
   });
   started.push(standIn);
-  expect(await ask(at(standIn, {}, 1))).toMatchObject({ reason: expect.stringMatching(/^the endpoint failed: InternalFailure: x{900,1024}$/) });
+  expect(await ask(at(standIn, {}, 1))).toMatchObject({
+    reason: expect.stringMatching(/^the endpoint failed: InternalFailure: x{900,1024}$/),
+  });
 });
 
 test.each([

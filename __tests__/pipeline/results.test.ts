@@ -231,8 +231,8 @@ describe("a result that the Data API does not hand out", () => {
     Object.assign(process.env, {
       AWS_ENDPOINT_URL_S3: s3Url,
       AWS_REGION: operator.region,
-      AWS_ACCESS_KEY_ID: "operator",
-      AWS_SECRET_ACCESS_KEY: "operator",
+      AWS_ACCESS_KEY_ID: operator.credentials.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: operator.credentials.secretAccessKey,
     });
     return new Results({ ...props, resultBytes, unloads: { bucket, roleArn } }, clientAt(large.url));
   };

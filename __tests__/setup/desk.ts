@@ -11,7 +11,7 @@ import { Client } from "pg";
 import { defaultContract } from "../../config/default-model";
 import { readerUser, schemaStatements } from "../../constructs/prediction-schema";
 import { contractFile, type ModelContract } from "../../contract/model-contract";
-import { accountId, operator } from "../../local/credentials";
+import { accountId, credentialsOf, operator } from "../../local/credentials";
 import { startFeatureStore } from "../../local/feature-store";
 import { type FunctionOptions, startFunction } from "../../local/lambda";
 import { type OnTheWay, startPassage } from "../../local/passage";
@@ -125,7 +125,7 @@ export const startDesk = async ({
     const client = new RedshiftDataClient({
       region: operator.region,
       endpoint: redshift.url,
-      credentials: { accessKeyId, secretAccessKey: accessKeyId },
+      credentials: credentialsOf(accessKeyId),
     });
     const input = { Sql, ClusterIdentifier: "warehouse", Database: "predictions", WaitTimeSeconds: 30 };
     const { Id } = await client.send(new ExecuteStatementCommand(input));
@@ -171,7 +171,7 @@ export const startDesk = async ({
       environment: told({
         AWS_REGION: operator.region,
         AWS_ACCESS_KEY_ID: roles[name],
-        AWS_SECRET_ACCESS_KEY: "secret",
+        AWS_SECRET_ACCESS_KEY: credentialsOf(roles[name]).secretAccessKey,
         LAMBDA_TASK_ROOT: codeWith(contract),
         ...endpoints,
         ...environment,

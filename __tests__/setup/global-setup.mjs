@@ -1,6 +1,7 @@
 // Before a project's tests: the functions' bundles as the sources are now, and one PostgreSQL and one SQS for the whole
 // run. Test files take a database and queues of their own from them.
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +9,7 @@ import { tsImport } from "tsx/esm/api";
 import { currentBundle, makeBundle } from "../../scripts/bundle-cli.mjs";
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
+process.env.STAND_INS_SECRET ??= randomBytes(32).toString("hex"); // test files sign calls of the one SQS
 
 /** Runs Node.js. What it says goes to standard error: standard output may be jest's report. */
 export const node = (...args) => execFileSync(process.execPath, args, { stdio: ["ignore", 2, 2] });

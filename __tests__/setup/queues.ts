@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { CreateQueueCommand, GetQueueAttributesCommand, type QueueAttributeName, SQSClient } from "@aws-sdk/client-sqs";
+import { operator } from "../../local/credentials";
 
 /** Address of the run's SQS. */
 export function sqsUrl(): string {
@@ -11,9 +12,8 @@ export function sqsUrl(): string {
 /** A client for the run's SQS. */
 export const sqsClient = () =>
   new SQSClient({
+    ...operator,
     endpoint: sqsUrl(),
-    region: "us-east-1",
-    credentials: { accessKeyId: "operator", secretAccessKey: "operator" },
     useQueueUrlAsEndpoint: false,
   });
 

@@ -4,14 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
+import { operator } from "../../local/credentials";
 
 const run = promisify(execFile);
 
-/** Credentials that lead nowhere, and an STS on this desk for the one call that the AWS provider makes. */
+/** Credentials of the stand-ins, and an STS on this desk for the one call that the AWS provider makes. */
 export const environment = {
   ...process.env,
-  AWS_ACCESS_KEY_ID: "test",
-  AWS_SECRET_ACCESS_KEY: "test",
+  AWS_ACCESS_KEY_ID: operator.credentials.accessKeyId,
+  AWS_SECRET_ACCESS_KEY: operator.credentials.secretAccessKey,
   AWS_ENDPOINT_URL_STS: process.env.TEST_SQS_URL,
   AWS_EC2_METADATA_DISABLED: "true",
   CHECKPOINT_DISABLE: "1",
