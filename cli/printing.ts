@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 
-/** What would act on a terminal: control characters but line ends and tabs, marks of direction, ends of lines that are none. */
+/** What would act on a terminal: control characters but line ends and tabs, direction marks, Unicode's line separators. */
 const acting = /\r(?!\n)|[^\P{Cc}\t\n\r]|[\p{Bidi_Control}\u2028\u2029]/gu;
 
-/** A text in which nothing acts on a terminal: what would do so is shown as JSON writes it, `\u001b`. */
+/** A text that cannot act on a terminal: each character that would is shown as JSON writes it, `\u001b`. */
 export const visible = (text: string): string =>
   text.replace(acting, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
@@ -55,7 +55,7 @@ function guard(stream: Stream, shown: (text: string) => string) {
   stream.write = guarded;
 }
 
-/** A stream of this process for a library that draws on the terminal itself, with nothing of others' in it. */
+/** A stream for a library that draws on the terminal itself. No text of others may be written to it. */
 export function drawingOn(stream: Stream): NodeJS.WriteStream {
   return Object.create(stream, { write: { value: unguarded.get(stream.fd) ?? stream.write.bind(stream) } });
 }

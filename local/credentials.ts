@@ -4,12 +4,12 @@ import { createHmac, randomBytes } from "node:crypto";
 export const accountId = "000000000000";
 
 /**
- * What all secret keys of a run are made of, so that nobody else on this machine has one. Processes that work on the same
+ * What all secret keys of a run are made of, so that no other user of this machine has one. Processes that work on the same
  * stand-ins are told the same, in STAND_INS_SECRET. @default random
  */
 export const standInsSecret = process.env.STAND_INS_SECRET ?? randomBytes(32).toString("hex");
 
-/** The credentials of an access key: any one, and the secret that belongs to it in this run. */
+/** The credentials of an access key, whichever it is: its secret holds in this run alone. */
 export const credentialsOf = (accessKeyId: string) => ({
   accessKeyId,
   secretAccessKey: createHmac("sha256", standInsSecret).update(accessKeyId).digest("hex"),

