@@ -13,8 +13,8 @@ export const folders = {
 /** A request that was answered, to tell a bad request from a service that fails for all. */
 export const sampleKey = "sample.json";
 
-/** A UUID of version 7: it begins with the milliseconds of its time. */
-const timeOrdered = /^([0-9a-f]{8})-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab]/;
+/** A UUID of version 7, or of a job's row (8): it begins with the milliseconds of its time. */
+const timeOrdered = /^([0-9a-f]{8})-[0-9a-f]{4}-[78][0-9a-f]{3}-[89ab]/;
 
 /** The time that an id of this project's begins with: 8 characters, as a sort key sees it. @returns undefined for an id of others */
 export const timeOfId = (id: string): string | undefined => timeOrdered.exec(id)?.[1];
