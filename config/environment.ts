@@ -6,6 +6,7 @@ import { apiSection } from "./api";
 import { group, oneOf, type Rule, ruled, show, text, valueAt, yesOrNo } from "./faults";
 import { featuresSection, groupOf } from "./features";
 import { inferenceSection } from "./inference";
+import { jobsSection } from "./jobs";
 import { keyPairSection, keyPairsFile } from "./key-pairs";
 import { loadingSection } from "./loading";
 import { modelSection } from "./model";
@@ -55,6 +56,8 @@ export const environmentSchema = (around: Surroundings) => {
       inference: inferenceSection(around).prefault({}),
       /** The loader, which moves answers into the warehouse. */
       loading: loadingSection(around).prefault({}),
+      /** Jobs: files of rows that are asked, and their results. */
+      jobs: jobsSection(around).prefault({}),
       /** The Redshift cluster that keeps the predictions. */
       warehouse: warehouseSection(around).prefault({}),
       /** The REST API. */
@@ -104,6 +107,13 @@ export const environmentSchema = (around: Surroundings) => {
           `${largestBatchOf(model, timeoutSeconds)} at most: for more inputs, ${instancesOf(model)} a call, ` +
           `${model.concurrency} calls at once, ${secondsOf(model)} s each, inference.timeoutSeconds ` +
           `(${timeoutSeconds}) is too short, and answers would be thrown away`,
+      },
+      {
+        of: ["jobs.keepDays", "inference.messageRetentionSeconds"],
+        holds: ({ jobs, inference }) => 86_400 * jobs.keepDays >= inference.messageRetentionSeconds,
+        allowed: ({ inference: { messageRetentionSeconds } }) =>
+          `${Math.ceil(messageRetentionSeconds / 86_400)} days or more, for a job may last as long as ` +
+          `inference.messageRetentionSeconds (${messageRetentionSeconds}), and its input is needed until its end`,
       },
       {
         of: ["features.groupName", "model.contract"],
@@ -173,6 +183,8 @@ const longestCallOf = (model: Asked, { batchSize, timeoutSeconds }: { batchSize:
 const functions = [
   "inference.functionName",
   "loading.functionName",
+  "jobs.starterFunctionName",
+  "jobs.writerFunctionName",
   "warehouse.schemaFunctionName",
   "api.functionName",
 ];
@@ -183,6 +195,10 @@ const roles = [
   "inference.roleName",
   "loading.roleName",
   "loading.scheduleRoleName",
+  "jobs.starterRoleName",
+  "jobs.starterScheduleRoleName",
+  "jobs.writerRoleName",
+  "jobs.writerScheduleRoleName",
   "warehouse.copyRoleName",
   "warehouse.unloadRoleName",
   "warehouse.schemaRoleName",

@@ -1,16 +1,16 @@
 import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { Construct } from "constructs";
-import type { Loader } from "./loader";
 import type { Endpoint } from "./model-endpoint";
 import type { PredictionApi } from "./prediction-api";
 import type { QueueWorker } from "./queue-worker";
+import type { ScheduledFunction } from "./scheduled-function";
 
 export interface AlarmsProps {
   /** Starts the name of every alarm. */
   readonly name: string;
   readonly inference: QueueWorker;
   readonly model: Endpoint;
-  readonly loader: Loader;
+  readonly loader: ScheduledFunction;
   readonly api: PredictionApi;
   /** How often the loader runs, in minutes. */
   readonly loadingEveryMinutes: number;

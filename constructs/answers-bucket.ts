@@ -1,5 +1,6 @@
 import type { Construct } from "constructs";
 import { folders, sampleKey } from "../contract/answers-bucket";
+import { jobFolders } from "../contract/job";
 import type { Access, PolicyStatement } from "./access";
 import { VersionedBucket } from "./versioned-bucket";
 
@@ -8,17 +9,27 @@ export interface AnswersBucketProps {
   readonly bucket: string;
   /** Whether Terraform refuses to destroy it, and it refuses to be emptied. */
   readonly guarded: boolean;
+  /** How long inputs, facts and results of jobs are kept, in days. */
+  readonly keepDays: number;
 }
 
 const days = 7;
 
-/** The bucket where outcomes wait to be loaded, and large results to be read. What is deleted there can be had back for a week. */
+/**
+ * The bucket where outcomes wait to be loaded, large results to be read, and jobs are. What is deleted there can be had
+ * back for a week. What tells that a job has not ended never lapses.
+ */
 export class AnswersBucket extends VersionedBucket {
   constructor(scope: Construct, id: string, props: AnswersBucketProps) {
+    const { inputs, jobs, results } = jobFolders;
     super(scope, id, {
       ...props,
       oldVersionsExpireAfterDays: days,
-      shortLived: { [folders.manifests]: days, [folders.unloads]: days },
+      shortLived: {
+        [folders.manifests]: days,
+        [folders.unloads]: days,
+        ...Object.fromEntries([inputs, jobs, results].map((folder) => [folder, props.keepDays])),
+      },
     });
   }
 

@@ -10,11 +10,12 @@ import { AnswersBucket } from "../constructs/answers-bucket";
 import { ExistingEndpoint } from "../constructs/existing-endpoint";
 import { FeatureStore, knowGroup } from "../constructs/feature-store";
 import { KeyPair } from "../constructs/key-pair";
-import { Loader } from "../constructs/loader";
 import { type Endpoint, ModelEndpoint } from "../constructs/model-endpoint";
 import { Network } from "../constructs/network";
 import { PredictionApi } from "../constructs/prediction-api";
+import { loadSeconds } from "../constructs/prediction-schema";
 import { QueueWorker } from "../constructs/queue-worker";
+import { ScheduledFunction } from "../constructs/scheduled-function";
 import { Warehouse } from "../constructs/warehouse";
 import { contractKey } from "../contract/model-contract";
 import { useAws } from "./aws";
@@ -34,7 +35,7 @@ export class InferenceStack extends ReadableStack {
     super(scope, id);
     useAws(this, shared, environment.tags, environment.stateKey);
     const { region } = shared;
-    const { logRetentionDays, takeOver, preventDestroy, loading } = environment;
+    const { logRetentionDays, takeOver, preventDestroy, loading, jobs } = environment;
 
     const { contract } = environment.model;
     const features =
@@ -44,7 +45,11 @@ export class InferenceStack extends ReadableStack {
       ? new ExistingEndpoint(this, "model", { ...environment.model, region })
       : new ModelEndpoint(this, "model", { ...environment.model, region, logRetentionDays });
     const network = new Network(this, "network", { ...environment.network, region });
-    const answers = new AnswersBucket(this, "outcomes", { bucket: environment.answersBucket, guarded: preventDestroy });
+    const answers = new AnswersBucket(this, "outcomes", {
+      bucket: environment.answersBucket,
+      guarded: preventDestroy,
+      keepDays: jobs.keepDays,
+    });
     const warehouse = new Warehouse(this, "warehouse", {
       ...environment.warehouse,
       bundle: "dist/schema",
@@ -62,9 +67,12 @@ export class InferenceStack extends ReadableStack {
       logRetentionDays,
       uses: [know(contract), ...(features ? [features.read()] : []), model.invoke(), answers.stage()],
     });
-    const loader = new Loader(this, "loading", {
+    const loader = new ScheduledFunction(this, "loading", {
       ...loading,
+      does: "loader",
       bundle: "dist/loader",
+      memoryMegabytes: 512,
+      timeoutSeconds: loadSeconds.run,
       logRetentionDays,
       uses: [answers.load(), warehouse.load()],
     });

@@ -20,7 +20,7 @@ describe("defaults", () => {
   });
 
   test("are better than the original's where it had bad ones", () => {
-    const { network, features, model, inference, loading, warehouse, api, ...environment } = dev();
+    const { network, features, model, inference, loading, jobs, warehouse, api, ...environment } = dev();
 
     expect(network.subnets).toEqual([
       { cidrBlock: "10.0.2.0/24", availabilityZone: "us-east-1a" },
@@ -45,6 +45,7 @@ describe("defaults", () => {
       deadLetterRetentionSeconds: 1_209_600,
     });
     expect(loading).toMatchObject({ everyMinutes: 1 });
+    expect(jobs).toMatchObject({ keepDays: 30, maxRows: 10_000_000 });
     expect(warehouse).toMatchObject({ nodeType: "ra3.large", finalSnapshot: true });
     expect(api).toMatchObject({
       functionName: "poc-dev-prediction-api",
@@ -164,7 +165,7 @@ describe("unknown fields", () => {
 
   test("are refused with the list of those there are", () => {
     expect(faultsWith("queue", {})).toEqual([
-      "environments.dev.queue: got a field that does not exist; allowed: stateKey, takeOver, preventDestroy, keyPair, network, features, model, inference, loading, warehouse, api, alarmTopicArn, logRetentionDays",
+      "environments.dev.queue: got a field that does not exist; allowed: stateKey, takeOver, preventDestroy, keyPair, network, features, model, inference, loading, jobs, warehouse, api, alarmTopicArn, logRetentionDays",
     ]);
   });
 

@@ -2,7 +2,8 @@ import { limits } from "../../aws/limits";
 import { faults, faultsWith, settings } from "../setup/settings";
 
 describe("numbers", () => {
-  const smallBatches = { inference: { batchSize: 10 } }; // which need no window
+  // Small batches need no window, and a job may be forgotten as soon as the queue forgets its messages.
+  const smallBatches = { inference: { batchSize: 10, messageRetentionSeconds: 86_400 } };
 
   test.each([
     ["inference.messageRetentionSeconds", 60, 1_209_600, "60 to 1209600 seconds"],
@@ -14,6 +15,8 @@ describe("numbers", () => {
     ["model.instancesPerCall", 1, 1000, "1 to 1000 inputs"],
     ["model.concurrency", 1, 256, "1 to 256 calls in flight"],
     ["loading.everyMinutes", 1, 60, "1 to 60 minutes"],
+    ["jobs.keepDays", 1, 3_650, "1 to 3650 days"],
+    ["jobs.maxRows", 1, 100_000_000, "1 to 100000000 rows"],
     ["api.throttle.ratePerSecond", 1, 10_000, "1 to 10000 requests a second"],
     ["api.throttle.burst", 1, 5000, "1 to 5000 requests"],
     ["warehouse.numberOfNodes", 1, 16, "1 to 16 nodes of ra3.large"],
@@ -42,6 +45,14 @@ describe("numbers", () => {
         ),
       ]);
     }
+  });
+
+  test("inputs are kept at least as long as the queue keeps a message of them", () => {
+    const kept = { inference: { messageRetentionSeconds: 1_209_600 } };
+    expect(faultsWith("jobs.keepDays", 14, kept)).toEqual([]);
+    expect(faultsWith("jobs.keepDays", 13, kept)).toEqual([
+      "environments.dev.jobs.keepDays: got 13; allowed: 14 days or more, for a job may last as long as inference.messageRetentionSeconds (1209600), and its input is needed until its end",
+    ]);
   });
 
   test("an endpoint has one instance or more", () => {
@@ -121,6 +132,12 @@ describe("names", () => {
     ["loading.functionName", 64],
     ["loading.roleName", 64],
     ["loading.scheduleRoleName", 64],
+    ["jobs.starterFunctionName", 64],
+    ["jobs.starterRoleName", 64],
+    ["jobs.starterScheduleRoleName", 64],
+    ["jobs.writerFunctionName", 64],
+    ["jobs.writerRoleName", 64],
+    ["jobs.writerScheduleRoleName", 64],
     ["warehouse.copyRoleName", 64],
     ["warehouse.unloadRoleName", 64],
     ["warehouse.schemaFunctionName", 64],

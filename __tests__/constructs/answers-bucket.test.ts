@@ -5,7 +5,7 @@ import { AnswersBucket } from "../../constructs/answers-bucket";
 import { granted, synth } from "../setup/synth";
 
 const made = (scope: Parameters<Parameters<typeof synth>[0]>[0], guarded = true) =>
-  new AnswersBucket(scope, "outcomes", { bucket: "team-dev-answers", guarded });
+  new AnswersBucket(scope, "outcomes", { bucket: "team-dev-answers", guarded, keepDays: 30 });
 const arn = "${aws_s3_bucket.outcomes_bucket.arn}";
 const accessOf = (use: (bucket: AnswersBucket) => Access) => granted((scope) => use(made(scope)));
 
@@ -19,7 +19,7 @@ test("is destroyed by Terraform only where it is not guarded, and never with wha
   expect(open).not.toContain("force_destroy");
 });
 
-test("forgets in a week what was deleted, manifests, large results and broken uploads, and nothing that is staged", () => {
+test("forgets in a week what was deleted, manifests, large results and broken uploads, in its time what jobs leave, and nothing that is staged or open", () => {
   expect(synth(made)).toHaveResourceWithProperties(S3BucketLifecycleConfiguration, {
     rule: [
       {
@@ -32,6 +32,9 @@ test("forgets in a week what was deleted, manifests, large results and broken up
       },
       { id: "manifests", status: "Enabled", filter: [{ prefix: "manifests/" }], expiration: [{ days: 7 }] },
       { id: "unloads", status: "Enabled", filter: [{ prefix: "unloads/" }], expiration: [{ days: 7 }] },
+      ...["inputs", "jobs", "results"].map((id) => {
+        return { id, status: "Enabled", filter: [{ prefix: `${id}/` }], expiration: [{ days: 30 }] };
+      }),
     ],
   });
 });

@@ -37,7 +37,7 @@ const warehouse = (props: Partial<WarehouseProps> = {}, then: (warehouse: Wareho
         schemaRoleName: "team-schema-role",
         loaderRoleName: "team-loader",
         readerRoleNames: ["team-api"],
-        answers: new AnswersBucket(scope, "outcomes", { bucket: "team-answers", guarded: true }),
+        answers: new AnswersBucket(scope, "outcomes", { bucket: "team-answers", guarded: true, keepDays: 30 }),
         bundle: "dist/schema",
         logRetentionDays: 7,
         network,

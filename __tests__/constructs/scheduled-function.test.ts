@@ -2,23 +2,26 @@ import { LambdaFunction } from "@cdktf/provider-aws/lib/lambda-function";
 import { LambdaFunctionEventInvokeConfig } from "@cdktf/provider-aws/lib/lambda-function-event-invoke-config";
 import { SchedulerSchedule } from "@cdktf/provider-aws/lib/scheduler-schedule";
 import { allow } from "../../constructs/access";
-import { Loader, type LoaderProps } from "../../constructs/loader";
+import { ScheduledFunction, type ScheduledFunctionProps } from "../../constructs/scheduled-function";
 import { onlyResource, resourcesOf, roleStatementsOf, synth } from "../setup/synth";
 
-const plain: LoaderProps = {
+const plain: ScheduledFunctionProps = {
+  does: "loader",
   functionName: "loader",
   roleName: "loader-role",
   scheduleRoleName: "schedule-role",
   everyMinutes: 1,
   bundle: "dist/loader",
+  memoryMegabytes: 512,
+  timeoutSeconds: 300,
   logRetentionDays: 30,
   uses: [],
 };
-const loader = (props: Partial<LoaderProps> = {}) =>
-  synth((scope) => new Loader(scope, "loading", { ...plain, ...props }));
+const loader = (props: Partial<ScheduledFunctionProps> = {}) =>
+  synth((scope) => new ScheduledFunction(scope, "loading", { ...plain, ...props }));
 const arn = "${aws_lambda_function.loading_loader_function.arn}";
 
-test("ends after its statements in the database do, and as many run at once as there are", () => {
+test("has the memory and the time that it is given, and as many run at once as there are", () => {
   const json = loader();
   expect(json).toHaveResourceWithProperties(LambdaFunction, {
     function_name: "loader",

@@ -3,39 +3,29 @@ import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { LambdaFunctionEventInvokeConfig } from "@cdktf/provider-aws/lib/lambda-function-event-invoke-config";
 import { SchedulerSchedule } from "@cdktf/provider-aws/lib/scheduler-schedule";
 import { Construct } from "constructs";
-import { type Access, policyDocument, trustPolicy } from "./access";
-import { NodeFunction } from "./node-function";
-import { loadSeconds } from "./prediction-schema";
+import { type Access, allow, policyDocument, trustPolicy } from "./access";
+import { NodeFunction, type NodeFunctionProps } from "./node-function";
 
-export interface LoaderProps {
-  /** Its schedule has the same name. */
-  readonly functionName: string;
-  readonly roleName: string;
+export interface ScheduledFunctionProps extends NodeFunctionProps {
+  /** What it is, as `loader`: part of its resources' addresses. */
+  readonly does: string;
   /** Name of the role that the schedule invokes it with. */
   readonly scheduleRoleName: string;
   /** How often it runs, in minutes. */
   readonly everyMinutes: number;
-  readonly bundle: string;
-  readonly logRetentionDays: number;
-  /** All that the function may do, and all that it is told. */
-  readonly uses: Access[];
 }
 
 /**
- * The function that moves staged outcomes into the warehouse, and its schedule. A run that fails is not tried again: the
- * next one does its work. Two at once are harmless, so none is held back.
+ * A function that looks for work on a schedule, which has its name. A run that fails is not tried again: the next one does
+ * its work. Two at once are harmless, so none is held back.
  */
-export class Loader extends Construct {
+export class ScheduledFunction extends Construct {
   readonly function: NodeFunction;
 
-  constructor(scope: Construct, id: string, props: LoaderProps) {
+  constructor(scope: Construct, id: string, props: ScheduledFunctionProps) {
     super(scope, id);
-    const { functionName, everyMinutes } = props;
-    this.function = new NodeFunction(this, "loader", {
-      ...props,
-      memoryMegabytes: 512,
-      timeoutSeconds: loadSeconds.run,
-    });
+    const { functionName, does, everyMinutes } = props;
+    this.function = new NodeFunction(this, does, props);
     const { arn } = this.function.function;
     new LambdaFunctionEventInvokeConfig(this, "no_retries", {
       functionName: this.function.function.functionName,
@@ -47,9 +37,9 @@ export class Loader extends Construct {
       assumeRolePolicy: trustPolicy("scheduler.amazonaws.com"),
     });
     const policy = new IamRolePolicy(this, "schedule_policy", {
-      name: "invoke-loader",
+      name: `invoke-${does}`,
       role: role.name,
-      policy: policyDocument([{ actions: ["lambda:InvokeFunction"], resources: [arn] }]),
+      policy: policyDocument(this.invoke().statements),
     });
     new SchedulerSchedule(this, "schedule", {
       name: functionName,
@@ -62,5 +52,10 @@ export class Loader extends Construct {
       },
       dependsOn: [policy],
     });
+  }
+
+  /** Lets its holder run it out of turn. */
+  invoke(environment: Access["environment"] = {}): Access {
+    return allow(["lambda:InvokeFunction"], this.function.function.arn, environment);
   }
 }
