@@ -104,3 +104,6 @@ export class Checkout {
     return rm(this.folder, { recursive: true, force: true });
   }
 }
+
+/** A resource that Terraform itself keeps, with an input of its own. */
+export const thing = (input: unknown, more: Record<string, unknown> = {}) => ({ input, ...more });
