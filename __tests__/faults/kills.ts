@@ -6,6 +6,7 @@ import { newId } from "../../pipeline/ids";
 import { contractIn, modelOf } from "../setup/contract";
 import { delivered, startDesk } from "../setup/desk";
 import { operationOf } from "./faults";
+import { numbersOf } from "./random";
 
 export interface Killing {
   readonly requests: number;
@@ -159,12 +160,3 @@ export const nothingLost = ({ requests, kills }: Pick<Killing, "requests" | "kil
   staged: 0,
   rejected: 0,
 });
-
-/** Gives numbers from 0 up to, and without, the one that it is asked for. */
-const numbersOf = (seed: number) => {
-  let state = seed;
-  return (below: number) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-};
