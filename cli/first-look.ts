@@ -1,6 +1,7 @@
 import type { FeatureValues } from "../contract/feature-values";
 import type { ModelContract } from "../contract/model-contract";
-import { type CsvFile, columnsOf, withCsv } from "./jobs/csv";
+import { columnsOf } from "../pipeline/csv";
+import { type CsvFile, withCsv } from "./jobs/csv";
 import { whole } from "./numbers";
 import { inPlaces, textTable } from "./text-table";
 

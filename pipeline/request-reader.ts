@@ -244,8 +244,17 @@ const kindOf = (json: string) =>
 
 const requestNames: readonly string[] = ["id", "requestId", "jobId", "tenant", "features"];
 
-/** Reads a request of these fields from JSON. @throws InvalidRequest with all its faults */
-const readRequest = (text: string, fields: readonly string[], carried: CarriedFeatures | undefined) => {
+/**
+ * Reads a request of these fields from JSON.
+ * @param what it is called in faults
+ * @throws InvalidRequest with all its faults
+ */
+const readRequest = (
+  text: string,
+  fields: readonly string[],
+  carried: CarriedFeatures | undefined,
+  { what, only } = { what: "a request", only: "id, requestId, jobId, tenant and features" },
+) => {
   const members = readMembers(text);
   const given = new Map(members.map(({ name, text }) => [name, text]));
   const faults: string[] = [];
@@ -273,14 +282,7 @@ const readRequest = (text: string, fields: readonly string[], carried: CarriedFe
     faults.push("features is missing: there is no feature group, so every request carries its features");
   }
   const names = members.map(({ name }) => name);
-  faults.push(
-    ...faultsOfNames(
-      "a request has",
-      names,
-      (name) => fields.includes(name),
-      "id, requestId, jobId, tenant and features",
-    ),
-  );
+  faults.push(...faultsOfNames(`${what} has`, names, (name) => fields.includes(name), only));
   if (faults.length > 0) throw new InvalidRequest(faults.join("; "));
   return { ...ids, ...times, features, members };
 };
@@ -324,6 +326,21 @@ export const parseNewRequests = (
   }
   throw new InvalidRequest(`an array must hold 1 to 1,000 requests, got ${elements.length.toLocaleString("en")}`);
 };
+
+const rowNames: readonly string[] = ["id", "features"];
+
+/**
+ * Reads a row of a job's input, which is a request of `id` and, where it has them, `features`.
+ * @throws InvalidRequest with every fault of it, without a word of what is no id
+ */
+export const parseRow = (text: string, carried: CarriedFeatures): Pick<AskedRequest, "id" | "features"> =>
+  guarded(() => {
+    if (!isJson(text) || !text.trimStart().startsWith("{")) {
+      throw new InvalidRequest('a row must be a JSON object such as {"id": "7"}');
+    }
+    const { id, features } = readRequest(text, rowNames, carried, { what: "a row", only: "id and features" });
+    return { id, features };
+  });
 
 /** What is needed of a message of the queue. */
 export interface Message {

@@ -5,10 +5,10 @@ import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
-import { csvLine } from "../../cli/jobs/csv";
 import type { Settings } from "../../config";
 import { contractFile } from "../../contract/model-contract";
 import type { Model } from "../../local/sagemaker-runtime";
+import { csvLine } from "../../pipeline/csv";
 import { type LocalPipeline, startLocalPipeline } from "./local-pipeline";
 import { resourcesOf } from "./synth";
 

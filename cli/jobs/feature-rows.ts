@@ -1,16 +1,11 @@
 import { bytesOf } from "../../contract/bytes";
-import { type FeatureValues, featureBytes, featureForms, featureText } from "../../contract/feature-values";
+import { type FeatureValues, featureBytes, featureForms } from "../../contract/feature-values";
 import type { Feature, ModelContract } from "../../contract/model-contract";
-import { type FeatureRow, recordKey } from "../../pipeline/features";
-import { faultOf } from "../../pipeline/requests";
-import type { Pipeline } from "../connection";
-import { whole } from "../numbers";
-import { progressOf } from "../progress";
 import {
-  type CsvFile,
   type CsvRow,
   columnsOf,
   csvLine,
+  featureOfField,
   InvalidCsv,
   InvalidHeader,
   isBlank,
@@ -18,7 +13,13 @@ import {
   someOf,
   trimmed,
   widthFault,
-} from "./csv";
+} from "../../pipeline/csv";
+import { type FeatureRow, recordKey } from "../../pipeline/features";
+import { faultOf } from "../../pipeline/requests";
+import type { Pipeline } from "../connection";
+import { whole } from "../numbers";
+import { progressOf } from "../progress";
+import type { CsvFile } from "./csv";
 import { guessContract } from "./guess-contract";
 import { Seen } from "./seen";
 
@@ -138,7 +139,7 @@ export async function openInputs(file: CsvFile, rules: InputRules): Promise<Inpu
     const values: FeatureValues = features.map((feature, place) => {
       const at = featuresAt[place];
       const text = at === undefined ? "" : (source.values[at] ?? "");
-      const value = checkedValue(feature, text);
+      const value = featureOfField(feature, text);
       if (value === undefined) fault(at ?? 0, valueFault(feature, text));
       return value ?? null;
     });
@@ -186,12 +187,6 @@ function idFault(id: string, key: string | undefined, { featureGroup }: InputRul
     return `${name} must be ${featureForms[type]}, got ${shown(id)}`;
   }
   return faultOf({ id });
-}
-
-/** The value of a feature; null where it has none and may have none, undefined where it must have another. */
-function checkedValue({ type, optional }: Feature, text: string): string | null | undefined {
-  if (isBlank(text)) return optional ? null : undefined;
-  return featureText(type, type === "String" ? text : trimmed(text));
 }
 
 function valueFault({ name, type, optional }: Feature, text: string): string {

@@ -1,6 +1,7 @@
 import { featureText } from "../../contract/feature-values";
 import type { FeatureType } from "../../contract/model-contract";
-import { type CsvFile, isBlank, trimmed } from "./csv";
+import { isBlank, trimmed } from "../../pipeline/csv";
+import type { CsvFile } from "./csv";
 
 const rowsLookedAt = 1_000;
 

@@ -4,7 +4,7 @@ import { open, rename, rm } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import Table from "cli-table3";
-import { csvLine } from "./csv";
+import { csvLine } from "../../pipeline/csv";
 
 /** A column of what a command prints. */
 export interface OutputColumn {

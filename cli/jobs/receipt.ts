@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { columnsOf, csvLine, InvalidCsv, openCsv, placeOf } from "./csv";
+import { columnsOf, csvLine, InvalidCsv, placeOf } from "../../pipeline/csv";
+import { openCsv } from "./csv";
 
 /** A request that was put on the queue. */
 export interface ReceiptEntry {

@@ -1,12 +1,12 @@
 import type { Output } from "../../contract/model-contract";
 import { type ReadPrediction, shownColumns } from "../../contract/prediction-table";
+import { InvalidCsv } from "../../pipeline/csv";
 import type { FailureGroup, Results, Selection } from "../../pipeline/results";
 import { awsError } from "../aws-error";
 import type { Pipeline } from "../connection";
 import { whole } from "../numbers";
 import { ownEscape } from "../printing";
 import { progressOf } from "../progress";
-import { InvalidCsv } from "./csv";
 import { Following, groupsRead, type Standing } from "./following";
 import { cellOf, type OutputFormat, writeRows } from "./output";
 import type { RequestSet } from "./request-set";

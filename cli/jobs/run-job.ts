@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
+import { columnsOf } from "../../pipeline/csv";
 import type { Pipeline } from "../connection";
 import { whole } from "../numbers";
-import { type CsvFile, columnsOf, nameOf, openCsv } from "./csv";
+import { type CsvFile, nameOf, openCsv } from "./csv";
 import { type Inputs, openInputs } from "./feature-rows";
 import { type IngestOutcome, ingestFeatures, rejectsOf } from "./features-ingest";
 import { journalOf } from "./journal";

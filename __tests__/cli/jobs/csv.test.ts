@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { type CsvRow, csvLine, openCsv, placeOf, withCsv } from "../../../cli/jobs/csv";
+import { openCsv, withCsv } from "../../../cli/jobs/csv";
+import { type CsvRow, csvLine, placeOf } from "../../../pipeline/csv";
 
 let folder: string;
 beforeAll(async () => {
