@@ -151,6 +151,7 @@ export async function startCountingAws(options: CountingAwsOptions = {}, keepsBo
     dead_letter_queue_url: `${server.url}/000000000000/dead-letters`,
     worker_function_name: "worker",
     loader_function_name: "loader",
+    starter_function_name: "starter",
     answers_bucket: "answers",
     endpoint_name: "endpoint",
     contract_url: `s3://models/${contractFile}`,

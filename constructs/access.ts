@@ -41,6 +41,11 @@ export function know(contract: ModelContract): Access {
   return { statements: [], environment: {}, files: { [contractFile]: JSON.stringify(contract) } };
 }
 
+/** Tells its holder something by its environment. */
+export function tell(environment: FunctionEnvironment): Access {
+  return { statements: [], environment };
+}
+
 /** The policy document that allows `statements`, as JSON. */
 export function policyDocument(statements: PolicyStatement[]): string {
   return JSON.stringify({

@@ -11,6 +11,7 @@ export interface AlarmsProps {
   readonly inference: QueueWorker;
   readonly model: Endpoint;
   readonly loader: ScheduledFunction;
+  readonly starter: ScheduledFunction;
   readonly api: PredictionApi;
   /** How often the loader runs, in minutes. */
   readonly loadingEveryMinutes: number;
@@ -41,7 +42,7 @@ interface Alarm {
 export class Alarms extends Construct {
   constructor(scope: Construct, id: string, props: AlarmsProps) {
     super(scope, id);
-    const { inference, model, loader, api, topicArn } = props;
+    const { inference, model, loader, starter, api, topicArn } = props;
     // Long before a request would expire, and before the worker sends it anew, at half of its time.
     const aQuarter = Math.floor(props.messageRetentionSeconds / 4);
     const worker = inference.worker.function.functionName;
@@ -94,6 +95,15 @@ export class Alarms extends Construct {
         metric: "Errors",
         statistic: "Sum",
         dimensions: { FunctionName: loads },
+        threshold: 1,
+        periods: 2,
+      },
+      starter_fails: {
+        description: "Jobs do not get on: the starter fails. Nothing is lost. Its log says why.",
+        namespace: "AWS/Lambda",
+        metric: "Errors",
+        statistic: "Sum",
+        dimensions: { FunctionName: starter.function.function.functionName },
         threshold: 1,
         periods: 2,
       },

@@ -1,6 +1,6 @@
 import type { Construct } from "constructs";
 import { folders, sampleKey } from "../contract/answers-bucket";
-import { jobFolders } from "../contract/job";
+import { factsOf, jobFolders } from "../contract/job";
 import type { Access, PolicyStatement } from "./access";
 import { VersionedBucket } from "./versioned-bucket";
 
@@ -51,6 +51,23 @@ export class AnswersBucket extends VersionedBucket {
         this.list(),
         this.on(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], folders.staged, folders.manifests),
         this.on(["s3:PutObject"], folders.rejected),
+      ],
+      environment: { ANSWERS_BUCKET: this.bucket.bucket },
+    };
+  }
+
+  /** Lets its holder check the inputs of jobs, and say how far their rows are sent. */
+  start(): Access {
+    const { inputs, jobs, open } = jobFolders;
+    return {
+      statements: [
+        this.list(),
+        {
+          actions: ["s3:GetObject"],
+          resources: [`${inputs}*`, factsOf("*").manifest].map((keys) => `${this.bucket.arn}/${keys}`),
+        },
+        this.on(["s3:GetObject", "s3:PutObject"], jobs),
+        this.on(["s3:PutObject"], open),
       ],
       environment: { ANSWERS_BUCKET: this.bucket.bucket },
     };

@@ -31,7 +31,7 @@ export class FeatureStore extends Construct {
   constructor(
     scope: Construct,
     id: string,
-    private readonly props: FeatureStoreProps,
+    readonly props: FeatureStoreProps,
   ) {
     super(scope, id);
     const { recordIdentifier, eventTime, offlineStoreS3Uri } = props;
@@ -83,6 +83,13 @@ export class FeatureStore extends Construct {
     });
     return { s3Uri, policy };
   }
+}
+
+/** Lets its holder know how records are named, where there is a group: so are rows whose features are looked up. */
+export function knowRecords(features: FeatureStore | false): Access {
+  if (!features) return { statements: [], environment: {} };
+  const { name, type } = features.props.recordIdentifier;
+  return { statements: [], environment: { RECORD_IDENTIFIER_NAME: name, RECORD_IDENTIFIER_TYPE: type } };
 }
 
 /** Lets its holder know whether there is a group, and so whether a request may leave its features out. */

@@ -85,6 +85,11 @@ export class QueueWorker extends Construct {
     });
   }
 
+  /** Lets its holder put work on the queue as there is room for it. */
+  feed(): Access {
+    return allow(["sqs:SendMessage", "sqs:GetQueueAttributes"], this.queue.arn, { QUEUE_URL: this.queue.url });
+  }
+
   /** Lets its holder put work on the queue, which it finds in QUEUE_URL. */
   send(): Access {
     return allow(["sqs:SendMessage"], this.queue.arn, { QUEUE_URL: this.queue.url });

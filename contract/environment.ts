@@ -15,6 +15,12 @@ const answers = { ANSWERS_BUCKET: text };
 /** The feature group that a function looks features up in. @default there is none: every request carries its features */
 const featureGroup = { FEATURE_GROUP_NAME: text.optional() };
 
+/** The feature by which the feature group knows its records. @default there is no group: every row carries its features */
+const recordIdentifier = {
+  RECORD_IDENTIFIER_NAME: text.optional(),
+  RECORD_IDENTIFIER_TYPE: z.enum(featureTypes).optional(),
+};
+
 /** What the worker is told by its environment. */
 export const workerEnvironment = z
   .object({
@@ -50,6 +56,15 @@ export const workerEnvironment = z
 /** What the API is told by its environment. */
 export const apiEnvironment = z.object({ ...featureGroup, QUEUE_URL: text, ...warehouse });
 
+/** What the starter is told by its environment. */
+export const starterEnvironment = z.object({
+  ...answers,
+  ...recordIdentifier,
+  QUEUE_URL: text,
+  /** Rows that a job may have. */
+  MAX_ROWS: whole(1),
+});
+
 /** What the loader is told by its environment. */
 export const loaderEnvironment = z.object({
   ...answers,
@@ -72,6 +87,7 @@ export const schemaEnvironment = z.object({
 /** The variables of the functions, each of which a construct sets. */
 export type Variable =
   | keyof z.input<typeof workerEnvironment>
+  | keyof z.input<typeof starterEnvironment>
   | keyof z.input<typeof loaderEnvironment>
   | keyof z.input<typeof schemaEnvironment>
   | keyof z.input<typeof apiEnvironment>;

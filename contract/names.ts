@@ -7,6 +7,7 @@ export const namesSchema = z.object({
   dead_letter_queue_url: z.string(),
   worker_function_name: z.string(),
   loader_function_name: z.string(),
+  starter_function_name: z.string(),
   answers_bucket: z.string(),
   endpoint_name: z.string(),
   /** The object of S3 that holds the contract with the model. */

@@ -132,8 +132,11 @@ export async function startAws({
       stack.supply({ [`${address}.url`]: url, [`${address}.id`]: url });
     }
 
+    const byName = new Map<string, LocalFunction>();
+    const lambda = started(await startLambda(stack.region, functionDescriptionsOf(stack, byName)));
     const endpoints = {
       AWS_REGION: stack.region,
+      AWS_ENDPOINT_URL_LAMBDA: lambda.url,
       AWS_ENDPOINT_URL_SQS: sqs.url,
       AWS_ENDPOINT_URL_S3: s3.url,
       AWS_ENDPOINT_URL_REDSHIFT_DATA: warehouse.url,
@@ -151,8 +154,7 @@ export async function startAws({
     };
     const counts = [...functionsOf(stack, hindered, logDir)].map(([arn, one]) => ({ arn, ...counted(one) }));
     const functions = new Map(counts.map(({ arn, local }) => [arn, local]));
-    for (const one of functions.values()) started(one);
-    const byName = new Map([...functions.values()].map((one) => [one.name, one]));
+    for (const one of functions.values()) byName.set(started(one).name, one);
     await invokeAtDeploy(stack, byName);
     for (const mapping of mappingsOf(stack, functions, sqs.url, sqs.queueUrls)) started(mapping);
     for (const schedule of schedulesOf(stack, functions)) started(schedule);
@@ -163,7 +165,7 @@ export async function startAws({
       return gauge(name, () => sqs.ageOfOldestMessage(QueueName));
     });
     const metrics = [...counts.flatMap((one) => one.metrics), ...answering.metrics, ...ages];
-    const controlPlane = started(await startControlPlane(stack, { cluster, metrics, functions: byName }));
+    const controlPlane = started(await startControlPlane(stack, { cluster, metrics }));
 
     const names = namesOf(stack);
     const { accessKeyId, secretAccessKey } = operator.credentials;
@@ -220,10 +222,9 @@ async function startControlPlane(
   about: {
     readonly cluster: z.infer<typeof clusterAttributes>;
     readonly metrics: readonly Metric[];
-    readonly functions: ReadonlyMap<string, LocalFunction>;
   },
 ) {
-  const { cluster, metrics, functions } = about;
+  const { cluster, metrics } = about;
   const alarms = stack.all("aws_cloudwatch_metric_alarm", z.object({ alarm_name: z.string() }));
   const standIns = await allOrStop([
     startParameters(parametersOf(stack)),
@@ -233,15 +234,13 @@ async function startControlPlane(
       nodeType: cluster.node_type,
       numberOfNodes: cluster.number_of_nodes,
     }),
-    startLambda(stack.region, functionDescriptionsOf(stack, functions)),
     startCloudWatch({ metrics, alarms: alarms.map(({ alarm_name: name }) => name) }),
   ]);
-  const [parameters, redshift, lambda, cloudWatch] = standIns;
+  const [parameters, redshift, cloudWatch] = standIns;
   return {
     endpoints: {
       AWS_ENDPOINT_URL_SSM: parameters.url,
       AWS_ENDPOINT_URL_REDSHIFT: redshift.url,
-      AWS_ENDPOINT_URL_LAMBDA: lambda.url,
       AWS_ENDPOINT_URL_CLOUDWATCH: cloudWatch.url,
     },
     stop: async () => {

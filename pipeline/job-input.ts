@@ -50,10 +50,15 @@ export interface InputRow extends InputPlace {
 
 /** What is wrong with an input: nothing of it is asked. */
 export interface InputFault {
-  readonly line: number;
+  /** @default it is of the whole input */
+  readonly line?: number;
   /** Without a word of what features hold. */
   readonly reason: string;
 }
+
+/** What is wrong with an input, for people. */
+export const sentenceOf = ({ line, reason }: InputFault): string =>
+  line === undefined ? reason : `line ${line.toLocaleString("en")}: ${reason}`;
 
 export const isFault = (read: InputRow | InputFault): read is InputFault => "reason" in read;
 
@@ -62,7 +67,7 @@ export class InvalidInput extends Error {
   override readonly name = "InvalidInput";
 
   constructor(readonly faults: readonly InputFault[]) {
-    super(faults.map(({ line, reason }) => `line ${line}: ${reason}`).join("; "));
+    super(faults.map(sentenceOf).join("; "));
   }
 }
 
@@ -81,7 +86,7 @@ export interface JobInput {
  * @throws InvalidInput where it is of another encoding or format, and where its header is not right
  */
 export async function openInput(head: Buffer, rules: InputRules): Promise<JobInput> {
-  if (head.length === 0) throw new InvalidInput([{ line: 1, reason: "the input is empty" }]);
+  if (head.length === 0) throw new InvalidInput([{ reason: "the input is empty" }]);
   try {
     if (rules.format === "csv") return await openCsv(head, rules);
     mustBeText("", head);

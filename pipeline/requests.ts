@@ -18,6 +18,10 @@ export interface NewRequest {
   readonly jobId?: string;
   /** For whom it is asked: no tenant makes the others wait. @default its job is what makes no other wait */
   readonly tenant?: string;
+  /** When it was asked for. @default when it is sent */
+  readonly requestedAt?: Date;
+  /** When an answer comes too late. @default never */
+  readonly deadline?: Date;
   /** The features that it carries, as the text of a JSON object. @default they are looked up */
   readonly features?: string;
 }
@@ -30,8 +34,9 @@ export interface SendOutcome {
 }
 
 /** The message of a request. SQS refuses two characters that JSON leaves as they are. */
-const messageOf = ({ id, requestId, jobId, tenant, features }: NewRequest, requestedAt: Date): string => {
-  const text = JSON.stringify({ id, requestId, jobId, tenant, requestedAt: requestedAt.toISOString() });
+const messageOf = ({ features, requestedAt, ...request }: NewRequest, now: Date): string => {
+  const { id, requestId, jobId, tenant, deadline } = request;
+  const text = JSON.stringify({ id, requestId, jobId, tenant, requestedAt: requestedAt ?? now, deadline });
   const whole = features === undefined ? text : `${text.slice(0, -1)},"features":${features}}`;
   return whole.replace(/[\uFFFE\uFFFF]/g, (character) => `\\u${character.charCodeAt(0).toString(16)}`);
 };
@@ -45,14 +50,18 @@ export const faultOf = (request: NewRequest): string | undefined => {
     const value = request[name];
     return faultOfField(name, value, value === undefined ? "nothing" : quotedId(value)) ?? [];
   });
+  const size = sizeFault(request);
+  if (size !== undefined) faults.push(size);
+  return faults.length === 0 ? undefined : faults.join("; ");
+};
+
+/** That a request is too large for a message; undefined where it is not. */
+export const sizeFault = (request: NewRequest): string | undefined => {
   const { features, requestId = anyId } = request;
   const bytes = features === undefined ? 0 : bytesOf(messageOf({ ...request, requestId }, anyTime));
-  if (bytes > messageBytes) {
-    faults.push(
-      `a request must be at most ${messageBytes.toLocaleString("en")} UTF-8 bytes as a message, got ${bytes.toLocaleString("en")}`,
-    );
-  }
-  return faults.length === 0 ? undefined : faults.join("; ");
+  if (bytes <= messageBytes) return undefined;
+  const [most, given] = [messageBytes, bytes].map((count) => count.toLocaleString("en"));
+  return `a request must be at most ${most} UTF-8 bytes as a message, got ${given}`;
 };
 
 /** The queue that requests are put on. */

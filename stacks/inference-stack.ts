@@ -3,12 +3,12 @@ import { SsmParameter } from "@cdktf/provider-aws/lib/ssm-parameter";
 import { TerraformOutput } from "cdktf";
 import type { Construct } from "constructs";
 import type { Environment, Shared } from "../config";
-import { know } from "../constructs/access";
+import { know, tell } from "../constructs/access";
 import { ReadableStack } from "../constructs/addresses";
 import { Alarms } from "../constructs/alarms";
 import { AnswersBucket } from "../constructs/answers-bucket";
 import { ExistingEndpoint } from "../constructs/existing-endpoint";
-import { FeatureStore, knowGroup } from "../constructs/feature-store";
+import { FeatureStore, knowGroup, knowRecords } from "../constructs/feature-store";
 import { KeyPair } from "../constructs/key-pair";
 import { type Endpoint, ModelEndpoint } from "../constructs/model-endpoint";
 import { Network } from "../constructs/network";
@@ -76,6 +76,24 @@ export class InferenceStack extends ReadableStack {
       logRetentionDays,
       uses: [answers.load(), warehouse.load()],
     });
+    const starter = new ScheduledFunction(this, "starting", {
+      functionName: jobs.starterFunctionName,
+      roleName: jobs.starterRoleName,
+      scheduleRoleName: jobs.starterScheduleRoleName,
+      does: "starter",
+      everyMinutes: 1,
+      bundle: "dist/starter",
+      memoryMegabytes: 1_769, // one whole processor: https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+      timeoutSeconds: 900,
+      logRetentionDays,
+      uses: [
+        know(contract),
+        knowRecords(features),
+        answers.start(),
+        inference.feed(),
+        tell({ MAX_ROWS: String(jobs.maxRows) }),
+      ],
+    });
     const api = new PredictionApi(this, "api", {
       ...environment.api,
       bundle: "dist/api",
@@ -87,6 +105,7 @@ export class InferenceStack extends ReadableStack {
       inference,
       model,
       loader,
+      starter,
       api,
       loadingEveryMinutes: loading.everyMinutes,
       messageRetentionSeconds: environment.inference.messageRetentionSeconds,
@@ -113,6 +132,7 @@ export class InferenceStack extends ReadableStack {
       dead_letter_queue_url: inference.deadLetterQueue.url,
       worker_function_name: inference.worker.function.functionName,
       loader_function_name: loader.function.function.functionName,
+      starter_function_name: starter.function.function.functionName,
       answers_bucket: answers.bucket.bucket,
       ...(features && { feature_group_name: features.group.featureGroupName }),
       endpoint_name: model.endpointName,

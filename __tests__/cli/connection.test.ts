@@ -58,6 +58,7 @@ describe("a deployed pipeline", () => {
     dead_letter_queue_url: "https://sqs/dead",
     worker_function_name: "worker",
     loader_function_name: "loader",
+    starter_function_name: "starter",
     answers_bucket: "team-state-dev-answers",
     endpoint_name: "theirs",
     contract_url: "s3://team-models/contracts/poc-dev.json",

@@ -16,7 +16,7 @@ describe("numbers", () => {
     ["model.concurrency", 1, 256, "1 to 256 calls in flight"],
     ["loading.everyMinutes", 1, 60, "1 to 60 minutes"],
     ["jobs.keepDays", 1, 3_650, "1 to 3650 days"],
-    ["jobs.maxRows", 1, 100_000_000, "1 to 100000000 rows"],
+    ["jobs.maxRows", 1, 20_000_000, "1 to 20000000 rows"],
     ["api.throttle.ratePerSecond", 1, 10_000, "1 to 10000 requests a second"],
     ["api.throttle.burst", 1, 5000, "1 to 5000 requests"],
     ["warehouse.numberOfNodes", 1, 16, "1 to 16 nodes of ra3.large"],

@@ -49,6 +49,18 @@ test("lets who stages write there and keep a sample, and read or delete nothing 
   });
 });
 
+test("lets who starts jobs read inputs, facts and what has ended, write facts, and stop jobs", () => {
+  expect(accessOf((bucket) => bucket.start())).toEqual({
+    may: [
+      [["s3:ListBucket"], [arn]],
+      [["s3:GetObject"], [`${arn}/inputs/*`, `${arn}/results/*/manifest.json`]],
+      [["s3:GetObject", "s3:PutObject"], [`${arn}/jobs/*`]],
+      [["s3:PutObject"], [`${arn}/open/*`]],
+    ],
+    knows: { ANSWERS_BUCKET: "${aws_s3_bucket.outcomes_bucket.bucket}" },
+  });
+});
+
 test("lets who loads take what is staged, and set it aside", () => {
   expect(accessOf((bucket) => bucket.load())).toEqual({
     may: [

@@ -44,7 +44,9 @@ const rowsIn = (content: string | Buffer, rules: InputRules) =>
     found.map((one) => (isFault(one) ? one : { id: one.id, features: one.features })),
   );
 const faultsIn = async (content: string | Buffer, rules: InputRules) =>
-  (await read(content, rules)).filter(isFault).map(({ line, reason }) => `${line}: ${reason}`);
+  (await read(content, rules))
+    .filter(isFault)
+    .map(({ line, reason }) => (line === undefined ? reason : `${line}: ${reason}`));
 
 const cuts = fc.array(fc.nat(), { maxLength: 12 });
 const text = fc
@@ -146,7 +148,7 @@ test.each([
     "1: columns is about constructor, and may be about id, text, age, income",
   ],
   ["\n\n", {}, "1: the input has no header"],
-  ["", {}, "1: the input is empty"],
+  ["", {}, "the input is empty"],
   [`id,text,age,${"x".repeat(headBytes)}\n`, {}, "1: the header does not end within 1 MB"],
 ])("a header that is not right is a fault: %#", async (content, more, fault) => {
   expect(await faultsIn(content, rulesOf("csv", more))).toEqual([fault]);

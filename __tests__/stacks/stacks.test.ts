@@ -1,6 +1,12 @@
 import { z } from "zod";
 import { loadConfig } from "../../config";
-import { apiEnvironment, loaderEnvironment, schemaEnvironment, workerEnvironment } from "../../contract/environment";
+import {
+  apiEnvironment,
+  loaderEnvironment,
+  schemaEnvironment,
+  starterEnvironment,
+  workerEnvironment,
+} from "../../contract/environment";
 import { namesSchema } from "../../contract/names";
 import { dev } from "../setup/dev";
 import { stateStackWithGitHub, synthesizedStacks } from "../setup/stacks";
@@ -8,7 +14,7 @@ import { onlyResource, resourcesOf, roleStatementsOf } from "../setup/synth";
 
 const stacks = synthesizedStacks();
 const resources = resourcesOf(stacks["inference-dev"] ?? "{}");
-const { api: predictionApi, features, inference, loading, model, network, warehouse } = dev;
+const { api: predictionApi, features, inference, jobs, loading, model, network, warehouse } = dev;
 const attributeOf = (address: string, attribute: string) =>
   resources.find((resource) => resource.address === address)?.attributes[attribute];
 
@@ -50,6 +56,9 @@ test.each([
   ["aws_lambda_function.loading_loader_function", "function_name", loading.functionName],
   ["aws_iam_role.loading_loader_role", "name", loading.roleName],
   ["aws_iam_role.loading_schedule_role", "name", loading.scheduleRoleName],
+  ["aws_lambda_function.starting_starter_function", "function_name", jobs.starterFunctionName],
+  ["aws_iam_role.starting_starter_role", "name", jobs.starterRoleName],
+  ["aws_iam_role.starting_schedule_role", "name", jobs.starterScheduleRoleName],
   ["aws_s3_bucket.outcomes_bucket", "bucket", dev.answersBucket],
   ["aws_iam_role.warehouse_copy_role", "name", warehouse.copyRoleName],
   ["aws_iam_role.warehouse_unload_role", "name", warehouse.unloadRoleName],
@@ -79,6 +88,7 @@ test("the functions are told just what they read from their environment", () => 
   expect(told("aws_lambda_function.inference_worker_function")).toEqual(read(workerEnvironment));
   expect(told("aws_lambda_function.api_handler_function")).toEqual(read(apiEnvironment));
   expect(told("aws_lambda_function.loading_loader_function")).toEqual(read(loaderEnvironment));
+  expect(told("aws_lambda_function.starting_starter_function")).toEqual(read(starterEnvironment));
   expect(told("aws_lambda_function.warehouse_schema_function")).toEqual(read(schemaEnvironment));
 });
 
@@ -97,6 +107,7 @@ test("commands find the pipeline by names that they read", () => {
   const { insecure_value } = onlyResource(stacks["inference-dev"] ?? "{}", "aws_ssm_parameter").attributes;
   expect(namesSchema.parse(JSON.parse(String(insecure_value)))).toMatchObject({
     loader_function_name: "${aws_lambda_function.loading_loader_function.function_name}",
+    starter_function_name: "${aws_lambda_function.starting_starter_function.function_name}",
     answers_bucket: "${aws_s3_bucket.outcomes_bucket.bucket}",
     redshift_unload_role_arn: "${aws_iam_role.warehouse_unload_role.arn}",
   });
@@ -118,6 +129,7 @@ test("an operator finds in the outputs what he works with", () => {
     "redshift_cluster_identifier",
     "redshift_cluster_url",
     "redshift_database_name",
+    "starter_function_name",
     "worker_function_name",
   ]);
 });

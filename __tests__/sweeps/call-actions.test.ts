@@ -10,7 +10,7 @@ import { operatorPolicy } from "../setup/operator-policy";
 import { fullStacks, stateStackWithGitHub } from "../setup/stacks";
 import { attachedStatementsOf, resourcesOf, statementsOf } from "../setup/synth";
 
-const functions = ["worker", "loader", "schema", "api"];
+const functions = ["worker", "loader", "starter", "schema", "api"];
 const entryOf = (name: string) => `lambda-src/${name}/index.ts`;
 const graph = new CallGraph([...functions.map(entryOf), "cli/main.ts"]);
 
@@ -79,6 +79,8 @@ describe("a role", () => {
     warehouse_schema_role: { code: "schema", services: ["log"] },
     api_handler_role: { code: "api", services: ["log"] },
     loading_schedule_role: { services: ["invokeBySchedule"] },
+    starting_starter_role: { code: "starter", services: ["log"] },
+    starting_schedule_role: { services: ["invokeBySchedule"] },
     warehouse_copy_role: { services: ["copy"] },
     warehouse_unload_role: { services: ["unload"] },
     model_execution_role: { services: ["serveModel", "rollBack", "captureData"] },

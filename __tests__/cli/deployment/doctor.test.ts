@@ -62,6 +62,7 @@ const names = {
   dead_letter_queue_url: "https://sqs.us-east-1.amazonaws.com/123456789012/poc-dev-inference_queue-dead-letters",
   worker_function_name: "the-worker",
   loader_function_name: "the-loader",
+  starter_function_name: "the-starter",
   answers_bucket: "the-answers",
   redshift_unload_role_arn: "arn:aws:iam::123456789012:role/unload",
   endpoint_name: "the-endpoint",
