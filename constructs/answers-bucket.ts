@@ -73,6 +73,22 @@ export class AnswersBucket extends VersionedBucket {
     };
   }
 
+  /** Lets its holder start, show and cancel jobs. */
+  manageJobs(): Access {
+    const { inputs, jobs, open } = jobFolders;
+    const { request, cancel, manifest } = factsOf("*");
+    return {
+      statements: [
+        this.list(),
+        this.on(["s3:GetObject"], inputs, jobs),
+        this.on(["s3:PutObject"], inputs, open),
+        { actions: ["s3:GetObject"], resources: [`${this.bucket.arn}/${manifest}`] },
+        { actions: ["s3:PutObject"], resources: [request, cancel].map((key) => `${this.bucket.arn}/${key}`) },
+      ],
+      environment: { ANSWERS_BUCKET: this.bucket.bucket },
+    };
+  }
+
   /** What Redshift needs to COPY what is staged (https://docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-access-permissions.html). */
   copy(): PolicyStatement[] {
     return [this.locate(), this.list(), this.on(["s3:GetObject"], folders.staged, folders.manifests)];

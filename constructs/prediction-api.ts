@@ -41,7 +41,10 @@ const readsPerSecond = Math.floor(
   Math.min(executeStatementPerSecond, describeStatementPerSecond / 3, getStatementResultPerSecond),
 );
 
-/** The REST API in front: asks for predictions, and answers with stored ones. One function answers every route. */
+/**
+ * The REST API in front: asks for predictions, answers with stored ones, and starts, shows and cancels jobs. One function
+ * answers every route.
+ */
 export class PredictionApi extends Construct {
   readonly restApi: ApiGatewayRestApi;
   readonly stage: ApiGatewayStage;
@@ -74,12 +77,22 @@ export class PredictionApi extends Construct {
     const root = this.restApi.rootResourceId;
     const predict = this.resource("predict", root, "predict");
     const predictId = this.resource("predict_id", predict, "{id}");
+    const jobs = this.resource("jobs", root, "jobs");
+    const jobsId = this.resource("jobs_id", jobs, "{id}");
+    const jobsIdCancel = this.resource("jobs_id_cancel", jobsId, "cancel");
     const proxy = this.resource("proxy", root, "{proxy+}");
     this.route("get_predict_id", predictId, "GET");
     this.route("post_predict", predict, "POST");
+    this.route("get_jobs", jobs, "GET");
+    this.route("post_jobs", jobs, "POST");
+    this.route("get_jobs_id", jobsId, "GET");
+    this.route("post_jobs_id_cancel", jobsIdCancel, "POST");
     // Whatever else is asked for reaches the function too, which says that there is no such thing.
     this.route("any_predict_id", predictId, "ANY");
     this.route("any_predict", predict, "ANY");
+    this.route("any_jobs", jobs, "ANY");
+    this.route("any_jobs_id", jobsId, "ANY");
+    this.route("any_jobs_id_cancel", jobsIdCancel, "ANY");
     this.route("any_proxy", proxy, "ANY");
     this.route("any_root", root, "ANY");
 

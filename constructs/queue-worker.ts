@@ -27,6 +27,7 @@ export class QueueWorker extends Construct {
   readonly queue: SqsQueue;
   readonly deadLetterQueue: SqsQueue;
   readonly worker: NodeFunction;
+  private readonly times: { readonly messageRetentionSeconds: number; readonly visibilityTimeoutSeconds: number };
 
   constructor(scope: Construct, id: string, props: QueueWorkerProps) {
     super(scope, id);
@@ -39,10 +40,11 @@ export class QueueWorker extends Construct {
       sqsManagedSseEnabled: true,
     });
     const maxReceiveCount = Math.min(1000, deliveriesThrough(props.survivedOutageSeconds, returnDelay)); // SQS knows no more
+    // What AWS advises: room for throttled retries.
+    this.times = { messageRetentionSeconds, visibilityTimeoutSeconds: 6 * timeoutSeconds };
     this.queue = new SqsQueue(this, "queue", {
       name: queueName,
-      messageRetentionSeconds,
-      visibilityTimeoutSeconds: 6 * timeoutSeconds, // what AWS advises: room for throttled retries
+      ...this.times,
       redrivePolicy: JSON.stringify({ deadLetterTargetArn: this.deadLetterQueue.arn, maxReceiveCount }),
       sqsManagedSseEnabled: true,
     });
@@ -88,6 +90,18 @@ export class QueueWorker extends Construct {
   /** Lets its holder put work on the queue as there is room for it. */
   feed(): Access {
     return allow(["sqs:SendMessage", "sqs:GetQueueAttributes"], this.queue.arn, { QUEUE_URL: this.queue.url });
+  }
+
+  /** Lets its holder know how long the queue keeps a message, and how long it hides one that was received. */
+  knowTimes(): Access {
+    const { messageRetentionSeconds, visibilityTimeoutSeconds } = this.times;
+    return {
+      statements: [],
+      environment: {
+        MESSAGE_RETENTION_SECONDS: String(messageRetentionSeconds),
+        VISIBILITY_TIMEOUT_SECONDS: String(visibilityTimeoutSeconds),
+      },
+    };
   }
 
   /** Lets its holder put work on the queue, which it finds in QUEUE_URL. */

@@ -12,6 +12,9 @@ const warehouse = { CLUSTER_ID: text, DB_NAME: text };
 /** The bucket that outcomes go through on their way to the warehouse. */
 const answers = { ANSWERS_BUCKET: text };
 
+/** How long the queue keeps a message, and how long it hides one that was received. */
+const queueTimes = { MESSAGE_RETENTION_SECONDS: whole(60), VISIBILITY_TIMEOUT_SECONDS: whole(0) };
+
 /** The feature group that a function looks features up in. @default there is none: every request carries its features */
 const featureGroup = { FEATURE_GROUP_NAME: text.optional() };
 
@@ -54,7 +57,15 @@ export const workerEnvironment = z
   );
 
 /** What the API is told by its environment. */
-export const apiEnvironment = z.object({ ...featureGroup, QUEUE_URL: text, ...warehouse });
+export const apiEnvironment = z.object({
+  ...featureGroup,
+  QUEUE_URL: text,
+  ...queueTimes,
+  ...answers,
+  ...warehouse,
+  /** The function that sends the rows of jobs. @default it runs by its schedule alone */
+  STARTER_FUNCTION_NAME: text.optional(),
+});
 
 /** What the starter is told by its environment. */
 export const starterEnvironment = z.object({

@@ -52,6 +52,11 @@ export interface JobPlace {
   readonly at: Date;
 }
 
+/** A fact that is no such thing. */
+export class InvalidFact extends Error {
+  override readonly name = "InvalidFact";
+}
+
 const failureSchema = z.object({ name: z.string(), $metadata: z.object({ httpStatusCode: z.number() }) });
 
 /** What S3 says that ended a call so: the name of the error, and the status. @throws what is no answer of S3's */
@@ -102,7 +107,7 @@ export class Jobs {
     private readonly client = new S3Client(clientSettings({ requestTimeout: 10_000 })),
   ) {}
 
-  /** Reads a fact. @returns undefined where it is not there @throws where what is there is no such thing, with its key */
+  /** Reads a fact. @returns undefined where it is not there @throws InvalidFact with its key */
   async read<Schema extends z.ZodType>(
     key: string,
     schema: Schema,
@@ -116,12 +121,12 @@ export class Jobs {
     if (object === undefined) return undefined;
     const text = await textOf(addAbortSignal(signal, bodySchema.parse(object.Body)));
     if (text === undefined) {
-      throw new Error(`s3://${this.bucket}/${key} must be at most ${factBytes.toLocaleString("en")} bytes`);
+      throw new InvalidFact(`s3://${this.bucket}/${key} must be at most ${factBytes.toLocaleString("en")} bytes`);
     }
     const parsed = schema.safeParse(jsonOf(text));
     if (parsed.success) return { value: parsed.data, etag: object.ETag ?? "" };
     const faults = parsed.error.issues.map(({ path, message }) => [path.join("."), message].filter(Boolean).join(": "));
-    throw new Error(`s3://${this.bucket}/${key} is not as it was written: ${faults.join("; ")}`);
+    throw new InvalidFact(`s3://${this.bucket}/${key} is not as it was written: ${faults.join("; ")}`);
   }
 
   /**
@@ -234,10 +239,15 @@ export class Jobs {
     return found.sort((one, other) => (isBefore(one, other) ? -1 : 1)).slice(0, limit);
   }
 
-  /** All that is known of jobs, each by its place; undefined for what is none any more. */
-  async factsOfAll(ids: readonly string[], until: Until): Promise<(JobFacts | undefined)[]> {
+  /** All that is known of jobs, each by its place; undefined for what is none any more, and what is wrong with its facts. */
+  async factsOfAll(ids: readonly string[], until: Until): Promise<(JobFacts | InvalidFact | undefined)[]> {
     const limited = limiter(jobsAtOnce);
-    return Promise.all(ids.map((id) => limited(() => this.facts(id, until))));
+    const read = (id: string) =>
+      this.facts(id, until).catch((error: unknown) => {
+        if (error instanceof InvalidFact) return error;
+        throw error;
+      });
+    return Promise.all(ids.map((id) => limited(() => read(id))));
   }
 
   private async *keys(Prefix: string, { signal }: Until) {

@@ -46,6 +46,12 @@ export class LambdaFunction {
     const { data } = failureSchema.safeParse(answer);
     throw new FunctionFailed(this.name, beginningOf(data?.errorMessage ?? "Its log says why.", reasonBytes));
   }
+
+  /** Lets it run once, and does not wait for it. @throws where Lambda does not take it on */
+  async start(event: object, { signal }: Until): Promise<void> {
+    const input = { FunctionName: this.name, Payload: JSON.stringify(event), InvocationType: "Event" as const };
+    await this.client.send(new InvokeCommand(input), { abortSignal: signal });
+  }
 }
 
 const jsonOf = (text: string): unknown => {

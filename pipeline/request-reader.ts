@@ -117,7 +117,8 @@ const namesShown = 10;
 const namesOf = (names: readonly string[]): string => listed(names.map(shortened), namesShown);
 
 /** A text that is no feature's, cut where it is long. */
-const shortened = (text: string) => (text.length > charactersShown ? `${text.slice(0, charactersShown)}…` : text);
+export const shortened = (text: string) =>
+  text.length > charactersShown ? `${text.slice(0, charactersShown)}…` : text;
 
 /** The fault of a request's field; undefined where it has none. @param given as an error shows it */
 export const faultOfField = (name: Field, value: unknown, given: string): string | undefined =>
@@ -187,8 +188,13 @@ const readMembers = (text: string): readonly Member[] => {
   return members;
 };
 
-/** What is there twice, and what is not known. */
-const faultsOfNames = (what: string, names: readonly string[], known: (name: string) => boolean, only: string) => {
+/** What is there twice, and what is not known. @param what as `a request has` @param only the names that are known */
+export const faultsOfNames = (
+  what: string,
+  names: readonly string[],
+  known: (name: string) => boolean,
+  only: string,
+) => {
   const seen = new Set<string>();
   const twice = new Set<string>();
   for (const name of names) {

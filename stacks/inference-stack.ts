@@ -23,8 +23,8 @@ import { featureGroup, renamed, writeMoves } from "./moved";
 
 /**
  * The pipeline of one environment. Requests wait in a queue; a worker reads each input's features, asks the model, and
- * stages the answers; a loader moves them into the warehouse. The API puts requests on the queue and reads predictions.
- * Alarms ring where a person is needed.
+ * stages the answers; a loader moves them into the warehouse. The API puts requests on the queue, reads predictions, and
+ * keeps jobs. Alarms ring where a person is needed.
  */
 export class InferenceStack extends ReadableStack {
   /**
@@ -98,7 +98,14 @@ export class InferenceStack extends ReadableStack {
       ...environment.api,
       bundle: "dist/api",
       logRetentionDays,
-      uses: [know(contract), knowGroup(features), inference.send(), warehouse.read()],
+      uses: [
+        know(contract),
+        knowGroup(features),
+        inference.send(),
+        inference.knowTimes(),
+        warehouse.read(),
+        answers.manageJobs(),
+      ],
     });
     new Alarms(this, "alarms", {
       name: environment.prefix,

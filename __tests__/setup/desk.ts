@@ -242,7 +242,19 @@ export const startDesk = async ({
         options,
       ),
     api: (options: Partial<FunctionOptions> = {}, environment: Variables = {}) =>
-      start("api", { FEATURE_GROUP_NAME: group.name, QUEUE_URL: queueUrl, ...warehouse, ...environment }, options),
+      start(
+        "api",
+        {
+          FEATURE_GROUP_NAME: group.name,
+          QUEUE_URL: queueUrl,
+          MESSAGE_RETENTION_SECONDS: "345600",
+          VISIBILITY_TIMEOUT_SECONDS: "120",
+          ANSWERS_BUCKET: answersBucket,
+          ...warehouse,
+          ...environment,
+        },
+        options,
+      ),
     answersBucket,
     copyRoleArn,
     s3,

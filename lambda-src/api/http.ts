@@ -1,5 +1,6 @@
 import type { APIGatewayProxyResult } from "aws-lambda";
 import * as z from "zod";
+import { bytesOf } from "../../contract/bytes";
 
 /** What is needed of a REST API's proxy event. */
 export const requestSchema = z.object({
@@ -27,6 +28,18 @@ export class Fault extends Error {
     super(message);
   }
 }
+
+/** The most of a body, in UTF-8 bytes. */
+const mostBytes = 5_000_000;
+
+/** The text of a request's body. @throws Fault where it is too large */
+export const textOf = ({ body, isBase64Encoded }: Request): string => {
+  const text = isBase64Encoded ? Buffer.from(body ?? "", "base64").toString("utf8") : (body ?? "");
+  const bytes = bytesOf(text);
+  if (bytes <= mostBytes) return text;
+  const sizes = `at most ${mostBytes.toLocaleString("en")} UTF-8 bytes, got ${bytes.toLocaleString("en")}`;
+  throw new Fault(413, "too_large", `the body must be ${sizes}`);
+};
 
 /** When a caller is to come again who found us busy. */
 export const retryLater = { "retry-after": "5" };

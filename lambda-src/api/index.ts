@@ -1,6 +1,8 @@
 import type { APIGatewayProxyResult, Context } from "aws-lambda";
 import { apiEnvironment } from "../../contract/environment";
 import { type Until, within } from "../../pipeline/clients";
+import { Jobs } from "../../pipeline/jobs";
+import { LambdaFunction } from "../../pipeline/lambda";
 import { isBusy } from "../../pipeline/redshift";
 import { InvalidRequest } from "../../pipeline/request-reader";
 import { RequestQueue } from "../../pipeline/requests";
@@ -9,22 +11,30 @@ import { once, readContract, readEnvironment } from "../environment";
 import { newLogger } from "../logger";
 import { getPredictions } from "./get-predictions";
 import { Fault, json, type Request, requestSchema, retryLater } from "./http";
+import { jobRoutes } from "./jobs";
 import { postRequests } from "./post-requests";
 
+const logger = once(() => newLogger("api"));
+
 const api = once(() => {
-  const { FEATURE_GROUP_NAME, QUEUE_URL, CLUSTER_ID, DB_NAME } = readEnvironment(apiEnvironment);
+  const { FEATURE_GROUP_NAME, QUEUE_URL, CLUSTER_ID, DB_NAME, ...told } = readEnvironment(apiEnvironment);
+  const { ANSWERS_BUCKET, STARTER_FUNCTION_NAME: starter } = told;
   return {
     carried: { features: readContract().features, required: FEATURE_GROUP_NAME === undefined },
     queue: new RequestQueue(QUEUE_URL),
     results: new Results({ clusterId: CLUSTER_ID, databaseName: DB_NAME }),
+    jobs: new Jobs(ANSWERS_BUCKET),
+    starter: starter === undefined ? undefined : new LambdaFunction(starter),
+    retentionSeconds: told.MESSAGE_RETENTION_SECONDS,
+    visibilitySeconds: told.VISIBILITY_TIMEOUT_SECONDS,
+    logger: logger(),
   };
 });
-
-const logger = once(() => newLogger("api"));
 
 const routes: Record<string, (request: Request, until: Until) => Promise<APIGatewayProxyResult>> = {
   "GET /predict/{id}": (request, until) => getPredictions(request, api().results, until),
   "POST /predict": (request, until) => postRequests(request, api(), logger(), until),
+  ...jobRoutes(api, logger),
 };
 
 const faultOf = (error: unknown): Fault => {

@@ -1,6 +1,5 @@
 import type { Logger } from "@aws-lambda-powertools/logger";
 import type { APIGatewayProxyResult } from "aws-lambda";
-import { bytesOf } from "../../contract/bytes";
 import { jsonObjectOf } from "../../contract/feature-values";
 import type { Until } from "../../pipeline/clients";
 import { newId } from "../../pipeline/ids";
@@ -11,9 +10,7 @@ import {
   parseNewRequests,
 } from "../../pipeline/request-reader";
 import { faultOf, type NewRequest, type RequestQueue } from "../../pipeline/requests";
-import { Fault, json, type Request, retryLater } from "./http";
-
-const mostBytes = 5_000_000;
+import { json, type Request, retryLater, textOf } from "./http";
 
 /** A request whose key is settled, so that the caller can send it again as the same one. */
 interface KeyedRequest extends NewRequest {
@@ -84,19 +81,12 @@ const noneQueued = {
 
 /** Takes a request, or an array of them, each of which is taken or refused by itself. */
 export const postRequests = async (
-  { body, isBase64Encoded }: Request,
+  request: Request,
   parts: Parts,
   logger: Logger,
   until: Until,
 ): Promise<APIGatewayProxyResult> => {
-  const text = isBase64Encoded ? Buffer.from(body ?? "", "base64").toString("utf8") : (body ?? "");
-  const bytes = bytesOf(text);
-  if (bytes > mostBytes) {
-    const sizes = `at most ${mostBytes.toLocaleString("en")} UTF-8 bytes, got ${bytes.toLocaleString("en")}`;
-    throw new Fault(413, "too_large", `the body must be ${sizes}`);
-  }
-
-  const asked = parseNewRequests(text, parts.carried);
+  const asked = parseNewRequests(textOf(request), parts.carried);
   const outcomes = await queueAll(Array.isArray(asked) ? asked : [asked], parts, logger, until);
   const headers = outcomes.some(({ status }) => status === 503) ? retryLater : {};
   const [first] = outcomes;
