@@ -1,17 +1,22 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { Ajv2020 } from "ajv/dist/2020";
 import addFormats from "ajv-formats";
 import { z } from "zod";
 import { failureCodes } from "../../contract/failure-table";
+import { factsOf, inputFormats, jobName, jobSettings, jobStates, resultFormats } from "../../contract/job";
 import type { LocalFunction } from "../../local/lambda";
+import { s3Error } from "../../local/s3";
 import { jsonModel } from "../../local/sagemaker-runtime";
 import { AwsError } from "../../local/stand-in";
 import { type Desk, startDesk } from "../setup/desk";
 import { synthesizedStacks } from "../setup/stacks";
 import { resourcesOf } from "../setup/synth";
 
-const references = z.record(z.string(), z.object({ $ref: z.string().optional() }));
+const examples = z.record(z.string(), z.object({ value: z.unknown() })).default({});
+const content = z.object({ "application/json": z.object({ examples }) });
+const responses = z.record(z.string(), z.object({ $ref: z.string().optional(), content: content.optional() }));
 const documentSchema = z.looseObject({
   openapi: z.literal("3.1.0"),
   paths: z.record(
@@ -19,15 +24,9 @@ const documentSchema = z.looseObject({
     z.record(
       z.string(),
       z.object({
-        responses: references,
+        responses,
         parameters: z.array(z.object({ name: z.string(), in: z.enum(["path", "query"]) })).default([]),
-        requestBody: z
-          .object({
-            content: z.object({
-              "application/json": z.object({ examples: z.record(z.string(), z.object({ value: z.unknown() })) }),
-            }),
-          })
-          .optional(),
+        requestBody: z.object({ content }).optional(),
       }),
     ),
   ),
@@ -60,17 +59,62 @@ beforeAll(async () => {
   await desk.rows(
     "INSERT INTO prediction_failures VALUES ('f1', '7', 'job', 'unknown_input', 'no such input', now(), now()), ('f2', '7', NULL, 'unknown_input', 'no such input', now(), now())",
   );
+  await put("inputs/rows.csv", "id\n7\n");
+  await startJob();
+  await startJob("ended");
+  const counts = { answered: 1, failed: 0, expired: 0, cancelled: 0 };
+  const at = new Date();
+  const manifest = { v: 1, id: "ended", outcome: "completed", format: "ndjson", rows: 1, ...counts, lost: 0 };
+  const parts = [{ key: "results/ended/1/part-1.ndjson", rows: 1, bytes: 1, sha256: "ab" }];
+  const more = { parts, releases: ["1"], contract: "cd", asOf: at, endedAt: at };
+  await put(factsOf("ended").checked, JSON.stringify({ v: 1, rows: 1, carriesFeatures: false, checkedAt: at }));
+  await put(factsOf("ended").manifest, JSON.stringify({ ...manifest, ...more }));
+  await startJob("faulty");
+  const failed = { v: 1, failedAt: at, errors: ["line 2: no id"], more: 1 };
+  await put(factsOf("faulty").failed, JSON.stringify(failed));
 });
 afterAll(() => desk.stop());
 afterEach(() => desk.unhinder());
 
-const asking = (body: unknown) => ({
-  httpMethod: "POST",
-  resource: "/predict",
-  path: "/predict",
-  body: JSON.stringify(body),
+const put = (Key: string, Body: string) =>
+  desk.s3.send(new PutObjectCommand({ Bucket: desk.answersBucket, Key, Body }));
+
+/** A call, as a REST API hands it to the function. */
+interface Call {
+  readonly httpMethod: string;
+  readonly resource: string;
+  readonly path: string;
+  readonly body?: string;
+  readonly pathParameters?: Record<string, string>;
+  readonly queryStringParameters?: Record<string, string>;
+}
+
+const posting =
+  (resource: string) =>
+  (body: unknown): Call => ({ httpMethod: "POST", resource, path: resource, body: JSON.stringify(body) });
+const asking = posting("/predict");
+const starting = posting("/jobs");
+const startJob = (id?: string) => answerTo(starting({ id: id ?? "nightly", input: { key: "inputs/rows.csv" } }));
+const job = (id: string, queryStringParameters?: Record<string, string>): Call => ({
+  httpMethod: "GET",
+  resource: "/jobs/{id}",
+  path: `/jobs/${id}`,
+  pathParameters: { id },
+  queryStringParameters,
 });
-const getting = (id: string, queryStringParameters?: Record<string, string>) => ({
+const cancelling = (id: string): Call => ({
+  httpMethod: "POST",
+  resource: "/jobs/{id}/cancel",
+  path: `/jobs/${id}/cancel`,
+  pathParameters: { id },
+});
+const listing = (queryStringParameters?: Record<string, string>): Call => ({
+  httpMethod: "GET",
+  resource: "/jobs",
+  path: "/jobs",
+  queryStringParameters,
+});
+const getting = (id: string, queryStringParameters?: Record<string, string>): Call => ({
   httpMethod: "GET",
   resource: "/predict/{id}",
   path: `/predict/${id}`,
@@ -112,6 +156,9 @@ const queueIsAway = () => {
     throw new AwsError("ServiceUnavailable", 503, "later");
   };
 };
+const bucketIsAway = () => {
+  desk.hindrances.S3 = () => s3Error(503, "SlowDown", "Please reduce your request rate.");
+};
 const warehouseIsBusy = () => {
   desk.hindrances.REDSHIFT_DATA = () => {
     throw new AwsError("ActiveStatementsExceededException", 400, "500 statements are active");
@@ -119,14 +166,45 @@ const warehouseIsBusy = () => {
 };
 const broken = () => desk.api({ environment: {} });
 
+interface Answer {
+  readonly to: string;
+  readonly event: Call;
+  readonly status: string;
+  readonly hinder?: () => void;
+  readonly by?: () => LocalFunction;
+}
+
+const file = { key: "inputs/rows.csv" };
+const jobAnswers: readonly Answer[] = [
+  { to: "a job of rows", event: starting({ input: { rows: [{ id: "7" }] } }), status: "201" },
+  { to: "a job that is there", event: starting({ id: "nightly", input: file }), status: "200" },
+  { to: "a wrong job", event: starting({ input: file, limit: 0 }), status: "400" },
+  { to: "another job of that name", event: starting({ id: "nightly", input: file, limit: 1 }), status: "409" },
+  { to: "too large a job", event: { ...starting({}), body: " ".repeat(5_000_001) }, status: "413" },
+  { to: "a job of a broken function", event: starting({ input: file }), status: "500", by: broken },
+  { to: "a job while S3 is away", event: starting({ input: file }), status: "503", hinder: bucketIsAway },
+  { to: "a listing", event: listing(), status: "200" },
+  { to: "a listing by pages", event: listing({ limit: "1" }), status: "200" },
+  { to: "a listing with a wrong limit", event: listing({ limit: "0" }), status: "400" },
+  { to: "a listing of a broken function", event: listing(), status: "500", by: broken },
+  { to: "a listing while S3 is away", event: listing(), status: "503", hinder: bucketIsAway },
+  { to: "an open job", event: job("nightly"), status: "200" },
+  { to: "a job that has ended", event: job("ended"), status: "200" },
+  { to: "a job that failed", event: job("faulty"), status: "200" },
+  { to: "an unknown job", event: job("nobody"), status: "404" },
+  { to: "a job with a parameter", event: job("nightly", { wait: "1" }), status: "400" },
+  { to: "a job that a broken function looks for", event: job("nightly"), status: "500", by: broken },
+  { to: "a job that is looked for while S3 is away", event: job("nightly"), status: "503", hinder: bucketIsAway },
+  { to: "a cancellation", event: cancelling("nightly"), status: "200" },
+  { to: "a cancellation of what is no name", event: cancelling("-"), status: "400" },
+  { to: "a cancellation of an unknown job", event: cancelling("nobody"), status: "404" },
+  { to: "a cancellation that comes late", event: cancelling("ended"), status: "409" },
+  { to: "a cancellation by a broken function", event: cancelling("nightly"), status: "500", by: broken },
+  { to: "a cancellation while S3 is away", event: cancelling("nightly"), status: "503", hinder: bucketIsAway },
+];
+
 /** Answers of every kind that the function gives. */
-const answers: {
-  to: string;
-  event: ReturnType<typeof asking | typeof getting>;
-  status: string;
-  hinder?: () => void;
-  by?: () => LocalFunction;
-}[] = [
+const answers: readonly Answer[] = [
   { to: "one request", event: asking({ id: "7" }), status: "202" },
   { to: "an array", event: asking([{ id: "7" }, { id: "8", requestId: "mine" }]), status: "202" },
   { to: "an array that is partly wrong", event: asking([{ id: "7" }, { id: "" }]), status: "207" },
@@ -148,9 +226,10 @@ const answers: {
   { to: "an unknown input", event: getting("nobody"), status: "404" },
   { to: "an input of a broken function", event: getting("7"), status: "500", by: broken },
   { to: "an input while the warehouse is busy", event: getting("7"), status: "503", hinder: warehouseIsBusy },
+  ...jobAnswers,
 ];
 
-const operationOf = ({ httpMethod, resource }: { httpMethod: string; resource: string }) => {
+const operationOf = ({ httpMethod, resource }: Call) => {
   const keys = ["paths", resource, httpMethod.toLowerCase()];
   const operation = document.paths[resource]?.[httpMethod.toLowerCase()];
   if (!operation) throw new Error(`the document has no ${httpMethod} ${resource}`);
@@ -216,14 +295,83 @@ test.each([
   expect((await answerTo(asking(body))).statusCode).toBe("400");
 });
 
+const newJob = operationOf(starting({}));
+const jobBody = pointerOf(...newJob.keys, "requestBody");
+const rows = [{ id: "7" }];
+
+test.each([
+  ...Object.values(newJob.operation.requestBody?.content["application/json"].examples ?? {}).map(({ value }) => value),
+  { input: { rows: Array.from({ length: 1_000 }, (_, n) => ({ id: `${n}` })) } },
+  { id: "a".repeat(100), input: { rows } },
+])("a job that the document allows is made: %#", async (body) => {
+  expect(faultsOf(jobBody, body)).toEqual([]);
+  expect((await answerTo(starting(body))).statusCode).toBe("201");
+});
+
+test.each([
+  null,
+  [],
+  {},
+  { input: {} },
+  { input: { rows: [] } },
+  { input: { rows: ["7"] } },
+  { input: { rows: Array.from({ length: 1_001 }, () => ({ id: "7" })) } },
+  { input: { rows, ...file } },
+  { input: { key: "rows.csv" } },
+  { input: file, id: "a/b" },
+  { input: file, format: "tsv" },
+  { input: file, columns: { age: 7 } },
+  { input: file, limit: 0 },
+  { input: file, tenant: "" },
+  { input: file, deadline: 59 },
+  { input: file, result: "xlsx" },
+  { input: file, jobId: "x" },
+])("a job that the document does not allow is refused: %#", async (body) => {
+  expect(faultsOf(jobBody, body)).not.toEqual([]);
+  expect((await answerTo(starting(body))).statusCode).toBe("400");
+});
+
+const jobSchema = z.object({ required: z.array(z.string()), properties: z.record(z.string(), z.unknown()) });
+const schemaNamed = (name: string): unknown => {
+  const { components } = z
+    .object({ components: z.object({ schemas: z.record(z.string(), z.unknown()) }) })
+    .parse(JSON.parse(source));
+  return components.schemas[name];
+};
+
+test("the example of a job is one, of which no field is missing but those of a failure", async () => {
+  const { content } = operationOf(job("nightly")).operation.responses["200"] ?? {};
+  const [{ value } = { value: undefined }, ...others] = Object.values(content?.["application/json"].examples ?? {});
+  expect(others).toEqual([]);
+  const validate = ajv.compile({ $ref: "openapi.json#/components/schemas/Job" });
+  expect(validate(value) ? [] : validate.errors).toEqual([]);
+  const { properties } = jobSchema.parse(schemaNamed("Job"));
+  expect(Object.keys(properties).length).toBeLessThanOrEqual(15);
+  const given = z.record(z.string(), z.unknown()).parse(value);
+  expect(Object.keys(properties).filter((name) => !(name in given))).toEqual(["errors"]);
+});
+
+test("the states, formats and names of jobs are those of the contract", () => {
+  expect(schemaNamed("JobState")).toEqual({ enum: jobStates });
+  expect(schemaNamed("JobName")).toMatchObject({ pattern: jobName.source });
+  const { properties } = jobSchema.parse(schemaNamed("NewJob"));
+  expect(properties).toMatchObject({ format: { enum: inputFormats }, result: { enum: resultFormats } });
+  const { properties: ofJob } = jobSchema.parse(schemaNamed("Job"));
+  const settings = jobSchema.parse(ofJob.settings);
+  expect(Object.keys(settings.properties)).toEqual(Object.keys(jobSettings.shape));
+});
+
 test("the codes of failures are named", () => {
   expect(source).toContain(`Now there are: ${failureCodes.join(", ")}.`);
 });
 
-test("every documented parameter of a query is known, and no other", async () => {
-  const { parameters } = operationOf(getting("7")).operation;
+test.each([
+  ["predictions", (query: Record<string, string>) => getting("7", query)],
+  ["jobs", listing],
+])("every documented parameter of a query for %s is known, and no other", async (_, asked) => {
+  const { parameters } = operationOf(asked({})).operation;
   const names = parameters.flatMap((parameter) => (parameter.in === "query" ? [parameter.name] : []));
-  const { body } = await answerTo(getting("7", { other: "" }));
+  const { body } = await answerTo(asked({ other: "" }));
   const { error } = z.object({ error: z.object({ message: z.string() }) }).parse(body);
   expect(error.message).toBe(
     `there is no parameter "other", only ${names.slice(0, -1).join(", ")} and ${names.at(-1)}`,
