@@ -109,7 +109,8 @@ class WarehouseBench {
     await this.insert(-recentRows + 1, 0, now - recentRows * apart);
     await this.run("DELETE FROM prediction_jobs");
     await this.run(
-      `INSERT INTO prediction_jobs SELECT job_id, COUNT(*), COUNT(*) / 100, MIN(predicted_at), MAX(predicted_at)
+      `INSERT INTO prediction_jobs (job_id, run, answered, failed, expired, cancelled, commits, first_at, last_at)
+       SELECT job_id, '', COUNT(*), COUNT(*) / 100, 0, 0, 1, MIN(predicted_at), MAX(predicted_at)
        FROM prediction_results WHERE job_id IS NOT NULL GROUP BY job_id`,
     );
     for (const table of ["prediction_results", "prediction_failures", "prediction_jobs"]) {

@@ -33,10 +33,11 @@ export class AnswersBucket extends VersionedBucket {
     });
   }
 
-  /** Lets its holder stage outcomes, and keep a sample of what was answered. */
+  /** Lets its holder stage outcomes, keep a sample of what was answered, and see which jobs are stopped. */
   stage(): Access {
     return {
       statements: [
+        this.list(jobFolders.open),
         this.on(["s3:PutObject"], folders.staged),
         { actions: ["s3:GetObject", "s3:PutObject"], resources: [`${this.bucket.arn}/${sampleKey}`] },
       ],
@@ -44,13 +45,14 @@ export class AnswersBucket extends VersionedBucket {
     };
   }
 
-  /** Lets its holder load what is staged, and set aside what cannot be. */
+  /** Lets its holder load what is staged, set aside what cannot be, and tell how jobs stand. */
   load(): Access {
     return {
       statements: [
         this.list(),
         this.on(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], folders.staged, folders.manifests),
         this.on(["s3:PutObject"], folders.rejected),
+        this.on(["s3:GetObject", "s3:PutObject"], jobFolders.jobs),
       ],
       environment: { ANSWERS_BUCKET: this.bucket.bucket },
     };
@@ -96,8 +98,7 @@ export class AnswersBucket extends VersionedBucket {
 
   /** What Redshift needs to UNLOAD results (https://docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-access-permissions.html). */
   unload(): PolicyStatement[] {
-    const condition = { StringLike: { "s3:prefix": `${folders.unloads}*` } };
-    return [this.locate(), { ...this.list(), condition }, this.on(["s3:GetObject", "s3:PutObject"], folders.unloads)];
+    return [this.locate(), this.list(folders.unloads), this.on(["s3:GetObject", "s3:PutObject"], folders.unloads)];
   }
 
   private locate(): PolicyStatement {
@@ -106,10 +107,11 @@ export class AnswersBucket extends VersionedBucket {
 
   /**
    * Who may not list is told of a missing object that it is forbidden, not that it is missing
-   * (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html). A condition on what is listed would do the same.
+   * (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html). So is who may list a folder alone.
    */
-  private list(): PolicyStatement {
-    return { actions: ["s3:ListBucket"], resources: [this.bucket.arn] };
+  private list(folder?: string): PolicyStatement {
+    const condition = folder === undefined ? undefined : { StringLike: { "s3:prefix": `${folder}*` } };
+    return { actions: ["s3:ListBucket"], resources: [this.bucket.arn], condition };
   }
 
   private on(actions: string[], ...folders: string[]): PolicyStatement {

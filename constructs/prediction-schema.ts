@@ -1,3 +1,4 @@
+import { laterColumns } from "../contract/job-table";
 import { canaryTables, createTables, tables } from "../contract/load-tables";
 import type { ModelContract } from "../contract/model-contract";
 import { columnNames, createResults } from "../contract/prediction-table";
@@ -35,6 +36,30 @@ $$ LANGUAGE plpgsql`;
 
 /** Runs it: once it has found the original's table, and never again. */
 export const takeOverResults = "CALL take_over_results()";
+
+/**
+ * Gives the tables of jobs the columns that they did not have at first. Redshift adds one at a time, and has no IF NOT
+ * EXISTS for it (https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_TABLE.html).
+ */
+export const createWidenJobs = `CREATE OR REPLACE PROCEDURE widen_jobs() AS $$
+BEGIN
+${[tables.jobs, canaryTables.jobs].map(widen).join("\n")}
+END;
+$$ LANGUAGE plpgsql`;
+
+function widen(table: string) {
+  const add = laterColumns.map(
+    (column) => `    EXECUTE ${textExpression(`ALTER TABLE ${table} ADD COLUMN ${column}`)};`,
+  );
+  return `  IF NOT EXISTS (
+    SELECT 1 FROM information_schema.columns
+    WHERE table_schema = 'public' AND table_name = '${table}' AND column_name = 'run'
+  ) THEN
+${add.join("\n")}
+  END IF;`;
+}
+
+export const widenJobs = "CALL widen_jobs()";
 
 /** What of a contract says how outputs are read. */
 export type AnswerContract = Pick<ModelContract, "request" | "answer" | "outputs">;
@@ -214,6 +239,8 @@ export const schemaStatements = (props: SchemaProps): string[] => {
     ...(props.takeOver ? [createTakeOver, takeOverResults] : []),
     ...createTables(tables),
     ...createTables(canaryTables),
+    createWidenJobs,
+    widenJobs,
     createMakeValues(props.contract),
     makeValues,
     createAdmitUser,

@@ -280,11 +280,12 @@ export const runOf = ({ id, createdAt }: Pick<JobRequest, "id" | "createdAt">): 
 /** The id of the request for a row, the first of which is 1: ids sort as rows do. */
 export const requestIdOf = (run: string, row: number): string => `${run}-${row.toString(16).padStart(12, "0")}`;
 
-const ofRow = /^([0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-8[0-9a-f]{3})-([0-9a-f]{12})$/;
+/** The id of a row's request, as SQL reads a pattern too. */
+export const rowPattern = /^([0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-8[0-9a-f]{3})-([0-9a-f]{12})$/;
 
 /** The run and the row of a request's id. @returns undefined where it is of no job's row */
 export const parseRequestId = (requestId: string): { readonly run: string; readonly row: number } | undefined => {
-  const [, run, row] = ofRow.exec(requestId) ?? [];
+  const [, run, row] = rowPattern.exec(requestId) ?? [];
   return run !== undefined && row !== undefined ? { run, row: Number.parseInt(row, 16) } : undefined;
 };
 

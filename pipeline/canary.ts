@@ -60,7 +60,7 @@ export const tryOut = async (props: CanaryProps, until: Until): Promise<string[]
   };
   const [least = "", greatest = ""] = [answered, failed].map((id) => timeOfId(id)).sort();
   const loadOf = (manifestUrl: string): Load => {
-    return { manifestUrl, copyRoleArn, range: [least, greatest], tables: canaryTables };
+    return { manifestUrl, copyRoleArn, range: [least, greatest], tables: canaryTables, now };
   };
   const load = async (manifestUrl: string, answers: number, failures: number) => {
     const wrote = await runLoad(database, loadOf(manifestUrl), until);

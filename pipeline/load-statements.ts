@@ -1,4 +1,6 @@
+import { inUtc, timestamp } from "../contract/columns";
 import { failureColumnNames, isAnswered } from "../contract/failure-table";
+import { endingExpression, endings, jobColumnNames, runExpression } from "../contract/job-table";
 import type { Tables } from "../contract/load-tables";
 import { createIncoming, incomingColumnNames } from "../contract/outcome";
 import { columnNames } from "../contract/prediction-table";
@@ -12,7 +14,17 @@ export interface Load {
   /** The least and the greatest time that the request ids begin with. @default some have none: all rows are looked at */
   readonly range?: readonly [least: string, greatest: string];
   readonly tables: Tables;
+  readonly now: Date;
 }
+
+/**
+ * The longest that SQS hides a message, in milliseconds
+ * (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html).
+ */
+const longestVisibility = 43_200_000;
+
+/** By how much the clocks of function and worker may differ, in milliseconds; assumed. */
+const clockSkew = 60_000;
 
 const conflict = "a request of the same requestId was answered that has another id or jobId";
 
@@ -20,11 +32,12 @@ const conflict = "a request of the same requestId was answered that has another 
 const text = (column: string) => `COALESCE(${column}, '')`;
 
 /** The statements of a load by what they do, in their order: one transaction. */
-export const loadStatements = ({ manifestUrl, copyRoleArn, range, tables }: Load) => {
+export const loadStatements = ({ manifestUrl, copyRoleArn, range, tables, now }: Load) => {
   // Only a literal lets Redshift pass over what is older. "~" comes after every character of an id of this project's.
   const within = (table: string) =>
     range === undefined ? "" : ` AND ${table}.request_id BETWEEN '${range[0]}' AND '${range[1]}~'`;
   const { lock, results, failures, jobs } = tables;
+  const lately = timestamp(new Date(now.getTime() - longestVisibility - clockSkew));
   return {
     // First, since the transaction's snapshot, taken by the statement after it, then holds every row written before.
     lock: `LOCK ${lock}`,
@@ -49,27 +62,59 @@ FROM incoming AS answer JOIN ${results} AS stored ON stored.request_id = answer.
 WHERE answer.code IS NULL AND NOT (${isAnswered("answer", "stored")})
 AND (SELECT COUNT(*) FROM incoming WHERE code IS NULL) > (SELECT COUNT(*) FROM new_answers)) AS failed) AS failure
 WHERE place = 1 AND NOT EXISTS (SELECT 1 FROM ${failures} AS stored WHERE ${isSameFailure("failure", "stored")} AND stored.code = failure.code${within("stored")})`,
-    /** What all this adds to each job. It looks at the failures that were stored before. */
-    findJobs: `CREATE TEMP TABLE new_jobs AS SELECT job_id, SUM(answered) AS answered, SUM(failed) AS failed, MIN(ended_at) AS first_at, MAX(ended_at) AS last_at FROM (
-SELECT job_id, 1 AS answered, 0 AS failed, predicted_at AS ended_at FROM new_answers
+    /** The new failures of requests of a job that are not answered by now. */
+    findUnanswered: `CREATE TEMP TABLE unanswered AS SELECT request_id, job_id, code, failed_at FROM new_failures AS failure
+WHERE job_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ${results} AS stored WHERE ${isOfRequest("failure", "stored")}${within("stored")})`,
+    /** All failures of the requests whose fate may be another now. */
+    findFates: `CREATE TEMP TABLE fates AS SELECT request_id, job_id, code, failed_at, 1 AS is_new, 0 AS is_answered FROM unanswered
 UNION ALL
-SELECT answer.job_id, 0, -1, answer.predicted_at FROM new_answers AS answer
-WHERE EXISTS (SELECT 1 FROM ${failures} AS stored WHERE ${isAnswered("stored", "answer")}${within("stored")})
+SELECT stored.request_id, stored.job_id, stored.code, stored.failed_at, 0, 0 FROM ${failures} AS stored
+WHERE EXISTS (SELECT 1 FROM unanswered AS failure WHERE ${isOfRequest("stored", "failure")})${within("stored")}
 UNION ALL
-SELECT failure.job_id, 0, 1, MIN(failure.failed_at) FROM new_failures AS failure
-WHERE NOT EXISTS (SELECT 1 FROM ${results} AS stored WHERE ${isAnswered("failure", "stored")}${within("stored")})
-AND NOT EXISTS (SELECT 1 FROM ${failures} AS stored WHERE ${isSameFailure("failure", "stored")}${within("stored")})
-GROUP BY failure.request_id, failure.input_id, failure.job_id) AS added
-WHERE job_id IS NOT NULL GROUP BY job_id`,
+SELECT stored.request_id, stored.job_id, stored.code, stored.failed_at, 0, 1 FROM ${failures} AS stored
+WHERE EXISTS (SELECT 1 FROM new_answers AS answer WHERE ${isOfRequest("stored", "answer")})${within("stored")}`,
+    /** What all this adds to each job, and takes away: a request that has another fate now loses the one before. */
+    findJobs: `CREATE TEMP TABLE new_jobs AS SELECT job_id, run,
+${endings.map((ending) => `SUM(CASE WHEN ending = '${ending}' THEN change ELSE 0 END) AS ${ending}`).join(", ")},
+1 AS commits, MIN(ended_at) AS first_at, MAX(ended_at) AS last_at FROM (
+SELECT job_id, ${runExpression("request_id")} AS run, ${endingExpression("code")} AS ending, failed_at AS ended_at,
+CASE WHEN is_answered = 0 AND place = 1 THEN 1 ELSE 0 END - CASE WHEN is_new = 0 AND place_before = 1 THEN 1 ELSE 0 END AS change FROM (
+SELECT *, ROW_NUMBER() OVER (PARTITION BY request_id, job_id ORDER BY failed_at, code) AS place,
+ROW_NUMBER() OVER (PARTITION BY request_id, job_id, is_new ORDER BY failed_at, code) AS place_before
+FROM fates) AS placed
+UNION ALL
+SELECT job_id, ${runExpression("request_id")}, 'answered', predicted_at, 1 FROM new_answers WHERE job_id IS NOT NULL) AS changes
+GROUP BY job_id, run`,
     insertFailures: `INSERT INTO ${failures} (${failureColumnNames}) SELECT ${failureColumnNames} FROM new_failures`,
-    updateJobs: `UPDATE ${jobs} SET answered = ${jobs}.answered + added.answered, failed = ${jobs}.failed + added.failed,
+    updateJobs: `UPDATE ${jobs} SET ${[...endings, "commits"].map((name) => `${name} = ${jobs}.${name} + added.${name}`).join(", ")},
 first_at = LEAST(${jobs}.first_at, added.first_at), last_at = GREATEST(${jobs}.last_at, added.last_at)
-FROM new_jobs AS added WHERE ${jobs}.job_id = added.job_id`,
-    insertJobs: `INSERT INTO ${jobs} (job_id, answered, failed, first_at, last_at)
-SELECT job_id, answered, failed, first_at, last_at FROM new_jobs AS added
-WHERE NOT EXISTS (SELECT 1 FROM ${jobs} AS stored WHERE stored.job_id = added.job_id)`,
+FROM new_jobs AS added WHERE ${jobs}.job_id = added.job_id AND ${jobs}.run = added.run`,
+    insertJobs: `INSERT INTO ${jobs} (${jobColumnNames}) SELECT ${jobColumnNames} FROM new_jobs AS added
+WHERE NOT EXISTS (SELECT 1 FROM ${jobs} AS stored WHERE stored.job_id = added.job_id AND stored.run = added.run)`,
+    /**
+     * The jobs of which a row is in this load, new or not: a loader may have been killed before it told of them. Beside
+     * each, by the minute, its rows that were not answered lately and may be yet.
+     */
+    readJobs: `WITH named AS (
+SELECT DISTINCT job_id, run FROM (SELECT job_id, ${runExpression("request_id")} AS run FROM incoming WHERE job_id IS NOT NULL) AS rows_of_jobs WHERE run <> ''
+)
+SELECT ${["job_id", "run", ...endings, "commits"].map((name) => `job.${name}`).join(", ")}, ${inUtc("job.first_at")}, ${inUtc("job.last_at")}, ${inUtc("unsure.minute")}, unsure.requests
+FROM ${jobs} AS job JOIN named ON named.job_id = job.job_id AND named.run = job.run
+LEFT JOIN (
+SELECT job_id, run, DATE_TRUNC('minute', failed_at) AS minute, COUNT(*) AS requests FROM (
+SELECT failure.job_id, named.run, failure.request_id, MIN(failure.failed_at) AS failed_at
+FROM ${failures} AS failure JOIN named ON named.job_id = failure.job_id AND named.run = ${runExpression("failure.request_id")}
+WHERE failure.failed_at >= '${lately}'${within("failure")}
+AND NOT EXISTS (SELECT 1 FROM ${results} AS stored WHERE ${isOfRequest("failure", "stored")} AND stored.predicted_at >= '${lately}'${within("stored")})
+GROUP BY failure.job_id, named.run, failure.request_id
+HAVING MIN(failure.code) = 'not_answered' AND MAX(failure.code) = 'not_answered') AS request
+GROUP BY job_id, run, DATE_TRUNC('minute', failed_at)) AS unsure ON unsure.job_id = job.job_id AND unsure.run = job.run`,
   };
 };
+
+/** That two rows are of the same request of a job. */
+const isOfRequest = (one: string, other: string) =>
+  `${other}.request_id = ${one}.request_id AND ${other}.job_id = ${one}.job_id`;
 
 /** That two failures are of the same request, input and job. */
 const isSameFailure = (one: string, other: string) =>

@@ -4,13 +4,16 @@ import { textField, timestamp } from "../contract/columns";
 import type { Tables } from "../contract/load-tables";
 import type { Until } from "./clients";
 import { backOff } from "./flow";
+import { runRow, writeCounts } from "./job-counts";
+import type { Jobs } from "./jobs";
 import { type Load, loadStatements } from "./load-statements";
 import type { Outcomes } from "./outcomes";
 import { type RedshiftData, StatementFailed } from "./redshift";
 
 export interface LoaderProps {
   readonly outcomes: Pick<Outcomes, "list" | "urlOf" | "writeManifest" | "delete" | "reject">;
-  readonly database: Pick<RedshiftData, "read" | "transaction">;
+  readonly database: Pick<RedshiftData, "read" | "transaction" | "rowsOf">;
+  readonly jobs: Pick<Jobs, "read" | "replace">;
   /** The role by which the cluster reads what is staged. */
   readonly copyRoleArn: string;
   readonly tables: Tables;
@@ -139,15 +142,16 @@ export class Loader {
   }
 
   private async loadOnce(objects: readonly StagedObject[], loaded: Loaded, until: Until): Promise<void> {
-    const { outcomes, database, copyRoleArn, tables } = this.props;
+    const { outcomes, database, jobs, copyRoleArn, tables } = this.props;
     const keys = objects.map(({ key }) => key);
     const manifest = await outcomes.writeManifest(keys, until);
     const manifestUrl = outcomes.urlOf(manifest);
-    const load = { manifestUrl, copyRoleArn, range: rangeOf(objects), tables };
-    const { answers = 0, failures = 0 } = await runLoad(database, load, until);
+    const load = { manifestUrl, copyRoleArn, range: rangeOf(objects), tables, now: new Date() };
+    const { answers = 0, failures = 0, runs } = await runLoad(database, load, until);
     loaded.objects += objects.length;
     loaded.answers += answers;
     loaded.failures += failures;
+    await writeCounts(jobs, runs, until); // before the objects go: where this fails, loading them again does it
     await outcomes.delete([...keys, manifest], until);
   }
 
@@ -163,16 +167,23 @@ export class Loader {
   }
 }
 
-/** Runs the statements of a load in one transaction. @returns how many rows it wrote, as far as the database tells */
+/**
+ * Runs the statements of a load in one transaction.
+ * @returns how many rows it wrote, as far as the database tells, and how the jobs stand whose rows were in it
+ */
 export const runLoad = async (
-  database: Pick<RedshiftData, "transaction">,
+  database: Pick<RedshiftData, "transaction" | "rowsOf">,
   load: Load,
   until: Until,
-): Promise<{ answers?: number; failures?: number }> => {
+): Promise<{ answers?: number; failures?: number; runs: z.output<typeof runRow>[] }> => {
   const statements = loadStatements(load);
-  const rows = await database.transaction(Object.values(statements), until);
-  const rowsOf = (name: keyof typeof statements) => rows[Object.keys(statements).indexOf(name)];
-  return { answers: rowsOf("insertAnswers"), failures: rowsOf("insertFailures") };
+  const done = await database.transaction(Object.values(statements), until);
+  const placeOf = (name: keyof typeof statements) => Object.keys(statements).indexOf(name);
+  return {
+    answers: done.rows[placeOf("insertAnswers")],
+    failures: done.rows[placeOf("insertFailures")],
+    runs: await database.rowsOf(runRow, done, placeOf("readJobs"), until),
+  };
 };
 
 /** Why objects could not be loaded since a time, by their addresses, as the database names them. */

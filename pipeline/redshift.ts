@@ -83,6 +83,13 @@ const described = z.object({
 });
 type Described = z.infer<typeof described>;
 
+/** What came of statements that were one transaction. */
+export interface Transaction {
+  readonly id: string;
+  /** The rows that each read or wrote, as far as it is told. */
+  readonly rows: readonly (number | undefined)[];
+}
+
 /** Redshift's Data API for one database. */
 export class RedshiftData {
   constructor(
@@ -98,7 +105,11 @@ export class RedshiftData {
     until: Until,
   ): AsyncGenerator<Row[], void, undefined> {
     const { Id } = await this.run(sql, until, values);
-    const pages = paginateGetStatementResult({ client: this.client }, { Id }, { abortSignal: until.signal });
+    yield* this.resultOf(row, Id, until);
+  }
+
+  private async *resultOf<Row>(row: z.ZodType<Row>, Id: string, { signal }: Until) {
+    const pages = paginateGetStatementResult({ client: this.client }, { Id }, { abortSignal: signal });
     for await (const { Records } of pages) yield z.array(row).parse(Records);
   }
 
@@ -127,14 +138,23 @@ export class RedshiftData {
   }
 
   /**
-   * Runs statements in one transaction. @returns the rows that each read or wrote, as far as it is told
+   * Runs statements in one transaction.
    * @throws when it is not known that all of them are done
    */
-  async transaction(sqls: readonly string[], until: Until): Promise<readonly (number | undefined)[]> {
+  async transaction(sqls: readonly string[], until: Until): Promise<Transaction> {
     const command = new BatchExecuteStatementCommand({ ...this.named, Sqls: [...sqls], ExecutionMode: "TRANSACTION" });
     const ended = await this.finish(await this.client.send(command, { abortSignal: until.signal }), until);
     const told = ended.SubStatements ? ended : await this.describe(ended.Id, until); // the first answer does not say it
-    return (told.SubStatements ?? []).map(({ ResultRows }) => ResultRows);
+    return { id: ended.Id, rows: (told.SubStatements ?? []).map(({ ResultRows }) => ResultRows) };
+  }
+
+  /** The rows that a statement of a transaction has read, the first of which is 0. */
+  async rowsOf<Row>(row: z.ZodType<Row>, { id, rows }: Transaction, place: number, until: Until): Promise<Row[]> {
+    const found: Row[] = [];
+    if (rows[place] === 0) return found;
+    // https://docs.aws.amazon.com/redshift-data/latest/APIReference/API_GetStatementResult.html
+    for await (const page of this.resultOf(row, `${id}:${place + 1}`, until)) found.push(...page);
+    return found;
   }
 
   private get named() {

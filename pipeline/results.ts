@@ -10,6 +10,8 @@ import {
   type StoredFailure,
   shownFailures,
 } from "../contract/failure-table";
+import { quietCodes } from "../contract/job";
+import { endings } from "../contract/job-table";
 import type { Output } from "../contract/model-contract";
 import {
   type OutputValue,
@@ -86,9 +88,12 @@ export interface Ended {
   readonly failed: number;
 }
 
-/** A job of which a request has ended. */
+/** A job of which a request has ended, with all that names it. */
 export interface Job extends Ended {
   readonly jobId: string;
+  /** Requests that came too late, and that were cancelled: they are none of `failed`. */
+  readonly expired: number;
+  readonly cancelled: number;
   /** When its first request ended, and its last. */
   readonly first: Date;
   readonly last: Date;
@@ -109,8 +114,10 @@ const requestRow = z
   .transform(([requestId, inputId]): RequestOfInput => ({ requestId, ...(inputId !== undefined && { inputId }) }));
 const endedRow = z.tuple([countField, countField]).transform(([answered, failed]): Ended => ({ answered, failed }));
 const jobRow = z
-  .tuple([textField, countField, countField, timeField, timeField])
-  .transform(([jobId, answered, failed, first, last]): Job => ({ jobId, answered, failed, first, last }));
+  .tuple([textField, countField, countField, countField, countField, timeField, timeField])
+  .transform(([jobId, answered, failed, expired, cancelled, first, last]): Job => {
+    return { jobId, answered, failed, expired, cancelled, first, last };
+  });
 const groupRow = z.tuple([textField, textField, countField, maybe, maybe]).transform(
   ([code, rule, count, ...some]): FailureGroup => ({
     code,
@@ -334,19 +341,20 @@ FROM prediction_failures WHERE request_id = ${textExpression(requestId)} AND (in
 
   /** What the small table says of a job. @returns undefined where no request of it has ended */
   async job(jobId: string, until: Until): Promise<Job | undefined> {
-    const [job] = await this.database.read(jobRow, `${selectJobs} WHERE job_id = :job`, { job: jobId }, until);
+    const [job] = await this.database.read(jobRow, selectJobs("WHERE job_id = :job"), { job: jobId }, until);
     return job;
   }
 
   /** The jobs of which a request has ended, the latest first, so many at most. */
   jobs(limit: number, until: Until): Promise<Job[]> {
-    const sql = `${selectJobs} ORDER BY last_at DESC, job_id LIMIT ${Math.trunc(limit)}`;
+    const sql = `${selectJobs()} ORDER BY MAX(last_at) DESC, job_id LIMIT ${Math.trunc(limit)}`;
     return this.database.read(jobRow, sql, {}, until);
   }
 
   /**
    * How many requests were answered since each of these times, of which the first is the earliest, and how often one has
-   * failed since it: whether it is answered by now is not looked for, since that is among all rows.
+   * failed since it, but for {@link quietCodes}: whether it is answered by now is not looked for, since that is among all
+   * rows.
    */
   async countsSince(
     times: readonly [Date, ...Date[]],
@@ -358,7 +366,7 @@ FROM prediction_failures WHERE request_id = ${textExpression(requestId)} AND (in
         (time, place) =>
           `COUNT(CASE WHEN ${sinceCondition("predicted_at", time, expression, `since_${place + 1}`)} THEN 1 END)`,
       );
-      const failed = `(SELECT COUNT(*) FROM prediction_failures WHERE ${sinceCondition("failed_at", first, expression)})`;
+      const failed = `(SELECT COUNT(*) FROM prediction_failures WHERE ${sinceCondition("failed_at", first, expression)} AND code NOT IN (${quiet}))`;
       return `SELECT ${[failed, "COUNT(*)", ...counts].join(", ")} FROM prediction_results WHERE ${sinceCondition("predicted_at", first, expression)}`;
     });
     const [[failed = 0, ...answered] = []] = await this.database.read(z.array(countField), sql, values, until);
@@ -454,8 +462,14 @@ export const mergedGroups = (groups: readonly FailureGroup[]): FailureGroup[] =>
   return [...merged.values()].sort((one, other) => other.count - one.count);
 };
 
+const quiet = quietCodes.map(textExpression).join(", ");
+
 const inputsShown = 5;
 
 const bytesRow = z.tuple([countField]).transform(([bytes]) => bytes);
 
-const selectJobs = `SELECT job_id, answered, failed, ${inUtc("first_at")}, ${inUtc("last_at")} FROM prediction_jobs`;
+/** The jobs, each with its rows and with what else names it. */
+const selectJobs = (where = "") => {
+  const sums = endings.map((ending) => `CAST(SUM(${ending}) AS BIGINT)`).join(", ");
+  return `SELECT job_id, ${sums}, ${inUtc("MIN(first_at)")}, ${inUtc("MAX(last_at)")} FROM prediction_jobs ${where} GROUP BY job_id`;
+};

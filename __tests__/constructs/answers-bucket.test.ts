@@ -39,9 +39,10 @@ test("forgets in a week what was deleted, manifests, large results and broken up
   });
 });
 
-test("lets who stages write there and keep a sample, and read or delete nothing that is staged", () => {
+test("lets who stages write there, keep a sample and list open/, and read or delete nothing that is staged", () => {
   expect(accessOf((bucket) => bucket.stage())).toEqual({
     may: [
+      [["s3:ListBucket"], [arn]],
       [["s3:PutObject"], [`${arn}/staged/*`]],
       [["s3:GetObject", "s3:PutObject"], [`${arn}/sample.json`]],
     ],
@@ -61,7 +62,7 @@ test("lets who starts jobs read inputs, facts and what has ended, write facts, a
   });
 });
 
-test("lets who loads take what is staged, and set it aside", () => {
+test("lets who loads take what is staged, set it aside, and tell how jobs stand", () => {
   expect(accessOf((bucket) => bucket.load())).toEqual({
     may: [
       [["s3:ListBucket"], [arn]],
@@ -70,6 +71,7 @@ test("lets who loads take what is staged, and set it aside", () => {
         [`${arn}/staged/*`, `${arn}/manifests/*`],
       ],
       [["s3:PutObject"], [`${arn}/rejected/*`]],
+      [["s3:GetObject", "s3:PutObject"], [`${arn}/jobs/*`]],
     ],
     knows: { ANSWERS_BUCKET: "${aws_s3_bucket.outcomes_bucket.bucket}" },
   });

@@ -101,7 +101,7 @@ async function copying(keys: string[], mandatory: (boolean | undefined)[] = keys
   const manifest = `manifests/${randomUUID()}.json`;
   const entries = keys.map((key, place) => ({ url: urlOf(key), mandatory: mandatory[place] }));
   await put(manifest, JSON.stringify({ entries }));
-  const load = { manifestUrl: urlOf(manifest), copyRoleArn: roles.copy, tables };
+  const load = { manifestUrl: urlOf(manifest), copyRoleArn: roles.copy, tables, now: new Date() };
   const keep = "INSERT INTO kept SELECT request_id, output FROM incoming";
   return [createIncoming, loadStatements(load).copy, keep];
 }

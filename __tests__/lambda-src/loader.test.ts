@@ -3,11 +3,17 @@ import { CopyObjectCommand, DeleteObjectCommand, ListObjectsV2Command, PutObject
 import { z } from "zod";
 import { stagedKey } from "../../contract/answers-bucket";
 import type { StoredFailure } from "../../contract/failure-table";
+import { factsOf, type JobCounts, jobCounts, requestIdOf, runOf } from "../../contract/job";
 import { lineOf, type Outcome } from "../../contract/outcome";
 import type { Prediction } from "../../contract/prediction-table";
 import type { LocalFunction } from "../../local/lambda";
+import type { OnTheWay } from "../../local/passage";
+import { s3Error } from "../../local/s3";
+import { ConnectionCut } from "../../local/stand-in";
 import { within } from "../../pipeline/clients";
 import { newId } from "../../pipeline/ids";
+import { Jobs } from "../../pipeline/jobs";
+import { operationOf } from "../faults/faults";
 import { modelOf } from "../setup/contract";
 import { type Desk, startDesk } from "../setup/desk";
 
@@ -175,7 +181,11 @@ test("counts each job's answered and failed requests, those that were answered a
   await stage(answer(ok, { jobId }), failure(bad, { jobId }), failure(saved, { jobId, code: "not_answered" }));
   await load();
   expect(await jobOf(jobId)).toEqual({ answered: 1, failed: 2 });
-  await stage(failure(bad, { jobId, code: "expired" }), answer(saved, { jobId }), answer(ok, { jobId }));
+  await stage(
+    failure(bad, { jobId, code: "endpoint_failed", failedAt: at(2) }),
+    answer(saved, { jobId }),
+    answer(ok, { jobId }),
+  );
   await load();
   expect(await jobOf(jobId)).toEqual({ answered: 2, failed: 1 });
   const both = newId();
@@ -206,6 +216,185 @@ test("two at once load everything once", async () => {
   expect(await jobOf("two loaders")).toEqual({ answered: 60, failed: 0 });
   expect(await keysIn("rejected/")).toEqual([]);
   expect(await keysIn("staged/")).toEqual([]);
+});
+
+describe("of a job", () => {
+  let made = 0;
+  /** A job, and the ids of the requests for its rows. */
+  const startJob = async (id = `job-${++made}`, createdAt = new Date(Date.UTC(2026, 0, 31, 11, 0, made))) => {
+    const input = { key: "inputs/rows.csv", etag: '"1"', bytes: 1 };
+    const settings = { format: "csv", columns: {}, deadlineSeconds: 60, result: "ndjson" };
+    const request = { v: 1, id, fingerprint: "1", createdAt, deadline: at(59), input, settings };
+    await putFact(factsOf(id).request, JSON.stringify(request));
+    const run = runOf({ id, createdAt });
+    return { jobId: id, run, row: (row: number) => requestIdOf(run, row) };
+  };
+  const putFact = (Key: string, Body: string) =>
+    desk.s3.send(new PutObjectCommand({ Bucket: desk.answersBucket, Key, Body }));
+  const countsOf = async (jobId: string) => {
+    const fact = await new Jobs(desk.answersBucket, desk.s3).read(factsOf(jobId).counts, jobCounts, within(60_000));
+    return fact?.value;
+  };
+  /** What the table says of a job's rows. */
+  const tableOf = async ({ jobId, run }: { jobId: string; run: string }) => {
+    const [row] = await desk.rows(
+      `SELECT answered::int, failed::int, expired::int, cancelled::int, commits::int FROM prediction_jobs WHERE job_id = $1 AND run = $2`,
+      [jobId, run],
+    );
+    return row;
+  };
+
+  test("counts its rows by how they ended, with the number of the commit, and says when the first and the last did", async () => {
+    const { jobId, row, run } = await startJob();
+    await stage(answer(row(1), { jobId }), answer(row(2), { jobId, predictedAt: at(3) }), failure(row(3), { jobId }));
+    await stage(failure(row(4), { jobId, code: "expired" }), failure(row(5), { jobId, code: "cancelled" }));
+    await load();
+    const counts = { answered: 2, failed: 1, expired: 1, cancelled: 1, commits: 1 };
+    expect(await countsOf(jobId)).toEqual({ v: 1, ...counts, firstAt: at(1), lastAt: at(3), open: [] });
+    await stage(answer(row(6), { jobId, predictedAt: at(9) }));
+    await load();
+    expect(await countsOf(jobId)).toMatchObject({ answered: 3, commits: 2, lastAt: at(9) });
+    expect(await tableOf({ jobId, run })).toEqual({ ...counts, answered: 3, commits: 2 });
+  });
+
+  test("a request has one fate, which moves: its answer, else its first failure", async () => {
+    const { jobId, row } = await startJob();
+    await stage(failure(row(1), { jobId, failedAt: at(5) }), failure(row(2), { jobId, code: "expired" }));
+    await load();
+    expect(await countsOf(jobId)).toMatchObject({ answered: 0, failed: 1, expired: 1 });
+    await stage(failure(row(1), { jobId, code: "cancelled", failedAt: at(4) }));
+    await stage(failure(row(2), { jobId, code: "refused_by_model", failedAt: at(6) }));
+    await load();
+    expect(await countsOf(jobId)).toMatchObject({ answered: 0, failed: 0, expired: 1, cancelled: 1 });
+    await stage(answer(row(1), { jobId }), answer(row(2), { jobId }), failure(row(2), { jobId, code: "conflict" }));
+    await load();
+    expect(await countsOf(jobId)).toMatchObject({ answered: 2, failed: 0, expired: 0, cancelled: 0 });
+    await stage(answer(row(1), { jobId, inputId: "8" }), failure(row(2), { jobId, inputId: "8", code: "conflict" }));
+    await load();
+    expect(await countsOf(jobId)).toMatchObject({ answered: 2, failed: 0, expired: 0, cancelled: 0 });
+  });
+
+  test("what was not answered lately is open by the minute, until it is answered or fails for good", async () => {
+    const { jobId, row } = await startJob();
+    const anHourAgo = new Date(Math.floor(Date.now() / 60_000) * 60_000 - 3_600_000);
+    const ago = (seconds: number) => new Date(anHourAgo.getTime() - 1_000 * seconds);
+    const notAnswered = (number: number, failedAt: Date) =>
+      failure(row(number), { jobId, code: "not_answered", failedAt });
+    await stage(notAnswered(1, ago(1)), notAnswered(2, ago(60)), notAnswered(3, ago(61)), notAnswered(4, at(1)));
+    await load();
+    const open = [
+      { minute: ago(60), count: 2 },
+      { minute: ago(120), count: 1 },
+    ];
+    const inOrder = (counts: JobCounts | undefined) =>
+      counts?.open.toSorted((one, other) => other.minute.getTime() - one.minute.getTime());
+    const before = await countsOf(jobId);
+    expect(before).toMatchObject({ answered: 0, failed: 4 });
+    expect(inOrder(before)).toEqual(open);
+    await stage(answer(row(1), { jobId, predictedAt: ago(0) }), failure(row(3), { jobId, failedAt: ago(0) }));
+    await load();
+    expect(await countsOf(jobId)).toMatchObject({ answered: 1, failed: 3, open: [{ minute: ago(60), count: 1 }] });
+  });
+
+  test("what others send under its name is none of its rows, and nothing that is no job has counts", async () => {
+    const { jobId, row, run } = await startJob();
+    const earlier = runOf({ id: jobId, createdAt: at(0) });
+    await stage(answer(row(1), { jobId }), answer(newId(), { jobId }), answer("theirs", { jobId }));
+    await stage(answer(requestIdOf(earlier, 1), { jobId }), answer(row(1).toUpperCase(), { jobId }));
+    await stage(answer(row(7), { jobId: "no job of ours" }), answer(row(8), { jobId: "not-asked-for" }));
+    await load();
+    expect(await countsOf(jobId)).toMatchObject({ answered: 1, failed: 0 });
+    expect(await tableOf({ jobId, run })).toMatchObject({ answered: 1 });
+    expect(await tableOf({ jobId, run: "" })).toMatchObject({ answered: 3 });
+    expect(await tableOf({ jobId, run: earlier })).toMatchObject({ answered: 1 });
+    const [facts] = await Promise.all([keysIn("jobs/")]);
+    expect(facts.filter((key) => key?.includes("no job") || key?.includes("not-asked-for"))).toEqual([]);
+  });
+
+  test("counts are never those of an earlier commit, and what is no counts is written over", async () => {
+    const { jobId, row } = await startJob();
+    await stage(answer(row(1), { jobId }));
+    await load();
+    const newer = JSON.stringify({ ...(await countsOf(jobId)), answered: 9, commits: 9 });
+    await putFact(factsOf(jobId).counts, newer);
+    await stage(answer(row(2), { jobId }));
+    await load();
+    expect(await countsOf(jobId)).toMatchObject({ answered: 9, commits: 9 });
+    await putFact(factsOf(jobId).counts, "no counts");
+    await stage(answer(row(3), { jobId }));
+    await load();
+    expect(await countsOf(jobId)).toMatchObject({ answered: 3, commits: 3 });
+    await putFact(factsOf(jobId).request, "no job");
+    await stage(answer(row(4), { jobId }));
+    expect(await load()).toMatchObject({ objects: 1 });
+    expect(await countsOf(jobId)).toMatchObject({ answered: 3, commits: 3 });
+  });
+
+  test("counts that cannot be written leave what is staged, and every other job's are written", async () => {
+    const [one, other] = [await startJob(), await startJob()];
+    desk.hindrances.S3 = (request, forward) => {
+      const isTheirs = request.method === "PUT" && request.url.pathname.endsWith(factsOf(one.jobId).counts);
+      return isTheirs ? Promise.resolve(s3Error(403, "AccessDenied", "Access Denied")) : forward();
+    };
+    await stage(answer(one.row(1), { jobId: one.jobId }), answer(other.row(1), { jobId: other.jobId }));
+    await expect(load()).rejects.toMatchObject({ errorType: "AccessDenied" });
+    expect(await countsOf(one.jobId)).toBeUndefined();
+    expect(await countsOf(other.jobId)).toMatchObject({ answered: 1 });
+    expect(await keysIn("staged/")).toHaveLength(1);
+    desk.unhinder();
+    expect(await load()).toMatchObject({ objects: 1, answers: 0 });
+    expect(await countsOf(one.jobId)).toMatchObject({ answered: 1, commits: 1 });
+    expect(await keysIn("staged/")).toEqual([]);
+  });
+
+  test("a loader that is killed at any call from its commit on leaves what the next one tells", async () => {
+    const { jobId, run, row } = await startJob();
+    let rows = 0;
+    for (const when of ["before", "after"] as const) {
+      // The result of its last statement, request.json, counts.json and again, the staged objects
+      for (let call = 1; call <= 5; call++) {
+        await stage(answer(row(++rows), { jobId }), failure(row(++rows), { jobId }));
+        const victim = desk.loader();
+        let calls = Number.NEGATIVE_INFINITY;
+        const killing: OnTheWay = async (request, forward) => {
+          const isLast = ++calls === call;
+          if (isLast && when === "before") victim.kill();
+          const answered = isLast && when === "before" ? undefined : await forward();
+          if (isLast) victim.kill();
+          if (["BatchExecuteStatement", "DescribeStatement"].includes(operationOf(request))) calls = 0;
+          if (answered === undefined) throw new ConnectionCut();
+          return answered;
+        };
+        desk.hindrances.S3 = killing;
+        desk.hindrances.REDSHIFT_DATA = killing;
+        await expect(victim.invoke({})).rejects.toMatchObject({});
+        desk.unhinder();
+        await victim.stop();
+        const table = await tableOf({ jobId, run });
+        expect(table).toMatchObject({ answered: rows / 2, failed: rows / 2, commits: rows / 2 });
+        const { answered = 0, failed = 0, commits = 0 } = (await countsOf(jobId)) ?? {};
+        expect([answered, failed]).toEqual([commits, commits]);
+        await load();
+        expect(await countsOf(jobId)).toMatchObject({ ...table });
+        expect(await keysIn("staged/")).toEqual([]);
+      }
+    }
+  });
+
+  test("two loaders at once leave the counts of the last commit", async () => {
+    const { jobId, run, row } = await startJob();
+    const two = [desk.loader(), desk.loader()];
+    let rows = 0;
+    for (let round = 0; round < 5; round++) {
+      for (let object = 0; object < 5; object++) await stage(answer(row(++rows), { jobId }));
+      const loads = two.map((one) => one.invoke({}));
+      for (let object = 0; object < 5; object++) await stage(answer(row(++rows), { jobId }));
+      await Promise.all(loads);
+      await load();
+      expect(await countsOf(jobId)).toMatchObject({ answered: rows });
+      expect(await countsOf(jobId)).toMatchObject({ ...(await tableOf({ jobId, run })) });
+    }
+  });
 });
 
 describe("of an object whose data is at fault", () => {

@@ -27,11 +27,13 @@ const loaderThatTakes = (most: number) => {
     },
     database: {
       read: async () => [],
+      rowsOf: async () => [],
       transaction: async () => {
         if ((sizes.at(-1) ?? 0) > most) throw new Error("its time was over");
-        return [];
+        return { id: "1", rows: [] };
       },
     },
+    jobs: { read: async () => undefined, replace: async () => undefined },
     copyRoleArn: "arn:aws:iam::123456789012:role/copy",
     tables,
   });

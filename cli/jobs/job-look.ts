@@ -10,9 +10,13 @@ import { resultsOf } from "./warehouse";
 
 const jobsShown = 50;
 
+/** How many requests of a job have no answer, for whatever reason. */
+const unanswered = ({ failed, expired, cancelled }: Job) => failed + expired + cancelled;
+
 /** How many requests of a job ended a second, over the whole of it. */
-function rateOf({ answered, failed, first, last }: Job): number {
-  return (answered + failed) / Math.max(1, (last.getTime() - first.getTime()) / 1000);
+function rateOf(job: Job): number {
+  const { answered, first, last } = job;
+  return (answered + unanswered(job)) / Math.max(1, (last.getTime() - first.getTime()) / 1000);
 }
 
 /** How a job stands, where no receipt says how much it is. */
@@ -22,7 +26,7 @@ async function lookWithoutReceipts(
   results: Results,
   signal: AbortSignal,
 ): Promise<Pick<Standing, "answered" | "failed" | "reasons">> {
-  const { answered = 0, failed = 0 } = job ?? {};
+  const { answered, failed } = job ? { answered: job.answered, failed: unanswered(job) } : { answered: 0, failed: 0 };
   const reasons = failed === 0 ? [] : await results.groups({ jobId }, groupsRead, { signal });
   return { answered, failed, reasons };
 }
@@ -124,8 +128,9 @@ export async function listJobs(pipeline: Pipeline, signal: AbortSignal): Promise
     head: ["job", "answered", "failed", "first", "last"],
     style: { head: [], border: [], compact: true },
   });
-  for (const { jobId, answered, failed, first, last } of jobs.slice(0, jobsShown)) {
-    table.push([cellOf(jobId, 40), whole(answered), whole(failed), first.toISOString(), last.toISOString()]);
+  for (const job of jobs.slice(0, jobsShown)) {
+    const { jobId, answered, first, last } = job;
+    table.push([cellOf(jobId, 40), whole(answered), whole(unanswered(job)), first.toISOString(), last.toISOString()]);
   }
   console.log(table.toString());
   if (jobs.length > jobsShown) console.error(`These are the latest ${jobsShown}; there are more.`);

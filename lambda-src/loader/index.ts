@@ -5,6 +5,7 @@ import { loaderEnvironment } from "../../contract/environment";
 import { tables } from "../../contract/load-tables";
 import { tryOut } from "../../pipeline/canary";
 import { within } from "../../pipeline/clients";
+import { Jobs } from "../../pipeline/jobs";
 import { type Loaded, Loader, nothingLoaded } from "../../pipeline/loading";
 import { Outcomes } from "../../pipeline/outcomes";
 import { RedshiftData } from "../../pipeline/redshift";
@@ -19,7 +20,7 @@ const parts = once(() => {
   const outcomes = new Outcomes(bucket);
   const database = new RedshiftData(cluster);
   return {
-    loader: new Loader({ outcomes, database, copyRoleArn, tables }),
+    loader: new Loader({ outcomes, database, jobs: new Jobs(bucket), copyRoleArn, tables }),
     canary: {
       outcomes,
       database,
