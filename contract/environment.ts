@@ -63,8 +63,8 @@ export const apiEnvironment = z.object({
   ...queueTimes,
   ...answers,
   ...warehouse,
-  /** The function that sends the rows of jobs. @default it runs by its schedule alone */
-  STARTER_FUNCTION_NAME: text.optional(),
+  /** The function that sends the rows of jobs. */
+  STARTER_FUNCTION_NAME: text,
 });
 
 /** What the starter is told by its environment. */

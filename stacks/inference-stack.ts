@@ -105,6 +105,7 @@ export class InferenceStack extends ReadableStack {
         inference.knowTimes(),
         warehouse.read(),
         answers.manageJobs(),
+        starter.invoke({ STARTER_FUNCTION_NAME: starter.function.function.functionName }),
       ],
     });
     new Alarms(this, "alarms", {

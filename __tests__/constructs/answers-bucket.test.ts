@@ -76,3 +76,16 @@ test("lets who loads take what is staged, set it aside, and tell how jobs stand"
     knows: { ANSWERS_BUCKET: "${aws_s3_bucket.outcomes_bucket.bucket}" },
   });
 });
+
+test("lets who keeps jobs take inputs, write what is asked for, and read how jobs stand; change no other fact", () => {
+  expect(accessOf((bucket) => bucket.manageJobs())).toEqual({
+    may: [
+      [["s3:ListBucket"], [arn]],
+      [["s3:GetObject"], [`${arn}/inputs/*`, `${arn}/jobs/*`]],
+      [["s3:PutObject"], [`${arn}/inputs/*`, `${arn}/open/*`]],
+      [["s3:GetObject"], [`${arn}/results/*/manifest.json`]],
+      [["s3:PutObject"], [`${arn}/jobs/*/request.json`, `${arn}/jobs/*/cancel.json`]],
+    ],
+    knows: { ANSWERS_BUCKET: "${aws_s3_bucket.outcomes_bucket.bucket}" },
+  });
+});

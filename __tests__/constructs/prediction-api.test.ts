@@ -24,9 +24,12 @@ const predictionApi = (props: Partial<PredictionApiProps> = {}) =>
 const ofType = (json: string, type: string) =>
   resourcesOf(json).flatMap((resource) => (resource.type === type ? [resource.attributes] : []));
 
-test("has the original's routes and a way to ask for a prediction", () => {
+test("has the original's routes, a way to ask for a prediction, and those of jobs", () => {
   const json = predictionApi();
   expect(ofType(json, "aws_api_gateway_resource").map(({ path_part }) => path_part)).toEqual([
+    "jobs",
+    "{id}",
+    "cancel",
     "predict",
     "{id}",
     "{proxy+}",
@@ -39,6 +42,10 @@ test("has the original's routes and a way to ask for a prediction", () => {
     expect.arrayContaining([
       ["GET", "${aws_api_gateway_resource.api_predict_id.id}"],
       ["POST", "${aws_api_gateway_resource.api_predict.id}"],
+      ["GET", "${aws_api_gateway_resource.api_jobs.id}"],
+      ["POST", "${aws_api_gateway_resource.api_jobs.id}"],
+      ["GET", "${aws_api_gateway_resource.api_jobs_id.id}"],
+      ["POST", "${aws_api_gateway_resource.api_jobs_id_cancel.id}"],
       ["ANY", "${aws_api_gateway_resource.api_proxy.id}"],
     ]),
   );

@@ -140,3 +140,11 @@ test("tells who may send where to send, and lets him do just that", () => {
     knows: { QUEUE_URL: "${aws_sqs_queue.inference_queue.url}" },
   });
 });
+
+test("tells how long it keeps a message, and how long it hides one, and allows nothing with it", () => {
+  const times = { ...plain, timeoutSeconds: 60, messageRetentionSeconds: 86_400 };
+  expect(granted((scope) => new QueueWorker(scope, "inference", times).knowTimes())).toEqual({
+    may: [],
+    knows: { MESSAGE_RETENTION_SECONDS: "86400", VISIBILITY_TIMEOUT_SECONDS: "360" },
+  });
+});

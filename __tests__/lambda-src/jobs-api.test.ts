@@ -11,7 +11,6 @@ import {
 } from "../../contract/job";
 import { startApiGateway } from "../../local/api-gateway";
 import type { LocalFunction } from "../../local/lambda";
-import { startLambda } from "../../local/lambda-configuration";
 import type { OnTheWay } from "../../local/passage";
 import { s3Error } from "../../local/s3";
 import type { StandIn } from "../../local/stand-in";
@@ -21,26 +20,15 @@ import { type Desk, startDesk } from "../setup/desk";
 
 let desk: Desk;
 let api: LocalFunction;
-let lambda: StandIn;
 let gateway: StandIn;
 /** How often the starter was invoked. */
-let started = 0;
+const started = () => desk.calls.filter((one) => one.startsWith("LAMBDA")).length;
 
 const dayAhead = 86_400;
 
-const apiWith = (environment: Record<string, string> = {}) =>
-  desk.api({}, { STARTER_FUNCTION_NAME: "starter", AWS_ENDPOINT_URL_LAMBDA: lambda.url, ...environment });
-
 beforeAll(async () => {
   desk = await startDesk({ model: modelOf((cities) => cities.map((city) => `of ${city}`)) });
-  const invoke = async () => {
-    started++;
-    throw new Error("it fails, and nobody waits for it");
-  };
-  lambda = await startLambda("us-east-1", [
-    { name: "starter", timeoutSeconds: 900, memoryMegabytes: 512, variables: {}, invoke },
-  ]);
-  api = apiWith();
+  api = desk.api();
   gateway = await startApiGateway({
     stageName: "dev",
     routes: ["/", "/jobs", "/jobs/{id}", "/jobs/{id}/cancel", "/{proxy+}"].map((resourcePath) => ({
@@ -53,11 +41,10 @@ beforeAll(async () => {
 afterAll(async () => {
   await gateway.stop();
   await desk.stop();
-  await lambda.stop();
 });
 beforeEach(async () => {
   await empty();
-  started = 0;
+  desk.calls.length = 0;
 });
 afterEach(() => desk.unhinder());
 
@@ -144,7 +131,7 @@ describe("POST /jobs", () => {
     expect(Date.parse(String(body.deadline)) - Date.parse(String(body.createdAt))).toBe(3_000 * dayAhead);
     expect(await keys()).toEqual(["inputs/rows.csv", request, mark]);
     expect(JSON.parse(await textAt(request))).toMatchObject({ v: 1, id: "nightly", createdAt: body.createdAt });
-    expect(started).toBe(1);
+    expect(started()).toBe(1);
   });
 
   test("keeps what is asked for beside the file", async () => {
@@ -189,7 +176,7 @@ describe("POST /jobs", () => {
     [60, 60],
   ])("with a queue that keeps a message for %d s, gives a job %d s at most", async (retention, longest) => {
     await put("inputs/rows.csv", csv);
-    const other = apiWith({ MESSAGE_RETENTION_SECONDS: String(retention) });
+    const other = desk.api({}, { MESSAGE_RETENTION_SECONDS: String(retention) });
     const event = (deadline?: number) => ({
       httpMethod: "POST",
       resource: "/jobs",
@@ -384,7 +371,7 @@ describe("POST /jobs", () => {
     await remove(mark);
     expect((await post(nightly)).status).toBe(200);
     expect(await keys()).toEqual(["inputs/rows.csv", request, mark]);
-    expect(started).toBe(2);
+    expect(started()).toBe(2);
   });
 
   test.each([
@@ -397,12 +384,12 @@ describe("POST /jobs", () => {
     await remove(mark);
     expect(await post(nightly)).toMatchObject({ status: 200, body: { state } });
     expect(await keys()).not.toContain(mark);
-    expect(started).toBe(1);
+    expect(started()).toBe(1);
   });
 
   test("makes the job where the starter cannot be invoked, which the log says", async () => {
     await put("inputs/rows.csv", csv);
-    const alone = apiWith({ STARTER_FUNCTION_NAME: "nobody" });
+    const alone = desk.api({}, { STARTER_FUNCTION_NAME: "nobody" });
     const event = { httpMethod: "POST", resource: "/jobs", path: "/jobs", body: JSON.stringify(nightly) };
     expect(await alone.invoke(event)).toMatchObject({ statusCode: 201 });
     await alone.stop();
@@ -459,7 +446,7 @@ describe("GET /jobs/{id}", () => {
     await post(nightly);
     await put(checked, "{}");
     expect(await get()).toMatchObject({ status: 500, body: { error: { code: "internal_error" } } });
-    const alone = apiWith();
+    const alone = desk.api();
     const event = {
       httpMethod: "GET",
       resource: "/jobs/{id}",

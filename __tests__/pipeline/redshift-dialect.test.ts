@@ -55,7 +55,13 @@ test("what reads who may read the view is Redshift's", () => {
 });
 
 test("what finds and writes new rows is Redshift's; of LOCK, COPY and temporary tables the parser knows nothing", () => {
-  const load = { manifestUrl: "s3://b/m", copyRoleArn: "arn", range: ["00000000", "ffffffff"] as const, tables, now: new Date() };
+  const load = {
+    manifestUrl: "s3://b/m",
+    copyRoleArn: "arn",
+    range: ["00000000", "ffffffff"] as const,
+    tables,
+    now: new Date(),
+  };
   const unknown = ["lock", "createIncoming", "copy"];
   for (const [name, sql] of Object.entries(loadStatements(load)))
     if (!unknown.includes(name)) expect(() => parse(sql.replace(/^CREATE TEMP TABLE \w+ AS /, ""))).not.toThrow();

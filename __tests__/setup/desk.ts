@@ -14,6 +14,7 @@ import { contractFile, type ModelContract } from "../../contract/model-contract"
 import { accountId, credentialsOf, operator } from "../../local/credentials";
 import { startFeatureStore } from "../../local/feature-store";
 import { type FunctionOptions, startFunction } from "../../local/lambda";
+import { startLambda } from "../../local/lambda-configuration";
 import { type OnTheWay, startPassage } from "../../local/passage";
 import { type RedshiftDataOptions, startRedshiftData } from "../../local/redshift-data";
 import { startS3 } from "../../local/s3";
@@ -26,7 +27,14 @@ import { contract as usualContract } from "./contract";
 import { createDatabase } from "./database";
 import { createQueue, sqsClient, sqsUrl } from "./queues";
 
-const services = ["REDSHIFT_DATA", "S3", "SAGEMAKER_FEATURESTORE_RUNTIME", "SAGEMAKER_RUNTIME", "SQS"] as const;
+const services = [
+  "LAMBDA",
+  "REDSHIFT_DATA",
+  "S3",
+  "SAGEMAKER_FEATURESTORE_RUNTIME",
+  "SAGEMAKER_RUNTIME",
+  "SQS",
+] as const;
 export type Service = (typeof services)[number];
 
 /** Of a function's environment; undefined takes a usual one away. */
@@ -68,7 +76,12 @@ export const startDesk = async ({
   };
   const featureStore = await startFeatureStore({ groups: [group] });
   const endpoint = await startSageMakerRuntime({ endpointName: "classifier", variantName: "first", model });
+  const starter = { name: "starter", timeoutSeconds: 900, memoryMegabytes: 512, variables: {} };
+  const lambda = await startLambda(operator.region, [
+    { ...starter, invoke: () => Promise.reject(new Error("no jobs")) },
+  ]);
   const targets: Record<Service, string> = {
+    LAMBDA: lambda.url,
     REDSHIFT_DATA: redshift.url,
     SAGEMAKER_FEATURESTORE_RUNTIME: featureStore.url,
     SAGEMAKER_RUNTIME: endpoint.url,
@@ -249,6 +262,7 @@ export const startDesk = async ({
           QUEUE_URL: queueUrl,
           MESSAGE_RETENTION_SECONDS: "345600",
           VISIBILITY_TIMEOUT_SECONDS: "120",
+          STARTER_FUNCTION_NAME: starter.name,
           ANSWERS_BUCKET: answersBucket,
           ...warehouse,
           ...environment,
@@ -293,7 +307,7 @@ export const startDesk = async ({
     stop: async () => {
       await Promise.all(functions.map((one) => one.stop()));
       await Promise.all(
-        [...passages, redshift, s3OfCluster, s3StandIn, featureStore, endpoint].map((one) => one.stop()),
+        [...passages, lambda, redshift, s3OfCluster, s3StandIn, featureStore, endpoint].map((one) => one.stop()),
       );
       sqs.destroy();
       s3.destroy();

@@ -16,6 +16,13 @@ const policySchema = z.object({
 export const actionsIn = (text: string): string[] =>
   [...text.matchAll(/`([a-z0-9-]+:\w+)`/g)].map(([, action = ""]) => action);
 
+/** The policy in docs/operating.md for a program that has jobs alone. */
+export async function jobsPolicy() {
+  const [, section = ""] = (await readFile("docs/operating.md", "utf8")).split("\n## A program that has jobs alone\n");
+  const [, json = ""] = /```json\n(.*?)```/s.exec(section) ?? [];
+  return policySchema.parse(JSON.parse(json)).Statement;
+}
+
 /** The policy for operators in docs/operating.md, and what its table says of each command. */
 export async function operatorPolicy() {
   const text = await readFile("docs/operating.md", "utf8");

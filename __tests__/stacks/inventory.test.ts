@@ -75,9 +75,9 @@ test.each(["inference-dev", "inference-prod"])("%s holds the whole pipeline", (s
     aws_lambda_function_event_invoke_config: 2,
     // API
     aws_api_gateway_rest_api: 1,
-    aws_api_gateway_resource: 3,
-    aws_api_gateway_method: 6,
-    aws_api_gateway_integration: 6,
+    aws_api_gateway_resource: 6,
+    aws_api_gateway_method: 13,
+    aws_api_gateway_integration: 13,
     aws_api_gateway_deployment: 1,
     aws_api_gateway_stage: 1,
     aws_api_gateway_method_settings: 2, // of all, and of what reads the warehouse

@@ -1,6 +1,7 @@
 import { folders } from "../../contract/answers-bucket";
+import { factsOf, jobFolders, openMark } from "../../contract/job";
 import { dev as devEnvironment } from "../setup/dev";
-import { operatorPolicy } from "../setup/operator-policy";
+import { jobsPolicy, operatorPolicy } from "../setup/operator-policy";
 import { synthesizedStacks } from "../setup/stacks";
 import { onlyResource, resourcesOf } from "../setup/synth";
 
@@ -41,4 +42,40 @@ test("its resources are those of the stack", async () => {
     .map((resource) => new RegExp(`^${resource.replaceAll("*", "[^/]*")}$`));
   expect(expected.filter((arn) => !patterns.some((pattern) => pattern.test(arn)))).toEqual([]);
   expect(patterns.filter((pattern) => !expected.some((arn) => pattern.test(arn)))).toEqual([]);
+});
+
+describe("the policy for a program that has jobs alone", () => {
+  const routeArn = (route: string) => ofAccount("execute-api", `a1b2c3d4e5/${devEnvironment.api.stageName}/${route}`);
+  const objectArn = (key: string) => `arn:aws:s3:::${devEnvironment.answersBucket}/${key}`;
+  /** Whether it allows an action on a resource. A * stands for slashes too, as IAM has it. */
+  const allows = async (action: string, arn: string) =>
+    (await jobsPolicy()).some(
+      ({ Action, Resource }) =>
+        Action.includes(action) && Resource.some((one) => new RegExp(`^${one.replaceAll("*", ".*")}$`).test(arn)),
+    );
+
+  test("names three actions, none of them of a queue or of Redshift", async () => {
+    const actions = (await jobsPolicy()).flatMap(({ Action }) => Action);
+    expect(actions.sort()).toEqual(["execute-api:Invoke", "s3:GetObject", "s3:PutObject"]);
+  });
+
+  test.each(["GET/jobs", "POST/jobs", "GET/jobs/nightly", "POST/jobs/nightly/cancel"])("allows %s", async (route) => {
+    expect(await allows("execute-api:Invoke", routeArn(route))).toBe(true);
+  });
+
+  test.each(["POST/predict", "GET/predict/7", "GET/", "DELETE/jobs/nightly"])("does not allow %s", async (route) => {
+    expect(await allows("execute-api:Invoke", routeArn(route))).toBe(false);
+  });
+
+  test("lets its holder write inputs, read results, and touch nothing else of the bucket", async () => {
+    const { request, counts, manifest } = factsOf("nightly");
+    const others = [request, counts, openMark("nightly"), `${folders.staged}x`, `${folders.unloads}x`];
+    const allowed = async (action: string) => {
+      const keys = [`${jobFolders.inputs}rows.csv`, manifest, ...others];
+      const may = await Promise.all(keys.map((key) => allows(action, objectArn(key))));
+      return keys.filter((_, place) => may[place]);
+    };
+    expect(await allowed("s3:PutObject")).toEqual([`${jobFolders.inputs}rows.csv`]);
+    expect(await allowed("s3:GetObject")).toEqual([manifest]);
+  });
 });

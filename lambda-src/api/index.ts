@@ -18,13 +18,12 @@ const logger = once(() => newLogger("api"));
 
 const api = once(() => {
   const { FEATURE_GROUP_NAME, QUEUE_URL, CLUSTER_ID, DB_NAME, ...told } = readEnvironment(apiEnvironment);
-  const { ANSWERS_BUCKET, STARTER_FUNCTION_NAME: starter } = told;
   return {
     carried: { features: readContract().features, required: FEATURE_GROUP_NAME === undefined },
     queue: new RequestQueue(QUEUE_URL),
     results: new Results({ clusterId: CLUSTER_ID, databaseName: DB_NAME }),
-    jobs: new Jobs(ANSWERS_BUCKET),
-    starter: starter === undefined ? undefined : new LambdaFunction(starter),
+    jobs: new Jobs(told.ANSWERS_BUCKET),
+    starter: new LambdaFunction(told.STARTER_FUNCTION_NAME),
     retentionSeconds: told.MESSAGE_RETENTION_SECONDS,
     visibilitySeconds: told.VISIBILITY_TIMEOUT_SECONDS,
     logger: logger(),

@@ -30,8 +30,8 @@ import { limitOf, nextOf, parametersOf, pathParameter, placeOf } from "./query";
 /** What the routes of jobs work with. */
 export interface JobParts {
   readonly jobs: Jobs;
-  /** The function that sends the rows. @default it runs by its schedule alone */
-  readonly starter?: LambdaFunction;
+  /** The function that sends the rows. */
+  readonly starter: LambdaFunction;
   readonly retentionSeconds: number;
   readonly visibilitySeconds: number;
   readonly logger: Logger;
@@ -71,7 +71,7 @@ const inputOf = async (asked: AskedJob["input"], jobs: Jobs, until: Until): Prom
 
 /** Has the rows sent now. Where that fails the starter's schedule does it, within a minute. */
 const startSending = async ({ starter, logger }: JobParts): Promise<void> => {
-  await starter?.start({}, within(3_000)).catch((error: unknown) => {
+  await starter.start({}, within(3_000)).catch((error: unknown) => {
     logger.warn("starter not invoked", { reason: reasonOf(error) });
   });
 };
