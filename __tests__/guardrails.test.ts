@@ -60,12 +60,12 @@ describe("permissions", () => {
     }
   });
 
-  test("reach into a resource by wildcard only for logs of one group and objects of one folder", () => {
+  test("reach into a resource by wildcard only for logs of one group, objects of one folder, and those of one name there", () => {
     const partly = statements.flatMap(({ Resource }) => Resource.filter((arn) => arn !== "*" && arn.includes("*")));
     const allowed = [
       /^\$\{aws_cloudwatch_log_group\.\w+\.arn\}:\*$/,
       /^arn:aws:logs:us-east-1:\*:log-group:\/aws\/sagemaker\/\w+(:\*)?$/, // SageMaker makes the group of its jobs
-      /^\$\{aws_s3_bucket\.\w+\.arn\}\/\w+\/\*$/,
+      /^\$\{aws_s3_bucket\.\w+\.arn\}\/\w+\/\*(\/\w+\.json)?$/,
     ];
     expect(partly.filter((arn) => !allowed.some((pattern) => pattern.test(arn)))).toEqual([]);
   });
@@ -250,7 +250,7 @@ describe("the network", () => {
 
 test("functions run on a runtime that AWS supports", () => {
   const functions = ofType("aws_lambda_function");
-  expect(functions).toHaveLength(8);
+  expect(functions).toHaveLength(10);
   for (const { attributes } of functions) expect(attributes.runtime).toBe("nodejs22.x");
 });
 
