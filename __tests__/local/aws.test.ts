@@ -162,7 +162,7 @@ test("every call of its functions, and of its warehouse to S3, can be hindered o
 
 test("keeps the warehouse and the functions' logs in its folder", () => {
   expect(readdirSync(join(desk, ".local")).sort()).toEqual(["logs", "postgres"]);
-  expect(readdirSync(join(desk, ".local", "logs"))).toHaveLength(4);
+  expect(readdirSync(join(desk, ".local", "logs"))).toHaveLength(5);
 });
 
 test("keeps them for its own user alone", () => {

@@ -69,9 +69,9 @@ const inputOf = async (asked: AskedJob["input"], jobs: Jobs, until: Until): Prom
   );
 };
 
-/** Has the rows sent now. Where that fails the starter's schedule does it, within a minute. */
-const startSending = async ({ starter, logger }: JobParts): Promise<void> => {
-  await starter.start({}, within(3_000)).catch((error: unknown) => {
+/** Has a job's rows sent now. Where that fails the starter's schedule does it, within a minute. */
+const startSending = async (job: string, { starter, logger }: JobParts): Promise<void> => {
+  await starter.start({ job }, within(3_000)).catch((error: unknown) => {
     logger.warn("starter not invoked", { reason: reasonOf(error) });
   });
 };
@@ -127,7 +127,7 @@ const postJob = async (request: Request, parts: JobParts, until: Until): Promise
     const made: JobRequest = { v: 1, id, fingerprint, createdAt, deadline, input, settings };
     await jobs.mark(openMark(id), until); // before: a mark without a job is harmless, a job without a mark is not seen
     if (await jobs.create(factsOf(id).request, made, until)) {
-      await startSending(parts);
+      await startSending(id, parts);
       return json(201, shown({ request: made }, parts), { location: `jobs/${id}` });
     }
   }
@@ -144,7 +144,7 @@ const postJob = async (request: Request, parts: JobParts, until: Until): Promise
   }
   if (!isEnded(facts)) {
     await jobs.mark(openMark(id), until);
-    await startSending(parts);
+    await startSending(id, parts);
   }
   return json(200, shown(facts, parts), { location: `jobs/${id}` });
 };
