@@ -114,7 +114,7 @@ export class Starter {
    * Checks what is not checked, the oldest job first, and sends what is to be sent.
    * @param only the job that it is about, whose rows are sent as long as there is room on the queue @default all, until all
    * is sent or its time is over
-   * @param until when all must have ended; nothing new is begun in the last half minute
+   * @param milliseconds when all must have ended; nothing new is begun in the last half minute
    * @throws where the jobs cannot be listed. What is at fault with one job is told of that.
    */
   async run(only: string | undefined, milliseconds: number): Promise<Started> {

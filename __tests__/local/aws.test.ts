@@ -138,6 +138,20 @@ test("answers a request that is put on the queue, by the deployed bundles alone"
   expect(answer).toHaveBeenCalledWith(input);
 });
 
+test("a job's rows are asked at once, since the API invokes the starter", async () => {
+  const { accessKeyId } = operator.credentials;
+  const features = Object.fromEntries(dev.model.contract.features.map(({ name }) => [name, `carried ${name}`]));
+  const body = JSON.stringify({ id: "nightly", input: { rows: [{ id: "1", features }] } });
+  const jobs = new URL(`${aws.apiUrl}/jobs`);
+  const headers = signatureHeaders({ method: "POST", url: jobs }, accessKeyId);
+  const posted = await fetch(jobs, { method: "POST", body, headers });
+  expect([posted.status, await posted.text()]).toEqual([201, expect.stringContaining('"validating"')]);
+  const url = new URL(`${aws.apiUrl}/predict/1`);
+  const found = () => fetch(url, { headers: signatureHeaders({ method: "GET", url }, accessKeyId) });
+  while ((await found()).status === 404) await aws.loader();
+  expect(answer).toHaveBeenCalledWith(features);
+});
+
 test("a request that can never succeed ends in the dead-letter queue", async () => {
   const client = sqs();
   await client.send(new SendMessageCommand({ QueueUrl: aws.queueUrl, MessageBody: "nobody" }));
