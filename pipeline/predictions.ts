@@ -25,6 +25,8 @@ export interface Question {
   readonly values: FeatureValues;
   /** Whether to ask in a call of its own, so that no other's fault is held to be this one's. */
   readonly alone: boolean;
+  /** Why it is not to be asked any more, as it is right before its call. @default it is asked */
+  readonly over?: () => Promise<Failure | undefined>;
 }
 
 /** What the model said of an input. */
@@ -102,8 +104,16 @@ export class ModelEndpoint {
    */
   async ask(questions: readonly Question[], time: AskingTime = {}): Promise<(Answer | Failure)[]> {
     const answers = new Array<Answer | Failure>(questions.length);
-    const askAll = async (call: readonly Asked[]): Promise<void> => {
-      const found = await this.inFlight(() => this.call(call, time));
+    const askAll = async (all: readonly Asked[]): Promise<void> => {
+      const call: Asked[] = [];
+      const found = await this.inFlight(async () => {
+        for (const one of all) {
+          const failure = await questions[one.place]?.over?.();
+          if (failure === undefined) call.push(one);
+          else answers[one.place] = failure;
+        }
+        return call.length === 0 ? [] : this.call(call, time);
+      });
       if (found instanceof Failure && found.retry === "never" && call.length > 1) {
         const half = Math.ceil(call.length / 2);
         await Promise.all([askAll(call.slice(0, half)), askAll(call.slice(half))]);

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
+import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { z } from "zod";
+import { requestIdOf, runOf, stopMark } from "../../contract/job";
 import type { LocalFunction } from "../../local/lambda";
 import { ModelError } from "../../local/sagemaker-runtime";
 import { AwsError, json } from "../../local/stand-in";
@@ -599,15 +601,82 @@ describe("at the last delivery before SQS itself gives a message up", () => {
   });
 });
 
-test("a request whose deadline is over is not asked", async () => {
+/** Calls of SQS, to which nothing is sent where nothing is given up. */
+const callsOfQueues = () => desk.calls.filter((call) => call.startsWith("SQS "));
+
+test("a request whose deadline is over is not asked, and is no dead letter", async () => {
   await desk.features.write([{ id: "dated", values: valuesIn("Lyon") }]);
   const [late, early] = ["2026-01-31T12:00:00Z", "9999-01-01T00:00:00Z"].map((deadline) =>
     delivered({ id: "dated", deadline }),
   );
+  desk.calls.length = 0;
   expect(await deliver([late, early].flatMap((one) => one ?? []))).toEqual([]);
   expect(calls).toEqual([["Lyon"]]);
   expect(await failuresOf(late?.messageId ?? "")).toEqual([expect.objectContaining({ code: "expired" })]);
-  expect((await desk.take(desk.deadLetterQueueUrl, 1))[0]?.code).toBe("expired");
+  expect(callsOfQueues()).toEqual([]);
+});
+
+test("another request under the id of one in its batch is a conflict, and no dead letter", async () => {
+  const [one, other] = [
+    await requested("mine", "Lyon", { requestId: "ours" }),
+    delivered({ id: "8", requestId: "ours" }),
+  ];
+  desk.calls.length = 0;
+  expect(await deliver([one, other])).toEqual([]);
+  expect(await outputOf("ours")).toEqual(["in Lyon of mine"]);
+  expect(await failuresOf("ours")).toEqual([expect.objectContaining({ input_id: "8", code: "conflict" })]);
+  expect(callsOfQueues()).toEqual([]);
+});
+
+describe("of a job", () => {
+  const stop = (id: string) =>
+    desk.s3.send(new PutObjectCommand({ Bucket: desk.answersBucket, Key: stopMark(id) }));
+  const rowOf = (jobId: string, row: number) => ({
+    jobId,
+    requestId: requestIdOf(runOf({ id: jobId, createdAt: aWhileAgo }), row),
+  });
+  const listings = () => desk.calls.filter((call) => call === `S3 /${desk.answersBucket}/`).length;
+
+  test("that is stopped, no row is asked or looked up; whatever else names it is asked", async () => {
+    await stop("stopped");
+    const fresh = desk.worker();
+    const rows = [1, 2].map((row) => delivered({ id: `row-${row}`, ...rowOf("stopped", row) }));
+    desk.calls.length = 0;
+    expect(await deliver(rows, fresh)).toEqual([]);
+    expect(desk.calls.every((call) => call.startsWith("S3 "))).toBe(true);
+    for (const row of [1, 2]) {
+      const { requestId, jobId } = rowOf("stopped", row);
+      expect(await failuresOf(requestId)).toEqual([expect.objectContaining({ code: "cancelled", job_id: jobId })]);
+    }
+    const others = [
+      await requested("single", "Lyon", { jobId: "stopped" }),
+      await requested("going", "Lyon", rowOf("going", 1)),
+    ];
+    expect(await deliver(others, fresh)).toEqual([]);
+    expect(calls.flat()).toEqual(["Lyon of single", "Lyon of going"]);
+  });
+
+  test("the marks are listed for its rows alone, and once in ten seconds at most", async () => {
+    const fresh = desk.worker();
+    desk.calls.length = 0;
+    await deliver([await requested("no-row", "Lyon", { jobId: "listed" })], fresh);
+    expect(listings()).toBe(0);
+    for (const row of [1, 2]) await deliver([await requested(`listed-${row}`, "Lyon", rowOf("listed", row))], fresh);
+    expect(listings()).toBe(1);
+  });
+
+  test.each([
+    ["are refused", refusedByS3],
+    ["are not told", () => new Promise<never>(() => {})],
+  ])("its rows are asked where the marks %s", async (how, hindering) => {
+    const fresh = desk.worker();
+    desk.hindrances.S3 = (request, forward) => (request.url.search.includes("list-type") ? hindering() : forward());
+    const row = rowOf("unknown", how.length);
+    expect(await deliver([await requested("unlisted", "Lyon", row)], fresh)).toEqual([]);
+    expect(await outputOf(row.requestId)).toEqual(["in Lyon of unlisted"]);
+    await fresh.stop();
+    expect(desk.log()).toContain("which jobs are stopped could not be listed");
+  });
 });
 
 describe.each(["instances", "jsonlines", "csv", "inputs"] as const)(

@@ -41,6 +41,23 @@ test("asks about an input, and says which variant answered", async () => {
   expect(asked).toEqual([{ age: 36, income: null, city: '"Köln" 🏙' }]);
 });
 
+test("looks right before each call whether its questions are over, and asks those alone that are not", async () => {
+  const [over, refused] = ["cancelled", "expired"].map(
+    (code) => new Failure(code === "cancelled" ? "cancelled" : "expired", "it is over", "never"),
+  );
+  let calls = 0;
+  const endpoint = await endpointWith(() => String(++calls), { concurrency: 1 });
+  const isOver = async () => (calls === 0 ? undefined : over);
+  const questions = [isOver, isOver, async () => refused, async () => undefined].map((over) => ({
+    values,
+    alone,
+    over,
+  }));
+  const said = await endpoint.ask([...questions, { values, alone }]);
+  expect(said.map((one) => (one instanceof Failure ? one : one.output))).toEqual(["1", over, refused, "2", "3"]);
+  expect(calls).toBe(3);
+});
+
 test("keeps as many calls in flight as it is told, and no more", async () => {
   let [inFlight, most] = [0, 0];
   const waiting: (() => void)[] = [];

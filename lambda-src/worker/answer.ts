@@ -1,5 +1,6 @@
 import type { FailureCode, StoredFailure } from "../../contract/failure-table";
 import type { FeatureValues } from "../../contract/feature-values";
+import { parseRequestId, quietCodes } from "../../contract/job";
 import type { Outcome } from "../../contract/outcome";
 import type { Prediction } from "../../contract/prediction-table";
 import { reasonOf, type Until } from "../../pipeline/clients";
@@ -19,6 +20,7 @@ import {
 } from "../../pipeline/request-reader";
 import type { DeadLetterQueue } from "../../pipeline/requests";
 import type { Sample } from "../../pipeline/sample";
+import type { StoppedJobs } from "../../pipeline/stopped-jobs";
 
 /** What the worker works with. */
 export interface Parts {
@@ -29,6 +31,8 @@ export interface Parts {
   readonly endpoint: Pick<ModelEndpoint, "ask">;
   readonly outcomes: Pick<Outcomes, "put">;
   readonly deadLetters: Pick<DeadLetterQueue, "send">;
+  /** The jobs of which nothing more is to be asked. */
+  readonly stopped: Pick<StoppedJobs, "ids">;
   /** Tells an input at fault from a model at fault, where nothing else in its batch does. */
   readonly sample: Pick<Sample, "keep" | "read">;
   readonly model: {
@@ -82,7 +86,7 @@ export type Settled = Asked &
         readonly answer: Answer;
         readonly prediction: Prediction;
       }
-    /** Its failure is written, and it lies in the dead-letter queue. */
+    /** Its failure is written, and it lies in the dead-letter queue, unless its code is among {@link quietCodes}. */
     | { readonly status: "failed"; readonly failure: Failure }
     /** It may be answered later. */
     | {
@@ -108,7 +112,22 @@ const conflict = new Failure(
 
 const expired = new Failure("expired", "its deadline was over before it was answered", "never");
 
-/** The requests of a batch: those to answer, each once, and those that are none or come too late. */
+const cancelled = new Failure("cancelled", "its job was stopped before it was answered", "never");
+
+/** Why a request is not to be asked any more. What names a stopped job and is none of its rows is asked. */
+const overOf = async (
+  { requestId, jobId, deadline }: PredictionRequest,
+  { stopped }: Pick<Parts, "stopped">,
+  until: Until,
+): Promise<Failure | undefined> => {
+  const isRow = jobId !== undefined && parseRequestId(requestId) !== undefined;
+  if (isRow && (await stopped.ids(until)).has(jobId)) return cancelled;
+  return deadline && deadline.getTime() < Date.now() ? expired : undefined;
+};
+
+const isOver = (answer: unknown) => answer === expired || answer === cancelled;
+
+/** The requests of a batch, each once, and those that are none or come too late. */
 const requestsOf = (deliveries: readonly Delivery[], carried: CarriedFeatures) => {
   const requests = new Map<string, { request: PredictionRequest; deliveries: Delivery[] }>();
   const invalid: { asked: Asked; failure: Failure }[] = [];
@@ -160,8 +179,10 @@ const refusalsOfItsOwn = 10;
 
 const unlessAllRefused = <Answered>(answers: readonly (Answered | Failure)[]): readonly (Answered | Failure)[] => {
   const refused = answers.filter((answer) => answer instanceof Failure && answer.code === "refused_by_model");
-  if (refused.length < refusalsOfItsOwn || refused.length < answers.length) return answers;
-  return answers.map(() => new Failure("refused_by_model", "the model refuses every input", "later"));
+  const over = answers.filter(isOver);
+  if (refused.length < refusalsOfItsOwn || refused.length + over.length < answers.length) return answers;
+  const all = new Failure("refused_by_model", "the model refuses every input", "later");
+  return answers.map((answer) => (isOver(answer) ? answer : all));
 };
 
 /**
@@ -175,8 +196,9 @@ const askAll = async (
 ): Promise<{ answers: readonly (Answer | Failure)[]; outage?: string }> => {
   const found = await endpoint.ask(questions, time);
   const answers = unlessAllRefused(found);
-  const outage = outageOf("the endpoint", answers.filter(isNot("out_of_time")));
-  const isTheirs = found.some((answer) => answer instanceof Failure && answer.retry !== "later");
+  const asked = answers.filter((answer) => !isOver(answer));
+  const outage = outageOf("the endpoint", asked.filter(isNot("out_of_time")));
+  const isTheirs = found.some((answer) => answer instanceof Failure && answer.retry !== "later" && !isOver(answer));
   if (outage === undefined || !isTheirs) return { answers, outage };
   const values = await sample.read(time.asking);
   const [again] = values ? await endpoint.ask([{ values, alone: true }], time) : [];
@@ -239,8 +261,8 @@ const recordLast = async (valid: readonly { asked: Asked }[], { outcomes, maxRec
 };
 
 /**
- * Writes what became of requests as one object, and then sets aside those that are given up. What could not be written
- * is returned, and so is what could not be set aside.
+ * Writes what became of requests as one object, and then sets aside those that are given up, but for {@link quietCodes}.
+ * What could not be written is returned, and so is what could not be set aside.
  * @returns them all, and why nothing was written where that is so
  */
 const write = async (
@@ -258,7 +280,9 @@ const write = async (
     const unwritten = `S3 took none of ${ended.length} outcomes: ${failure.reason}`;
     return { written: settled.map((one) => (one.status === "returned" ? one : returned(one, failure))), unwritten };
   }
-  const given = settled.filter((one) => one.status === "failed");
+  const given = settled.flatMap((one) =>
+    one.status === "failed" && !quietCodes.includes(one.failure.code) ? [one] : [],
+  );
   const unsent = await deadLetters.send(
     given.map(({ body, deliveries, failure: { code, reason } }) => ({ body, text: deliveries[0]?.body, code, reason })),
     until,
@@ -293,8 +317,14 @@ export const answerAll = async (
   time: Time,
 ): Promise<{ settled: Settled[]; outages: string[] }> => {
   const { carried, features, model } = parts;
-  const { valid, invalid } = requestsOf(deliveries, carried);
+  const { valid: all, invalid } = requestsOf(deliveries, carried);
   const settled = invalid.map(({ asked, failure }) => failed(asked, failure, undefined));
+  const valid: typeof all = [];
+  for (const one of all) {
+    const failure = await overOf(one.request, parts, time.beginning);
+    if (failure) settled.push(failed(one.asked, failure, undefined));
+    else valid.push(one);
+  }
   const recorded = await recordLast(valid, parts, time);
 
   const unknown = valid.flatMap(({ request }) => (request.features ? [] : [request.inputId]));
@@ -308,9 +338,10 @@ export const answerAll = async (
   }
 
   const modelRelease = readable.length > 0 ? await model.release(time.beginning) : "";
-  const questions = readable.map(({ asked, values }) => ({
+  const questions = readable.map(({ asked, request, values }) => ({
     values,
     alone: receiveCountOf(asked) >= individualAttempts,
+    over: () => overOf(request, parts, time.beginning),
   }));
   const { answers, outage: unasked } =
     modelRelease instanceof Failure

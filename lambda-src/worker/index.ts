@@ -5,6 +5,7 @@ import * as z from "zod";
 import { bytesOf } from "../../contract/bytes";
 import { workerEnvironment } from "../../contract/environment";
 import type { FeatureValues } from "../../contract/feature-values";
+import { quietCodes } from "../../contract/job";
 import { askingShare } from "../../contract/worker-time";
 import { clientSettings, within } from "../../pipeline/clients";
 import { FeatureStore } from "../../pipeline/features";
@@ -13,6 +14,7 @@ import { ModelEndpoint } from "../../pipeline/predictions";
 import { Queue } from "../../pipeline/queues";
 import { DeadLetterQueue } from "../../pipeline/requests";
 import { Sample } from "../../pipeline/sample";
+import { StoppedJobs } from "../../pipeline/stopped-jobs";
 import { once, readContract, readEnvironment } from "../environment";
 import { reports } from "../reports";
 import { answerAll, type Parts, type Settled } from "./answer";
@@ -77,6 +79,9 @@ const worker = once(() => {
       outcomes: new Outcomes(environment.ANSWERS_BUCKET, s3),
       sample: new Sample(environment.ANSWERS_BUCKET, features, s3),
       deadLetters: new DeadLetterQueue(environment.DEAD_LETTER_QUEUE_URL),
+      stopped: new StoppedJobs(environment.ANSWERS_BUCKET, s3, (reason) =>
+        reports().logger.warn("which jobs are stopped could not be listed", { reason }),
+      ),
       model: modelOf(environment.ENDPOINT_NAME, environment.MODEL_RELEASE),
       maxReceiveCount: environment.MAX_RECEIVE_COUNT,
     },
@@ -91,17 +96,23 @@ const worker = once(() => {
 
 const bytesIn = (values: FeatureValues) => values.reduce((sum, value) => sum + bytesOf(value ?? ""), 0);
 
-/** Logs what was not answered, and measures the rest. Never shows a feature's value. */
+/**
+ * Logs what was not answered, and measures the rest. Never shows a feature's value. What is no failure of a request's is
+ * just counted: there may be a million of them.
+ */
 const report = (settled: readonly Settled[], { logger, metrics }: ReturnType<typeof reports>) => {
   const now = Date.now();
   const ageOf = ({ requestedAt }: Settled) => Math.max(0, now - requestedAt.getTime());
   const failures = new Map<string, number>();
+  const quiet: Record<string, number> = {};
   for (const outcome of settled) {
     const { status, requestId, deliveries } = outcome;
     if (status === "answered") {
       metrics.addMetric("ModelLatency", MetricUnit.Milliseconds, outcome.answer.latency);
       metrics.addMetric("InputBytes", MetricUnit.Bytes, bytesIn(outcome.values));
       metrics.addMetric("RequestAge", MetricUnit.Milliseconds, ageOf(outcome));
+    } else if (quietCodes.includes(outcome.failure.code)) {
+      quiet[outcome.failure.code] = (quiet[outcome.failure.code] ?? 0) + 1;
     } else {
       const { code, reason } = outcome.failure;
       failures.set(code, (failures.get(code) ?? 0) + 1);
@@ -110,6 +121,7 @@ const report = (settled: readonly Settled[], { logger, metrics }: ReturnType<typ
       if (status === "returned") metrics.addMetric("ReturnedAge", MetricUnit.Seconds, ageOf(outcome) / 1000);
     }
   }
+  if (Object.keys(quiet).length > 0) logger.info("requests that were not asked", { requests: quiet });
   metrics.addMetric("Predictions", MetricUnit.Count, settled.filter(({ status }) => status === "answered").length);
   metrics.publishStoredMetrics();
   for (const [code, count] of failures) {
