@@ -9,6 +9,7 @@ import {
 } from "@aws-sdk/client-sqs";
 import { z } from "zod";
 import { folders, stagedKey } from "../../contract/answers-bucket";
+import { factsOf, jobCounts, jobFolders, quietCodes, requestIdOf as requestIdOfRow, runOf } from "../../contract/job";
 import type { RequestFormat } from "../../contract/model-contract";
 import { lineOf } from "../../contract/outcome";
 import type { LocalFunction } from "../../local/lambda";
@@ -28,6 +29,8 @@ export const kinds = [
   "with the request id of another",
   "for the input of another",
   "near its expiry",
+  "a row of a job",
+  "a row of a job past its deadline",
   "malformed",
   "for an unknown input",
   "for an incomplete input",
@@ -71,7 +74,7 @@ export interface Schedule {
   readonly objects?: readonly Stranger[];
 }
 
-/** Where a request ends: in a row with this output, or as a failure and a dead letter with this code. */
+/** Where a request ends: in a row with this output, or as a failure with this code, and a dead letter unless it is quiet. */
 type End = { readonly output: string } | { readonly code: string };
 
 interface PutStranger {
@@ -402,7 +405,10 @@ EXISTS (SELECT 1 FROM prediction_failures AS other WHERE other.request_id = fail
       rows: grouped(rows.map(({ request_id: id, output }) => [id, output])),
       failures: grouped(failures.map(({ request_id: id, code }) => [id, code])),
       letters: grouped([...letters].map((letter) => z.tuple([z.string(), z.string()]).parse(JSON.parse(letter)))),
-      jobs: await desk.rows("SELECT job_id, answered::int, failed::int FROM prediction_jobs ORDER BY job_id"),
+      jobs: await desk.rows(
+        "SELECT job_id, answered::int, failed::int, expired::int FROM prediction_jobs ORDER BY job_id",
+      ),
+      told: await toldOf(),
       staged: await keysIn(folders.staged),
       rejected: await keysIn(folders.rejected),
     };
@@ -415,17 +421,19 @@ EXISTS (SELECT 1 FROM prediction_failures AS other WHERE other.request_id = fail
       if ("output" in end) rows.push([requestId, end.output]);
       else failures.push([requestId, end.code]);
     }
-    const counted = `SELECT job_id, SUM(answered)::int AS answered, SUM(failed)::int AS failed FROM (
-SELECT job_id, 1 AS answered, 0 AS failed FROM prediction_results UNION ALL
-(SELECT DISTINCT ON (request_id, input_id, job_id) job_id, 0, 1 FROM prediction_failures AS failure WHERE NOT EXISTS (
-SELECT 1 FROM prediction_results AS stored WHERE stored.request_id = failure.request_id AND stored.input_id = failure.input_id
-AND stored.job_id IS NOT DISTINCT FROM failure.job_id))) AS outcomes
+    const counted = `SELECT job_id, SUM(answered)::int AS answered, SUM(failed)::int AS failed, SUM(expired)::int AS expired FROM (
+SELECT job_id, 1 AS answered, 0 AS failed, 0 AS expired FROM prediction_results UNION ALL
+(SELECT DISTINCT ON (request_id, job_id) job_id, 0, (code <> 'expired')::int, (code = 'expired')::int FROM prediction_failures AS failure
+WHERE NOT EXISTS (SELECT 1 FROM prediction_results AS stored WHERE stored.request_id = failure.request_id AND stored.job_id = failure.job_id)
+ORDER BY request_id, job_id, failed_at, code)) AS outcomes
 WHERE job_id IS NOT NULL GROUP BY job_id ORDER BY job_id`;
     return {
       rows: grouped(rows),
       failures: grouped(failures),
-      letters: grouped(failures),
+      letters: grouped(failures.filter(([, code]) => !quietCodes.includes(code))),
       jobs: await desk.rows(counted),
+      told: await desk.rows(`SELECT 'jobs/' || job_id || '/counts.json' AS key, answered::int, failed::int, expired::int, cancelled::int, commits::int
+FROM prediction_jobs WHERE run <> '' ORDER BY job_id`),
       staged: objects.flatMap(({ kind, key }) => (kind === "of a newer version" ? [key] : [])).sort(),
       rejected: objects
         .flatMap(({ kind, key }) => (isFaulty(kind) ? [key.replace(folders.staged, folders.rejected)] : []))
@@ -468,6 +476,31 @@ WHERE job_id IS NOT NULL GROUP BY job_id ORDER BY job_id`;
     }
   };
 
+  /** Writes a job down, so that its rows are counted, and gives it. */
+  const startJob = async (id: string) => {
+    const job = { id, createdAt: new Date() };
+    const input = { key: "inputs/rows.csv", etag: '"1"', bytes: 1 };
+    const settings = { format: "csv", deadlineSeconds: 60 };
+    const request = { v: 1, ...job, fingerprint: "1", deadline: job.createdAt, input, settings };
+    const Body = JSON.stringify(request);
+    await desk.s3.send(new PutObjectCommand({ Bucket, Key: factsOf(id).request, Body }));
+    return job;
+  };
+
+  /** What the facts of a job say of how its rows have ended, each as often as it is written. */
+  const toldOf = async () => {
+    const keys = (await keysIn(jobFolders.jobs)).filter((key) => key.endsWith("/counts.json"));
+    return Promise.all(
+      keys.map(async (Key) => {
+        const { Body } = await desk.s3.send(new GetObjectCommand({ Bucket, Key }));
+        const { answered, failed, expired, cancelled, commits } = jobCounts.parse(
+          JSON.parse((await Body?.transformToString()) ?? ""),
+        );
+        return { key: Key, answered, failed, expired, cancelled, commits };
+      }),
+    );
+  };
+
   /** Sends the messages of a schedule, with what they ask for in the feature store, and gives where each must end. */
   const begin = async (prefix: string, messages: readonly Kind[]) => {
     const records: FeatureRow[] = [];
@@ -478,6 +511,8 @@ WHERE job_id IS NOT NULL GROUP BY job_id ORDER BY job_id`;
       return { id, end: { output: JSON.stringify(outputOf(city)) } };
     };
     const common = inputOf("common");
+    const job = await startJob(prefix);
+    const rowOf = (place: number) => ({ jobId: job.id, requestId: requestIdOfRow(runOf(job), place + 1) });
     const twin = settings.ids === "ours" ? newId() : `${prefix}/twin`;
     const requests = messages.map((kind, place): { body: object | string; end: End; requestId?: string } => {
       const name = `${place}`;
@@ -500,6 +535,14 @@ WHERE job_id IS NOT NULL GROUP BY job_id ORDER BY job_id`;
           const { id, end } = inputOf(name);
           return { body: { id, requestId }, end, requestId };
         }
+        case "a row of a job": {
+          const { id, end } = inputOf(name);
+          return { body: { id, ...rowOf(place) }, end, requestId: rowOf(place).requestId };
+        }
+        case "a row of a job past its deadline": {
+          const body = { id: inputOf(name).id, ...rowOf(place), deadline: "2026-01-31T12:00:00Z" };
+          return { body, end: { code: "expired" }, requestId: body.requestId };
+        }
         default: {
           const { id, end } = inputOf(name);
           return { body: { id }, end };
@@ -507,6 +550,7 @@ WHERE job_id IS NOT NULL GROUP BY job_id ORDER BY job_id`;
       }
     });
     const inJob = (body: object, place: number) => {
+      if ("jobId" in body) return body;
       if ("requestId" in body && body.requestId === twin) return { ...body, jobId: `${prefix}/job-0` };
       return place % 3 === 2 ? body : { ...body, jobId: `${prefix}/job-${place % 3}` };
     };
@@ -531,7 +575,8 @@ WHERE job_id IS NOT NULL GROUP BY job_id ORDER BY job_id`;
   const clean = async () => {
     await remove(await receive(queueUrl));
     await remove(await receive(deadLetterQueueUrl), deadLetterQueueUrl);
-    for (const folder of Object.values(folders)) for (const key of await keysIn(folder)) await deleteObject(key);
+    for (const folder of [...Object.values(folders), jobFolders.jobs])
+      for (const key of await keysIn(folder)) await deleteObject(key);
     await desk.rows("TRUNCATE prediction_results, prediction_failures, prediction_jobs");
   };
 
@@ -551,7 +596,8 @@ WHERE job_id IS NOT NULL GROUP BY job_id ORDER BY job_id`;
       const ends = await begin(prefix, messages);
 
       atWork = given.some(isSilent) ? functions.hasty : functions.patient;
-      if (given.some(({ operation }) => operation === "PutSample")) atWork["first worker"].kill(); // a warm one has a sample
+      const onceInAWhile: readonly Operation[] = ["PutSample", "ListOpen"]; // a warm one has just done it
+      if (given.some(({ operation }) => onceInAWhile.includes(operation))) atWork["first worker"].kill();
       faults = given;
       for (const round of rounds) await playRound(round);
       faults = [];
