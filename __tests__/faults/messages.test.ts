@@ -123,8 +123,8 @@ test.each([
     expect(await deliver([first, same, second])).toEqual([]);
     expect(await outputOf(requestId)).toEqual(["in Köln"]);
     const reason = "a request before it in its batch has the same requestId, and another id, jobId or features";
-    const failures = (await desk.outcomes()).filter((one) => one.request_id === requestId && one.code !== undefined);
-    expect(failures).toEqual([expect.objectContaining({ input_id: other.id, code: "conflict", reason })]);
+    const sql = "SELECT input_id, code, reason FROM prediction_failures WHERE request_id = $1";
+    expect(await desk.rows(sql, [requestId])).toEqual([{ input_id: other.id, code: "conflict", reason }]);
   },
 );
 

@@ -47,6 +47,14 @@ export const mutants: readonly Mutant[] = [
   },
 ];
 
+/** The one that only a loader shows which tells late. */
+export const lateMutant: Mutant = {
+  name: "writes counts without a look at the commit's number",
+  file: "pipeline/job-counts.ts",
+  original: "stored !== undefined && stored.commits >= commits",
+  replacement: "stored !== undefined && stored.commits === commits",
+};
+
 /** Bundles the loader with a mutant's change, and gives the bundle's path. @throws when the original is not there once */
 export const bundleLoader = async (mutant?: Mutant): Promise<string> => {
   const outfile = join(mkdtempSync(join(tmpdir(), "mutant-")), "index.cjs");

@@ -14,6 +14,7 @@ import { within } from "../../pipeline/clients";
 import { newId } from "../../pipeline/ids";
 import { Jobs } from "../../pipeline/jobs";
 import { operationOf } from "../faults/faults";
+import { tellLate } from "../faults/late-counts";
 import { modelOf } from "../setup/contract";
 import { type Desk, startDesk } from "../setup/desk";
 
@@ -379,6 +380,10 @@ describe("of a job", () => {
         expect(await keysIn("staged/")).toEqual([]);
       }
     }
+  });
+
+  test("a loader that tells late takes no counts back", async () => {
+    expect(await tellLate(desk)).toBe(2);
   });
 
   test("two loaders at once leave the counts of the last commit", async () => {

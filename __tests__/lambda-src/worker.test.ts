@@ -629,8 +629,7 @@ test("another request under the id of one in its batch is a conflict, and no dea
 });
 
 describe("of a job", () => {
-  const stop = (id: string) =>
-    desk.s3.send(new PutObjectCommand({ Bucket: desk.answersBucket, Key: stopMark(id) }));
+  const stop = (id: string) => desk.s3.send(new PutObjectCommand({ Bucket: desk.answersBucket, Key: stopMark(id) }));
   const rowOf = (jobId: string, row: number) => ({
     jobId,
     requestId: requestIdOf(runOf({ id: jobId, createdAt: aWhileAgo }), row),

@@ -1,6 +1,9 @@
 import { always } from "../faults/faults";
-import { bundleLoader, type Mutant, mutants } from "../faults/mutants";
+import { tellLate } from "../faults/late-counts";
+import { bundleLoader, lateMutant, type Mutant, mutants } from "../faults/mutants";
 import { kinds, type Schedule, startWorld } from "../faults/world";
+import { modelOf } from "../setup/contract";
+import { startDesk } from "../setup/desk";
 
 const slow = { operation: "BatchExecuteStatement", what: "a slow transaction", ...always } as const;
 
@@ -39,6 +42,16 @@ const firstFailure = async (mutant?: Mutant) => {
 
 test("the loader as it is ends every schedule well", async () => {
   expect(await firstFailure()).toBeUndefined();
+});
+
+test("a loader that tells late takes no counts back, and one that writes them without the number of their commit does", async () => {
+  const desk = await startDesk({ model: modelOf((cities) => cities) });
+  try {
+    expect(await tellLate(desk, await bundleLoader())).toBe(2);
+    expect(await tellLate(desk, await bundleLoader(lateMutant))).toBe(1);
+  } finally {
+    await desk.stop();
+  }
 });
 
 test.each(mutants)("a loader that $name does not", async (mutant) => {
