@@ -30,7 +30,8 @@ export const mutants: readonly Mutant[] = [
     name: "deletes objects though their load failed",
     file: loading,
     original: "await database.transaction(Object.values(statements), until)",
-    replacement: "await database.transaction(Object.values(statements), until).catch(() => [])",
+    replacement:
+      "await database.transaction(Object.values(statements), until).catch(() => ({ id: '', rows: Object.keys(statements).map(() => 0) }))",
   },
   { name: "inserts what is stored", file: statements, original: antiJoin, replacement: "WHERE place = 1`" },
   {
