@@ -7,6 +7,7 @@
 /** Calls that need the action of their own name, and no other. */
 const ownName: Readonly<Record<string, readonly string[]>> = {
   cloudwatch: ["DescribeAlarms", "GetMetricData"],
+  events: ["PutEvents"],
   lambda: ["GetAccountSettings", "GetFunctionConfiguration"],
   redshift: ["DescribeClusters"],
   "redshift-data": ["CancelStatement", "DescribeStatement", "GetStatementResult"],
@@ -155,6 +156,7 @@ export const servicePermissions = {
 
 /** What policies call some services: by the name of their SDK's client, or by the one that requests are signed for. */
 const prefixes: Readonly<Record<string, string>> = {
+  eventbridge: "events",
   monitoring: "cloudwatch",
   redshiftdata: "redshift-data",
   sagemakerfeaturestoreruntime: "sagemaker",
