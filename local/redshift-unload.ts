@@ -11,18 +11,24 @@ export interface Unload {
   /** What the addresses of all that is written begin with. */
   readonly to: string;
   readonly roleArn: string;
+  /** Whether one node writes part after part, so that rows are in order over all. */
+  readonly isSerial: boolean;
 }
 
-const form = /^\s*UNLOAD \('((?:[^']|'')*)'\) TO '([^']+)' IAM_ROLE '([^']+)' FORMAT JSON GZIP MANIFEST VERBOSE\s*$/;
+const form =
+  /^\s*UNLOAD \('((?:[^']|'')*)'\) TO '([^']+)' IAM_ROLE '([^']+)' FORMAT JSON GZIP MANIFEST VERBOSE( PARALLEL OFF)?\s*$/;
 
 /** Reads an UNLOAD. @returns undefined where it is none of the known form */
 export function unloadOf(sql: string): Unload | undefined {
-  const [, select, to, roleArn] = form.exec(sql) ?? [];
+  const [, select, to, roleArn, serial] = form.exec(sql) ?? [];
   if (!select || !to || !roleArn) return undefined;
-  return { select: select.replaceAll("''", "'"), to, roleArn };
+  return { select: select.replaceAll("''", "'"), to, roleArn, isSerial: serial !== undefined };
 }
 
-/** Slices of the cluster, each of which writes files of its own: rows are in order within a file, not over all. */
+/**
+ * Slices of the cluster, each of which writes files of its own: rows are in order within a file, not over all. With
+ * PARALLEL OFF one writes all (https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html).
+ */
 const slices = 4;
 const rowsAtOnce = 10_000;
 
@@ -62,7 +68,7 @@ interface Entry {
  */
 export async function runUnload(
   client: PoolClient,
-  { select, to }: Unload,
+  { select, to, isSerial }: Omit<Unload, "roleArn">,
   s3: ClusterRole,
   partRows = 100_000,
 ): Promise<number> {
@@ -74,11 +80,12 @@ export async function runUnload(
   }
   await client.query(`DECLARE unload NO SCROLL CURSOR FOR ${select}`);
   const entries: Entry[] = [];
-  const parts = Array.from({ length: slices }, (_, slice) => ({ slice, number: 0, lines: [] as string[] }));
+  const length = isSerial ? 1 : slices;
+  const parts = Array.from({ length }, (_, slice) => ({ slice, number: 0, lines: [] as string[] }));
   const write = async (part: (typeof parts)[number]) => {
     const body = await deflate(part.lines.join(""), { level: 1 });
     const [slice, number] = [String(part.slice).padStart(4, "0"), String(part.number).padStart(2, "0")];
-    const url = `${to}${slice}_part_${number}.gz`;
+    const url = `${to}${isSerial ? String(part.number).padStart(3, "0") : `${slice}_part_${number}`}.gz`;
     await s3.put(url, body);
     entries.push({ url, meta: { content_length: body.length, record_count: part.lines.length } });
     part.number++;
@@ -94,7 +101,7 @@ export async function runUnload(
     });
     columns = page.fields.map(({ name, dataTypeID: type }) => ({ name, type }));
     for (const row of page.rows) {
-      const part = parts[count % slices];
+      const part = parts[count % length];
       part?.lines.push(`${lineOf(columns, row)}\n`);
       count++;
       if (part && part.lines.length >= partRows) await write(part);

@@ -31,8 +31,8 @@ const linesPerPage = 1_000;
 const attempts = 4;
 
 /** A value of a row in the form that the Data API gives it. */
-const fieldOf = (value: string | number | null | undefined) => {
-  if (value === undefined || value === null) return { isNull: true };
+const fieldOf = (value: string | number | null) => {
+  if (value === null) return { isNull: true };
   return typeof value === "string" ? { stringValue: value } : { doubleValue: value };
 };
 
@@ -48,30 +48,45 @@ export class Unloads {
     return `${folders.unloads}${newId()}/`;
   }
 
-  /** The statement that writes a result into a folder. A value is found there by its place among the expressions. */
-  statement(expressions: readonly string[], source: string, folder: string): string {
+  /**
+   * The statement that writes a result into a folder. A value is found there by its place among the expressions.
+   * @param order of its rows over all parts, which one node writes one after another: an expression @default they have none
+   */
+  statement(expressions: readonly string[], source: string, folder: string, order?: string): string {
     const { bucket, roleArn } = this.props;
     const columns = expressions.map((expression, place) => `${expression} AS ${nameOf(place)}`);
-    const select = `SELECT ${columns.join(", ")} ${source}`;
-    return `UNLOAD ('${select.replaceAll("'", "''")}') TO 's3://${bucket}/${folder}' IAM_ROLE '${roleArn}' FORMAT JSON GZIP MANIFEST VERBOSE`;
+    const sorted = order === undefined ? "" : ` ORDER BY ${order}`;
+    const select = `SELECT ${columns.join(", ")} ${source}${sorted}`;
+    const serial = order === undefined ? "" : " PARALLEL OFF";
+    return `UNLOAD ('${select.replaceAll("'", "''")}') TO 's3://${bucket}/${folder}' IAM_ROLE '${roleArn}' FORMAT JSON GZIP MANIFEST VERBOSE${serial}`;
   }
 
   /**
-   * The rows of a result, a page at a time and in no order, in the form that the Data API gives them. Its folder is
-   * emptied afterwards, as far as this may delete there; the bucket deletes the rest after a while.
+   * The rows of a result, a page at a time, in the form that the Data API gives them. Its folder is emptied afterwards, as
+   * far as this may delete there; the bucket deletes the rest after a while.
    * @param width how many values a row has
    * @throws when not every row that was written can be read
    */
   async *pages(folder: string, width: number, until: Until): AsyncGenerator<unknown[][], void, undefined> {
+    for await (const page of this.rows(folder, width, until)) yield page.map((row) => row.map(fieldOf));
+  }
+
+  /** The same as plain values; in the order that the statement names, where it names one. */
+  async *rows(
+    folder: string,
+    width: number,
+    until: Until,
+  ): AsyncGenerator<(string | number | null)[][], void, undefined> {
     const manifest = `${folder}manifest`;
     const keys = [manifest];
     try {
       const { entries } = await this.manifest(manifest, until);
       const parts = entries.map(({ url, meta }) => ({ key: new URL(url).pathname.slice(1), rows: meta.record_count }));
+      parts.sort((one, other) => one.key.localeCompare(other.key, "en", { numeric: true })); // by the parts' numbers
       keys.push(...parts.map(({ key }) => key));
       for (const { key, rows } of parts) {
         for await (const lines of this.part(key, rows, until)) {
-          yield lines.map((row) => Array.from({ length: width }, (_, place) => fieldOf(row[nameOf(place)])));
+          yield lines.map((row) => Array.from({ length: width }, (_, place) => row[nameOf(place)] ?? null));
         }
       }
     } finally {

@@ -67,9 +67,9 @@ const manifestSchema = z.object({
 });
 
 /** Unloads a query, and gives what was written: the manifest, and the lines of each object that it names. */
-async function unloaded(select: string) {
+async function unloaded(select: string, option = "") {
   const prefix = freshPrefix();
-  const described = await run(unload(select, `s3://${Bucket}/${prefix}`));
+  const described = await run(`${unload(select, `s3://${Bucket}/${prefix}`)}${option}`);
   expect(described).toMatchObject({ Status: "FINISHED" });
   const manifest = manifestSchema.parse(JSON.parse((await read(`${prefix}manifest`)).toString()));
   const files: string[][] = [];
@@ -109,6 +109,14 @@ test("many rows are in several objects, each in order, and not over all", async 
   const sorted = Array.from({ length: 25 }, (_, place) => place + 1);
   expect(all).not.toEqual(sorted);
   expect(all.sort((one, other) => one - other)).toEqual(sorted);
+});
+
+test("with PARALLEL OFF many rows are in several objects, in order over all", async () => {
+  const { manifest, files } = await unloaded("SELECT n FROM generate_series(1, 25) AS n ORDER BY n", " PARALLEL OFF");
+  expect(files.flat().map((line) => JSON.parse(line).n)).toEqual(Array.from({ length: 25 }, (_, place) => place + 1));
+  expect(manifest.entries.map(({ url }) => url.slice(-6))).toEqual(
+    Array.from({ length: 9 }, (_, part) => `00${part}.gz`),
+  );
 });
 
 test("of no rows nothing is written", async () => {
