@@ -221,9 +221,11 @@ export interface SchemaProps {
   readonly takeOver: boolean;
   /** Name of the IAM role of the function that loads. */
   readonly loaderRoleName: string;
+  /** Name of the IAM role of the function that writes the results of jobs. */
+  readonly writerRoleName: string;
   /** Names of the IAM roles of functions that read. */
   readonly readerRoleNames: readonly string[];
-  /** The role of the cluster's that the loader may COPY with, and the one that people may UNLOAD with. */
+  /** The role of the cluster's that the loader may COPY with, and the one that people and the writer may UNLOAD with. */
   readonly copyRoleArn: string;
   readonly unloadRoleArn: string;
 }
@@ -235,6 +237,7 @@ const grantRole = (roleArn: string, databaseUser: string, command: "COPY" | "UNL
 /** All that is made in the warehouse's database at deploy, in its order. */
 export const schemaStatements = (props: SchemaProps): string[] => {
   const loader = databaseUserOf(props.loaderRoleName);
+  const writer = databaseUserOf(props.writerRoleName);
   return [
     ...(props.takeOver ? [createTakeOver, takeOverResults] : []),
     ...createTables(tables),
@@ -246,10 +249,12 @@ export const schemaStatements = (props: SchemaProps): string[] => {
     createAdmitUser,
     admitUser(loader, true),
     ...props.readerRoleNames.map((roleName) => admitUser(databaseUserOf(roleName))),
+    admitUser(writer),
     admitUser(readerUser),
     // Until it is taken from all, each user may use each role (https://docs.aws.amazon.com/redshift/latest/dg/r_GRANT-usage-notes.html).
     "REVOKE ASSUMEROLE ON ALL FROM PUBLIC FOR ALL",
     grantRole(props.copyRoleArn, loader, "COPY"),
     grantRole(props.unloadRoleArn, readerUser, "UNLOAD"),
+    grantRole(props.unloadRoleArn, writer, "UNLOAD"),
   ];
 };

@@ -88,6 +88,18 @@ export const loaderEnvironment = z.object({
   READER: text,
 });
 
+/** What the writer of results is told by its environment. */
+export const writerEnvironment = z.object({
+  ...answers,
+  ...warehouse,
+  /** The role by which the cluster writes the outcomes of a job. */
+  UNLOAD_ROLE_ARN: text,
+  ...recordIdentifier,
+  ...queueTimes,
+  /** The longest that a run of the worker takes. */
+  WORKER_TIMEOUT_SECONDS: whole(1),
+});
+
 /** What the function that makes the tables is told by its environment. */
 export const schemaEnvironment = z.object({
   ...warehouse,
@@ -100,6 +112,7 @@ export type Variable =
   | keyof z.input<typeof workerEnvironment>
   | keyof z.input<typeof starterEnvironment>
   | keyof z.input<typeof loaderEnvironment>
+  | keyof z.input<typeof writerEnvironment>
   | keyof z.input<typeof schemaEnvironment>
   | keyof z.input<typeof apiEnvironment>;
 

@@ -7,7 +7,7 @@ import { newId } from "./ids";
 import { type Load, loadStatements } from "./load-statements";
 import { loadErrors, runLoad } from "./loading";
 import { contentOf, type Outcomes } from "./outcomes";
-import { type RedshiftData, StatementFailed } from "./redshift";
+import { type RedshiftData, refusalOf } from "./redshift";
 import type { Unloads } from "./unloads";
 
 export interface CanaryProps {
@@ -26,6 +26,20 @@ export class CanaryFailed extends Error {
   override readonly name = "CanaryFailed";
 }
 
+/** Steps one after another, of which those that ended as they must are kept. */
+export const stepByStep = () => {
+  const passed: string[] = [];
+  return {
+    passed,
+    /** @param task says what is wrong @throws CanaryFailed where something is */
+    step: async (what: string, task: () => Promise<string | undefined>) => {
+      const fault = await task().catch(reasonOf);
+      if (fault !== undefined) throw new CanaryFailed(`${what}: no. ${fault}`);
+      passed.push(`${what}.`);
+    },
+  };
+};
+
 /**
  * Tries on the real warehouse what no page of AWS's settles: the loader's own statements on tables of their own, and
  * what each of the two users may.
@@ -34,13 +48,7 @@ export class CanaryFailed extends Error {
  */
 export const tryOut = async (props: CanaryProps, until: Until): Promise<string[]> => {
   const { outcomes, database, reader, unloads, copyRoleArn } = props;
-  const passed: string[] = [];
-  const step = async (what: string, task: () => Promise<string | undefined>) => {
-    const fault = await task().catch(reasonOf);
-    if (fault !== undefined) throw new CanaryFailed(`${what}: no. ${fault}`);
-    passed.push(`${what}.`);
-  };
-
+  const { passed, step } = stepByStep();
   const now = new Date();
   const [answered, failed] = [newId(), newId()];
   const asked = { inputId: "canary", jobId: "canary", requestedAt: now };
@@ -108,15 +116,4 @@ export const tryOut = async (props: CanaryProps, until: Until): Promise<string[]
     await outcomes.delete(keys, until).catch(() => undefined);
   }
   return passed;
-};
-
-/** What the database said against it; undefined where it did it. */
-const refusalOf = async (statement: Promise<unknown>): Promise<string | undefined> => {
-  try {
-    await statement;
-    return undefined;
-  } catch (error) {
-    if (error instanceof StatementFailed) return error.reason;
-    throw error;
-  }
 };

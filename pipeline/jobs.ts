@@ -41,8 +41,12 @@ export interface Fact<T> {
 export interface Marks {
   /** When the oldest of them was put. */
   readonly since: Date;
+  /** Whether it has not ended. One that has may leave its stop mark behind for a while. */
+  readonly isOpen: boolean;
   /** Whether nothing more of it is to be asked. */
   readonly stopped: boolean;
+  /** Since when that is so. @default it is not so */
+  readonly stoppedAt?: Date;
 }
 
 /** A job by its place among the others, of which the newest is the first. */
@@ -216,8 +220,14 @@ export class Jobs {
       const parsed = parseMark(key);
       if (parsed === undefined) continue;
       const { id, mark } = parsed;
-      const { since, stopped } = found.get(id) ?? { since: at, stopped: false };
-      found.set(id, { since: at < since ? at : since, stopped: stopped || mark === "stop" });
+      const { since, isOpen, stoppedAt } = found.get(id) ?? { since: at, isOpen: false };
+      const stop = mark === "stop" ? at : stoppedAt;
+      found.set(id, {
+        since: at < since ? at : since,
+        isOpen: isOpen || mark === "job",
+        stopped: stop !== undefined,
+        ...(stop && { stoppedAt: stop }),
+      });
     }
     return found;
   }

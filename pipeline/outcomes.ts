@@ -108,6 +108,21 @@ export class Outcomes {
     return { objects: found.slice(0, most), newer };
   }
 
+  /** All that waits to be loaded, whichever version wrote it. */
+  async waiting({ signal }: Until): Promise<StagedObject[]> {
+    const found: StagedObject[] = [];
+    const input = { Bucket: this.bucket, Prefix: folders.staged };
+    for await (const { Contents = [] } of paginateListObjectsV2({ client: this.client }, input, {
+      abortSignal: signal,
+    })) {
+      for (const { Key, LastModified } of z.array(foundSchema).parse(Contents)) {
+        const staged = parseStagedKey(Key);
+        if (staged !== undefined) found.push({ ...staged, writtenAt: LastModified });
+      }
+    }
+    return found;
+  }
+
   /** The place of an object as COPY and UNLOAD name it. */
   urlOf(key: string): string {
     return `s3://${this.bucket}/${key}`;

@@ -200,3 +200,14 @@ export class RedshiftData {
     await this.client.send(command, { abortSignal: within(2_000).signal }).catch(() => undefined);
   }
 }
+
+/** What the database said against it; undefined where it did it. */
+export const refusalOf = async (statement: Promise<unknown>): Promise<string | undefined> => {
+  try {
+    await statement;
+    return undefined;
+  } catch (error) {
+    if (error instanceof StatementFailed) return error.reason;
+    throw error;
+  }
+};

@@ -11,7 +11,7 @@ import { createDatabase } from "../setup/database";
 let database: Client;
 let standIn: StandIn;
 /** The users of all databases are shared. */
-let users: Record<"loader" | "api" | "reader", string>;
+let users: Record<"loader" | "writer" | "api" | "reader", string>;
 beforeEach(async () => {
   const postgresUrl = await createDatabase();
   database = new Client(postgresUrl);
@@ -20,6 +20,7 @@ beforeEach(async () => {
   const unique = randomUUID();
   users = {
     loader: databaseUserOf(`loader-${unique}`),
+    writer: databaseUserOf(`writer-${unique}`),
     api: databaseUserOf(`api-${unique}`),
     reader: `reader-${unique}`,
   };
@@ -35,6 +36,7 @@ const deploy = async (takeOver = true) => {
     contract,
     takeOver,
     loaderRoleName: users.loader.replace("IAMR:", ""),
+    writerRoleName: users.writer.replace("IAMR:", ""),
     readerRoleNames: [users.api.replace("IAMR:", "")],
     copyRoleArn: "arn:aws:iam::123456789012:role/copy",
     unloadRoleArn: "arn:aws:iam::123456789012:role/unload",

@@ -146,9 +146,9 @@ test("the open jobs are those that have marks, whatever else lies beside them", 
   const since = expect.any(Date);
   expect(await jobs.open(until)).toEqual(
     new Map([
-      ["a", { since, stopped: false }],
-      ["b", { since, stopped: true }],
-      ["c", { since, stopped: true }],
+      ["a", { since, isOpen: true, stopped: false }],
+      ["b", { since, isOpen: true, stopped: true, stoppedAt: since }],
+      ["c", { since, isOpen: false, stopped: true, stoppedAt: since }],
     ]),
   );
 });

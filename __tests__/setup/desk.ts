@@ -12,6 +12,7 @@ import { defaultContract } from "../../config/default-model";
 import { readerUser, schemaStatements } from "../../constructs/prediction-schema";
 import { contractFile, type ModelContract } from "../../contract/model-contract";
 import { accountId, credentialsOf, operator } from "../../local/credentials";
+import { startEventBridge } from "../../local/eventbridge";
 import { startFeatureStore } from "../../local/feature-store";
 import { type FunctionOptions, startFunction } from "../../local/lambda";
 import { startLambda } from "../../local/lambda-configuration";
@@ -28,6 +29,7 @@ import { createDatabase } from "./database";
 import { createQueue, sqsClient, sqsUrl } from "./queues";
 
 const services = [
+  "EVENTBRIDGE",
   "LAMBDA",
   "REDSHIFT_DATA",
   "S3",
@@ -55,7 +57,12 @@ export const startDesk = async ({
   model,
   isolation,
   copySkips,
-}: { model: Model } & Pick<RedshiftDataOptions, "isolation" | "copySkips">) => {
+  contract: answerContract = defaultContract,
+}: {
+  model: Model;
+  /** What the columns of `prediction_values` are of. @default the default model's */
+  contract?: ModelContract;
+} & Pick<RedshiftDataOptions, "isolation" | "copySkips">) => {
   const { features: modelFeatures } = usualContract;
   const postgresUrl = await createDatabase();
   const database = new Client(postgresUrl);
@@ -80,7 +87,9 @@ export const startDesk = async ({
   const lambda = await startLambda(operator.region, [
     { ...starter, invoke: () => Promise.reject(new Error("no jobs")) },
   ]);
+  const eventBridge = await startEventBridge();
   const targets: Record<Service, string> = {
+    EVENTBRIDGE: eventBridge.url,
     LAMBDA: lambda.url,
     REDSHIFT_DATA: redshift.url,
     SAGEMAKER_FEATURESTORE_RUNTIME: featureStore.url,
@@ -129,6 +138,7 @@ export const startDesk = async ({
   const roles = {
     worker: `worker-${unique}`,
     loader: `loader-${unique}`,
+    writer: `writer-${unique}`,
     api: `api-${unique}`,
     /** A database user of its own name. */
     reader: `reader-${unique}`,
@@ -146,8 +156,14 @@ export const startDesk = async ({
     client.destroy();
     return { status: Status, error };
   };
-  const names = { loaderRoleName: roles.loader, readerRoleNames: [roles.api], copyRoleArn, unloadRoleArn };
-  const made = schemaStatements({ contract: defaultContract, takeOver: false, ...names });
+  const names = {
+    loaderRoleName: roles.loader,
+    writerRoleName: roles.writer,
+    readerRoleNames: [roles.api],
+    copyRoleArn,
+    unloadRoleArn,
+  };
+  const made = schemaStatements({ contract: answerContract, takeOver: false, ...names });
   for (const sql of made.map((sql) => sql.replaceAll(readerUser, roles.reader))) {
     const { status, error } = await runAs("operator", sql);
     if (status !== "FINISHED") throw new Error(`${sql}: ${error}`);
@@ -170,7 +186,7 @@ export const startDesk = async ({
   const warehouse = { CLUSTER_ID: "warehouse", DB_NAME: "predictions" };
   const functions: { stop(): Promise<void> }[] = [];
   const start = (
-    name: "worker" | "loader" | "api",
+    name: "worker" | "loader" | "writer" | "api",
     environment: Variables,
     options: Partial<FunctionOptions> = {},
     contract = usualContract,
@@ -254,6 +270,24 @@ export const startDesk = async ({
         },
         options,
       ),
+    /** A writer of results. One run of it is `invoke({})`. */
+    writer: (options: Partial<FunctionOptions> = {}, environment: Variables = {}, contract?: ModelContract) =>
+      start(
+        "writer",
+        {
+          ANSWERS_BUCKET: answersBucket,
+          UNLOAD_ROLE_ARN: unloadRoleArn,
+          VISIBILITY_TIMEOUT_SECONDS: "360",
+          WORKER_TIMEOUT_SECONDS: "60",
+          MESSAGE_RETENTION_SECONDS: "1209600",
+          ...warehouse,
+          ...environment,
+        },
+        options,
+        contract,
+      ),
+    /** EventBridge's default bus. */
+    eventBridge,
     api: (options: Partial<FunctionOptions> = {}, environment: Variables = {}) =>
       start(
         "api",
@@ -278,6 +312,7 @@ export const startDesk = async ({
       const { objects } = await staged.list(10_000, within(60_000));
       return (await Promise.all(objects.map(({ key }) => linesOf(key)))).flat();
     },
+    database,
     /** Rows of the warehouse. */
     rows: async (sql: string, values: string[] = []) => (await database.query(sql, values)).rows,
     /** What the functions have written to their log so far. */
@@ -307,7 +342,9 @@ export const startDesk = async ({
     stop: async () => {
       await Promise.all(functions.map((one) => one.stop()));
       await Promise.all(
-        [...passages, lambda, redshift, s3OfCluster, s3StandIn, featureStore, endpoint].map((one) => one.stop()),
+        [...passages, lambda, redshift, s3OfCluster, s3StandIn, featureStore, endpoint, eventBridge].map((one) =>
+          one.stop(),
+        ),
       );
       sqs.destroy();
       s3.destroy();

@@ -1,0 +1,521 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from "@aws-sdk/client-s3";
+import { z } from "zod";
+import {
+  type Ended,
+  factsOf,
+  type JobManifest,
+  type JobRequest,
+  jobFailed,
+  jobManifest,
+  openMark,
+  requestIdOf,
+  runOf,
+  stopMark,
+} from "../../contract/job";
+import type { Outcome } from "../../contract/outcome";
+import type { LocalFunction } from "../../local/lambda";
+import type { OnTheWay } from "../../local/passage";
+import { within } from "../../pipeline/clients";
+import { Jobs } from "../../pipeline/jobs";
+import { modelOf, typedContract } from "../setup/contract";
+import { type Desk, startDesk } from "../setup/desk";
+import { answered, failed, insertOutcomes } from "../setup/outcomes";
+
+let desk: Desk;
+let writer: LocalFunction;
+let jobs: Jobs;
+beforeAll(async () => {
+  desk = await startDesk({ model: modelOf((cities) => cities), contract: typedContract });
+  writer = desk.writer({}, {}, typedContract);
+  jobs = new Jobs(desk.answersBucket, desk.s3);
+});
+afterAll(() => desk.stop());
+afterEach(async () => {
+  desk.unhinder();
+  desk.eventBridge.fail(0);
+  for (const key of await keysIn("open/")) await remove(key);
+});
+
+const until = within(600_000);
+const put = (Key: string, Body: string | Buffer) =>
+  desk.s3.send(new PutObjectCommand({ Bucket: desk.answersBucket, Key, Body }));
+const remove = (Key: string) => desk.s3.send(new DeleteObjectCommand({ Bucket: desk.answersBucket, Key }));
+const get = async (Key: string) => {
+  const { Body } = await desk.s3.send(new GetObjectCommand({ Bucket: desk.answersBucket, Key }));
+  return Buffer.from((await Body?.transformToByteArray()) ?? "");
+};
+const keysIn = async (prefix: string) => {
+  const command = new ListObjectsV2Command({ Bucket: desk.answersBucket, Prefix: prefix });
+  return (await desk.s3.send(command)).Contents?.flatMap(({ Key }) => Key ?? []) ?? [];
+};
+
+const day = 86_400_000;
+const ago = (milliseconds: number) => new Date(Date.now() - milliseconds);
+
+let made = 0;
+
+interface Made {
+  readonly csv?: string;
+  readonly rows?: number;
+  readonly result?: JobRequest["settings"]["result"];
+  readonly createdAt?: Date;
+  readonly deadline?: Date;
+  readonly counts?: Partial<Ended>;
+  readonly cancelledAt?: Date;
+  readonly sent?: number;
+}
+
+const header = "id,age,income,city\n";
+const line = (row: number) => `${row + 6},36,${row === 2 ? "" : "1.50"},"city ""${row}"""\n`;
+const csvOf = (rows: number) => header + Array.from({ length: rows }, (_, place) => line(place + 1)).join("");
+
+/** Makes a job as the API, the starter and the loader leave it. */
+const makeJob = async ({
+  rows = 3,
+  csv = csvOf(rows),
+  result = "ndjson",
+  createdAt = ago(3_600_000),
+  deadline = new Date(Date.now() + day),
+  counts,
+  cancelledAt,
+  sent = rows,
+}: Made = {}) => {
+  const id = `job-${++made}`;
+  const key = `inputs/${id}.csv`;
+  const { ETag: etag = "" } = await put(key, csv);
+  const settings = { format: "csv", columns: {}, deadlineSeconds: 86_400, result } as const;
+  const request: JobRequest = {
+    v: 1,
+    id,
+    fingerprint: "f",
+    createdAt,
+    deadline,
+    input: { key, etag, bytes: Buffer.byteLength(csv) },
+    settings,
+  };
+  const facts = factsOf(id);
+  await jobs.mark(openMark(id), until);
+  await jobs.create(facts.request, request, until);
+  await jobs.create(facts.checked, { v: 1, rows, carriesFeatures: true, checkedAt: createdAt }, until);
+  await jobs.create(facts.cursor, { v: 1, next: sent + 1, line: 1 }, until);
+  if (counts) await count(id, counts);
+  if (cancelledAt) await jobs.create(facts.cancel, { v: 1, cancelledAt }, until);
+  const requestId = (row: number) => requestIdOf(runOf(request), row);
+  return {
+    id,
+    request,
+    facts,
+    requestId,
+    answer: (row: number, more = {}) =>
+      answered({
+        requestId: requestId(row),
+        inputId: String(row + 6),
+        jobId: id,
+        output: `{"label":"say \\"${row}\\"","score":0.${row}}`,
+        ...more,
+      }),
+    failure: (row: number, more = {}) =>
+      failed({ requestId: requestId(row), inputId: String(row + 6), jobId: id, ...more }),
+  };
+};
+
+const count = (id: string, counts: Partial<Ended>) => {
+  const times = { firstAt: new Date(), lastAt: new Date() };
+  const none = { answered: 0, failed: 0, expired: 0, cancelled: 0 };
+  return jobs.create(factsOf(id).counts, { v: 1, ...none, ...counts, commits: 1, ...times, open: [] }, until);
+};
+
+const store = (...outcomes: Outcome[]) => insertOutcomes(desk.database, outcomes);
+
+const runSchema = z.object({ written: z.array(z.string()), ended: z.array(z.string()), waiting: z.number() });
+const run = async () => runSchema.parse(await writer.invoke({}));
+
+const manifestOf = async (id: string): Promise<JobManifest> =>
+  jobManifest.parse(JSON.parse((await get(factsOf(id).manifest)).toString()));
+
+/** The bytes of a result's parts, which are as the manifest says. */
+const partsOf = async ({ parts }: JobManifest) => {
+  const bodies = await Promise.all(parts.map(({ key }) => get(key)));
+  expect(bodies.map((body) => body.length)).toEqual(parts.map(({ bytes }) => bytes));
+  expect(bodies.map(sha256)).toEqual(parts.map((part) => part.sha256));
+  return bodies;
+};
+const sha256 = (body: Buffer) => createHash("sha256").update(body).digest("hex");
+const linesOf = async (manifest: JobManifest) => {
+  const bodies = await partsOf(manifest);
+  return bodies.flatMap((body) => gunzipSync(body).toString().split("\n").slice(0, -1));
+};
+const rowsOf = async (manifest: JobManifest) => (await linesOf(manifest)).map((text) => JSON.parse(text));
+
+const eventsOf = (id: string) =>
+  desk.eventBridge.events.filter(({ detail }) => z.object({ jobId: z.string() }).parse(detail).jobId === id);
+
+describe("a finished job", () => {
+  test("has each row once in its result, what was said of it, and why nothing was", async () => {
+    const job = await makeJob({ counts: { answered: 2, failed: 1 } });
+    await store(job.answer(1), job.failure(2, { code: "refused_by_model", reason: "no" }), job.answer(3));
+    expect(await run()).toMatchObject({ written: [job.id], ended: [job.id], waiting: 0 });
+    const manifest = await manifestOf(job.id);
+    expect(manifest).toMatchObject({
+      id: job.id,
+      outcome: "completed",
+      format: "ndjson",
+      rows: 3,
+      answered: 2,
+      failed: 1,
+      expired: 0,
+      cancelled: 0,
+      lost: 0,
+      releases: ["2026-01"],
+    });
+    expect(await linesOf(manifest)).toEqual([
+      `{"row":1,"id":"7","status":"answered","features":{"age":36,"income":1.50,"city":"city \\"1\\""},"output":"{\\"label\\":\\"say \\\\\\"1\\\\\\"\\",\\"score\\":0.1}","values":{"label":"say \\"1\\"","score":0.1},"modelRelease":"2026-01","predictedAt":"2026-01-31T12:00:01.003Z"}`,
+      `{"row":2,"id":"8","status":"failed","features":{"age":36,"income":null,"city":"city \\"2\\""},"code":"refused_by_model","reason":"no"}`,
+      expect.stringContaining('{"row":3,"id":"9","status":"answered"'),
+    ]);
+    expect(manifest.parts.map(({ key, rows }) => [key.replace(/[0-9a-f-]{36}/, "run"), rows])).toEqual([
+      [`results/${job.id}/run/part-00001.ndjson.gz`, 3],
+    ]);
+    expect(await keysIn("open/")).toEqual([]);
+    expect(await keysIn("unloads/")).toEqual([]);
+    expect(eventsOf(job.id)).toEqual([
+      {
+        id: expect.any(String),
+        source: "offline-inference",
+        detailType: "Job ended",
+        detail: {
+          jobId: job.id,
+          state: "completed",
+          manifest: {
+            url: `s3://${desk.answersBucket}/results/${job.id}/manifest.json`,
+            sha256: sha256(await get(job.facts.manifest)),
+          },
+        },
+      },
+    ]);
+  });
+
+  test("is written as CSV to the letter: none and the empty text apart", async () => {
+    const job = await makeJob({ result: "csv", counts: { answered: 2, failed: 1 } });
+    await store(
+      job.answer(1),
+      job.answer(2, { output: '{"label":"","score":"none"}' }),
+      job.failure(3, { reason: 'a "reason",\nof two lines' }),
+    );
+    await run();
+    expect((await linesOf(await manifestOf(job.id))).join("\n")).toBe(
+      [
+        "row,id,status,age,income,city,output,label,score,model_release,predicted_at,code,reason",
+        '1,7,answered,36,1.50,"city ""1""","{""label"":""say \\""1\\"""",""score"":0.1}","say ""1""",0.1,2026-01,2026-01-31T12:00:01.003Z,,',
+        '2,8,answered,36,,"city ""2""","{""label"":"""",""score"":""none""}","",,2026-01,2026-01-31T12:00:01.003Z,,',
+        '3,9,failed,36,1.50,"city ""3""",,,,,,unknown_input,"a ""reason"",',
+        'of two lines"',
+      ].join("\n"),
+    );
+  });
+
+  test("is written as Parquet with the types of the contract", async () => {
+    const job = await makeJob({ result: "parquet", counts: { answered: 2, failed: 1 } });
+    await store(job.answer(1), job.answer(2), job.failure(3));
+    await run();
+    const manifest = await manifestOf(job.id);
+    const [body] = await partsOf(manifest);
+    expect(manifest.parts.map(({ key }) => key)).toEqual([expect.stringMatching(/\/part-00001\.parquet$/)]);
+    const file = join(mkdtempSync(join(tmpdir(), "parquet-")), "part.parquet");
+    writeFileSync(file, body ?? "");
+    const rows = JSON.parse(execFileSync(process.execPath, ["__tests__/setup/parquet.mjs", file]).toString());
+    expect(rows[0]).toEqual({
+      row: { integer: "1" },
+      id: "7",
+      status: "answered",
+      age: { integer: "36" },
+      income: 1.5,
+      city: 'city "1"',
+      output: '{"label":"say \\"1\\"","score":0.1}',
+      label: 'say "1"',
+      score: 0.1,
+      model_release: "2026-01",
+      predicted_at: { time: "2026-01-31T12:00:01.003Z" },
+      code: null,
+      reason: null,
+    });
+    expect(rows[1]).toMatchObject({ row: { integer: "2" }, income: null });
+    expect(rows[2]).toMatchObject({ status: "failed", output: null, score: null, code: "unknown_input" });
+  });
+
+  test("has one fate a row: its answer, or else its first failure, and none of what others asked under its name", async () => {
+    const job = await makeJob({ rows: 4, counts: { answered: 2, failed: 2 } });
+    const at = (second: number) => new Date(Date.UTC(2026, 0, 31, 12, 0, second));
+    await store(
+      job.failure(1),
+      job.answer(1),
+      job.failure(2, { code: "not_answered", failedAt: at(9) }),
+      job.failure(2, { code: "too_large", failedAt: at(3) }),
+      job.failure(2, { code: "endpoint_failed", failedAt: at(3) }),
+      job.failure(3, { jobId: "another" }),
+      job.answer(3),
+      job.failure(4),
+      job.answer(1, { requestId: "of another" }),
+      job.answer(1, { requestId: `${runOf(job.request)}-ffffffffffff` }),
+    );
+    await run();
+    const rows = await rowsOf(await manifestOf(job.id));
+    expect(rows.map(({ row, status, code }) => [row, status, code])).toEqual([
+      [1, "answered", undefined],
+      [2, "failed", "endpoint_failed"],
+      [3, "answered", undefined],
+      [4, "failed", "unknown_input"],
+    ]);
+  });
+
+  test("of nothing is completed at once", async () => {
+    const job = await makeJob({ rows: 0 });
+    expect(await run()).toMatchObject({ written: [job.id], ended: [job.id] });
+    expect(await manifestOf(job.id)).toMatchObject({ outcome: "completed", rows: 0, parts: [] });
+    expect(eventsOf(job.id)).toHaveLength(1);
+  });
+
+  test("of ten thousand rows has them all, in their order", async () => {
+    const job = await makeJob({ rows: 10_000, counts: { answered: 5_000, failed: 5_000 } });
+    await desk.rows(
+      `INSERT INTO prediction_results SELECT $1 || '-' || LPAD(TO_HEX(n), 12, '0'), CAST(n + 6 AS VARCHAR), $2, 'yes ' || n, 'e', 'v', 'r', now(), now()
+FROM generate_series(1, 10000, 2) AS n`,
+      [runOf(job.request), job.id],
+    );
+    await desk.rows(
+      `INSERT INTO prediction_failures SELECT $1 || '-' || LPAD(TO_HEX(n), 12, '0'), CAST(n + 6 AS VARCHAR), $2, 'too_large', 'no ' || n, now(), now()
+FROM generate_series(2, 10000, 2) AS n`,
+      [runOf(job.request), job.id],
+    );
+    await run();
+    const rows = await rowsOf(await manifestOf(job.id));
+    expect(rows.map(({ row, output, reason }) => [row, output ?? reason])).toEqual(
+      Array.from({ length: 10_000 }, (_, n) => [n + 1, `${n % 2 === 0 ? "yes" : "no"} ${n + 1}`]),
+    );
+  });
+});
+
+/** Lets S3 say that what it lists below a prefix was written earlier. */
+const age = (prefix: string, milliseconds: number) => {
+  desk.hindrances.S3 = async ({ url }, forward) => {
+    const answer = await forward();
+    if (url.searchParams.get("prefix") !== prefix) return answer;
+    const older = `<LastModified>${ago(milliseconds).toISOString()}</LastModified>`;
+    return { ...answer, body: String(answer.body).replaceAll(/<LastModified>[^<]*<\/LastModified>/g, older) };
+  };
+};
+
+describe("it is not a job's turn", () => {
+  const untouched = async (id: string) => {
+    expect(await run()).toEqual({ written: [], ended: [], waiting: 1 });
+    expect(await keysIn(`results/${id}/`)).toEqual([]);
+    expect(await keysIn("open/")).toContain(openMark(id));
+    expect(eventsOf(id)).toEqual([]);
+  };
+
+  test("while rows of it wait", async () => {
+    const job = await makeJob({ counts: { answered: 2 } });
+    await store(job.answer(1), job.answer(2));
+    await untouched(job.id);
+  });
+
+  test("while an answer of a call before its deadline may be in hand", async () => {
+    const job = await makeJob({ deadline: ago(60_000) });
+    await untouched(job.id);
+  });
+
+  test("while an answer from before its deadline is not loaded, and it is once that is", async () => {
+    const job = await makeJob({ deadline: ago(3_600_000), createdAt: ago(7_200_000) });
+    await desk.staged.put([job.answer(2)], until);
+    age("staged/", 1_800_000 + 1_800_000 - 60_000);
+    await untouched(job.id);
+    desk.unhinder();
+    await desk.loader().invoke({});
+    expect(await run()).toMatchObject({ written: [job.id], waiting: 0 });
+    const manifest = await manifestOf(job.id);
+    expect(manifest).toMatchObject({ outcome: "expired", rows: 3, answered: 1, expired: 2 });
+    expect((await rowsOf(manifest)).map(({ status }) => status)).toEqual(["expired", "answered", "expired"]);
+  });
+
+  test("while workers may not have seen that it is stopped; the stop mark that a killed API left out is put", async () => {
+    const job = await makeJob({ cancelledAt: ago(3_600_000) });
+    await untouched(job.id);
+    expect(await keysIn("open/")).toContain(stopMark(job.id));
+    await untouched(job.id);
+    age("open/", 600_000);
+    expect(await run()).toMatchObject({ written: [job.id] });
+    expect(await manifestOf(job.id)).toMatchObject({ outcome: "cancelled", rows: 3, cancelled: 3 });
+  });
+});
+
+describe("rows without an outcome", () => {
+  test("are cancelled where the job is, and its other rows keep what was said of them", async () => {
+    const job = await makeJob({ cancelledAt: ago(3_600_000) });
+    await jobs.mark(stopMark(job.id), until);
+    age("open/", 600_000);
+    await store(job.answer(1), job.failure(3, { code: "cancelled", reason: "seen" }));
+    await run();
+    const manifest = await manifestOf(job.id);
+    expect(manifest).toMatchObject({ outcome: "cancelled", answered: 1, cancelled: 2, lost: 0 });
+    expect((await rowsOf(manifest)).map(({ code, reason }) => [code, reason])).toEqual([
+      [undefined, undefined],
+      ["cancelled", "the job was cancelled before it was answered"],
+      ["cancelled", "seen"],
+    ]);
+    expect(eventsOf(job.id)).toMatchObject([{ detail: { state: "cancelled" } }]);
+    // Messages of it may still come: workers must go on to see that it is stopped.
+    expect(await keysIn("open/")).toEqual([stopMark(job.id)]);
+  });
+
+  test("are lost where the queue no longer keeps what was sent, and expired where nothing was", async () => {
+    const job = await makeJob({ sent: 2, createdAt: ago(15 * day), deadline: ago(2 * day) });
+    await store(job.answer(1));
+    await run();
+    const manifest = await manifestOf(job.id);
+    expect(manifest).toMatchObject({ outcome: "expired", answered: 1, failed: 1, expired: 1, lost: 1 });
+    expect((await rowsOf(manifest)).map(({ status, code }) => [status, code])).toEqual([
+      ["answered", undefined],
+      ["failed", "lost"],
+      ["expired", "expired"],
+    ]);
+  });
+
+  test("are a fault where each was counted: nothing is written", async () => {
+    const job = await makeJob({ counts: { answered: 3 } });
+    await store(job.answer(1), job.answer(3));
+    await expect(run()).rejects.toThrow(`${job.id}: Error: row 2 of ${job.id} has no outcome, though each was counted`);
+    expect(await keysIn(`results/${job.id}/manifest`)).toEqual([]);
+  });
+});
+
+test("a job is forgotten once its event was taken, and its result is one", async () => {
+  const job = await makeJob({ counts: { answered: 3 } });
+  await store(job.answer(1), job.answer(2), job.answer(3));
+  desk.eventBridge.fail(1);
+  await expect(run()).rejects.toThrow("EventBridge did not take the event: InternalFailure for once");
+  const manifest = await get(job.facts.manifest);
+  expect(await keysIn("open/")).toEqual([openMark(job.id)]);
+  expect(eventsOf(job.id)).toEqual([]);
+  expect(await run()).toEqual({ written: [], ended: [job.id], waiting: 0 });
+  expect(await get(job.facts.manifest)).toEqual(manifest);
+  expect(eventsOf(job.id)).toMatchObject([{ detail: { manifest: { sha256: sha256(manifest) } } }]);
+  expect(await keysIn("open/")).toEqual([]);
+});
+
+describe("an input", () => {
+  test.each([
+    ["has changed", (key: string) => put(key, "id,age\n"), "has changed since the job was made"],
+    ["is gone", (key: string) => remove(key), "is gone"],
+  ])("that %s fails its job, which is told", async (_, spoil, why) => {
+    const job = await makeJob({ counts: { answered: 3 } });
+    await store(job.answer(1), job.answer(2), job.answer(3));
+    await spoil(job.request.input.key);
+    expect(await run()).toEqual({ written: [], ended: [job.id], waiting: 0 });
+    expect(jobFailed.parse(JSON.parse((await get(job.facts.failed)).toString()))).toMatchObject({
+      errors: [`the input s3://${desk.answersBucket}/${job.request.input.key} ${why}`],
+      more: 0,
+    });
+    expect(await keysIn(`results/${job.id}/`)).toEqual([]);
+    expect(eventsOf(job.id)).toMatchObject([{ detail: { jobId: job.id, state: "failed" } }]);
+    expect(await keysIn("open/")).toEqual([stopMark(job.id)]);
+  });
+});
+
+test("a job that failed is told and forgotten, without a result", async () => {
+  const job = await makeJob();
+  await jobs.create(job.facts.failed, { v: 1, failedAt: new Date(), errors: ["line 2: no"], more: 0 }, until);
+  expect(await run()).toEqual({ written: [], ended: [job.id], waiting: 0 });
+  expect(eventsOf(job.id).map(({ detail }) => detail)).toEqual([{ jobId: job.id, state: "failed" }]);
+  expect(await keysIn(`results/${job.id}/`)).toEqual([]);
+});
+
+test("what is wrong with one job keeps no other from its result, and the function fails in the end", async () => {
+  const bad = await makeJob({ counts: { answered: 3 } });
+  await put(bad.facts.counts, "{oops");
+  const good = await makeJob({ counts: { failed: 3 } });
+  await store(good.failure(1), good.failure(2), good.failure(3));
+  await expect(run()).rejects.toThrow(`${bad.facts.counts} is not as it was written`);
+  expect(await manifestOf(good.id)).toMatchObject({ failed: 3 });
+  expect(await keysIn("open/")).toEqual([openMark(bad.id)]);
+});
+
+test("marks without a job are removed after an hour, and a stop mark that a job left", async () => {
+  await jobs.mark(openMark("half"), until);
+  await jobs.mark(stopMark("ended"), until);
+  age("open/", 3_500_000);
+  await run();
+  expect(await keysIn("open/")).toEqual([stopMark("ended"), openMark("half")]);
+  age("open/", 3_700_000);
+  await run();
+  expect(await keysIn("open/")).toEqual([]);
+});
+
+test("two at once leave one result, and no part of another", async () => {
+  const job = await makeJob({ counts: { answered: 3 } });
+  await store(job.answer(1), job.answer(2), job.answer(3));
+  const both = await Promise.all([run(), run()]);
+  expect(both.flatMap(({ written }) => written)).toEqual([job.id]);
+  const manifest = await manifestOf(job.id);
+  expect((await rowsOf(manifest)).map(({ row }) => row)).toEqual([1, 2, 3]);
+  expect(await keysIn(`results/${job.id}/`)).toHaveLength(2);
+});
+
+test("killed after any call, it leaves a job to the next run: one result, in which each row stands once, and an event", async () => {
+  let calls = 0;
+  let killedAt = 0;
+  const kill = async (_: unknown, forward: () => ReturnType<Parameters<OnTheWay>[1]>) => {
+    const answer = await forward();
+    if (++calls === killedAt) writer.kill();
+    return answer;
+  };
+  const ways = ["S3", "REDSHIFT_DATA", "EVENTBRIDGE", "COPY"] as const;
+  for (let isKilled = true; isKilled; ) {
+    calls = 0;
+    killedAt++;
+    const job = await makeJob({ counts: { answered: 3 } });
+    await store(job.answer(1), job.answer(2), job.answer(3));
+    for (const way of ways) desk.hindrances[way] = kill;
+    isKilled = await writer.invoke({}).then(
+      () => false,
+      () => true,
+    );
+    desk.unhinder();
+    await run();
+    const manifest = await manifestOf(job.id);
+    expect((await rowsOf(manifest)).map(({ row, status }) => [row, status])).toEqual(
+      [1, 2, 3].map((row) => [row, "answered"]),
+    );
+    expect(await keysIn(`results/${job.id}/`)).toHaveLength(2);
+    expect(await keysIn("open/")).toEqual([]);
+    const hashes = eventsOf(job.id).map(({ detail }) => detail);
+    expect(hashes.length).toBeGreaterThanOrEqual(1);
+    expect(new Set(hashes.map((detail) => JSON.stringify(detail))).size).toBe(1);
+  }
+  expect(killedAt).toBeGreaterThan(15);
+});
+
+describe("the canary", () => {
+  test("tries out the writer's UNLOAD, says what was tried, and leaves nothing behind", async () => {
+    const before = await keysIn("unloads/");
+    expect(await writer.invoke({ canary: true })).toEqual({
+      passed: [
+        "the writer may UNLOAD the outcomes of a job in order, and read them to their end.",
+        "the writer may change no row.",
+      ],
+    });
+    expect(await keysIn("unloads/")).toEqual(before);
+  });
+
+  test("fails with Redshift's own words where it may not", async () => {
+    const other = desk.writer({}, { UNLOAD_ROLE_ARN: desk.copyRoleArn }, typedContract);
+    await expect(other.invoke({ canary: true })).rejects.toThrow(
+      /^the writer may UNLOAD the outcomes .*: no\. StatementFailed: .*permission denied/,
+    );
+  });
+});

@@ -1,0 +1,76 @@
+import { MetricUnit } from "@aws-lambda-powertools/metrics";
+import type { Context } from "aws-lambda";
+import * as z from "zod";
+import { writerEnvironment } from "../../contract/environment";
+import { within } from "../../pipeline/clients";
+import { Events } from "../../pipeline/events";
+import { InputFiles } from "../../pipeline/input-file";
+import { jobOutcomes } from "../../pipeline/job-outcomes";
+import { JobResults } from "../../pipeline/job-results";
+import { askedRows } from "../../pipeline/job-rows";
+import { JobWriter, type Written } from "../../pipeline/job-writer";
+import { Jobs } from "../../pipeline/jobs";
+import { Outcomes } from "../../pipeline/outcomes";
+import { RedshiftData } from "../../pipeline/redshift";
+import { Unloads } from "../../pipeline/unloads";
+import { tryOutWriter } from "../../pipeline/writer-canary";
+import { once, readContract, readEnvironment } from "../environment";
+import { reports } from "../reports";
+
+const parts = once(() => {
+  const environment = readEnvironment(writerEnvironment);
+  const contract = readContract();
+  const { ANSWERS_BUCKET: bucket, CLUSTER_ID: clusterId, DB_NAME: databaseName } = environment;
+  const { RECORD_IDENTIFIER_NAME: name, RECORD_IDENTIFIER_TYPE: type } = environment;
+  const database = new RedshiftData({ clusterId, databaseName });
+  const unloads = new Unloads({ bucket, roleArn: environment.UNLOAD_ROLE_ARN });
+  const warehouse = { database, unloads, outputs: contract.outputs };
+  const recordIdentifier = name === undefined || type === undefined ? undefined : { name, type };
+  const rules = { features: contract.features, recordIdentifier };
+  const files = new InputFiles(bucket);
+  return {
+    warehouse,
+    writer: new JobWriter({
+      jobs: new Jobs(bucket),
+      results: new JobResults(bucket),
+      outcomes: new Outcomes(bucket),
+      events: new Events(),
+      contract,
+      input: (request, until) => askedRows(files, rules, request, until),
+      outcomesOf: (run, jobId, until) => jobOutcomes(warehouse, run, jobId, until),
+      visibilitySeconds: environment.VISIBILITY_TIMEOUT_SECONDS,
+      workerSeconds: environment.WORKER_TIMEOUT_SECONDS,
+      retentionSeconds: environment.MESSAGE_RETENTION_SECONDS,
+    }),
+  };
+});
+
+const eventSchema = z.object({
+  /** Whether nothing is written, and it is tried out whether outcomes can be read. @default false */
+  canary: z.boolean().default(false),
+});
+
+/** What did not go well for some jobs, after all others were done. */
+class JobsFailed extends Error {
+  override readonly name = "JobsFailed";
+}
+
+/**
+ * Writes the results of jobs that are finished, and tells that they have ended. With `{"canary": true}` it tries out
+ * instead what AWS does not document.
+ * @throws JobsFailed where that did not go well for some of them: nothing is lost, and the next run tries again
+ */
+export const handler = async (event: unknown, context: Context): Promise<Written | { passed: string[] }> => {
+  const { logger, metrics } = reports();
+  logger.addContext(context);
+  const until = within(context.getRemainingTimeInMillis() - 5_000);
+  if (eventSchema.parse(event).canary) return { passed: await tryOutWriter(parts().warehouse, until) };
+  const run = await parts().writer.run(until);
+  for (const failed of run.failed) logger.error("a job was not ended", failed);
+  metrics.addMetric("EndedJobs", MetricUnit.Count, run.ended.length);
+  metrics.publishStoredMetrics();
+  const [first, ...others] = run.failed;
+  if (first === undefined) return run;
+  const more = others.length > 0 ? `, and ${others.length} other jobs failed` : "";
+  throw new JobsFailed(`${first.id}: ${first.reason}${more}`);
+};
