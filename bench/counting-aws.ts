@@ -152,6 +152,7 @@ export async function startCountingAws(options: CountingAwsOptions = {}, keepsBo
     worker_function_name: "worker",
     loader_function_name: "loader",
     starter_function_name: "starter",
+    writer_function_name: "writer",
     answers_bucket: "answers",
     endpoint_name: "endpoint",
     contract_url: `s3://models/${contractFile}`,

@@ -22,6 +22,7 @@ export interface Pipeline {
   readonly deadLetterQueueUrl: string;
   readonly workerFunctionName: string;
   readonly loaderFunctionName: string;
+  readonly writerFunctionName: string;
   readonly endpointName: string;
   /** What the pipeline and its model agree on. */
   readonly contract: ModelContract;
@@ -73,6 +74,7 @@ const describedBy = (names: Names, contract: ModelContract): Pipeline => ({
   deadLetterQueueUrl: names.dead_letter_queue_url,
   workerFunctionName: names.worker_function_name,
   loaderFunctionName: names.loader_function_name,
+  writerFunctionName: names.writer_function_name,
   endpointName: names.endpoint_name,
   contract,
   featureGroup: featureGroupIn(names, contract),

@@ -12,6 +12,7 @@ export interface AlarmsProps {
   readonly model: Endpoint;
   readonly loader: ScheduledFunction;
   readonly starter: ScheduledFunction;
+  readonly writer: ScheduledFunction;
   readonly api: PredictionApi;
   /** How often the loader runs, in minutes. */
   readonly loadingEveryMinutes: number;
@@ -42,7 +43,7 @@ interface Alarm {
 export class Alarms extends Construct {
   constructor(scope: Construct, id: string, props: AlarmsProps) {
     super(scope, id);
-    const { inference, model, loader, starter, api, topicArn } = props;
+    const { inference, model, loader, starter, writer, api, topicArn } = props;
     // Long before a request would expire, and before the worker sends it anew, at half of its time.
     const aQuarter = Math.floor(props.messageRetentionSeconds / 4);
     const worker = inference.worker.function.functionName;
@@ -104,6 +105,15 @@ export class Alarms extends Construct {
         metric: "Errors",
         statistic: "Sum",
         dimensions: { FunctionName: starter.function.function.functionName },
+        threshold: 1,
+        periods: 2,
+      },
+      writer_fails: {
+        description: "A job that is finished has no result, or that was not told. Nothing is lost. Its log says why.",
+        namespace: "AWS/Lambda",
+        metric: "Errors",
+        statistic: "Sum",
+        dimensions: { FunctionName: writer.function.function.functionName },
         threshold: 1,
         periods: 2,
       },

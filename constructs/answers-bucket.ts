@@ -91,6 +91,21 @@ export class AnswersBucket extends VersionedBucket {
     };
   }
 
+  /** Lets its holder write the results of jobs, and forget those that have ended. */
+  writeResults(): Access {
+    const { inputs, jobs, open, results } = jobFolders;
+    return {
+      statements: [
+        this.list(),
+        this.on(["s3:GetObject"], inputs, jobs, results, folders.unloads),
+        this.on(["s3:PutObject"], open, results),
+        { actions: ["s3:PutObject"], resources: [`${this.bucket.arn}/${factsOf("*").failed}`] },
+        this.on(["s3:DeleteObject"], open, results, folders.unloads),
+      ],
+      environment: { ANSWERS_BUCKET: this.bucket.bucket },
+    };
+  }
+
   /** What Redshift needs to COPY what is staged (https://docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-access-permissions.html). */
   copy(): PolicyStatement[] {
     return [this.locate(), this.list(), this.on(["s3:GetObject"], folders.staged, folders.manifests)];

@@ -104,6 +104,15 @@ export class QueueWorker extends Construct {
     };
   }
 
+  /** The same, and how long the worker takes at most. */
+  knowWorker(): Access {
+    const { environment, ...access } = this.knowTimes();
+    return {
+      ...access,
+      environment: { ...environment, WORKER_TIMEOUT_SECONDS: String(this.worker.function.timeoutInput) },
+    };
+  }
+
   /** Lets its holder put work on the queue, which it finds in QUEUE_URL. */
   send(): Access {
     return allow(["sqs:SendMessage"], this.queue.arn, { QUEUE_URL: this.queue.url });

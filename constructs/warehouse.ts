@@ -167,7 +167,13 @@ export class Warehouse extends Construct {
 
   /** Lets its holder, which the warehouse knows as a reader, read predictions, failures and jobs. */
   read(): Access {
-    return this.signIn(["redshift-data:ExecuteStatement"]);
+    return this.signIn(["redshift-data:ExecuteStatement"], ["redshift-data:GetStatementResult"]);
+  }
+
+  /** Lets its holder, which the warehouse knows as the writer, have the outcomes of a job written to the bucket. */
+  unload(): Access {
+    const { environment, ...access } = this.signIn(["redshift-data:ExecuteStatement"]);
+    return { ...access, environment: { ...environment, UNLOAD_ROLE_ARN: this.unloadRole.arn } };
   }
 
   /**
@@ -175,10 +181,10 @@ export class Warehouse extends Construct {
    * people's reader too, to prove what that one may do.
    */
   load(): Access {
-    const { statements, environment, after } = this.signIn([
-      "redshift-data:BatchExecuteStatement",
-      "redshift-data:ExecuteStatement",
-    ]);
+    const { statements, environment, after } = this.signIn(
+      ["redshift-data:BatchExecuteStatement", "redshift-data:ExecuteStatement"],
+      ["redshift-data:GetStatementResult"],
+    );
     const actAsReader = ["redshift:GetClusterCredentials"];
     return {
       statements: [...statements, { actions: actAsReader, resources: [this.readerArn, this.databaseArn] }],
@@ -193,17 +199,13 @@ export class Warehouse extends Construct {
   }
 
   /** The Data API, as a database user of the holder's own (https://docs.aws.amazon.com/redshift/latest/mgmt/data-api-access.html). */
-  private signIn(execute: string[]): Access {
+  private signIn(execute: string[], read: string[] = []): Access {
     const { clusterIdentifier, arn } = this.cluster;
     return {
       statements: [
         { actions: execute, resources: [arn] },
         { actions: ["redshift:GetClusterCredentialsWithIAM"], resources: [this.databaseArn] },
-        ofOwnStatements([
-          "redshift-data:DescribeStatement",
-          "redshift-data:GetStatementResult",
-          "redshift-data:CancelStatement",
-        ]),
+        ofOwnStatements(["redshift-data:DescribeStatement", ...read, "redshift-data:CancelStatement"]),
       ],
       environment: { CLUSTER_ID: clusterIdentifier, DB_NAME: this.databaseName },
       after: [this.schema],

@@ -8,6 +8,7 @@ export const namesSchema = z.object({
   worker_function_name: z.string(),
   loader_function_name: z.string(),
   starter_function_name: z.string(),
+  writer_function_name: z.string(),
   answers_bucket: z.string(),
   endpoint_name: z.string(),
   /** The object of S3 that holds the contract with the model. */

@@ -9,6 +9,7 @@ import { type Route, startApiGateway } from "./api-gateway";
 import { startCloudWatch } from "./cloudwatch";
 import { accountId, credentialsOf, operator } from "./credentials";
 import { startEventSourceMapping } from "./event-source-mapping";
+import { startEventBridge, type TakenEvent } from "./eventbridge";
 import { startFeatureStore } from "./feature-store";
 import { type LocalFunction, startFunction } from "./lambda";
 import { type FunctionDescription, startLambda } from "./lambda-configuration";
@@ -40,7 +41,7 @@ export interface LocalAwsOptions {
 }
 
 /** A service that the functions call, or S3 as the warehouse calls it in a COPY or an UNLOAD. */
-export type Way = "featureStore" | "sageMaker" | "redshiftData" | "s3" | "sqs" | "warehouseToS3";
+export type Way = "featureStore" | "sageMaker" | "redshiftData" | "s3" | "sqs" | "eventBridge" | "warehouseToS3";
 
 /** What a client needs to know of the feature group to write records. */
 export interface FeatureGroup {
@@ -65,12 +66,17 @@ export interface LocalAws {
   /** The bucket where outcomes wait to be loaded. */
   readonly answersBucket: string;
   readonly loaderFunctionName: string;
+  readonly writerFunctionName: string;
+  /** What the default bus of EventBridge took, the oldest first. */
+  readonly events: readonly TakenEvent[];
   /** The API's stage. */
   readonly apiUrl: string;
   /** The functions by their names, to be invoked or killed. */
   readonly functions: ReadonlyMap<string, LocalFunction>;
   /** Runs the loader now, as its schedule does, and gives what it answers. @throws FunctionError */
   loader(): Promise<unknown>;
+  /** The same for the writer of results. */
+  writer(): Promise<unknown>;
   /** Ends every server and process. The data stays in `dataDir` until the next start. */
   stop(): Promise<void>;
 }
@@ -119,14 +125,15 @@ export async function startAws({
     const s3 = started(await startS3({ buckets: bucketsOf(stack) }));
     await putObjects(stack, s3.url);
     const s3Url = await along("warehouseToS3", s3.url);
-    const [warehouse, sqs, featureStore, sageMaker, sageMakerRuntime] = await allOrStop([
+    const [warehouse, sqs, featureStore, sageMaker, sageMakerRuntime, eventBridge] = await allOrStop([
       startWarehouse(databaseDir, cluster, { ...warehouseOptions, s3Url }),
       startSqs({ queues }),
       startFeatureStore({ groups }),
       startSageMaker(endpoint),
       startSageMakerRuntime({ ...endpoint, model: answering.model }),
+      startEventBridge(),
     ]);
-    for (const standIn of [warehouse, sqs, featureStore, sageMaker, sageMakerRuntime]) started(standIn);
+    for (const standIn of [warehouse, sqs, featureStore, sageMaker, sageMakerRuntime, eventBridge]) started(standIn);
     for (const { address, name } of stack.all("aws_sqs_queue", z.object({ name: z.string() }))) {
       const url = sqs.queueUrls.get(name) ?? "";
       stack.supply({ [`${address}.url`]: url, [`${address}.id`]: url });
@@ -143,6 +150,7 @@ export async function startAws({
       AWS_ENDPOINT_URL_SAGEMAKER_FEATURESTORE_RUNTIME: featureStore.url,
       AWS_ENDPOINT_URL_SAGEMAKER: sageMaker.url,
       AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: sageMakerRuntime.url,
+      AWS_ENDPOINT_URL_EVENTBRIDGE: eventBridge.url,
     };
     const hindered = {
       ...endpoints,
@@ -151,6 +159,7 @@ export async function startAws({
       AWS_ENDPOINT_URL_REDSHIFT_DATA: await along("redshiftData", warehouse.url),
       AWS_ENDPOINT_URL_SAGEMAKER_FEATURESTORE_RUNTIME: await along("featureStore", featureStore.url),
       AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: await along("sageMaker", sageMakerRuntime.url),
+      AWS_ENDPOINT_URL_EVENTBRIDGE: await along("eventBridge", eventBridge.url),
     };
     const counts = [...functionsOf(stack, hindered, logDir)].map(([arn, one]) => ({ arn, ...counted(one) }));
     const functions = new Map(counts.map(({ arn, local }) => [arn, local]));
@@ -188,9 +197,12 @@ export async function startAws({
       endpointName: endpoint.endpointName,
       answersBucket: names.answers_bucket,
       loaderFunctionName: names.loader_function_name,
+      writerFunctionName: names.writer_function_name,
+      events: eventBridge.events,
       apiUrl: api.url,
       functions: byName,
       loader: () => functionOf(byName, names.loader_function_name).invoke({}),
+      writer: () => functionOf(byName, names.writer_function_name).invoke({}),
       stop,
     };
   } catch (error) {
@@ -380,7 +392,11 @@ function parametersOf(stack: Stack): Record<string, string> {
 
 /** What of the names that commands read has no other place in the stack. */
 function namesOf(stack: Stack) {
-  const schema = z.object({ answers_bucket: z.string(), loader_function_name: z.string() });
+  const schema = z.object({
+    answers_bucket: z.string(),
+    loader_function_name: z.string(),
+    writer_function_name: z.string(),
+  });
   const { insecure_value: text } = stack.only("aws_ssm_parameter", z.object({ insecure_value: z.string() }));
   return schema.parse(JSON.parse(text));
 }

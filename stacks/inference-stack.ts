@@ -7,6 +7,7 @@ import { know, tell } from "../constructs/access";
 import { ReadableStack } from "../constructs/addresses";
 import { Alarms } from "../constructs/alarms";
 import { AnswersBucket } from "../constructs/answers-bucket";
+import { EventBus } from "../constructs/event-bus";
 import { ExistingEndpoint } from "../constructs/existing-endpoint";
 import { FeatureStore, knowGroup, knowRecords } from "../constructs/feature-store";
 import { KeyPair } from "../constructs/key-pair";
@@ -58,6 +59,7 @@ export class InferenceStack extends ReadableStack {
       network,
       answers,
       loaderRoleName: loading.roleName,
+      writerRoleName: jobs.writerRoleName,
       readerRoleNames: [environment.api.roleName],
       logRetentionDays,
     });
@@ -94,6 +96,25 @@ export class InferenceStack extends ReadableStack {
         tell({ MAX_ROWS: String(jobs.maxRows) }),
       ],
     });
+    const writer = new ScheduledFunction(this, "writing", {
+      functionName: jobs.writerFunctionName,
+      roleName: jobs.writerRoleName,
+      scheduleRoleName: jobs.writerScheduleRoleName,
+      does: "writer",
+      everyMinutes: 1,
+      bundle: "dist/writer",
+      memoryMegabytes: 1_769, // one core (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html)
+      timeoutSeconds: 900, // the longest there is: a result may have millions of rows
+      logRetentionDays,
+      uses: [
+        know(contract),
+        knowRecords(features),
+        inference.knowWorker(),
+        answers.writeResults(),
+        warehouse.unload(),
+        new EventBus(this, "events", inference.queue.arn).put(),
+      ],
+    });
     const api = new PredictionApi(this, "api", {
       ...environment.api,
       bundle: "dist/api",
@@ -114,6 +135,7 @@ export class InferenceStack extends ReadableStack {
       model,
       loader,
       starter,
+      writer,
       api,
       loadingEveryMinutes: loading.everyMinutes,
       messageRetentionSeconds: environment.inference.messageRetentionSeconds,
@@ -141,6 +163,7 @@ export class InferenceStack extends ReadableStack {
       worker_function_name: inference.worker.function.functionName,
       loader_function_name: loader.function.function.functionName,
       starter_function_name: starter.function.function.functionName,
+      writer_function_name: writer.function.function.functionName,
       answers_bucket: answers.bucket.bucket,
       ...(features && { feature_group_name: features.group.featureGroupName }),
       endpoint_name: model.endpointName,

@@ -59,6 +59,7 @@ describe("a deployed pipeline", () => {
     worker_function_name: "worker",
     loader_function_name: "loader",
     starter_function_name: "starter",
+    writer_function_name: "writer",
     answers_bucket: "team-state-dev-answers",
     endpoint_name: "theirs",
     contract_url: "s3://team-models/contracts/poc-dev.json",

@@ -25,6 +25,7 @@ test.each([
   ["a worker that fails", "team-dev-worker-fails", "Errors", 1],
   ["a loader that fails", "team-dev-loader-fails", "Errors", 1],
   ["a starter that fails", "team-dev-starter-fails", "Errors", 1],
+  ["a writer of results that fails", "team-dev-writer-fails", "Errors", 1],
   ["answers that the warehouse refuses", "team-dev-answers-set-aside", "RejectedObjects", 1],
   ["answers that a newer version wrote", "team-dev-answers-newer", "NewerObjects", 1],
   ["an endpoint that fails", "team-dev-endpoint-fails", "Invocation5XXErrors", 1],
@@ -67,7 +68,7 @@ test("watches the dead-letter queue for dead letters, not the queue", () => {
 test("tells the topic when it rings and when all is well again", () => {
   const topic = "arn:aws:sns:eu-west-1:123456789012:on-call";
   const told = ofAlarms(alarms(topic));
-  expect(told).toHaveLength(11);
+  expect(told).toHaveLength(12);
   for (const { attributes } of told) expect(attributes).toMatchObject({ alarm_actions: [topic], ok_actions: [topic] });
 });
 

@@ -36,6 +36,7 @@ const warehouse = (props: Partial<WarehouseProps> = {}, then: (warehouse: Wareho
         schemaFunctionName: "team-schema",
         schemaRoleName: "team-schema-role",
         loaderRoleName: "team-loader",
+        writerRoleName: "team-writer",
         readerRoleNames: ["team-api"],
         answers: new AnswersBucket(scope, "outcomes", { bucket: "team-answers", guarded: true, keepDays: 30 }),
         bundle: "dist/schema",
@@ -170,15 +171,17 @@ test("makes the view of typed outputs anew when they are others, after the table
   expect(statements.findIndex((sql) => sql.startsWith("CALL admit_user"))).toBeGreaterThan(view);
 });
 
-test("knows three users, and lets each do one thing: load, read, or read and unload", () => {
+test("knows four users, and lets each do one thing: load, read, or read and unload", () => {
   const statements = statementsOf(warehouse());
   expect(statements.slice(statements.findIndex((sql) => sql.startsWith("CALL admit_user")))).toEqual([
     "CALL admit_user('IAMR:team-loader', TRUE)",
     "CALL admit_user('IAMR:team-api', FALSE)",
+    "CALL admit_user('IAMR:team-writer', FALSE)",
     "CALL admit_user('predictions_reader', FALSE)",
     "REVOKE ASSUMEROLE ON ALL FROM PUBLIC FOR ALL",
     `GRANT ASSUMEROLE ON '\${aws_iam_role.warehouse_copy_role.arn}' TO "IAMR:team-loader" FOR COPY`,
     `GRANT ASSUMEROLE ON '\${aws_iam_role.warehouse_unload_role.arn}' TO "predictions_reader" FOR UNLOAD`,
+    `GRANT ASSUMEROLE ON '\${aws_iam_role.warehouse_unload_role.arn}' TO "IAMR:team-writer" FOR UNLOAD`,
   ]);
 });
 
@@ -264,6 +267,19 @@ test("a loader does so too, and may act as people's reader", () => {
       UNLOAD_ROLE_ARN: "${aws_iam_role.warehouse_unload_role.arn}",
       READER: "predictions_reader",
     },
+  });
+});
+
+test("a writer of results signs in by IAM too, and reads no result of the Data API's", () => {
+  const { attributes, statements } = userOf((it) => it.unload());
+  const ended = { ...own, Action: ["redshift-data:DescribeStatement", "redshift-data:CancelStatement"] };
+  expect(statements).toEqual([
+    expect.objectContaining({ Action: ["redshift-data:ExecuteStatement"], ...cluster }),
+    expect.objectContaining(signIn),
+    expect.objectContaining(ended),
+  ]);
+  expect(attributes?.environment).toMatchObject({
+    variables: { UNLOAD_ROLE_ARN: "${aws_iam_role.warehouse_unload_role.arn}" },
   });
 });
 

@@ -71,8 +71,8 @@ test.each(["inference-dev", "inference-prod"])("%s holds the whole pipeline", (s
     aws_s3_bucket_public_access_block: 1,
     aws_s3_bucket_policy: 1,
     aws_s3_bucket_lifecycle_configuration: 1,
-    aws_scheduler_schedule: 2,
-    aws_lambda_function_event_invoke_config: 2,
+    aws_scheduler_schedule: 3,
+    aws_lambda_function_event_invoke_config: 3,
     // API
     aws_api_gateway_rest_api: 1,
     aws_api_gateway_resource: 6,
@@ -83,12 +83,12 @@ test.each(["inference-dev", "inference-prod"])("%s holds the whole pipeline", (s
     aws_api_gateway_method_settings: 2, // of all, and of what reads the warehouse
     aws_lambda_permission: 1,
     // functions, with what each holder may do
-    aws_lambda_function: 5, // worker, loader, schema, API
-    aws_iam_role: 11, // the functions', model, feature store, schedule, and two of the cluster's
-    aws_iam_role_policy: 10, // the feature store's role needs none without an offline store
-    aws_iam_role_policy_attachments_exclusive: 5,
-    aws_cloudwatch_log_group: 7, // the functions', model, API's access log
-    aws_cloudwatch_metric_alarm: 11,
+    aws_lambda_function: 6, // worker, loader, starter, writer, schema, API
+    aws_iam_role: 13, // the functions', model, feature store, schedule, and two of the cluster's
+    aws_iam_role_policy: 12, // the feature store's role needs none without an offline store
+    aws_iam_role_policy_attachments_exclusive: 6,
+    aws_cloudwatch_log_group: 8, // the functions', model, API's access log
+    aws_cloudwatch_metric_alarm: 12,
     // where all of it is found
     aws_ssm_parameter: 1,
     aws_s3_object: 1, // the contract

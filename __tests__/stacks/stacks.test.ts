@@ -6,6 +6,7 @@ import {
   schemaEnvironment,
   starterEnvironment,
   workerEnvironment,
+  writerEnvironment,
 } from "../../contract/environment";
 import { namesSchema } from "../../contract/names";
 import { dev } from "../setup/dev";
@@ -59,6 +60,9 @@ test.each([
   ["aws_lambda_function.starting_starter_function", "function_name", jobs.starterFunctionName],
   ["aws_iam_role.starting_starter_role", "name", jobs.starterRoleName],
   ["aws_iam_role.starting_schedule_role", "name", jobs.starterScheduleRoleName],
+  ["aws_lambda_function.writing_writer_function", "function_name", jobs.writerFunctionName],
+  ["aws_iam_role.writing_writer_role", "name", jobs.writerRoleName],
+  ["aws_iam_role.writing_schedule_role", "name", jobs.writerScheduleRoleName],
   ["aws_s3_bucket.outcomes_bucket", "bucket", dev.answersBucket],
   ["aws_iam_role.warehouse_copy_role", "name", warehouse.copyRoleName],
   ["aws_iam_role.warehouse_unload_role", "name", warehouse.unloadRoleName],
@@ -89,6 +93,7 @@ test("the functions are told just what they read from their environment", () => 
   expect(told("aws_lambda_function.api_handler_function")).toEqual(read(apiEnvironment));
   expect(told("aws_lambda_function.loading_loader_function")).toEqual(read(loaderEnvironment));
   expect(told("aws_lambda_function.starting_starter_function")).toEqual(read(starterEnvironment));
+  expect(told("aws_lambda_function.writing_writer_function")).toEqual(read(writerEnvironment));
   expect(told("aws_lambda_function.warehouse_schema_function")).toEqual(read(schemaEnvironment));
 });
 
@@ -101,6 +106,7 @@ test("the worker holds no right on the warehouse, and the database knows its loa
   const { attributes } = onlyResource(stacks["inference-dev"] ?? "{}", "aws_lambda_invocation");
   expect(attributes.input).toContain(`CALL admit_user('IAMR:${loading.roleName}', TRUE)`);
   expect(attributes.input).toContain(`CALL admit_user('IAMR:${predictionApi.roleName}', FALSE)`);
+  expect(attributes.input).toContain(`CALL admit_user('IAMR:${jobs.writerRoleName}', FALSE)`);
 });
 
 test("commands find the pipeline by names that they read", () => {
@@ -108,6 +114,7 @@ test("commands find the pipeline by names that they read", () => {
   expect(namesSchema.parse(JSON.parse(String(insecure_value)))).toMatchObject({
     loader_function_name: "${aws_lambda_function.loading_loader_function.function_name}",
     starter_function_name: "${aws_lambda_function.starting_starter_function.function_name}",
+    writer_function_name: "${aws_lambda_function.writing_writer_function.function_name}",
     answers_bucket: "${aws_s3_bucket.outcomes_bucket.bucket}",
     redshift_unload_role_arn: "${aws_iam_role.warehouse_unload_role.arn}",
   });
@@ -131,6 +138,7 @@ test("an operator finds in the outputs what he works with", () => {
     "redshift_database_name",
     "starter_function_name",
     "worker_function_name",
+    "writer_function_name",
   ]);
 });
 

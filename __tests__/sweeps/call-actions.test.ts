@@ -10,7 +10,7 @@ import { operatorPolicy } from "../setup/operator-policy";
 import { fullStacks, stateStackWithGitHub } from "../setup/stacks";
 import { attachedStatementsOf, resourcesOf, statementsOf } from "../setup/synth";
 
-const functions = ["worker", "loader", "starter", "schema", "api"];
+const functions = ["worker", "loader", "starter", "writer", "schema", "api"];
 const entryOf = (name: string) => `lambda-src/${name}/index.ts`;
 const graph = new CallGraph([...functions.map(entryOf), "cli/main.ts"]);
 
@@ -76,11 +76,13 @@ describe("a role", () => {
   const uses: Record<string, Use> = {
     inference_worker_role: { code: "worker", services: ["log", "deliverFromQueue"] },
     loading_loader_role: { code: "loader", services: ["log"] },
+    writing_writer_role: { code: "writer", services: ["log"] },
     warehouse_schema_role: { code: "schema", services: ["log"] },
     api_handler_role: { code: "api", services: ["log"] },
     loading_schedule_role: { services: ["invokeBySchedule"] },
     starting_starter_role: { code: "starter", services: ["log"] },
     starting_schedule_role: { services: ["invokeBySchedule"] },
+    writing_schedule_role: { services: ["invokeBySchedule"] },
     warehouse_copy_role: { services: ["copy"] },
     warehouse_unload_role: { services: ["unload"] },
     model_execution_role: { services: ["serveModel", "rollBack", "captureData"] },

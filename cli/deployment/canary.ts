@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { LambdaClient } from "@aws-sdk/client-lambda";
 import { z } from "zod";
 import { readStack } from "../../local/terraform";
@@ -16,19 +14,20 @@ export interface FunctionOnAws {
   readonly profile?: string;
 }
 
-const withSchedule = z.object({ resource: z.object({ aws_scheduler_schedule: z.record(z.string(), z.unknown()) }) });
+/** Functions that can try themselves out, by the ends of the addresses of their schedules, which have their names. */
+const tryable = /\.(loading|writing)_schedule$/;
 
 /**
- * The loader of a synthesized stack, whose schedule has the same name.
+ * The functions of a synthesized stack that can try out the warehouse.
  * @param folder the stack's folder
- * @returns undefined where the stack has none
+ * @returns none where the stack has no warehouse
  */
-export function loaderOf(folder: string): FunctionOnAws | undefined {
-  const file = readFileSync(join(folder, "cdk.tf.json"), "utf8");
-  if (!withSchedule.safeParse(JSON.parse(file)).success) return undefined;
+export function canariesOf(folder: string): FunctionOnAws[] {
   const stack = readStack(folder);
-  const { name: functionName } = stack.only("aws_scheduler_schedule", z.object({ name: z.string() }));
-  return { functionName, region: stack.region, profile: stack.profile };
+  const schedules = stack.all("aws_scheduler_schedule", z.object({ name: z.string() }));
+  return schedules.flatMap(({ address, name: functionName }) =>
+    tryable.test(address) ? [{ functionName, region: stack.region, profile: stack.profile }] : [],
+  );
 }
 
 /**
@@ -58,12 +57,12 @@ export const runSchema = z.object({ objects: z.number(), rejected: z.array(z.unk
 const passedSchema = z.object({ passed: z.array(z.string()) });
 
 /**
- * Lets a loader try out on the real warehouse what AWS does not document.
+ * Lets a function try out on the real warehouse what AWS does not document.
  * @returns what was tried, each in a sentence
  * @throws with Redshift's own words where something does not work
  */
-export async function tryOut(loader: FunctionOnAws, until: Until): Promise<readonly string[]> {
-  const { data } = passedSchema.safeParse(await invoke(loader, { canary: true }, until));
+export async function tryOut(canary: FunctionOnAws, until: Until): Promise<readonly string[]> {
+  const { data } = passedSchema.safeParse(await invoke(canary, { canary: true }, until));
   if (data) return data.passed;
-  throw new Error(`${loader.functionName} tried nothing: it is of a version before this one. Deploy this one first.`);
+  throw new Error(`${canary.functionName} tried nothing: it is of a version before this one. Deploy this one first.`);
 }

@@ -38,19 +38,22 @@ async function deploy(stack: string, { allowDestroy, takeOver, plan, autoApprove
 
 /** Looks whether what was deployed works. @throws with all that does not */
 async function prove(made: MadePlan, plan: Plan) {
-  const proofs = [checkLoader(made), ...(changesEndpoint(plan) ? [checkEndpoint(made)] : [])];
+  const proofs = [tryOutWarehouse(made), ...(changesEndpoint(plan) ? [checkEndpoint(made)] : [])];
   const failed = (await Promise.allSettled(proofs)).filter((proof) => proof.status === "rejected");
   made.signal.throwIfAborted();
   if (failed.length > 0) throw new Error(failed.map(({ reason }) => messageOf(reason)).join("\n"));
 }
 
-async function checkLoader({ stack, folder, signal }: MadePlan) {
-  const { loaderOf, tryOut } = await import("./canary");
-  const loader = loaderOf(folder);
-  if (loader === undefined) return;
-  console.error(`${loader.functionName} tries out the warehouse ...`);
+async function tryOutWarehouse({ stack, folder, signal }: MadePlan) {
+  const { canariesOf, tryOut } = await import("./canary");
+  const canaries = canariesOf(folder);
+  if (canaries.length === 0) return;
   try {
-    const passed = await tryOut(loader, { signal });
+    const passed: string[] = [];
+    for (const canary of canaries) {
+      console.error(`${canary.functionName} tries out the warehouse ...`);
+      passed.push(...(await tryOut(canary, { signal })));
+    }
     console.error(["The warehouse does what is asked of it:", ...passed.map((what) => `  ${what}`)].join("\n"));
   } catch (error) {
     signal.throwIfAborted();

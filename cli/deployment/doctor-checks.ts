@@ -42,7 +42,7 @@ const settings = clientSettings({ requestTimeout: 4_000, maxAttempts: 2 });
 const quotasTime = 30_000;
 /**
  * Looks at all that an environment needs, all at once. Never throws: what cannot be looked at is a finding too.
- * @param canary whether the loader tries out the warehouse too @default false
+ * @param canary whether loader and writer try out the warehouse too @default false
  */
 export async function examineEnvironment(options: ConnectionOptions, canary = false): Promise<Examined[]> {
   let target: Target;
@@ -365,15 +365,17 @@ async function canaryOf(connection: Promise<Connection>): Promise<Finding> {
     return undefined;
   });
   if (found === undefined) return warning("The warehouse was not tried out: no pipeline was found.");
-  const { loaderFunctionName: functionName } = found.pipeline;
-  try {
-    const details = await tryOut({ functionName }, within(longestRun));
-    return { ...ok("The warehouse does what is asked of it:"), details };
-  } catch (error) {
-    if (isSignInFailure(error)) throw error;
-    const mend = `Answers that the warehouse does not take wait in S3. ${functionName} says more in its log: aws logs tail /aws/lambda/${functionName} --since 1h`;
-    return problem(`The canary failed. ${messageOf(error)}`, mend);
+  const details: string[] = [];
+  for (const functionName of [found.pipeline.loaderFunctionName, found.pipeline.writerFunctionName]) {
+    try {
+      details.push(...(await tryOut({ functionName }, within(longestRun))));
+    } catch (error) {
+      if (isSignInFailure(error)) throw error;
+      const mend = `Answers that the warehouse does not take wait in S3. ${functionName} says more in its log: aws logs tail /aws/lambda/${functionName} --since 1h`;
+      return problem(`The canary failed. ${messageOf(error)}`, mend);
+    }
   }
+  return { ...ok("The warehouse does what is asked of it:"), details };
 }
 
 async function endpoint({ environment }: Target, connection: Promise<Connection>): Promise<Finding> {

@@ -63,6 +63,7 @@ const names = {
   worker_function_name: "the-worker",
   loader_function_name: "the-loader",
   starter_function_name: "the-starter",
+  writer_function_name: "the-writer",
   answers_bucket: "the-answers",
   redshift_unload_role_arn: "arn:aws:iam::123456789012:role/unload",
   endpoint_name: "the-endpoint",

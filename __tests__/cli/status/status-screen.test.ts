@@ -15,6 +15,7 @@ const surroundings: Surroundings = {
       deadLetterQueueUrl: "https://sqs.us-east-1.amazonaws.com/000000000000/requests-dead-letters",
       workerFunctionName: "worker",
       loaderFunctionName: "loader",
+      writerFunctionName: "writer",
       endpointName: "classifier",
       contract: dev.model.contract,
       featureGroup: {
