@@ -45,6 +45,19 @@ const deploy = async (takeOver = true) => {
 };
 const rows = async (sql: string) => (await database.query(sql)).rows;
 
+test("a table of jobs without the columns of later versions gets them, and keeps its rows", async () => {
+  for (const table of ["prediction_jobs", "canary_jobs"]) {
+    await database.query(
+      `CREATE TABLE ${table} (job_id VARCHAR(128) NOT NULL, answered BIGINT NOT NULL, failed BIGINT NOT NULL, first_at TIMESTAMP NOT NULL, last_at TIMESTAMP NOT NULL)`,
+    );
+    await database.query(`INSERT INTO ${table} VALUES ('nightly', 3, 1, '2026-01-31', '2026-01-31')`);
+  }
+  for (let time = 0; time < 2; time++) await deploy();
+  const kept = { job_id: "nightly", run: "", answered: "3", failed: "1", expired: "0", cancelled: "0", commits: "0" };
+  for (const table of ["prediction_jobs", "canary_jobs"])
+    expect(await rows(`SELECT * FROM ${table}`)).toEqual([expect.objectContaining(kept)]);
+});
+
 describe("over the original's table of results", () => {
   beforeEach(async () => {
     await database.query("CREATE TABLE prediction_results (id INT, input_id INT, output VARCHAR(255))");

@@ -202,7 +202,8 @@ describe("failed redrive", () => {
   });
 
   test("leaves what fails again, where it ends", async () => {
-    const bad = (n: number) => ({ id: "1", requestId: `again-${n}`, deadline: "some day" });
+    await new FeatureStore(pipeline.aws.featureGroup).write([{ id: "half", values: ["A cat sat.", null] }]);
+    const bad = (n: number) => ({ id: "half", requestId: `again-${n}` });
     for (let n = 0; n < 3; n++) await bury(JSON.stringify(bad(n)), "reason", "endpoint_failed");
     expect(await pipeline.run("failed", "redrive")).toMatchObject({ status: 0 });
     while ((await lying()).length < 3) await new Promise((resolve) => setImmediate(resolve));
