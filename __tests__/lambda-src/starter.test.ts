@@ -375,6 +375,15 @@ test("a starter that is told of a job leaves when there is no room, and the next
   expect(sorted(numbers())).toEqual(upTo(12_000));
 });
 
+test("a fast job may have ten minutes of its work on the queue", async () => {
+  await make("fast", ndjson(13_000));
+  const [firstAt, lastAt] = [createdAt, new Date(createdAt.getTime() + 100_000)];
+  const ended = { answered: 1_900, failed: 50, expired: 25, cancelled: 25 };
+  await jobs.create(factsOf("fast").counts, { v: 1, ...ended, commits: 1, firstAt, lastAt, open: [] }, until);
+  expect(await start().invoke({ job: "fast" })).toMatchObject({ sent: 13_000 });
+  expect(queue.deepest).toBe(13_000); // 12,000 are ten minutes of its work, and 2,000 have ended
+});
+
 test("of starters that run at once, one has the job", async () => {
   await make("shared", ndjson(5_000));
   const answers = await Promise.all([1, 2, 3].map(() => start().invoke({ job: "shared" })));
