@@ -9,7 +9,13 @@ let invoked: unknown[];
 let fault: string | undefined;
 beforeAll(async () => {
   terraform = await checkoutWithoutTerraform(stack, {
-    resource: { aws_scheduler_schedule: { loading_schedule: { name: "the-loader" } } },
+    resource: {
+      aws_scheduler_schedule: {
+        loading_schedule: { name: "the-loader" },
+        starting_schedule: { name: "the-starter" },
+        writing_schedule: { name: "the-writer" },
+      },
+    },
   });
   lambda = await serve(({ url, body }) => {
     invoked.push([url.pathname, JSON.parse(body.toString())]);
@@ -43,10 +49,12 @@ test("what is applied is proved by the canary, and what was tried is said", asyn
   expect({ status, stderr }).toEqual({
     status: 0,
     stderr: expect.stringMatching(
-      /the-loader tries out the warehouse \.\.\.\nThe warehouse does what is asked of it:\n {2}people may UNLOAD to the bucket\.\n$/,
+      /the-loader tries out the warehouse \.\.\.\nthe-writer tries out the warehouse \.\.\.\nThe warehouse does what is asked of it:\n( {2}people may UNLOAD to the bucket\.\n){2}$/,
     ),
   });
-  expect(invoked).toEqual([["/2015-03-31/functions/the-loader/invocations", { canary: true }]]);
+  expect(invoked).toEqual(
+    ["loader", "writer"].map((name) => [`/2015-03-31/functions/the-${name}/invocations`, { canary: true }]),
+  );
   expect((await told()).at(-1)).toBe("apply");
 });
 

@@ -339,21 +339,26 @@ test("a state bucket that keeps no old versions is a problem", async () => {
 describe("the canary", () => {
   const invocation = "POST /2015-03-31/functions/the-loader/invocations";
 
-  test("is not tried where nobody asks for it", async () => {
+  test("is not tried where nobody asks for it, and else by loader and writer", async () => {
     const invoked: unknown[] = [];
-    answers[invocation] = ({ body }) => {
-      invoked.push(JSON.parse(body.toString()));
-      return json({ passed: ["people may not COPY from it."] });
-    };
+    for (const [address, passed] of [
+      [invocation, "people may not COPY from it."],
+      [invocation.replace("loader", "writer"), "the writer may change no row."],
+    ] as const) {
+      answers[address] = ({ body }) => {
+        invoked.push(JSON.parse(body.toString()));
+        return json({ passed: [passed] });
+      };
+    }
     expect(await found()).not.toHaveProperty("canary");
     expect(invoked).toEqual([]);
     expect((await found(["--canary"])).canary).toEqual({
       group: "Deployment",
       mark: "ok",
       text: "The warehouse does what is asked of it:",
-      details: ["people may not COPY from it."],
+      details: ["people may not COPY from it.", "the writer may change no row."],
     });
-    expect(invoked).toEqual([{ canary: true }]);
+    expect(invoked).toEqual([{ canary: true }, { canary: true }]);
   });
 
   test("that fails is a problem, in Redshift's own words", async () => {
