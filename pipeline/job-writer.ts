@@ -9,6 +9,7 @@ import {
   type JobRequest,
   jobCursor,
   jobFolders,
+  jobRequest,
   openMark,
   runOf,
   stateOf,
@@ -127,7 +128,13 @@ export class JobWriter {
     const facts = marks.isOpen ? await jobs.facts(id, until) : undefined;
     if (facts === undefined) {
       const since = marks.stoppedAt ?? marks.since;
-      if (now.getTime() - since.getTime() > anHour) await results.delete([stopMark(id), openMark(id)], until);
+      if (now.getTime() - since.getTime() < anHour) return undefined;
+      // Its messages may be on the queue until its deadline. Whoever takes away the mark has them asked.
+      const request = () => jobs.read(factsOf(id).request, jobRequest, until);
+      const before = await request();
+      if (before !== undefined && before.value.deadline > now) return undefined;
+      await results.delete([stopMark(id), openMark(id)], until);
+      if (before === undefined && (await request())) await jobs.mark(openMark(id), until); // it was made in between
       return undefined;
     }
     if ((facts.cancel ?? facts.failed) !== undefined && !marks.stopped) await jobs.mark(stopMark(id), until);

@@ -213,6 +213,23 @@ export class Jobs {
     );
   }
 
+  /**
+   * Whether facts are left of a job that has lapsed: they were written after its `request.json`, and lapse after it. Those
+   * of a new one under its name would be taken for its.
+   */
+  async hasRest(id: string, until: Until): Promise<boolean> {
+    const { request, ...others } = factsOf(id);
+    const rest = new Set<string>(Object.values(others));
+    const found = { request: false, rest: false };
+    for (const folder of [jobFolders.jobs, jobFolders.results]) {
+      for await (const { key } of this.keys(`${folder}${id}/`, until)) {
+        found.request ||= key === request;
+        found.rest ||= rest.has(key);
+      }
+    }
+    return found.rest && !found.request;
+  }
+
   /** The jobs that have marks: those that have not ended, and those of which a mark was left. */
   async open(until: Until): Promise<Map<string, Marks>> {
     const found = new Map<string, Marks>();

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { z } from "zod";
@@ -42,6 +43,7 @@ const nothingCounted = { total: 0, waiting: 0, answered: 0, failed: 0, expired: 
 
 const resultRow = z.object({ row: z.number(), id: z.string(), status: z.string(), output: z.string() });
 
+const scheduleMilliseconds = 500;
 /** The most calls of AWS from one kill to the next. */
 const longestRest = 60;
 const batchSize = 50;
@@ -137,8 +139,10 @@ export const runJob = async ({ rows, kills, senders, seed }: JobRun) => {
     const statuses = sent.map(({ status }) => status);
 
     let ended: ShownJob | undefined;
+    /** Runs a function as its schedule does, which is faster here. */
     const run = async (name: string) => {
       while (ended === undefined) {
+        await setTimeout(scheduleMilliseconds);
         await aws.functions
           .get(name)
           ?.invoke({})
@@ -150,6 +154,7 @@ export const runJob = async ({ rows, kills, senders, seed }: JobRun) => {
     const look = async () => {
       let [looks, answeredBefore] = [0, 0];
       while (ended === undefined) {
+        await setTimeout(scheduleMilliseconds / 5);
         const job = shownJob.parse((await call("GET", `/jobs/${id}`)).json);
         looks++;
         const { total, waiting, answered, failed, expired, cancelled } = job.counts ?? nothingCounted;

@@ -341,6 +341,22 @@ describe("POST /jobs", () => {
     });
   });
 
+  test("takes nothing that is left of a lapsed job for its own, and proposes another name", async () => {
+    await put("inputs/rows.csv", csv);
+    for (const left of [factsOf("nightly").counts, factsOf("nightly").manifest]) {
+      await put(left, "{}");
+      const answer = await post(nightly);
+      expect(answer.status).toBe(409);
+      expect(errorOf(answer)).toEqual({
+        code: "other_job",
+        message: `what is known of a job "nightly" of before is about to be deleted. Give this one another name, such as nightly-${today}`,
+      });
+      await empty();
+      await put("inputs/rows.csv", csv);
+    }
+    expect((await post(nightly)).status).toBe(201);
+  });
+
   test.each([
     ["nightly-2026-01-31", `nightly-${today}`],
     [`nightly-${today}`, `nightly-${today}-2`],

@@ -456,6 +456,18 @@ test("marks without a job are removed after an hour, and a stop mark that a job 
   expect(await keysIn("open/")).toEqual([]);
 });
 
+test("a stop mark stays until the deadline of its job: its messages may be on the queue as long", async () => {
+  const kept = await makeJob({ counts: { answered: 3 } });
+  const over = await makeJob({ counts: { answered: 3 }, deadline: new Date(Date.now() - 1_000) });
+  for (const { id } of [kept, over]) {
+    await jobs.mark(stopMark(id), until);
+    await desk.s3.send(new DeleteObjectCommand({ Bucket: desk.answersBucket, Key: openMark(id) }));
+  }
+  age("open/", 3_700_000);
+  await run();
+  expect(await keysIn("open/")).toEqual([stopMark(kept.id)]);
+});
+
 test("two at once leave one result, and no part of another", async () => {
   const job = await makeJob({ counts: { answered: 3 } });
   await store(job.answer(1), job.answer(2), job.answer(3));

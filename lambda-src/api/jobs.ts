@@ -122,6 +122,13 @@ const postJob = async (request: Request, parts: JobParts, until: Until): Promise
 
   const before = await jobs.facts(id, until);
   if (before === undefined) {
+    if (await jobs.hasRest(id, until)) {
+      throw new Fault(
+        409,
+        "other_job",
+        `what is known of a job ${JSON.stringify(id)} of before is about to be deleted. Give this one another name, such as ${dated(id, new Date())}`,
+      );
+    }
     const createdAt = new Date();
     const deadline = new Date(createdAt.getTime() + 1_000 * settings.deadlineSeconds);
     const made: JobRequest = { v: 1, id, fingerprint, createdAt, deadline, input, settings };
