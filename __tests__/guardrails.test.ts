@@ -250,7 +250,7 @@ describe("the network", () => {
 
 test("functions run on a runtime that AWS supports", () => {
   const functions = ofType("aws_lambda_function");
-  expect(functions).toHaveLength(10);
+  expect(functions).toHaveLength(12);
   for (const { attributes } of functions) expect(attributes.runtime).toBe("nodejs22.x");
 });
 

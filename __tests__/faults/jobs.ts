@@ -154,7 +154,7 @@ export const runJob = async ({ rows, kills, senders, seed }: JobRun) => {
     const look = async () => {
       let [looks, answeredBefore] = [0, 0];
       while (ended === undefined) {
-        await setTimeout(scheduleMilliseconds / 5);
+        await setTimeout(scheduleMilliseconds);
         const job = shownJob.parse((await call("GET", `/jobs/${id}`)).json);
         looks++;
         const { total, waiting, answered, failed, expired, cancelled } = job.counts ?? nothingCounted;

@@ -343,8 +343,9 @@ describe("POST /jobs", () => {
 
   test("takes nothing that is left of a lapsed job for its own, and proposes another name", async () => {
     await put("inputs/rows.csv", csv);
-    for (const left of [factsOf("nightly").counts, factsOf("nightly").manifest]) {
-      await put(left, "{}");
+    const { checked, manifest } = factsOf("nightly");
+    for (const leave of [() => putFact(checked, soundly), () => putFact(manifest, whole)]) {
+      await leave();
       const answer = await post(nightly);
       expect(answer.status).toBe(409);
       expect(errorOf(answer)).toEqual({

@@ -104,7 +104,7 @@ test("its queue has the attributes of the stack's", async () => {
   client.destroy();
 });
 
-test("its loader adds to the warehouse, and its API's function only reads", async () => {
+test("its loader adds to the warehouse, and the functions of its API and of results only read", async () => {
   const may = ["results", "failures", "jobs"].flatMap((table) =>
     ["SELECT", "INSERT", "UPDATE", "DELETE"].map(
       (right) => `has_table_privilege(usename, 'prediction_${table}', '${right}')`,
@@ -113,7 +113,7 @@ test("its loader adds to the warehouse, and its API's function only reads", asyn
   const rights = await select(
     `SELECT usename, ${may.map((one) => `${one}::INT`).join(" || '' || ")} FROM pg_user WHERE usename LIKE 'IAMR:poc-dev-%' ORDER BY 2`,
   );
-  expect(rights.map(([, found]) => found)).toEqual(["100010001000", "110011001110"]);
+  expect(rights.map(([, found]) => found)).toEqual(["100010001000", "100010001000", "110011001110"]);
 });
 
 test("answers a request that is put on the queue, by the deployed bundles alone", async () => {
@@ -176,7 +176,7 @@ test("every call of its functions, and of its warehouse to S3, can be hindered o
 
 test("keeps the warehouse and the functions' logs in its folder", () => {
   expect(readdirSync(join(desk, ".local")).sort()).toEqual(["logs", "postgres"]);
-  expect(readdirSync(join(desk, ".local", "logs"))).toHaveLength(5);
+  expect(readdirSync(join(desk, ".local", "logs"))).toHaveLength(6);
 });
 
 test("keeps them for its own user alone", () => {
@@ -189,7 +189,7 @@ describe("another process", () => {
   const endpoints = () => Object.entries(aws.environment).filter(([name]) => name.startsWith("AWS_ENDPOINT_URL_"));
 
   test("that signs nothing is refused by every stand-in", async () => {
-    expect(endpoints()).toHaveLength(10);
+    expect(endpoints()).toHaveLength(11);
     const all = [...endpoints(), ["the API", `${aws.apiUrl}/predict/asked`] as const];
     for (const [name, url] of all) expect([name, (await fetch(url)).status]).toEqual([name, 403]);
   });
@@ -238,6 +238,7 @@ test("is found by the parameter that the stack writes, as a deployed pipeline is
     deadLetterQueueUrl: aws.deadLetterQueueUrl,
     workerFunctionName: dev.inference.functionName,
     loaderFunctionName: aws.loaderFunctionName,
+    writerFunctionName: aws.writerFunctionName,
     answers: { bucket: aws.answersBucket, unloadRoleArn: expect.stringMatching(/:role\/poc-dev-WarehouseUnloadRole$/) },
     endpointName: aws.endpointName,
     contract: dev.model.contract,
