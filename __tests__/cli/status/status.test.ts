@@ -82,7 +82,7 @@ test("says as data how everything is, with what asks for a person", async () => 
     worker: { state: "Active", lastUpdate: "Successful", modelRelease: expect.stringMatching(/^[0-9a-f]{8}$/) },
     warehouse: { status: "available", availability: "Available", nodeType: "ra3.large", nodes: 1 },
     predictions: { lastHour: 2, failedLastHour: 1, perMinute: 0.4 },
-    alarms: { total: 10, withoutData: 10, on: [] },
+    alarms: { total: 12, withoutData: 12, on: [] },
     emptyInSeconds: 0,
     lastDeploy: { of: expect.stringMatching(/^(endpoint|worker)$/) },
     attention: [
@@ -111,7 +111,7 @@ test("is one screen of plain text where no terminal is", async () => {
   const place = lines.indexOf("  ✖ dead letters 1");
   expect(lines[place + 1]).toBe(`${" ".repeat(17)}→ offline-inference failed --env dev`);
   expect(stdout).toMatch(/^ {2}✔ queue {8}0 waiting, 0 in flight$/m);
-  expect(stdout).toMatch(/^ {2}✔ alarms {7}none of 10 on, all without data$/m);
+  expect(stdout).toMatch(/^ {2}✔ alarms {7}none of 12 on, all without data$/m);
   expect(stdout).toMatch(/^ {2}✔ last deploy {2}the (endpoint|worker), (just now|\d+ (s|min) ago) \(.* UTC\)$/m);
 });
 
