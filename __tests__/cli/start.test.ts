@@ -173,7 +173,7 @@ test("keeps running when told to, works for others meanwhile, and ends everythin
   expect({ status, stderr }).toEqual({ status: 130, stderr: expect.stringMatching(/Running until Ctrl-C\.\n$/) });
   expect(postgresRuns()).toBe(false);
   const servers = [...exported].filter(([name]) => name.startsWith("AWS_ENDPOINT_URL") || name === "API_URL");
-  expect(servers).toHaveLength(11);
+  expect(servers).toHaveLength(12);
   for (const [, server] of servers) await expect(fetch(server)).rejects.toThrow("fetch failed");
 });
 

@@ -53,7 +53,7 @@ export function behavesAsAnyProject({ settings, rows, start, makes, expected }: 
     const counts = Object.keys(makes).map((type) => [type, resources.filter((one) => one.type === type).length]);
     expect(Object.fromEntries(counts)).toEqual(makes);
     const contracts = (await readdir(stack, { recursive: true })).filter((path) => basename(path) === contractFile);
-    expect(contracts).toHaveLength(2);
+    expect(contracts).toHaveLength(4);
     for (const path of contracts) {
       expect(JSON.parse(await readFile(join(stack, path), "utf8"))).toEqual(pipeline.aws.contract);
     }

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { LambdaClient } from "@aws-sdk/client-lambda";
 import { z } from "zod";
 import { readStack } from "../../local/terraform";
@@ -14,6 +16,9 @@ export interface FunctionOnAws {
   readonly profile?: string;
 }
 
+/** A stack without a schedule need not be one that can be read as this project's. */
+const withSchedule = z.object({ resource: z.object({ aws_scheduler_schedule: z.record(z.string(), z.unknown()) }) });
+
 /** Functions that can try themselves out, by the ends of the addresses of their schedules, which have their names. */
 const tryable = /\.(loading|writing)_schedule$/;
 
@@ -23,6 +28,8 @@ const tryable = /\.(loading|writing)_schedule$/;
  * @returns none where the stack has no warehouse
  */
 export function canariesOf(folder: string): FunctionOnAws[] {
+  const file = readFileSync(join(folder, "cdk.tf.json"), "utf8");
+  if (!withSchedule.safeParse(JSON.parse(file)).success) return [];
   const stack = readStack(folder);
   const schedules = stack.all("aws_scheduler_schedule", z.object({ name: z.string() }));
   return schedules.flatMap(({ address, name: functionName }) =>
