@@ -115,7 +115,7 @@ export class StatusReader {
     const { MetricDataResults = [] } = await this.cloudWatch.send(
       new GetMetricDataCommand({
         StartTime: new Date(wholeMinute - minutes * 60_000),
-        EndTime: new Date(wholeMinute + 60_000),
+        EndTime: new Date(wholeMinute + 2 * 60_000), // the next minute may begin before CloudWatch looks
         ScanBy: "TimestampDescending",
         MetricDataQueries: [
           query("oldest", "AWS/SQS", "ApproximateAgeOfOldestMessage", queue, "Maximum"),
