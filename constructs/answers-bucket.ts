@@ -94,12 +94,13 @@ export class AnswersBucket extends VersionedBucket {
   /** Lets its holder write the results of jobs, and forget those that have ended. */
   writeResults(): Access {
     const { inputs, jobs, open, results } = jobFolders;
+    const { failed, merge } = factsOf("*");
     return {
       statements: [
         this.list(),
         this.on(["s3:GetObject"], inputs, jobs, results, folders.unloads),
         this.on(["s3:PutObject"], open, results),
-        { actions: ["s3:PutObject"], resources: [`${this.bucket.arn}/${factsOf("*").failed}`] },
+        { actions: ["s3:PutObject"], resources: [failed, merge].map((key) => `${this.bucket.arn}/${key}`) },
         this.on(["s3:DeleteObject"], open, results, folders.unloads),
       ],
       environment: { ANSWERS_BUCKET: this.bucket.bucket },

@@ -30,7 +30,7 @@ export const jobFolders = {
 /** Rows that are handed over in a call. Whoever makes this job finds them here, written once. */
 export const inlineInputKey = (sha256: string) => `${jobFolders.inputs}${sha256}.ndjson`;
 
-/** The facts of a job, each an object that one function writes. Only `cursor` and `counts` are written over. */
+/** The facts of a job, each an object that one function writes. Only `cursor`, `counts` and `merge` are written over. */
 export const factsOf = (id: string) => ({
   /** What was asked for. By the API, with If-None-Match. */
   request: `${jobFolders.jobs}${id}/request.json`,
@@ -44,6 +44,8 @@ export const factsOf = (id: string) => ({
   cursor: `${jobFolders.jobs}${id}/cursor.json`,
   /** How many rows have ended, and how. By the loader, with If-Match. */
   counts: `${jobFolders.jobs}${id}/counts.json`,
+  /** How far its result is written. By the writer, with If-Match. */
+  merge: `${jobFolders.jobs}${id}/merge.json`,
   /** Its result, whose parts are whole. By the writer, with If-None-Match. */
   manifest: `${jobFolders.results}${id}/manifest.json`,
 });
@@ -164,6 +166,39 @@ const part = z.object({
   sha256: z.string(),
 });
 
+/** What became of rows that are written. */
+const tally = {
+  ...ended,
+  /** Of `failed`, rows that the queue lost: they were sent, and it no longer keeps them. */
+  lost: count,
+  /** Which releases answered. */
+  releases: z.array(z.string()),
+};
+export type Tally = Ended & { readonly lost: number; readonly releases: string[] };
+
+/** `merge.json`. */
+export const jobMerge = z.object({
+  v: version,
+  /** What became of all rows, as it was unloaded under a contract. @default it is not unloaded yet */
+  unload: z.object({ folder: z.string(), asOf: time, contract: z.string() }).optional(),
+  /** Parts that are written, whole. */
+  parts: z.array(part),
+  ...tally,
+  /** Where rows start that are in no part. @default all are in one */
+  next: z
+    .object({
+      row: z.int().min(1),
+      line: z.int().min(1),
+      offset: count,
+      /** Outcomes that are of rows before, all or but for the last of them. */
+      outcomes: count,
+    })
+    .optional(),
+  /** Until when its holder alone writes. @default nobody does */
+  claimedUntil: time.optional(),
+});
+export type JobMerge = Readonly<z.output<typeof jobMerge>>;
+
 /** `manifest.json`. */
 export const jobManifest = z.object({
   v: version,
@@ -171,12 +206,8 @@ export const jobManifest = z.object({
   outcome: z.enum(["completed", "cancelled", "expired"]),
   format: z.enum(resultFormats),
   rows: count,
-  ...ended,
-  /** Of `failed`, rows that the queue lost: they were sent, and it no longer keeps them. */
-  lost: count,
+  ...tally,
   parts: z.array(part),
-  /** Which releases answered. */
-  releases: z.array(z.string()),
   /** The contract's hash: {@link hashOf} its JSON. */
   contract: z.string(),
   /** When the outcomes were read. What comes later is in the table. */

@@ -10,9 +10,14 @@ import type { RowOutcome } from "./job-result";
 import type { RedshiftData } from "./redshift";
 import type { Unloads } from "./unloads";
 
+/** An outcome, and how many others were unloaded before it. */
+export interface PlacedOutcome extends RowOutcome {
+  readonly place: number;
+}
+
 export interface JobOutcomesProps {
   readonly database: Pick<RedshiftData, "run">;
-  readonly unloads: Pick<Unloads, "newFolder" | "statement" | "rows">;
+  readonly unloads: Pick<Unloads, "newFolder" | "statement" | "rows" | "remove">;
   /** What the contract says of the answers. */
   readonly outputs: readonly Output[];
 }
@@ -67,30 +72,45 @@ const fateOf = ([, output, release, at, code, reason, ...values]: readonly (stri
   };
 };
 
-/**
- * What became of a job's rows, in their order.
- * @throws when not every one that is in the table was read
- */
-export async function* jobOutcomes(
-  { database, unloads, outputs }: JobOutcomesProps,
-  run: string,
-  jobId: string,
-  until: Until,
-): AsyncGenerator<RowOutcome, void, undefined> {
-  const { expressions, source } = selectOutcomes(run, jobId, outputs);
-  const folder = unloads.newFolder();
-  await database.run(unloads.statement(expressions, source, folder, "request_id"), until);
-  let isWhole = false;
-  for await (const page of unloads.rows(folder, expressions.length, until)) {
-    for (const values of page) {
-      if (isWhole) throw noRow("an id after the last");
-      const requestId = textIn(values[0], "request_id");
-      isWhole = requestId === lastOf(run);
-      if (isWhole) continue;
-      const parsed = parseRequestId(requestId);
-      // Requests that others send with such an id are no rows.
-      if (parsed?.run === run) yield { row: parsed.row, fate: fateOf(values) };
-    }
+/** What became of the rows of jobs, as the warehouse says: unloaded once, and then read as often as is needed. */
+export class JobOutcomes {
+  constructor(private readonly props: JobOutcomesProps) {}
+
+  /** Unloads what became of a job's rows. @returns the folder that has it */
+  async unload(run: string, jobId: string, until: Until): Promise<string> {
+    const { database, unloads, outputs } = this.props;
+    const { expressions, source } = selectOutcomes(run, jobId, outputs);
+    const folder = unloads.newFolder();
+    await database.run(unloads.statement(expressions, source, folder, "request_id"), until);
+    return folder;
   }
-  if (!isWhole) throw new Error(`the outcomes of ${jobId} end before the last`);
+
+  /**
+   * What was unloaded, in the rows' order.
+   * @param from how many are passed over
+   * @throws when not every one that was in the table was read
+   */
+  async *read(run: string, folder: string, from: number, until: Until): AsyncGenerator<PlacedOutcome, void, undefined> {
+    const { unloads, outputs } = this.props;
+    let isWhole = false;
+    let place = from;
+    for await (const page of unloads.rows(folder, ownColumns.length + outputs.length, until, from)) {
+      for (const values of page) {
+        if (isWhole) throw noRow("an id after the last");
+        const requestId = textIn(values[0], "request_id");
+        isWhole = requestId === lastOf(run);
+        if (isWhole) continue;
+        const parsed = parseRequestId(requestId);
+        // Requests that others send with such an id are no rows.
+        if (parsed?.run === run) yield { row: parsed.row, fate: fateOf(values), place };
+        place++;
+      }
+    }
+    if (!isWhole) throw new Error(`the outcomes of run ${run} end before the last`);
+  }
+
+  /** Deletes what was unloaded, as far as that can be done. */
+  async remove(folder: string): Promise<void> {
+    await this.props.unloads.remove(folder);
+  }
 }

@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { type FeatureValues, featureOfJson } from "../contract/feature-values";
-import type { ResultFormat } from "../contract/job";
+import type { Ended, ResultFormat, Tally } from "../contract/job";
 import {
   endingOfRow,
   type Fate,
@@ -13,6 +13,7 @@ import {
   type ResultRow,
   type ResultType,
   resultColumns,
+  withoutOutcome,
 } from "../contract/job-result";
 import { membersOf } from "../contract/json-text";
 import type { ModelContract } from "../contract/model-contract";
@@ -75,6 +76,27 @@ export interface ResultPart {
   readonly bytes: number;
   /** Of the body, in hexadecimal. */
   readonly sha256: string;
+  /** What became of its rows. */
+  readonly tally: Tally;
+}
+
+/** Counts rows as they pass. */
+class Counting {
+  rows = 0;
+  private readonly ended: Record<keyof Ended, number> = { answered: 0, failed: 0, expired: 0, cancelled: 0 };
+  private lost = 0;
+  private readonly releases = new Set<string>();
+
+  add(row: ResultRow): void {
+    this.rows++;
+    this.ended[endingOfRow(row)]++;
+    if (row.fate === withoutOutcome.lost) this.lost++;
+    if (!isRowFailure(row.fate)) this.releases.add(row.fate.modelRelease);
+  }
+
+  get tally(): Tally {
+    return { ...this.ended, lost: this.lost, releases: [...this.releases] };
+  }
 }
 
 /** The most of a part, which is in memory until it is written. */
@@ -101,7 +123,10 @@ export interface ResultShape {
   readonly carriesFeatures: boolean;
 }
 
-/** Writes rows as parts, in their order. No row is in memory but those of a part. */
+/**
+ * Writes rows as parts, in their order. No row is in memory but those of a part, and the one after it, which is read before
+ * the part is given.
+ */
 export async function* partsOf(
   rows: AsyncIterable<ResultRow>,
   shape: ResultShape,
@@ -112,20 +137,21 @@ export async function* partsOf(
   try {
     let next = await all.next();
     while (!next.done) {
-      let count = 0;
+      const counting = new Counting();
       let size = 0;
       async function* part(): AsyncGenerator<ResultRow, void, undefined> {
-        while (!next.done && count < limits.rows) {
+        while (!next.done && counting.rows < limits.rows) {
           size += sizeOf(next.value);
-          if (size > limits.bytes && count > 0) return;
-          count++;
+          if (size > limits.bytes && counting.rows > 0) return;
+          counting.add(next.value);
           yield next.value;
           next = await all.next();
         }
       }
       const body = await write(part(), shape);
       const sha256 = createHash("sha256").update(body).digest("hex");
-      yield { body, rows: count, bytes: body.byteLength, sha256 };
+      const { rows, tally } = counting;
+      yield { body, rows, bytes: body.byteLength, sha256, tally };
     }
   } finally {
     await all.return?.();

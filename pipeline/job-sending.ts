@@ -14,6 +14,7 @@ import {
   stopMark,
 } from "../contract/job";
 import type { Feature } from "../contract/model-contract";
+import { Claim, Lost } from "./claim";
 import { reasonOf, type Until, within } from "./clients";
 import { limiter, Patience } from "./flow";
 import { type InputFiles, isCompressed } from "./input-file";
@@ -67,25 +68,15 @@ export interface Started {
   readonly errors: { readonly job: string; readonly reason: string }[];
 }
 
-/** A job that this starter alone works on, as long as its claim lasts. */
-interface Claim {
+/** A job that is being sent, by this starter alone as long as its claim lasts. */
+interface Feeding {
   readonly request: JobRequest;
-  cursor: JobCursor;
-  etag: string;
-}
-
-/** A job that is being sent. */
-interface Feeding extends Claim {
+  readonly claim: Claim<JobCursor>;
   readonly checked: JobChecked;
   /** Rows from the cursor on; undefined where they are not being read. */
   source?: AsyncGenerator<InputRow | InputFault, void, undefined>;
   /** What was read and not sent. */
   ahead?: InputRow;
-}
-
-/** That a claim is another's by now. */
-class Lost extends Error {
-  override readonly name = "Lost";
 }
 
 /** That the time of the run is over. */
@@ -165,10 +156,10 @@ class Run {
       await this.guarded(facts.request.id, async () => {
         const claim = await this.claim(facts.request, cursor);
         if (claim === undefined) return;
-        await this.checkOne(claim).catch((error: unknown) => {
+        await this.checkOne(facts.request, claim).catch((error: unknown) => {
           if (!(error instanceof OutOfTime)) throw error;
         });
-        await this.release(claim);
+        await claim.release(this.until);
       });
     }
   }
@@ -235,7 +226,7 @@ class Run {
       if (this.done.has(id) || this.feeding.has(id) || request.deadline <= new Date()) continue;
       await this.guarded(id, async () => {
         const claim = await this.claim(request, cursor);
-        if (claim !== undefined) this.feeding.set(id, { ...claim, checked });
+        if (claim !== undefined) this.feeding.set(id, { request, claim, checked });
       });
     }
     for (const [id, feeding] of this.feeding) if (this.done.has(id)) await this.guarded(id, () => this.leave(feeding));
@@ -256,50 +247,20 @@ class Run {
   }
 
   /** Makes a job this starter's alone for a while. @returns undefined where it is another's */
-  private async claim(request: JobRequest, found: Fact<JobCursor> | undefined): Promise<Claim | undefined> {
-    const start: JobCursor = { v: 1, next: 1, line: 1, ...(!isCompressed(request.input) && { offset: 0 }) };
-    const { claimedUntil, ...cursor } = found?.value ?? start;
-    if (claimedUntil !== undefined && claimedUntil > new Date()) return undefined;
-    const claim: Claim = { request, cursor, etag: found?.etag ?? "" };
-    return (await this.write(claim, cursor, found?.etag)) ? claim : undefined;
+  private claim({ id, input }: JobRequest, found: Fact<JobCursor> | undefined): Promise<Claim<JobCursor> | undefined> {
+    const start: JobCursor = { v: 1, next: 1, line: 1, ...(!isCompressed(input) && { offset: 0 }) };
+    const end = () => new Date(Date.now() + claimMilliseconds);
+    return Claim.take(this.props.jobs, factsOf(id).cursor, found, start, end, this.until);
   }
 
-  /** Writes a cursor, and claims the job anew. @returns false where another has written it */
-  private async write(claim: Claim, cursor: JobCursor, etag: string | undefined, isClaimed = true): Promise<boolean> {
-    const { claimedUntil: _, ...place } = cursor;
-    const written = {
-      ...place,
-      ...(isClaimed && { claimedUntil: new Date(Date.now() + claimMilliseconds) }),
-    };
-    const fresh = await this.props.jobs.replace(factsOf(claim.request.id).cursor, written, etag, this.until);
-    if (fresh === undefined) return false;
-    claim.cursor = written;
-    claim.etag = fresh;
-    return true;
-  }
-
-  /** @throws Lost where another has the job by now */
-  private async move(claim: Claim, cursor: JobCursor): Promise<void> {
-    if (!(await this.write(claim, cursor, claim.etag))) throw new Lost();
-  }
-
-  /** How long a claim lasts yet, in milliseconds. */
-  private leftOf({ cursor: { claimedUntil } }: Claim): number {
-    return (claimedUntil?.getTime() ?? 0) - Date.now();
-  }
-
-  private async renew(claim: Claim): Promise<void> {
-    if (this.leftOf(claim) < leastClaim) await this.move(claim, claim.cursor);
-  }
-
-  private async release(claim: Claim): Promise<void> {
-    await this.write(claim, claim.cursor, claim.etag, false);
+  private async renew(claim: Claim<JobCursor>): Promise<void> {
+    if (claim.left < leastClaim) await claim.move(claim.value, this.until);
   }
 
   private async leave(feeding: Feeding): Promise<void> {
     this.feeding.delete(feeding.request.id);
     await feeding.source?.return();
-    await this.release(feeding);
+    await feeding.claim.release(this.until);
   }
 
   private rulesOf({ settings: { format, columns } }: JobRequest, checked?: JobChecked): InputRules {
@@ -311,9 +272,8 @@ class Run {
    * Reads a whole input, and says that it is sound or what is wrong with it.
    * @throws OutOfTime where the run ends before, and Lost
    */
-  private async checkOne(claim: Claim): Promise<void> {
+  private async checkOne(request: JobRequest, claim: Claim<JobCursor>): Promise<void> {
     const { jobs, inputs, maxRows } = this.props;
-    const { request } = claim;
     const { id, input, settings } = request;
     const { limit = Number.POSITIVE_INFINITY } = settings;
     const run = runOf(request);
@@ -375,12 +335,12 @@ class Run {
       await this.leave(feeding);
       return true;
     }
-    const room = Math.min(rowsPerRange, checked.rows + 1 - feeding.cursor.next, await this.roomFor(feeding));
-    await this.renew(feeding);
+    const room = Math.min(rowsPerRange, checked.rows + 1 - feeding.claim.value.next, await this.roomFor(feeding));
+    await this.renew(feeding.claim);
     if (room <= 0) return false;
     const rows = await this.read(feeding, room);
     if (rows === undefined) return true;
-    const until = within(Math.max(0, Math.min(this.leftOf(feeding), this.end + leastClaim - performance.now())));
+    const until = within(Math.max(0, Math.min(feeding.claim.left, this.end + leastClaim - performance.now())));
     const run = runOf(request);
     const requests = rows.map((row) => requestOf(request, run, row));
     const { refused } = await this.props.requests.send(requests, until, new Patience(claimMilliseconds / 2));
@@ -392,11 +352,12 @@ class Run {
     }
     this.started.sent += rows.length;
     this.onQueue += rows.length;
-    const { ahead, cursor } = feeding;
+    const { ahead, claim } = feeding;
+    const cursor = claim.value;
     const next = cursor.next + rows.length;
     const { line, offset } = ahead ?? cursor;
-    await this.move(feeding, { v: 1, next, line, ...(cursor.offset !== undefined && { offset }) });
-    if (isSent(checked, feeding.cursor)) {
+    await claim.move({ v: 1, next, line, ...(cursor.offset !== undefined && { offset }) }, this.until);
+    if (isSent(checked, claim.value)) {
       this.done.add(request.id);
       await this.leave(feeding);
     }
@@ -404,7 +365,7 @@ class Run {
   }
 
   /** Rows that a job may have on the queue beyond those that it has. */
-  private async roomFor({ request, cursor }: Feeding): Promise<number> {
+  private async roomFor({ request, claim }: Feeding): Promise<number> {
     const { jobs, queue } = this.props;
     if (performance.now() - this.lookedAt > lookMilliseconds) {
       const { visible, hidden } = await queue.counts(this.until);
@@ -413,11 +374,11 @@ class Run {
     }
     if (this.onQueue < leastOnQueue - rowsPerRange) return rowsPerRange;
     const counts = (await jobs.read(factsOf(request.id).counts, jobCounts, this.until))?.value;
-    if (counts === undefined) return leastOnQueue - Math.min(cursor.next - 1, this.onQueue);
+    if (counts === undefined) return leastOnQueue - Math.min(claim.value.next - 1, this.onQueue);
     const ended = counts.answered + counts.failed + counts.expired + counts.cancelled;
     const seconds = (counts.lastAt.getTime() - counts.firstAt.getTime()) / 1_000;
     const most = Math.max(leastOnQueue, seconds > 0 ? (secondsOnQueue * ended) / seconds : 0);
-    return Math.floor(most) - Math.min(cursor.next - 1 - ended, this.onQueue);
+    return Math.floor(most) - Math.min(claim.value.next - 1 - ended, this.onQueue);
   }
 
   /**
@@ -439,8 +400,8 @@ class Run {
   }
 
   private async readOnce(feeding: Feeding, count: number): Promise<readonly InputRow[] | undefined> {
-    const { request, checked, cursor } = feeding;
-    const { next, line, offset } = cursor;
+    const { request, checked, claim } = feeding;
+    const { next, line, offset } = claim.value;
     const rules = this.rulesOf(request, checked);
     feeding.source ??= this.props.inputs.rows(request.input, rules, { row: next, line, offset }, this.until);
     const rows: InputRow[] = [];

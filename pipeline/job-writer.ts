@@ -1,35 +1,33 @@
 import type { StagedObject } from "../contract/answers-bucket";
 import {
-  type Ended,
   factsOf,
   hashOf,
   type JobFacts,
   type JobFailed,
   type JobManifest,
+  type JobMerge,
   type JobRequest,
   jobCursor,
   jobFolders,
+  jobMerge,
   jobRequest,
   openMark,
   runOf,
   stateOf,
   stopMark,
+  type Tally,
 } from "../contract/job";
-import {
-  endingOfRow,
-  type Fate,
-  type InputRow,
-  isRowFailure,
-  type ResultRow,
-  withoutOutcome,
-} from "../contract/job-result";
+import { type Fate, withoutOutcome } from "../contract/job-result";
 import { turnOf } from "../contract/job-turn";
 import type { ModelContract } from "../contract/model-contract";
-import { reasonOf, type Until } from "./clients";
+import { Claim, Lost } from "./claim";
+import { isTransient, reasonOf, type Until, within } from "./clients";
 import type { Events } from "./events";
 import { limiter } from "./flow";
 import { newId } from "./ids";
-import { mergedRows, partEndings, partsOf, type RowOutcome } from "./job-result";
+import { type InputPlace, type InputRow, inputStart } from "./job-input";
+import type { JobOutcomes } from "./job-outcomes";
+import { mergedRows, partEndings, partsOf } from "./job-result";
 import type { JobResults } from "./job-results";
 import { UnusableInput } from "./job-rows";
 import type { Jobs, Marks } from "./jobs";
@@ -38,13 +36,12 @@ import type { Outcomes } from "./outcomes";
 export interface JobWriterProps {
   readonly jobs: Jobs;
   readonly results: JobResults;
-  readonly outcomes: Pick<Outcomes, "waiting">;
+  readonly staged: Pick<Outcomes, "waiting">;
+  readonly outcomes: Pick<JobOutcomes, "unload" | "read" | "remove">;
   readonly events: Pick<Events, "tellEnd">;
   readonly contract: ModelContract;
-  /** The rows of a job's input. @throws UnusableInput */
-  readonly input: (request: JobRequest, until: Until) => AsyncIterable<InputRow>;
-  /** What became of the rows of a run, in their order. */
-  readonly outcomesOf: (run: string, jobId: string, until: Until) => AsyncIterable<RowOutcome>;
+  /** The rows of a job's input, from one on. @throws UnusableInput */
+  readonly input: (request: JobRequest, from: InputPlace, until: Until) => AsyncIterable<InputRow>;
   /** How long the queue hides a message that was received. */
   readonly visibilitySeconds: number;
   /** The longest that a run of the worker takes. */
@@ -55,11 +52,13 @@ export interface JobWriterProps {
 
 /** What came of a run of the writer. */
 export interface Written {
+  /** Parts of results that it wrote. */
+  parts: number;
   /** Jobs whose result it wrote. */
   written: string[];
   /** Jobs that have ended, which was told. */
   ended: string[];
-  /** Jobs whose turn it is not. */
+  /** Jobs whose turn it is not, which another run has, or with which the next goes on. */
   waiting: number;
   /** Jobs of which something did not go well, each with why. The next run tries again. */
   failed: { id: string; reason: string }[];
@@ -78,13 +77,52 @@ const atOnce = 8;
 /** After so long a mark without a job is left over, and no message of a job that was stopped comes again, in milliseconds. */
 const anHour = 3_600_000;
 
-/** Writes the results of jobs that are finished, and tells that they are. What is done twice, or at once, is harmless. */
+/** Nothing of a job's result is written. */
+const mergeStart: JobMerge = {
+  v: 1,
+  parts: [],
+  answered: 0,
+  failed: 0,
+  expired: 0,
+  cancelled: 0,
+  lost: 0,
+  releases: [],
+  next: { ...inputStart, outcomes: 0 },
+};
+
+/** No part and no result is begun with less time than this, in milliseconds, but for the first of a run. */
+const lastPart = 60_000;
+
+/** The time of a run. */
+interface Time {
+  readonly until: Until;
+  /** When all is over. */
+  readonly end: Date;
+  /** Whether nothing more is to be begun. */
+  readonly isOver: () => boolean;
+}
+
+const timeOf = (milliseconds: number): Time => {
+  const end = new Date(Date.now() + milliseconds);
+  return { until: within(milliseconds), end, isOver: () => end.getTime() - Date.now() < lastPart };
+};
+
+/**
+ * Writes the results of jobs that are finished, and tells that they are. A result is written by one run at a time, which
+ * keeps what it has with each part, and the next goes on where it ends. What is done twice, or at once, is harmless.
+ */
 export class JobWriter {
   constructor(private readonly props: JobWriterProps) {}
 
-  /** Does what is due for all jobs. None of them keeps the others from it. @throws where they cannot be listed */
-  async run(until: Until): Promise<Written> {
-    const written: Written = { written: [], ended: [], waiting: 0, failed: [] };
+  /**
+   * Does what is due for all jobs. None of them keeps the others from it.
+   * @param milliseconds when all must have ended
+   * @throws where they cannot be listed
+   */
+  async run(milliseconds: number): Promise<Written> {
+    const time = timeOf(milliseconds);
+    const { until } = time;
+    const written: Written = { parts: 0, written: [], ended: [], waiting: 0, failed: [] };
     const each = async <T>(id: string, work: () => Promise<T>): Promise<T | undefined> => {
       try {
         return await work();
@@ -97,7 +135,7 @@ export class JobWriter {
     const marks = await this.props.jobs.open(until);
     let waiting: Promise<StagedObject[]> | undefined;
     const staged = () => {
-      waiting ??= this.props.outcomes.waiting(until);
+      waiting ??= this.props.staged.waiting(until);
       return waiting;
     };
     const limited = limiter(atOnce);
@@ -108,7 +146,7 @@ export class JobWriter {
     const due = looked.flatMap((one) => one ?? []).sort((one, other) => rowsOf(one) - rowsOf(other));
     for (const { id, facts, turn } of due) {
       await each(id, async () => {
-        if (turn === "write" && !(await this.write(facts, written, until))) return;
+        if (turn === "write" && !(await this.write(facts, written, time))) return;
         await this.end(id, until);
         written.ended.push(id);
       });
@@ -147,73 +185,140 @@ export class JobWriter {
     return undefined;
   }
 
-  /** Writes a job's result. @returns whether it is this one, or there never will be any */
-  private async write(facts: JobFacts, written: Written, until: Until): Promise<boolean> {
-    const { jobs } = this.props;
+  /** Writes a job's result, as far as there is time. @returns whether it is this one, or there never will be any */
+  private async write(facts: JobFacts, written: Written, time: Time): Promise<boolean> {
+    const { jobs, outcomes } = this.props;
+    const { until, isOver } = time;
     const { id } = facts.request;
+    const { manifest, failed } = factsOf(id);
+    const claim = written.parts > 0 && isOver() ? undefined : await this.claim(id, time);
+    if (claim === undefined) {
+      written.waiting++;
+      return false;
+    }
     try {
-      const manifest = await this.writeParts(facts, until);
-      const isMine = await jobs.create(factsOf(id).manifest, manifest, until);
+      const made = await this.merge(facts, claim, written, time);
+      if (made === undefined) {
+        written.waiting++;
+        return false;
+      }
+      const isMine = await jobs.create(manifest, made, until);
       if (isMine) written.written.push(id);
       else await this.clean(id, until);
+      if (claim.value.unload) await outcomes.remove(claim.value.unload.folder);
       return isMine;
     } catch (error) {
-      if (!(error instanceof UnusableInput)) throw error;
-      const failed: JobFailed = { v: 1, failedAt: new Date(), errors: [error.message], more: 0 };
-      await jobs.create(factsOf(id).failed, failed, until);
+      if (error instanceof Lost) {
+        await this.clean(id, until);
+        written.waiting++;
+        return false;
+      }
+      const isUnusable = error instanceof UnusableInput;
+      // What was unloaded may be at fault, or gone: it is unloaded anew, and all parts are written anew.
+      if (isUnusable || !(until.signal.aborted || isTransient(error))) await this.forget(claim, until);
+      if (!isUnusable) throw error;
+      const why: JobFailed = { v: 1, failedAt: new Date(), errors: [error.message], more: 0 };
+      await jobs.create(failed, why, until);
       await jobs.mark(stopMark(id), until);
       return true;
+    } finally {
+      await claim.release(until).catch(() => undefined); // it ends by itself
     }
   }
 
-  private async writeParts(facts: JobFacts, until: Until): Promise<JobManifest> {
-    const { jobs, results, contract, input, outcomesOf } = this.props;
-    const { request, checked, cancel } = facts;
+  /** @returns undefined where another run writes it */
+  private async claim(id: string, { until, end }: Time): Promise<Claim<JobMerge> | undefined> {
+    const { jobs } = this.props;
+    const { merge } = factsOf(id);
+    const found = await jobs.read(merge, jobMerge, until);
+    return Claim.take(jobs, merge, found, mergeStart, () => end, until);
+  }
+
+  /** Begins a job's result anew, the next time. */
+  private async forget(claim: Claim<JobMerge>, until: Until): Promise<void> {
+    const { unload } = claim.value;
+    await claim.move(mergeStart, until).catch(() => undefined);
+    if (unload) await this.props.outcomes.remove(unload.folder);
+  }
+
+  /**
+   * Writes the parts of a job's result that are not written.
+   * @returns its manifest; undefined where the next run goes on
+   * @throws UnusableInput, and Lost where another run has the job by now
+   */
+  private async merge(
+    facts: JobFacts,
+    claim: Claim<JobMerge>,
+    written: Written,
+    { until, isOver }: Time,
+  ): Promise<JobManifest | undefined> {
+    const { jobs, results, contract, input, outcomes } = this.props;
+    const { request, checked } = facts;
     const { id, settings } = request;
     const { result: format } = settings;
-    const asOf = new Date();
-    const cursor = await jobs.read(factsOf(id).cursor, jobCursor, until);
-    const fates = mergedRows(
-      checked?.rows === 0 ? nothing() : input(request, until),
-      outcomesOf(runOf(request), id, until),
-      this.missing(facts, cursor?.value.next ?? 1, asOf),
-    );
-    const tally = new Tally();
-    const folder = `${jobFolders.results}${id}/${newId()}/`;
-    const parts: JobManifest["parts"][number][] = [];
-    const shape = { format, contract, carriesFeatures: checked?.carriesFeatures ?? false };
-    for await (const { body, ...part } of partsOf(tally.count(fates), shape)) {
-      const key = `${folder}part-${String(parts.length + 1).padStart(5, "0")}${partEndings[format]}`;
-      await results.put(key, body, until);
-      parts.push({ key, ...part });
+    const run = runOf(request);
+    const hash = hashOf(contract);
+    let { unload } = claim.value;
+    if (unload?.contract !== hash) {
+      const asOf = new Date();
+      unload = { asOf, folder: await outcomes.unload(run, id, until), contract: hash };
+      await claim.move({ ...mergeStart, unload }, until);
     }
-    const { rows, ended, lost, releases } = tally;
+    const from = claim.value.next;
+    if (from !== undefined) {
+      let next: JobMerge["next"] = from;
+      let passed = from.outcomes;
+      const rows = passing(
+        checked?.rows === 0 ? nothing() : input(request, from, until),
+        ({ row, line, offset }) => {
+          next = { row, line, offset, outcomes: passed };
+        },
+        () => {
+          next = undefined;
+        },
+      );
+      const read = passing(outcomes.read(run, unload.folder, from.outcomes, until), ({ place }) => {
+        passed = place; // the one that is read is ahead of the rows
+      });
+      const cursor = await jobs.read(factsOf(id).cursor, jobCursor, until);
+      const fates = mergedRows(rows, read, this.missing(facts, cursor?.value.next ?? 1, unload.asOf));
+      const folder = `${jobFolders.results}${id}/${newId()}/`; // no two runs write the same object
+      const shape = { format, contract, carriesFeatures: checked?.carriesFeatures ?? false };
+      for await (const { body, tally, ...part } of partsOf(fates, shape)) {
+        const { parts, ...before } = claim.value;
+        const key = `${folder}part-${String(parts.length + 1).padStart(5, "0")}${partEndings[format]}`;
+        await results.put(key, body, until);
+        await claim.move({ ...before, ...sumOf(before, tally), parts: [...parts, { key, ...part }], next }, until);
+        written.parts++;
+        if (next !== undefined && isOver()) return undefined;
+      }
+    }
+    const { parts, answered, failed, expired, cancelled, lost, releases } = claim.value;
+    const rows = parts.reduce((sum, part) => sum + part.rows, 0);
     if (checked !== undefined && rows !== checked.rows) {
       throw new Error(`the input of ${id} has ${rows} rows, it was checked with ${checked.rows}`);
     }
     return {
       v: 1,
       id,
-      outcome: cancel && ended.cancelled > 0 ? "cancelled" : ended.expired > 0 ? "expired" : "completed",
+      outcome: facts.cancel && cancelled > 0 ? "cancelled" : expired > 0 ? "expired" : "completed",
       format,
       rows,
-      ...ended,
-      lost,
-      parts,
-      releases: [...releases].sort(),
-      contract: hashOf(contract),
-      asOf,
+      ...{ answered, failed, expired, cancelled, lost, releases, parts },
+      contract: hash,
+      asOf: unload.asOf,
       endedAt: new Date(),
     };
   }
 
-  /** What became of a row that has no outcome. @param sent rows before it were sent */
-  private missing({ request, cancel }: JobFacts, sent: number, now: Date): (row: number) => Fate {
-    const isKept = now.getTime() < request.createdAt.getTime() + 1_000 * this.props.retentionSeconds;
+  /** What became of a row that has no outcome. @param sent rows before it were sent @param asOf the same for all rows */
+  private missing({ request, cancel }: JobFacts, sent: number, asOf: Date): (row: number) => Fate {
+    const isCancelled = cancel !== undefined && cancel.cancelledAt <= asOf;
+    const isKept = asOf.getTime() < request.createdAt.getTime() + 1_000 * this.props.retentionSeconds;
     return (row) => {
-      if (cancel !== undefined) return withoutOutcome.cancelled;
+      if (isCancelled) return withoutOutcome.cancelled;
       if (!isKept && row < sent) return withoutOutcome.lost;
-      if (request.deadline <= now) return withoutOutcome.expired;
+      if (request.deadline <= asOf) return withoutOutcome.expired;
       throw new Error(`row ${row} of ${request.id} has no outcome, though each was counted`);
     };
   }
@@ -229,33 +334,35 @@ export class JobWriter {
     await results.delete([openMark(id)], until);
   }
 
-  /** Deletes parts that are in no result. */
+  /** Deletes parts that are in no result, once it is known what is in it. */
   private async clean(id: string, until: Until): Promise<void> {
-    const facts = await this.props.jobs.facts(id, until);
-    await this.props.results.keepOnly(
-      id,
-      (facts?.manifest?.parts ?? []).map(({ key }) => key),
-      until,
-    );
+    const { manifest, failed } = (await this.props.jobs.facts(id, until)) ?? {};
+    if ((manifest ?? failed) === undefined) return;
+    const kept = (manifest?.parts ?? []).map(({ key }) => key);
+    await this.props.results.keepOnly(id, kept, until);
   }
 }
 
 async function* nothing(): AsyncGenerator<never, void, undefined> {}
 
-/** Counts rows as they pass. */
-class Tally {
-  rows = 0;
-  readonly ended: Record<keyof Ended, number> = { answered: 0, failed: 0, expired: 0, cancelled: 0 };
-  lost = 0;
-  readonly releases = new Set<string>();
-
-  async *count(rows: AsyncIterable<ResultRow>): AsyncGenerator<ResultRow, void, undefined> {
-    for await (const row of rows) {
-      this.rows++;
-      this.ended[endingOfRow(row)]++;
-      if (row.fate === withoutOutcome.lost) this.lost++;
-      if (!isRowFailure(row.fate)) this.releases.add(row.fate.modelRelease);
-      yield row;
-    }
+/** Looks at each item before it is given, and says when there are no more. */
+async function* passing<T>(
+  items: AsyncIterable<T>,
+  look: (item: T) => void,
+  atEnd = () => {},
+): AsyncGenerator<T, void, undefined> {
+  for await (const item of items) {
+    look(item);
+    yield item;
   }
+  atEnd();
 }
+
+const sumOf = (one: Tally, other: Tally): Tally => ({
+  answered: one.answered + other.answered,
+  failed: one.failed + other.failed,
+  expired: one.expired + other.expired,
+  cancelled: one.cancelled + other.cancelled,
+  lost: one.lost + other.lost,
+  releases: [...new Set([...one.releases, ...other.releases])].sort(),
+});

@@ -252,7 +252,7 @@ export class Jobs {
   /**
    * The newest jobs after a place.
    *
-   * S3 lists by name, not by time, and a folder has no time. So all keys below `jobs/` are listed, up to five a job and
+   * S3 lists by name, not by time, and a folder has no time. So all keys below `jobs/` are listed, up to six a job and
    * a thousand a call, which say when each `request.json` was written. To read those would be a call for each job.
    */
   async newest(limit: number, after: JobPlace | undefined, until: Until): Promise<JobPlace[]> {

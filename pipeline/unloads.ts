@@ -19,11 +19,10 @@ export interface UnloadsProps {
 const manifestSchema = z.object({
   entries: z.array(z.object({ url: z.string(), meta: z.object({ record_count: z.number() }) })),
 });
-type Manifest = z.infer<typeof manifestSchema>;
-
 const rowSchema = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));
 const bodySchema = z.instanceof(Readable);
 
+const manifestOf = (folder: string) => `${folder}manifest`;
 const nameOf = (place: number) => `c${place}`;
 
 const linesPerPage = 1_000;
@@ -62,47 +61,62 @@ export class Unloads {
   }
 
   /**
-   * The rows of a result, a page at a time, in the form that the Data API gives them. Its folder is emptied afterwards, as
-   * far as this may delete there; the bucket deletes the rest after a while.
+   * The rows of a result, a page at a time, in the form that the Data API gives them. It is removed afterwards.
    * @param width how many values a row has
    * @throws when not every row that was written can be read
    */
   async *pages(folder: string, width: number, until: Until): AsyncGenerator<unknown[][], void, undefined> {
-    for await (const page of this.rows(folder, width, until)) yield page.map((row) => row.map(fieldOf));
+    try {
+      for await (const page of this.rows(folder, width, until)) yield page.map((row) => row.map(fieldOf));
+    } finally {
+      await this.remove(folder);
+    }
   }
 
-  /** The same as plain values; in the order that the statement names, where it names one. */
+  /**
+   * The same as plain values, in the order that the statement names, where it names one. What is read stays.
+   * @param from rows that are passed over: objects that have no others are not read
+   */
   async *rows(
     folder: string,
     width: number,
     until: Until,
+    from = 0,
   ): AsyncGenerator<(string | number | null)[][], void, undefined> {
-    const manifest = `${folder}manifest`;
-    const keys = [manifest];
-    try {
-      const { entries } = await this.manifest(manifest, until);
-      const parts = entries.map(({ url, meta }) => ({ key: new URL(url).pathname.slice(1), rows: meta.record_count }));
-      parts.sort((one, other) => one.key.localeCompare(other.key, "en", { numeric: true })); // by the parts' numbers
-      keys.push(...parts.map(({ key }) => key));
-      for (const { key, rows } of parts) {
-        for await (const lines of this.part(key, rows, until)) {
+    let passed = from;
+    for (const { key, rows } of await this.parts(folder, until)) {
+      if (passed < rows) {
+        for await (const lines of this.part(key, rows, passed, until)) {
           yield lines.map((row) => Array.from({ length: width }, (_, place) => row[nameOf(place)] ?? null));
         }
       }
-    } finally {
-      await this.delete(keys);
+      passed = Math.max(0, passed - rows);
     }
   }
 
-  private async manifest(key: string, until: Until): Promise<Manifest> {
-    let text = "";
-    for await (const chunk of (await this.get(key, until)).setEncoding("utf8")) text += chunk;
-    return manifestSchema.parse(JSON.parse(text));
+  /** Empties the folder of a result, as far as this may delete there; the bucket deletes the rest after a while. */
+  async remove(folder: string): Promise<void> {
+    const until = within(10_000);
+    const parts = await this.parts(folder, until).catch(() => []);
+    const objects = [...parts.map(({ key }) => key), manifestOf(folder)].map((Key) => ({ Key }));
+    await deleteObjects(this.client, this.props.bucket, objects, until).catch(() => undefined);
   }
 
-  /** The rows of a part. Where it breaks off it is read again from its start, and what was had is passed over. */
-  private async *part(key: string, rows: number, until: Until) {
-    let had = 0;
+  /** The objects of a result, by their numbers. */
+  private async parts(folder: string, until: Until): Promise<{ key: string; rows: number }[]> {
+    let text = "";
+    for await (const chunk of (await this.get(manifestOf(folder), until)).setEncoding("utf8")) text += chunk;
+    const { entries } = manifestSchema.parse(JSON.parse(text));
+    const parts = entries.map(({ url, meta }) => ({ key: new URL(url).pathname.slice(1), rows: meta.record_count }));
+    return parts.sort((one, other) => one.key.localeCompare(other.key, "en", { numeric: true }));
+  }
+
+  /**
+   * The rows of a part. Where it breaks off it is read again from its start, and what was had is passed over.
+   * @param passed rows that are passed over in any case
+   */
+  private async *part(key: string, rows: number, passed: number, until: Until) {
+    let had = passed;
     for (let attempt = 1; ; attempt++) {
       const before = had;
       try {
@@ -142,11 +156,6 @@ export class Unloads {
     const command = new GetObjectCommand({ Bucket: this.props.bucket, Key });
     const { Body } = await this.client.send(command, { abortSignal: signal });
     return bodySchema.parse(Body);
-  }
-
-  private async delete(keys: readonly string[]): Promise<void> {
-    const objects = keys.map((Key) => ({ Key }));
-    await deleteObjects(this.client, this.props.bucket, objects, within(10_000)).catch(() => undefined);
   }
 }
 

@@ -1,7 +1,7 @@
 import { runOf } from "../contract/job";
 import { stepByStep } from "./canary";
 import type { Until } from "./clients";
-import { type JobOutcomesProps, jobOutcomes } from "./job-outcomes";
+import type { JobOutcomes } from "./job-outcomes";
 import { type RedshiftData, refusalOf } from "./redshift";
 
 /**
@@ -10,18 +10,21 @@ import { type RedshiftData, refusalOf } from "./redshift";
  * @throws CanaryFailed at the first step that does not end as it must, with Redshift's own words
  */
 export const tryOutWriter = async (
-  props: JobOutcomesProps & { readonly database: Pick<RedshiftData, "run"> },
+  outcomes: JobOutcomes,
+  database: Pick<RedshiftData, "run">,
   until: Until,
 ): Promise<string[]> => {
   const { passed, step } = stepByStep();
   const run = runOf({ id: "canary", createdAt: new Date() });
   await step("the writer may UNLOAD the outcomes of a job in order, and read them to their end", async () => {
     let rows = 0;
-    for await (const _ of jobOutcomes(props, run, "canary", until)) rows++;
+    const folder = await outcomes.unload(run, "canary", until);
+    for await (const _ of outcomes.read(run, folder, 0, until)) rows++;
+    await outcomes.remove(folder);
     return rows === 0 ? undefined : `There are ${rows}.`;
   });
   await step("the writer may change no row", async () => {
-    const refused = await refusalOf(props.database.run("DELETE FROM prediction_results WHERE FALSE", until));
+    const refused = await refusalOf(database.run("DELETE FROM prediction_results WHERE FALSE", until));
     return refused === undefined ? "It may." : undefined;
   });
   return passed;

@@ -90,13 +90,13 @@ test("lets who keeps jobs take inputs, write what is asked for, and read how job
   });
 });
 
-test("lets who writes results read inputs and facts, write results and that a job failed, and forget what has ended", () => {
+test("lets who writes results read inputs and facts, write results, how far they are, and that a job failed, and forget what has ended", () => {
   expect(accessOf((bucket) => bucket.writeResults())).toEqual({
     may: [
       [["s3:ListBucket"], [arn]],
       [["s3:GetObject"], ["inputs", "jobs", "results", "unloads"].map((folder) => `${arn}/${folder}/*`)],
       [["s3:PutObject"], [`${arn}/open/*`, `${arn}/results/*`]],
-      [["s3:PutObject"], [`${arn}/jobs/*/failed.json`]],
+      [["s3:PutObject"], ["failed", "merge"].map((fact) => `${arn}/jobs/*/${fact}.json`)],
       [["s3:DeleteObject"], ["open", "results", "unloads"].map((folder) => `${arn}/${folder}/*`)],
     ],
     knows: { ANSWERS_BUCKET: "${aws_s3_bucket.outcomes_bucket.bucket}" },

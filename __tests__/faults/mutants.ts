@@ -3,13 +3,17 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
 
-/** A change of the loader that its tests must notice. */
-export interface Mutant {
-  readonly name: string;
+/** A change of a function. */
+export interface Change {
   readonly file: string;
   /** Stands in the file just once. */
   readonly original: string;
   readonly replacement: string;
+}
+
+/** A change that tests must notice. */
+export interface Mutant extends Change {
+  readonly name: string;
 }
 
 const statements = "pipeline/load-statements.ts";
@@ -56,12 +60,12 @@ export const lateMutant: Mutant = {
   replacement: "stored !== undefined && stored.commits === commits",
 };
 
-/** Bundles the loader with a mutant's change, and gives the bundle's path. @throws when the original is not there once */
-export const bundleLoader = async (mutant?: Mutant): Promise<string> => {
+/** Bundles a function with a change, and gives the bundle's path. @throws when the original is not there once */
+export const bundleWith = async (name: string, change?: Change): Promise<string> => {
   const outfile = join(mkdtempSync(join(tmpdir(), "mutant-")), "index.cjs");
   let changes = 0;
   await build({
-    entryPoints: ["lambda-src/loader/index.ts"],
+    entryPoints: [`lambda-src/${name}/index.ts`],
     outfile,
     bundle: true,
     platform: "node",
@@ -70,19 +74,19 @@ export const bundleLoader = async (mutant?: Mutant): Promise<string> => {
     logLevel: "warning",
     plugins: [
       {
-        name: "mutant",
+        name: "change",
         setup: ({ onLoad }) => {
-          onLoad({ filter: /\/pipeline\/[^/]+\.ts$/ }, ({ path }) => {
+          onLoad({ filter: /\/(pipeline|contract)\/[^/]+\.ts$/ }, ({ path }) => {
             const text = readFileSync(path, "utf8");
-            if (mutant === undefined || path !== resolve(mutant.file)) return { contents: text, loader: "ts" };
-            const [before = "", ...after] = text.split(mutant.original);
+            if (change === undefined || path !== resolve(change.file)) return { contents: text, loader: "ts" };
+            const [before = "", ...after] = text.split(change.original);
             changes += after.length;
-            return { contents: [before, ...after].join(mutant.replacement), loader: "ts" };
+            return { contents: [before, ...after].join(change.replacement), loader: "ts" };
           });
         },
       },
     ],
   });
-  if (mutant && changes !== 1) throw new Error(`${mutant.file} has ${changes} times what ${mutant.name} replaces`);
+  if (change && changes !== 1) throw new Error(`${change.file} has ${changes} times "${change.original}"`);
   return outfile;
 };

@@ -7,14 +7,12 @@ import { gunzipSync } from "node:zlib";
 import { DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from "@aws-sdk/client-s3";
 import { z } from "zod";
 import {
-  type Ended,
   factsOf,
   type JobManifest,
-  type JobRequest,
   jobFailed,
   jobManifest,
+  jobMerge,
   openMark,
-  requestIdOf,
   runOf,
   stopMark,
 } from "../../contract/job";
@@ -25,7 +23,10 @@ import { within } from "../../pipeline/clients";
 import { Jobs } from "../../pipeline/jobs";
 import { modelOf, typedContract } from "../setup/contract";
 import { type Desk, startDesk } from "../setup/desk";
-import { answered, failed, insertOutcomes } from "../setup/outcomes";
+import { insertOutcomes } from "../setup/outcomes";
+import { lapse, type Made, makeJob } from "./finished-job";
+import { bundleWith } from "./mutants";
+import { numbersOf } from "./random";
 
 let desk: Desk;
 let writer: LocalFunction;
@@ -58,83 +59,10 @@ const keysIn = async (prefix: string) => {
 const day = 86_400_000;
 const ago = (milliseconds: number) => new Date(Date.now() - milliseconds);
 
-let made = 0;
-
-interface Made {
-  readonly csv?: string;
-  readonly rows?: number;
-  readonly result?: JobRequest["settings"]["result"];
-  readonly createdAt?: Date;
-  readonly deadline?: Date;
-  readonly counts?: Partial<Ended>;
-  readonly cancelledAt?: Date;
-  readonly sent?: number;
-}
-
-const header = "id,age,income,city\n";
-const line = (row: number) => `${row + 6},36,${row === 2 ? "" : "1.50"},"city ""${row}"""\n`;
-const csvOf = (rows: number) => header + Array.from({ length: rows }, (_, place) => line(place + 1)).join("");
-
-/** Makes a job as the API, the starter and the loader leave it. */
-const makeJob = async ({
-  rows = 3,
-  csv = csvOf(rows),
-  result = "ndjson",
-  createdAt = ago(3_600_000),
-  deadline = new Date(Date.now() + day),
-  counts,
-  cancelledAt,
-  sent = rows,
-}: Made = {}) => {
-  const id = `job-${++made}`;
-  const key = `inputs/${id}.csv`;
-  const { ETag: etag = "" } = await put(key, csv);
-  const settings = { format: "csv", columns: {}, deadlineSeconds: 86_400, result } as const;
-  const request: JobRequest = {
-    v: 1,
-    id,
-    fingerprint: "f",
-    createdAt,
-    deadline,
-    input: { key, etag, bytes: Buffer.byteLength(csv) },
-    settings,
-  };
-  const facts = factsOf(id);
-  await jobs.mark(openMark(id), until);
-  await jobs.create(facts.request, request, until);
-  await jobs.create(facts.checked, { v: 1, rows, carriesFeatures: true, checkedAt: createdAt }, until);
-  await jobs.create(facts.cursor, { v: 1, next: sent + 1, line: 1 }, until);
-  if (counts) await count(id, counts);
-  if (cancelledAt) await jobs.create(facts.cancel, { v: 1, cancelledAt }, until);
-  const requestId = (row: number) => requestIdOf(runOf(request), row);
-  return {
-    id,
-    request,
-    facts,
-    requestId,
-    answer: (row: number, more = {}) =>
-      answered({
-        requestId: requestId(row),
-        inputId: String(row + 6),
-        jobId: id,
-        output: `{"label":"say \\"${row}\\"","score":0.${row}}`,
-        ...more,
-      }),
-    failure: (row: number, more = {}) =>
-      failed({ requestId: requestId(row), inputId: String(row + 6), jobId: id, ...more }),
-  };
-};
-
-const count = (id: string, counts: Partial<Ended>) => {
-  const times = { firstAt: new Date(), lastAt: new Date() };
-  const none = { answered: 0, failed: 0, expired: 0, cancelled: 0 };
-  return jobs.create(factsOf(id).counts, { v: 1, ...none, ...counts, commits: 1, ...times, open: [] }, until);
-};
-
 const store = (...outcomes: Outcome[]) => insertOutcomes(desk.database, outcomes);
 
 const runSchema = z.object({ written: z.array(z.string()), ended: z.array(z.string()), waiting: z.number() });
-const run = async () => runSchema.parse(await writer.invoke({}));
+const run = async (by = writer) => runSchema.parse(await by.invoke({}));
 
 const manifestOf = async (id: string): Promise<JobManifest> =>
   jobManifest.parse(JSON.parse((await get(factsOf(id).manifest)).toString()));
@@ -158,7 +86,7 @@ const eventsOf = (id: string) =>
 
 describe("a finished job", () => {
   test("has each row once in its result, what was said of it, and why nothing was", async () => {
-    const job = await makeJob({ counts: { answered: 2, failed: 1 } });
+    const job = await makeJob(desk, { counts: { answered: 2, failed: 1 } });
     await store(job.answer(1), job.failure(2, { code: "refused_by_model", reason: "no" }), job.answer(3));
     expect(await run()).toMatchObject({ written: [job.id], ended: [job.id], waiting: 0 });
     const manifest = await manifestOf(job.id);
@@ -202,7 +130,7 @@ describe("a finished job", () => {
   });
 
   test("is written as CSV to the letter: none and the empty text apart", async () => {
-    const job = await makeJob({ result: "csv", counts: { answered: 2, failed: 1 } });
+    const job = await makeJob(desk, { result: "csv", counts: { answered: 2, failed: 1 } });
     await store(
       job.answer(1),
       job.answer(2, { output: '{"label":"","score":"none"}' }),
@@ -221,7 +149,7 @@ describe("a finished job", () => {
   });
 
   test("is written as Parquet with the types of the contract", async () => {
-    const job = await makeJob({ result: "parquet", counts: { answered: 2, failed: 1 } });
+    const job = await makeJob(desk, { result: "parquet", counts: { answered: 2, failed: 1 } });
     await store(job.answer(1), job.answer(2), job.failure(3));
     await run();
     const manifest = await manifestOf(job.id);
@@ -250,7 +178,7 @@ describe("a finished job", () => {
   });
 
   test("has one fate a row: its answer, or else its first failure, and none of what others asked under its name", async () => {
-    const job = await makeJob({ rows: 4, counts: { answered: 2, failed: 2 } });
+    const job = await makeJob(desk, { rows: 4, counts: { answered: 2, failed: 2 } });
     const at = (second: number) => new Date(Date.UTC(2026, 0, 31, 12, 0, second));
     await store(
       job.failure(1),
@@ -275,14 +203,14 @@ describe("a finished job", () => {
   });
 
   test("of nothing is completed at once", async () => {
-    const job = await makeJob({ rows: 0 });
+    const job = await makeJob(desk, { rows: 0 });
     expect(await run()).toMatchObject({ written: [job.id], ended: [job.id] });
     expect(await manifestOf(job.id)).toMatchObject({ outcome: "completed", rows: 0, parts: [] });
     expect(eventsOf(job.id)).toHaveLength(1);
   });
 
   test("of ten thousand rows has them all, in their order", async () => {
-    const job = await makeJob({ rows: 10_000, counts: { answered: 5_000, failed: 5_000 } });
+    const job = await makeJob(desk, { rows: 10_000, counts: { answered: 5_000, failed: 5_000 } });
     await desk.rows(
       `INSERT INTO prediction_results SELECT $1 || '-' || LPAD(TO_HEX(n), 12, '0'), CAST(n + 6 AS VARCHAR), $2, 'yes ' || n, 'e', 'v', 'r', now(), now()
 FROM generate_series(1, 10000, 2) AS n`,
@@ -320,18 +248,18 @@ describe("it is not a job's turn", () => {
   };
 
   test("while rows of it wait", async () => {
-    const job = await makeJob({ counts: { answered: 2 } });
+    const job = await makeJob(desk, { counts: { answered: 2 } });
     await store(job.answer(1), job.answer(2));
     await untouched(job.id);
   });
 
   test("while an answer of a call before its deadline may be in hand", async () => {
-    const job = await makeJob({ deadline: ago(60_000) });
+    const job = await makeJob(desk, { deadline: ago(60_000) });
     await untouched(job.id);
   });
 
   test("while an answer from before its deadline is not loaded, and it is once that is", async () => {
-    const job = await makeJob({ deadline: ago(3_600_000), createdAt: ago(7_200_000) });
+    const job = await makeJob(desk, { deadline: ago(3_600_000), createdAt: ago(7_200_000) });
     await desk.staged.put([job.answer(2)], until);
     age("staged/", 1_800_000 + 1_800_000 - 60_000);
     await untouched(job.id);
@@ -344,7 +272,7 @@ describe("it is not a job's turn", () => {
   });
 
   test("while workers may not have seen that it is stopped; the stop mark that a killed API left out is put", async () => {
-    const job = await makeJob({ cancelledAt: ago(3_600_000) });
+    const job = await makeJob(desk, { cancelledAt: ago(3_600_000) });
     await untouched(job.id);
     expect(await keysIn("open/")).toContain(stopMark(job.id));
     await untouched(job.id);
@@ -356,7 +284,7 @@ describe("it is not a job's turn", () => {
 
 describe("rows without an outcome", () => {
   test("are cancelled where the job is, and its other rows keep what was said of them", async () => {
-    const job = await makeJob({ cancelledAt: ago(3_600_000) });
+    const job = await makeJob(desk, { cancelledAt: ago(3_600_000) });
     await jobs.mark(stopMark(job.id), until);
     age("open/", 600_000);
     await store(job.answer(1), job.failure(3, { code: "cancelled", reason: "seen" }));
@@ -374,7 +302,7 @@ describe("rows without an outcome", () => {
   });
 
   test("are lost where the queue no longer keeps what was sent, and expired where nothing was", async () => {
-    const job = await makeJob({ sent: 2, createdAt: ago(15 * day), deadline: ago(2 * day) });
+    const job = await makeJob(desk, { sent: 2, createdAt: ago(15 * day), deadline: ago(2 * day) });
     await store(job.answer(1));
     await run();
     const manifest = await manifestOf(job.id);
@@ -387,7 +315,7 @@ describe("rows without an outcome", () => {
   });
 
   test("are a fault where each was counted: nothing is written", async () => {
-    const job = await makeJob({ counts: { answered: 3 } });
+    const job = await makeJob(desk, { counts: { answered: 3 } });
     await store(job.answer(1), job.answer(3));
     await expect(run()).rejects.toThrow(`${job.id}: Error: row 2 of ${job.id} has no outcome, though each was counted`);
     expect(await keysIn(`results/${job.id}/manifest`)).toEqual([]);
@@ -395,7 +323,7 @@ describe("rows without an outcome", () => {
 });
 
 test("a job is forgotten once its event was taken, and its result is one", async () => {
-  const job = await makeJob({ counts: { answered: 3 } });
+  const job = await makeJob(desk, { counts: { answered: 3 } });
   await store(job.answer(1), job.answer(2), job.answer(3));
   desk.eventBridge.fail(1);
   await expect(run()).rejects.toThrow("EventBridge did not take the event: InternalFailure for once");
@@ -413,7 +341,7 @@ describe("an input", () => {
     ["has changed", (key: string) => put(key, "id,age\n"), "has changed since the job was made"],
     ["is gone", (key: string) => remove(key), "is gone"],
   ])("that %s fails its job, which is told", async (_, spoil, why) => {
-    const job = await makeJob({ counts: { answered: 3 } });
+    const job = await makeJob(desk, { counts: { answered: 3 } });
     await store(job.answer(1), job.answer(2), job.answer(3));
     await spoil(job.request.input.key);
     expect(await run()).toEqual({ written: [], ended: [job.id], waiting: 0 });
@@ -428,7 +356,7 @@ describe("an input", () => {
 });
 
 test("a job that failed is told and forgotten, without a result", async () => {
-  const job = await makeJob();
+  const job = await makeJob(desk);
   await jobs.create(job.facts.failed, { v: 1, failedAt: new Date(), errors: ["line 2: no"], more: 0 }, until);
   expect(await run()).toEqual({ written: [], ended: [job.id], waiting: 0 });
   expect(eventsOf(job.id).map(({ detail }) => detail)).toEqual([{ jobId: job.id, state: "failed" }]);
@@ -436,9 +364,9 @@ test("a job that failed is told and forgotten, without a result", async () => {
 });
 
 test("what is wrong with one job keeps no other from its result, and the function fails in the end", async () => {
-  const bad = await makeJob({ counts: { answered: 3 } });
+  const bad = await makeJob(desk, { counts: { answered: 3 } });
   await put(bad.facts.counts, "{oops");
-  const good = await makeJob({ counts: { failed: 3 } });
+  const good = await makeJob(desk, { counts: { failed: 3 } });
   await store(good.failure(1), good.failure(2), good.failure(3));
   await expect(run()).rejects.toThrow(`${bad.facts.counts} is not as it was written`);
   expect(await manifestOf(good.id)).toMatchObject({ failed: 3 });
@@ -457,8 +385,8 @@ test("marks without a job are removed after an hour, and a stop mark that a job 
 });
 
 test("a stop mark stays until the deadline of its job: its messages may be on the queue as long", async () => {
-  const kept = await makeJob({ counts: { answered: 3 } });
-  const over = await makeJob({ counts: { answered: 3 }, deadline: new Date(Date.now() - 1_000) });
+  const kept = await makeJob(desk, { counts: { answered: 3 } });
+  const over = await makeJob(desk, { counts: { answered: 3 }, deadline: new Date(Date.now() - 1_000) });
   for (const { id } of [kept, over]) {
     await jobs.mark(stopMark(id), until);
     await desk.s3.send(new DeleteObjectCommand({ Bucket: desk.answersBucket, Key: openMark(id) }));
@@ -469,7 +397,7 @@ test("a stop mark stays until the deadline of its job: its messages may be on th
 });
 
 test("two at once leave one result, and no part of another", async () => {
-  const job = await makeJob({ counts: { answered: 3 } });
+  const job = await makeJob(desk, { counts: { answered: 3 } });
   await store(job.answer(1), job.answer(2), job.answer(3));
   const both = await Promise.all([run(), run()]);
   expect(both.flatMap(({ written }) => written)).toEqual([job.id]);
@@ -490,7 +418,7 @@ test("killed after any call, it leaves a job to the next run: one result, in whi
   for (let isKilled = true; isKilled; ) {
     calls = 0;
     killedAt++;
-    const job = await makeJob({ counts: { answered: 3 } });
+    const job = await makeJob(desk, { counts: { answered: 3 } });
     await store(job.answer(1), job.answer(2), job.answer(3));
     for (const way of ways) desk.hindrances[way] = kill;
     isKilled = await writer.invoke({}).then(
@@ -498,6 +426,7 @@ test("killed after any call, it leaves a job to the next run: one result, in whi
       () => true,
     );
     desk.unhinder();
+    await lapse(desk, job.id);
     await run();
     const manifest = await manifestOf(job.id);
     expect((await rowsOf(manifest)).map(({ row, status }) => [row, status])).toEqual(
@@ -510,6 +439,107 @@ test("killed after any call, it leaves a job to the next run: one result, in whi
     expect(new Set(hashes.map((detail) => JSON.stringify(detail))).size).toBe(1);
   }
   expect(killedAt).toBeGreaterThan(15);
+});
+
+describe("a result of many parts", () => {
+  const rows = 10;
+  let bundle: string;
+  let inRuns: LocalFunction;
+  beforeAll(async () => {
+    const original = "rows: 100_000, bytes";
+    bundle = await bundleWith("writer", { file: "pipeline/job-result.ts", original, replacement: "rows: 2, bytes" });
+    inRuns = desk.writer({ bundle }, {}, typedContract); // half a minute: a part a run
+  });
+
+  const makeLarge = async (more: Made = {}) => {
+    const job = await makeJob(desk, { rows, counts: { answered: rows - 2, failed: 2 }, ...more });
+    const row = (place: number) => (place % 7 === 3 ? job.failure(place) : job.answer(place));
+    const others = ["x3", "000000000003x"].map((end) => job.answer(3, { requestId: `${runOf(job.request)}-${end}` }));
+    await store(...Array.from({ length: rows }, (_, place) => row(place + 1)), ...others);
+    return job;
+  };
+  const unloads = () => desk.calls.filter((call) => call === "REDSHIFT_DATA RedshiftData.ExecuteStatement").length;
+
+  test("is merged once, though a second run begins meanwhile", async () => {
+    const job = await makeLarge();
+    desk.calls.length = 0;
+    let second: ReturnType<typeof run> | undefined;
+    desk.hindrances.S3 = async (call, forward) => {
+      if (call.method === "PUT" && call.url.pathname.includes("/part-")) {
+        second ??= run(desk.writer({ bundle }, {}, typedContract));
+        await second;
+      }
+      return forward();
+    };
+    const first = await run(desk.writer({ bundle, timeoutSeconds: 900 }, {}, typedContract));
+    expect(first).toEqual({ written: [job.id], ended: [job.id], waiting: 0 });
+    expect(await second).toEqual({ written: [], ended: [], waiting: 1 });
+    expect(unloads()).toBe(1);
+    expect(await keysIn(`results/${job.id}/`)).toHaveLength(1 + rows / 2);
+  });
+
+  test("is written by many runs, killed anywhere, as by one: of one UNLOAD, and a kill writes a part again at most", async () => {
+    const whole = await makeLarge();
+    await run(desk.writer({ bundle, timeoutSeconds: 900 }, {}, typedContract));
+    const bodies = await partsOf(await manifestOf(whole.id));
+    expect(bodies).toHaveLength(rows / 2);
+    const random = numbersOf(7);
+    for (const isCompressed of [false, true]) {
+      const job = await makeLarge({ isCompressed });
+      desk.calls.length = 0;
+      let [kills, writings, unloadsLost] = [0, 0, 0];
+      while ((await keysIn(job.facts.manifest)).length === 0) {
+        let callsLeft = random(35);
+        let isUnloaded = false;
+        const before = await jobs.read(job.facts.merge, jobMerge, until);
+        const kill: OnTheWay = async (call, forward) => {
+          const answer = await forward();
+          if (call.method === "PUT" && call.url.pathname.includes("/part-")) writings++;
+          if (call.headers["x-amz-target"] === "RedshiftData.ExecuteStatement") isUnloaded = true;
+          if (callsLeft-- === 0) inRuns.kill();
+          return answer;
+        };
+        for (const way of ["S3", "REDSHIFT_DATA", "EVENTBRIDGE", "COPY"] as const) desk.hindrances[way] = kill;
+        const isKilled = await run(inRuns).then(
+          () => false,
+          () => true,
+        );
+        desk.unhinder();
+        await lapse(desk, job.id);
+        const after = await jobs.read(job.facts.merge, jobMerge, until);
+        const parts = (value = before?.value) => value?.parts.length ?? 0;
+        if (isKilled) kills++;
+        else expect(parts(after?.value)).toBe(parts() + 1);
+        if (isUnloaded && after?.value.unload === undefined) unloadsLost++;
+      }
+      expect(kills).toBeGreaterThan(0);
+      expect(writings).toBeLessThanOrEqual(rows / 2 + kills);
+      expect(unloads()).toBe(1 + unloadsLost);
+      await run();
+      const manifest = await manifestOf(job.id);
+      expect(manifest).toMatchObject({ rows, answered: rows - 2, failed: 2, releases: ["2026-01"] });
+      expect(await partsOf(manifest)).toEqual(bodies);
+      expect(await keysIn("open/")).toEqual([]);
+      expect(await keysIn(`results/${job.id}/`)).toHaveLength(1 + rows / 2);
+    }
+  });
+
+  test("is begun anew where what was unloaded is gone", async () => {
+    const job = await makeLarge();
+    expect(await run(inRuns)).toEqual({ written: [], ended: [], waiting: 1 });
+    for (const key of await keysIn("unloads/")) await remove(key);
+    await expect(run(inRuns)).rejects.toThrow(`${job.id}: NoSuchKey`);
+    desk.calls.length = 0;
+    expect(await run(desk.writer({ bundle, timeoutSeconds: 900 }, {}, typedContract))).toMatchObject({
+      written: [job.id],
+    });
+    expect(unloads()).toBe(1);
+    expect((await rowsOf(await manifestOf(job.id))).map(({ row }) => row)).toEqual(
+      Array.from({ length: rows }, (_, place) => place + 1),
+    );
+    expect(await keysIn(`results/${job.id}/`)).toHaveLength(1 + rows / 2);
+    expect(await keysIn("unloads/")).toEqual([]);
+  });
 });
 
 describe("the canary", () => {

@@ -1,6 +1,6 @@
 import { always } from "../faults/faults";
 import { tellLate } from "../faults/late-counts";
-import { bundleLoader, lateMutant, type Mutant, mutants } from "../faults/mutants";
+import { bundleWith, lateMutant, type Mutant, mutants } from "../faults/mutants";
 import { kinds, type Schedule, startWorld } from "../faults/world";
 import { modelOf } from "../setup/contract";
 import { startDesk } from "../setup/desk";
@@ -24,7 +24,7 @@ const schedules: readonly Schedule[] = [
 
 /** Plays the schedules until one does not end well, and says which that was. */
 const firstFailure = async (mutant?: Mutant) => {
-  const loaderBundle = await bundleLoader(mutant);
+  const loaderBundle = await bundleWith("loader", mutant);
   const world = await startWorld({ isolation: "repeatable read", request: "instances", ids: "ours", loaderBundle });
   try {
     for (const [place, schedule] of schedules.entries()) {
@@ -47,8 +47,8 @@ test("the loader as it is ends every schedule well", async () => {
 test("a loader that tells late takes no counts back, and one that writes them without the number of their commit does", async () => {
   const desk = await startDesk({ model: modelOf((cities) => cities) });
   try {
-    expect(await tellLate(desk, await bundleLoader())).toBe(2);
-    expect(await tellLate(desk, await bundleLoader(lateMutant))).toBe(1);
+    expect(await tellLate(desk, await bundleWith("loader"))).toBe(2);
+    expect(await tellLate(desk, await bundleWith("loader", lateMutant))).toBe(1);
   } finally {
     await desk.stop();
   }

@@ -5,7 +5,7 @@ import { writerEnvironment } from "../../contract/environment";
 import { within } from "../../pipeline/clients";
 import { Events } from "../../pipeline/events";
 import { InputFiles } from "../../pipeline/input-file";
-import { jobOutcomes } from "../../pipeline/job-outcomes";
+import { JobOutcomes } from "../../pipeline/job-outcomes";
 import { JobResults } from "../../pipeline/job-results";
 import { askedRows } from "../../pipeline/job-rows";
 import { JobWriter, type Written } from "../../pipeline/job-writer";
@@ -24,20 +24,21 @@ const parts = once(() => {
   const { RECORD_IDENTIFIER_NAME: name, RECORD_IDENTIFIER_TYPE: type } = environment;
   const database = new RedshiftData({ clusterId, databaseName });
   const unloads = new Unloads({ bucket, roleArn: environment.UNLOAD_ROLE_ARN });
-  const warehouse = { database, unloads, outputs: contract.outputs };
+  const outcomes = new JobOutcomes({ database, unloads, outputs: contract.outputs });
   const recordIdentifier = name === undefined || type === undefined ? undefined : { name, type };
   const rules = { features: contract.features, recordIdentifier };
   const files = new InputFiles(bucket);
   return {
-    warehouse,
+    database,
+    outcomes,
     writer: new JobWriter({
       jobs: new Jobs(bucket),
       results: new JobResults(bucket),
-      outcomes: new Outcomes(bucket),
+      staged: new Outcomes(bucket),
+      outcomes,
       events: new Events(),
       contract,
-      input: (request, until) => askedRows(files, rules, request, until),
-      outcomesOf: (run, jobId, until) => jobOutcomes(warehouse, run, jobId, until),
+      input: (request, from, until) => askedRows(files, rules, request, from, until),
       visibilitySeconds: environment.VISIBILITY_TIMEOUT_SECONDS,
       workerSeconds: environment.WORKER_TIMEOUT_SECONDS,
       retentionSeconds: environment.MESSAGE_RETENTION_SECONDS,
@@ -63,9 +64,10 @@ class JobsFailed extends Error {
 export const handler = async (event: unknown, context: Context): Promise<Written | { passed: string[] }> => {
   const { logger, metrics } = reports();
   logger.addContext(context);
-  const until = within(context.getRemainingTimeInMillis() - 5_000);
-  if (eventSchema.parse(event).canary) return { passed: await tryOutWriter(parts().warehouse, until) };
-  const run = await parts().writer.run(until);
+  const milliseconds = context.getRemainingTimeInMillis() - 5_000;
+  const { writer, outcomes, database } = parts();
+  if (eventSchema.parse(event).canary) return { passed: await tryOutWriter(outcomes, database, within(milliseconds)) };
+  const run = await writer.run(milliseconds);
   for (const failed of run.failed) logger.error("a job was not ended", failed);
   metrics.addMetric("EndedJobs", MetricUnit.Count, run.ended.length);
   metrics.publishStoredMetrics();
