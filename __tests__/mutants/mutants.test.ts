@@ -1,9 +1,11 @@
+import { DeleteObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { always } from "../faults/faults";
+import { jobScenarios } from "../faults/job-scenarios";
 import { tellLate } from "../faults/late-counts";
 import { bundleWith, lateMutant, type Mutant, mutants } from "../faults/mutants";
 import { kinds, type Schedule, startWorld } from "../faults/world";
-import { modelOf } from "../setup/contract";
-import { startDesk } from "../setup/desk";
+import { modelOf, typedContract } from "../setup/contract";
+import { type Desk, startDesk } from "../setup/desk";
 
 const slow = { operation: "BatchExecuteStatement", what: "a slow transaction", ...always } as const;
 
@@ -57,4 +59,37 @@ test("a loader that tells late takes no counts back, and one that writes them wi
 test.each(mutants)("a loader that $name does not", async (mutant) => {
   const failure = await firstFailure(mutant);
   expect(failure?.error).toMatchObject({ matcherResult: { pass: false } });
+});
+
+/** Leaves no job open. */
+const forget = async ({ s3, answersBucket: Bucket }: Desk) => {
+  const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket, Prefix: "open/" }));
+  for (const { Key } of Contents) await s3.send(new DeleteObjectCommand({ Bucket, Key }));
+};
+
+describe("of the functions of jobs", () => {
+  let desk: Desk;
+  beforeAll(async () => {
+    desk = await startDesk({ model: modelOf((cities) => cities), contract: typedContract });
+  });
+  afterAll(() => desk.stop());
+
+  /** What does not end well; undefined where all does. */
+  const failureOf = async ({ play, ...scenario }: (typeof jobScenarios)[number], mutant?: Mutant): Promise<unknown> => {
+    const bundle = await bundleWith(scenario.function, mutant);
+    try {
+      await play(desk, bundle);
+      return undefined;
+    } catch (error) {
+      return error;
+    } finally {
+      desk.unhinder();
+      await forget(desk);
+    }
+  };
+
+  test.each(jobScenarios)("$name; not so where the $function $mutant.name", async (scenario) => {
+    expect(await failureOf(scenario)).toBeUndefined();
+    expect(await failureOf(scenario, scenario.mutant)).toMatchObject({ matcherResult: { pass: false } });
+  });
 });

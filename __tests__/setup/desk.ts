@@ -138,6 +138,7 @@ export const startDesk = async ({
   const roles = {
     worker: `worker-${unique}`,
     loader: `loader-${unique}`,
+    starter: `starter-${unique}`,
     writer: `writer-${unique}`,
     api: `api-${unique}`,
     /** A database user of its own name. */
@@ -186,7 +187,7 @@ export const startDesk = async ({
   const warehouse = { CLUSTER_ID: "warehouse", DB_NAME: "predictions" };
   const functions: { stop(): Promise<void> }[] = [];
   const start = (
-    name: "worker" | "loader" | "writer" | "api",
+    name: "worker" | "loader" | "starter" | "writer" | "api",
     environment: Variables,
     options: Partial<FunctionOptions> = {},
     contract = usualContract,
@@ -269,6 +270,13 @@ export const startDesk = async ({
           ...environment,
         },
         options,
+      ),
+    /** A starter of jobs. */
+    starter: (options: Partial<FunctionOptions> = {}) =>
+      start(
+        "starter",
+        { ANSWERS_BUCKET: answersBucket, QUEUE_URL: queueUrl, MAX_ROWS: "10000" },
+        { timeoutSeconds: 900, ...options }, // it begins nothing in its last half minute
       ),
     /** A writer of results. One run of it is `invoke({})`. */
     writer: (options: Partial<FunctionOptions> = {}, environment: Variables = {}, contract?: ModelContract) =>
