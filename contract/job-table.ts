@@ -5,6 +5,12 @@ import { predictionColumns } from "./prediction-table";
 /** How requests end, each of which has a column. A request has one fate: its answer, else its first failure. */
 export const endings = ["answered", "failed", "expired", "cancelled"] as const satisfies readonly (keyof Ended)[];
 
+/**
+ * The order of a request's failures, the first of which is its fate where it has no answer. `not_answered` is said before a
+ * last attempt, so whatever came of that is better known.
+ */
+export const fateOrder = "CASE WHEN code = 'not_answered' THEN 1 ELSE 0 END, failed_at, code";
+
 /** The columns of `prediction_jobs`: how much there is of each job, its rows apart from what else names it. */
 const columns: readonly Column[] = [
   { ...predictionColumns.jobId, optional: false },

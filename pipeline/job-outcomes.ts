@@ -1,6 +1,7 @@
 import { inUtc, timeOf } from "../contract/columns";
 import { parseRequestId } from "../contract/job";
 import type { Fate } from "../contract/job-result";
+import { fateOrder } from "../contract/job-table";
 import type { Output } from "../contract/model-contract";
 import type { OutputValue } from "../contract/prediction-table";
 import { sourceOf } from "../contract/prediction-table";
@@ -44,7 +45,7 @@ SELECT request_id, output, model_release, ${inUtc("predicted_at")} AS predicted_
 FROM ${sourceOf(outputs)} AS answer WHERE ${of("answer")}
 UNION ALL
 SELECT request_id, ${noText}, ${noText}, ${noText}, code, reason${none} FROM (
-SELECT failure.request_id, failure.code, failure.reason, ROW_NUMBER() OVER (PARTITION BY failure.request_id ORDER BY failure.failed_at, failure.code) AS place
+SELECT failure.request_id, failure.code, failure.reason, ROW_NUMBER() OVER (PARTITION BY failure.request_id ORDER BY ${fateOrder}) AS place
 FROM prediction_failures AS failure WHERE ${of("failure")}
 AND NOT EXISTS (SELECT 1 FROM prediction_results AS answer WHERE ${of("answer")} AND answer.request_id = failure.request_id)
 ) AS failed WHERE place = 1

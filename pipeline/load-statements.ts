@@ -1,6 +1,6 @@
 import { inUtc, timestamp } from "../contract/columns";
 import { failureColumnNames, isAnswered } from "../contract/failure-table";
-import { endingExpression, endings, jobColumnNames, runExpression } from "../contract/job-table";
+import { endingExpression, endings, fateOrder, jobColumnNames, runExpression } from "../contract/job-table";
 import type { Tables } from "../contract/load-tables";
 import { createIncoming, incomingColumnNames } from "../contract/outcome";
 import { columnNames } from "../contract/prediction-table";
@@ -79,8 +79,8 @@ ${endings.map((ending) => `SUM(CASE WHEN ending = '${ending}' THEN change ELSE 0
 1 AS commits, MIN(ended_at) AS first_at, MAX(ended_at) AS last_at FROM (
 SELECT job_id, ${runExpression("request_id")} AS run, ${endingExpression("code")} AS ending, failed_at AS ended_at,
 CASE WHEN is_answered = 0 AND place = 1 THEN 1 ELSE 0 END - CASE WHEN is_new = 0 AND place_before = 1 THEN 1 ELSE 0 END AS change FROM (
-SELECT *, ROW_NUMBER() OVER (PARTITION BY request_id, job_id ORDER BY failed_at, code) AS place,
-ROW_NUMBER() OVER (PARTITION BY request_id, job_id, is_new ORDER BY failed_at, code) AS place_before
+SELECT *, ROW_NUMBER() OVER (PARTITION BY request_id, job_id ORDER BY ${fateOrder}) AS place,
+ROW_NUMBER() OVER (PARTITION BY request_id, job_id, is_new ORDER BY ${fateOrder}) AS place_before
 FROM fates) AS placed
 UNION ALL
 SELECT job_id, ${runExpression("request_id")}, 'answered', predicted_at, 1 FROM new_answers WHERE job_id IS NOT NULL) AS changes

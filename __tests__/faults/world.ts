@@ -10,6 +10,7 @@ import {
 import { z } from "zod";
 import { folders, stagedKey } from "../../contract/answers-bucket";
 import { factsOf, jobCounts, jobFolders, quietCodes, requestIdOf as requestIdOfRow, runOf } from "../../contract/job";
+import { fateOrder } from "../../contract/job-table";
 import type { RequestFormat } from "../../contract/model-contract";
 import { lineOf } from "../../contract/outcome";
 import type { LocalFunction } from "../../local/lambda";
@@ -425,7 +426,7 @@ EXISTS (SELECT 1 FROM prediction_failures AS other WHERE other.request_id = fail
 SELECT job_id, 1 AS answered, 0 AS failed, 0 AS expired FROM prediction_results UNION ALL
 (SELECT DISTINCT ON (request_id, job_id) job_id, 0, (code <> 'expired')::int, (code = 'expired')::int FROM prediction_failures AS failure
 WHERE NOT EXISTS (SELECT 1 FROM prediction_results AS stored WHERE stored.request_id = failure.request_id AND stored.job_id = failure.job_id)
-ORDER BY request_id, job_id, failed_at, code)) AS outcomes
+ORDER BY request_id, job_id, ${fateOrder})) AS outcomes
 WHERE job_id IS NOT NULL GROUP BY job_id ORDER BY job_id`;
     return {
       rows: grouped(rows),

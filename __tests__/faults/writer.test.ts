@@ -183,7 +183,7 @@ describe("a finished job", () => {
     await store(
       job.failure(1),
       job.answer(1),
-      job.failure(2, { code: "not_answered", failedAt: at(9) }),
+      job.failure(2, { code: "not_answered", failedAt: at(1) }),
       job.failure(2, { code: "too_large", failedAt: at(3) }),
       job.failure(2, { code: "endpoint_failed", failedAt: at(3) }),
       job.failure(3, { jobId: "another" }),

@@ -275,6 +275,18 @@ describe("of a job", () => {
     expect(await countsOf(jobId)).toMatchObject({ answered: 2, failed: 0, expired: 0, cancelled: 0 });
   });
 
+  test("what was not answered at first ends by what is known of it later, in one load or in two", async () => {
+    const { jobId, row } = await startJob();
+    const notAnswered = (number: number) => failure(row(number), { jobId, code: "not_answered", failedAt: at(1) });
+    const later = (number: number, code: string) => failure(row(number), { jobId, code, failedAt: at(2) });
+    await stage(notAnswered(1), notAnswered(2), later(2, "cancelled"), later(3, "expired"));
+    await load();
+    expect(await countsOf(jobId)).toMatchObject({ failed: 1, expired: 1, cancelled: 1 });
+    await stage(later(1, "expired"), notAnswered(3));
+    await load();
+    expect(await countsOf(jobId)).toMatchObject({ failed: 0, expired: 2, cancelled: 1 });
+  });
+
   test("what was not answered lately is open by the minute, until it is answered or fails for good", async () => {
     const { jobId, row } = await startJob();
     const anHourAgo = new Date(Math.floor(Date.now() / 60_000) * 60_000 - 3_600_000);
