@@ -7,7 +7,9 @@ import { jittered } from "./latencies";
 const input = z.record(z.string(), z.string());
 const instances = z.object({ instances: z.array(input) });
 
-const answerTo = (features: z.infer<typeof input>) => (new Set(Object.values(features)).size === 1 ? "same" : "other");
+type Features = z.infer<typeof input>;
+
+const answerTo = (features: Features) => (new Set(Object.values(features)).size === 1 ? "same" : "other");
 
 /** How an endpoint answers. */
 export interface EndpointProps {
@@ -33,10 +35,17 @@ export class MeteredModel {
   /** Inputs that it has answered. */
   answered = 0;
 
-  /** @param callMilliseconds what a call takes beside the model, in which no slot is at work */
+  /** When it was last called, on the clock of `performance`. */
+  lastCalledAt = 0;
+
+  /**
+   * @param callMilliseconds what a call takes beside the model, in which no slot is at work
+   * @param onAnswer told of each input that is answered
+   */
   constructor(
     private readonly props: EndpointProps,
     private readonly callMilliseconds = 0,
+    private readonly onAnswer: (features: Features) => void = () => {},
   ) {
     this.freeSlot = limiter(props.slots);
   }
@@ -44,15 +53,18 @@ export class MeteredModel {
   /** Answers a call's body. As in SageMaker's container, one worker takes the whole call, in its own slot. */
   readonly answer = async (body: unknown): Promise<unknown> => {
     this.calls++;
+    this.lastCalledAt = performance.now();
     if (this.callMilliseconds > 0) await setTimeout(jittered(this.callMilliseconds));
     const batch = instances.safeParse(body);
     if (batch.success) {
       await this.occupySlot(batch.data.instances.length);
+      batch.data.instances.forEach(this.onAnswer);
       return { predictions: batch.data.instances.map(answerTo) };
     }
     const single = input.safeParse(body);
     if (!single.success) throw new ModelError(400, "neither an input nor instances");
     await this.occupySlot(1);
+    this.onAnswer(single.data);
     return answerTo(single.data);
   };
 

@@ -98,9 +98,9 @@ export async function measureWorker(
     inference: { batchSize, batchWindowSeconds: 2, maximumConcurrency: functions },
     loading: { everyMinutes: 60 }, // it is invoked here
   });
-  const bundle = profiled ? await buildReadable("worker") : deployedWorker();
+  const bundle = profiled ? await buildReadable("worker") : deployed("worker");
   const probes = profiled ? ["probe.cjs", "profile.cjs"] : ["probe.cjs"];
-  const worker = { bundle, probes };
+  const worker = { name: "worker", bundle, probes } as const;
   return onPipeline(own, model, counting.onTheWay(latencies), worker, async (pipeline, logOf) => {
     const site = siteOf(pipeline);
     try {
@@ -144,8 +144,7 @@ export async function measureWorker(
 export async function measureOriginal({ latencies, endpoint }: Scene, requests: number): Promise<Measurement> {
   const model = new MeteredModel(endpoint, latencies.endpointCall);
   const counting = new Counting();
-  const worker = { bundle: deployedWorker(), probes: [] };
-  return onPipeline(settingsOf("json"), model, {}, worker, async (pipeline) => {
+  return onPipeline(settingsOf("json"), model, {}, undefined, async (pipeline) => {
     await fill(pipeline, requests);
     const cloudWatch = await serve(() => json({}));
     const stops = [cloudWatch];
@@ -201,18 +200,22 @@ async function waitFor(isSo: () => Promise<boolean> | boolean, model: MeteredMod
   }
 }
 
-/** Does something with a pipeline whose worker says what it uses. @param logOf what a function wrote to its log */
-async function onPipeline<T>(
+/**
+ * Does something with a pipeline.
+ * @param watched one of its functions, which says what it uses
+ * @param logOf what a function wrote to its log
+ */
+export async function onPipeline<T>(
   settings: PipelineOptions["settings"],
   model: MeteredModel,
   onTheWay: PipelineOptions["onTheWay"],
-  worker: Worker,
+  watched: Watched | undefined,
   work: (pipeline: LocalPipeline, logOf: (functionName: string) => string) => Promise<T>,
 ): Promise<T> {
   const dataDir = mkdtempSync(join(tmpdir(), "offline-inference-bench-"));
   try {
     const stack = await synthesize(configurationOf({ settings, environment }), dataDir);
-    replaceWorker(stack, worker);
+    if (watched !== undefined) replace(stack, watched);
     const options = { dataDir, settings, environment, stack, onTheWay };
     const pipeline = await startPipeline({ ...options, model: jsonModel(model.answer) });
     try {
@@ -225,24 +228,25 @@ async function onPipeline<T>(
   }
 }
 
-/** What the worker runs. */
-interface Worker {
+/** What one of the functions runs in the place of its bundle. */
+interface Watched {
+  readonly name: "worker" | "starter";
   readonly bundle: string;
   /** Files of bench/ that are loaded before it. */
   readonly probes: readonly string[];
 }
 
-const deployedWorker = () => readFileSync("dist/worker/index.cjs", "utf8");
+export const deployed = (name: Watched["name"]) => readFileSync(`dist/${name}/index.cjs`, "utf8");
 
-/** Has a synthesized stack deploy this worker. */
-function replaceWorker(stack: string, { bundle, probes }: Worker) {
-  const deployed = deployedWorker();
+/** Has a synthesized stack deploy this. */
+function replace(stack: string, { name, bundle, probes }: Watched) {
+  const replaced = deployed(name);
   const files = readdirSync(stack, { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith("index.cjs"))
-    .map((name) => join(stack, name))
-    .filter((file) => readFileSync(file, "utf8") === deployed);
-  if (files.length === 0) throw new Error(`${stack} has no bundle of dist/worker/index.cjs`);
-  const loading = probes.map((name) => `require(${JSON.stringify(resolve("bench", name))});`).join("");
+    .filter((file) => file.endsWith("index.cjs"))
+    .map((file) => join(stack, file))
+    .filter((file) => readFileSync(file, "utf8") === replaced);
+  if (files.length === 0) throw new Error(`${stack} has no bundle of dist/${name}/index.cjs`);
+  const loading = probes.map((probe) => `require(${JSON.stringify(resolve("bench", probe))});`).join("");
   for (const file of files) {
     rmSync(file); // it may be a link
     writeFileSync(file, loading + bundle); // on one line, so that all others stay where they are
@@ -363,7 +367,7 @@ class Loading {
 }
 
 /** Counts what the functions call, and has it take its time. */
-class Counting {
+export class Counting {
   private readonly calls = new Map<string, number>();
   private counts = false;
 
@@ -406,10 +410,10 @@ class Counting {
   }
 }
 
-const pause = (milliseconds: number) => setTimeout(jittered(milliseconds));
+export const pause = (milliseconds: number) => setTimeout(jittered(milliseconds));
 
 /** The operation that a call asks for, as AWS names it, and of S3 in which folder of a bucket. */
-function operationOf({ method, url, headers }: Request): string {
+export function operationOf({ method, url, headers }: Request): string {
   const target = headers["x-amz-target"];
   if (typeof target === "string") return target.replace(/^.*\./, "");
   if (url.pathname === "/BatchGetRecord") return "BatchGetRecord";
@@ -454,7 +458,7 @@ function dataApi({ dataApiCall, commit }: Pick<Latencies, "dataApiCall" | "commi
 const probeSchema = z.object({ pid: z.number(), heap: z.number(), resident: z.number(), cpu: z.number() });
 
 /** What bench/probe.cjs wrote there last of each process. */
-function usesIn(log: string): z.infer<typeof probeSchema>[] {
+export function usesIn(log: string): z.infer<typeof probeSchema>[] {
   const found = [...log.matchAll(/\{"probe":(\{[^}]*\})\}/g)].map(([, text = ""]) =>
     probeSchema.parse(JSON.parse(text)),
   );

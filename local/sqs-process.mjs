@@ -2,7 +2,7 @@
 import { Readable } from "node:stream";
 import { buildApp } from "fauxqs";
 import { tsImport } from "tsx/esm/api";
-import { FairMessages, InFlight } from "./fair-messages.mjs";
+import { clock, FairMessages, InFlight } from "./fair-messages.mjs";
 
 // SDKs that take a queue's URL as their endpoint must be able to reach it. fauxqs gives it the name of a host that not
 // every machine knows, unless its store, which it does not export, has none: then the URL has the host that was called.
@@ -38,7 +38,10 @@ app.addHook("preHandler", async ({ body }, reply) => {
 });
 const { createMessage } = SqsStore;
 SqsStore.createMessage = (body, attributes, ...rest) =>
-  Object.assign(createMessage(body, attributes, ...rest), { messageGroupId: groups.get(attributes) });
+  Object.assign(createMessage(body, attributes, ...rest), {
+    messageGroupId: groups.get(attributes),
+    sentAt: clock.now(),
+  });
 const { createQueue } = sqsStore;
 sqsStore.createQueue = (...args) => {
   const queue = createQueue.apply(sqsStore, args);
@@ -55,6 +58,12 @@ app.get("/oldest-message/:queue", ({ params }) => {
   const fresh = messages.filter(({ approximateReceiveCount: count }) => count < 3);
   const now = Date.now();
   return { age: fresh.reduce((oldest, { sentTimestamp }) => Math.max(oldest, now - sentTimestamp), 0) };
+});
+
+// Puts the time forward by which a group is noisy no more.
+app.post("/pass-time-of-groups/:seconds", ({ params }) => {
+  clock.ahead += Number(params.seconds) * 1000;
+  return {};
 });
 
 process.once("disconnect", () => process.exit()); // it keeps nothing

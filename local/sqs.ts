@@ -40,11 +40,26 @@ export async function startSqs({ queues }: { queues: Queue[] }): Promise<Sqs> {
     url,
     queueUrls,
     ageOfOldestMessage: async (name) => {
-      const address = new URL(`${url}/oldest-message/${encodeURIComponent(name)}`);
-      const headers = signatureHeaders({ method: "GET", url: address }, operator.credentials.accessKeyId);
-      const { body } = await ask(address, { headers });
-      return Math.floor(oldestMessage.parse(JSON.parse(body.toString())).age / 1000);
+      const { age } = oldestMessage.parse(await askProcess("GET", `${url}/oldest-message/${encodeURIComponent(name)}`));
+      return Math.floor(age / 1000);
     },
     stop,
   };
+}
+
+/** Asks the process for what SQS has no operation for. */
+async function askProcess(method: "GET" | "POST", address: string): Promise<unknown> {
+  const url = new URL(address);
+  const headers = signatureHeaders({ method, url }, operator.credentials.accessKeyId);
+  const { status, body } = await ask(url, { method, headers });
+  if (status !== 200) throw new Error(`${method} ${url} was answered with ${status}: ${body}`);
+  return JSON.parse(body.toString());
+}
+
+/**
+ * Has the fair queues of a stand-in at `url` hold that so many seconds have passed: a group that sends nothing from then
+ * on is forgotten so much earlier. Nothing else grows older, so no message that is in hand comes again.
+ */
+export async function passTimeOfGroups(url: string, seconds: number): Promise<void> {
+  await askProcess("POST", `${url}/pass-time-of-groups/${seconds}`);
 }

@@ -1,12 +1,12 @@
-import { ReceiveMessageCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { ReceiveMessageCommand, SendMessageBatchCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { operator } from "../../local/credentials";
-import { type Sqs, startSqs } from "../../local/sqs";
+import { passTimeOfGroups, type Sqs, startSqs } from "../../local/sqs";
 
 let sqs: Sqs;
 let client: SQSClient;
 
 beforeAll(async () => {
-  sqs = await startSqs({ queues: [{ name: "requests" }, { name: "empty" }] });
+  sqs = await startSqs({ queues: [{ name: "requests" }, { name: "empty" }, { name: "fair" }] });
   client = new SQSClient({ endpoint: sqs.url, ...operator, useQueueUrlAsEndpoint: false });
 });
 afterAll(async () => {
@@ -31,4 +31,30 @@ test("knows how old the oldest message is, until it was received three times", a
 
 test("says 0 of an empty queue", async () => {
   expect(await sqs.ageOfOldestMessage("empty")).toBe(0);
+});
+
+test("forgets a noisy group when it has sent nothing for five minutes, by a clock that is put forward", async () => {
+  const QueueUrl = sqs.queueUrls.get("fair");
+  const send = (MessageGroupId: string) => {
+    const Entries = Array.from({ length: 10 }, (_, place) => ({ Id: `${place}`, MessageBody: "x", MessageGroupId }));
+    return client.send(new SendMessageBatchCommand({ QueueUrl, Entries }));
+  };
+  const groupOfNext = async () => {
+    const command = { QueueUrl, MaxNumberOfMessages: 10, MessageSystemAttributeNames: ["MessageGroupId" as const] };
+    const { Messages = [] } = await client.send(new ReceiveMessageCommand(command));
+    expect(Messages).toHaveLength(10);
+    const groups = new Set(Messages.map(({ Attributes }) => Attributes?.MessageGroupId));
+    return [...groups].join();
+  };
+  for (let batch = 0; batch < 9; batch++) await send("noisy");
+  for (let batch = 0; batch < 3; batch++) await groupOfNext();
+
+  await passTimeOfGroups(sqs.url, 240);
+  await send("quiet");
+  expect(await groupOfNext()).toBe("quiet");
+  await send("quiet");
+  await passTimeOfGroups(sqs.url, 120);
+  expect(await groupOfNext()).toBe("noisy"); // it is older, and now as quiet as the other
+  await send("noisy");
+  expect(await groupOfNext()).toBe("quiet");
 });
