@@ -9,15 +9,25 @@ import { runProgram } from "../__tests__/setup/program";
 import { contract } from "./contract";
 import { countsSchema } from "./counting-aws";
 
+const featuresOf = (row: number) => ({
+  first: `Heavy rain is expected in valley ${row} on Sunday.`,
+  second: `On Sunday, valley ${row} expects heavy rain.`,
+});
+
+/** Rows of features with ids from 1 to `rows`, as CSV with a header, or as NDJSON. */
+export function* linesOf(format: "csv" | "ndjson", rows: number): Generator<string, void, undefined> {
+  if (format === "csv") yield `id,${contract.features.map(({ name }) => name)}\n`;
+  for (let row = 1; row <= rows; row++) {
+    const features = featuresOf(row);
+    yield format === "csv"
+      ? `${row},${features.first},"${features.second}"\n`
+      : `${JSON.stringify({ id: String(row), features })}\n`;
+  }
+}
+
 /** Writes a CSV file of features, with ids from 1 to `rows`. */
 export async function writeFeatures(file: string, rows: number): Promise<void> {
-  const lines = function* () {
-    yield `id,${contract.features.map(({ name }) => name)}\n`;
-    for (let row = 1; row <= rows; row++) {
-      yield `${row},Heavy rain is expected in valley ${row} on Sunday.,"On Sunday, valley ${row} expects heavy rain."\n`;
-    }
-  };
-  await pipeline(Readable.from(lines(), { objectMode: false }), createWriteStream(file));
+  await pipeline(Readable.from(linesOf("csv", rows), { objectMode: false }), createWriteStream(file));
 }
 
 /** What feeds a pipeline is measured on: a process that counts what it is sent. */

@@ -103,16 +103,17 @@ export async function measureWorker(
   const worker = { name: "worker", bundle, probes } as const;
   return onPipeline(own, model, counting.onTheWay(latencies), worker, async (pipeline, logOf) => {
     const site = siteOf(pipeline);
+    const answered = () => model.answered;
     try {
       await fill(pipeline, requests);
       counting.start();
       const loading = new Loading(site.load, loaderEverySeconds);
       await site.send(0, Math.min(batchSize, requests));
       // The functions are at different places of their batches, as they would be after a while.
-      await waitFor(() => model.answered >= Math.min(batchSize, requests) / functions, model);
+      await waitFor(() => model.answered >= Math.min(batchSize, requests) / functions, answered);
       await site.send(batchSize, requests);
       const filled = performance.now();
-      await waitFor(site.isEmpty, model);
+      await waitFor(site.isEmpty, answered);
       const done = performance.now();
       const loaded = await loading.until(requests, done);
       counting.stop();
@@ -187,15 +188,15 @@ export async function measureOriginal({ latencies, endpoint }: Scene, requests: 
   });
 }
 
-/** How long nothing may be answered, in milliseconds. */
+/** How long nothing may go on, in milliseconds. */
 const patience = 120_000;
 
-/** Waits until something is so. @throws when the model is at rest for too long before */
-async function waitFor(isSo: () => Promise<boolean> | boolean, model: MeteredModel) {
-  let [answered, since] = [model.answered, performance.now()];
+/** Waits until something is so. @throws when what goes on until then is at rest for too long */
+export async function waitFor(isSo: () => Promise<boolean> | boolean, progress: () => number, most = patience) {
+  let [done, since] = [progress(), performance.now()];
   while (!(await isSo())) {
-    if (model.answered !== answered) [answered, since] = [model.answered, performance.now()];
-    if (performance.now() - since > patience) throw new Error(`no more than ${answered} inputs were answered`);
+    if (progress() !== done) [done, since] = [progress(), performance.now()];
+    if (performance.now() - since > most) throw new Error(`it went on until ${done}, and no further`);
     await setTimeout(20);
   }
 }
