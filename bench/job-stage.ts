@@ -25,6 +25,8 @@ export interface SendingMeasurement {
   readonly checkSeconds: number;
   readonly sent: number;
   readonly rowsPerSecond: number;
+  /** What its process computed for a row that it sent, in milliseconds. */
+  readonly cpuPerRow: number;
   /** The most that its process held in memory, in bytes. */
   readonly resident: number;
 }
@@ -60,19 +62,30 @@ export async function measureSending(settings: SendingSettings): Promise<Sending
       const made = performance.now();
       await site.make("sent", { key });
       const wanted = Math.min(rows, mostSent);
-      const isSent = async () => {
-        if (sends.count === 0) await site.lookAt("sent");
-        return sends.count >= wanted;
+      const used = () => {
+        const uses = usesIn(logOf(pipeline.configuration.jobs.starterFunctionName));
+        const cpu = uses.reduce((sum, one) => sum + one.cpu, 0);
+        return { sent: sends.count, cpu, resident: Math.max(...uses.map(({ resident }) => resident)) };
       };
-      await waitFor(isSent, () => sends.count, 900_000);
-      const uses = usesIn(logOf(pipeline.configuration.jobs.starterFunctionName));
+      const hasBegun = async () => {
+        await site.lookAt("sent");
+        return sends.count > 0;
+      };
+      await waitFor(hasBegun, () => sends.count, 900_000);
+      const before = used();
+      await waitFor(
+        () => sends.count >= wanted,
+        () => sends.count,
+      );
+      const after = used();
       return {
         rows,
         bytes,
         checkSeconds: (sends.reachedAt(1) - made) / 1000,
         sent: sends.count,
         rowsPerSecond: sends.perSecond(wanted),
-        resident: Math.max(...uses.map(({ resident }) => resident)),
+        cpuPerRow: (after.cpu - before.cpu) / (after.sent - before.sent),
+        resident: after.resident,
       };
     } finally {
       site.stop();

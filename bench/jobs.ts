@@ -85,8 +85,17 @@ const plainTable = (head: string[]) =>
 const targetsTable = () => plainTable(["", "measured", "target", "met"]);
 
 function reportSending(measured: readonly Sending[]): string[] {
-  const table = plainTable(["input", "rows", "bytes", "rows/s checked", "rows sent", "rows/s sent", "peak memory"]);
-  for (const { format, rows, bytes, checkSeconds, sent, rowsPerSecond, resident } of measured) {
+  const table = plainTable([
+    "input",
+    "rows",
+    "bytes",
+    "rows/s checked",
+    "rows sent",
+    "rows/s sent",
+    "CPU a row",
+    "peak memory",
+  ]);
+  for (const { format, rows, bytes, checkSeconds, sent, rowsPerSecond, cpuPerRow, resident } of measured) {
     const checked = whole(rows / checkSeconds);
     table.push([
       format,
