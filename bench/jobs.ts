@@ -104,6 +104,7 @@ function reportSending(measured: readonly Sending[]): string[] {
       checked,
       whole(sent),
       whole(rowsPerSecond),
+      `${cpuPerRow.toFixed(3)} ms`,
       megabytes(resident),
     ]);
   }
