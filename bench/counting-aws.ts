@@ -153,6 +153,7 @@ export async function startCountingAws(options: CountingAwsOptions = {}, keepsBo
     loader_function_name: "loader",
     starter_function_name: "starter",
     writer_function_name: "writer",
+    api_url: `${server.url}/dev`,
     answers_bucket: "answers",
     endpoint_name: "endpoint",
     contract_url: `s3://models/${contractFile}`,

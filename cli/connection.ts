@@ -23,6 +23,8 @@ export interface Pipeline {
   readonly workerFunctionName: string;
   readonly loaderFunctionName: string;
   readonly writerFunctionName: string;
+  /** The API's stage. */
+  readonly apiUrl: string;
   readonly endpointName: string;
   /** What the pipeline and its model agree on. */
   readonly contract: ModelContract;
@@ -75,6 +77,7 @@ const describedBy = (names: Names, contract: ModelContract): Pipeline => ({
   workerFunctionName: names.worker_function_name,
   loaderFunctionName: names.loader_function_name,
   writerFunctionName: names.writer_function_name,
+  apiUrl: names.api_url,
   endpointName: names.endpoint_name,
   contract,
   featureGroup: featureGroupIn(names, contract),

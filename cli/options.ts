@@ -27,3 +27,22 @@ export const withConnectionOptions = (command: Command): Command =>
         "region",
       ]),
     );
+
+/** Options of earlier versions by their names, each with what does the same now. */
+export type Gone = Readonly<Record<string, string>>;
+
+const flagOf = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/** Lets a command know options that it no longer has, so that it can say what takes their place. */
+export function goneOptions(command: Command, gone: Gone): Command {
+  for (const name of Object.keys(gone)) command.addOption(new Option(`${flagOf(name)} [value]`).hideHelp());
+  return command;
+}
+
+/** @throws where one of them was given, with what takes its place */
+export function refuseGone(given: object, gone: Gone): void {
+  const lines = Object.entries(gone).flatMap(([name, instead]) =>
+    name in given ? [`${flagOf(name)} is gone. Now it is: offline-inference ${instead}`] : [],
+  );
+  if (lines.length > 0) throw new Error(lines.join("\n"));
+}

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { z } from "zod";
@@ -27,8 +27,6 @@ import { inPlaces } from "./text-table";
 const talk = (line: string) => console.error(line);
 
 const resultsFile = join(dataDir, "results.csv");
-/** What the job keeps: its receipt, and the rows that were refused. */
-const jobDir = join(dataDir, "job");
 
 /** What is run, with which model, on which rows. */
 interface Project {
@@ -97,8 +95,7 @@ async function start(file: string | undefined, options: Options, signal: AbortSi
     makePrivateFolder(dataDir);
     return whileHolding(join(dataDir, "run"), async () => {
       await mustBeFree(dataDir);
-      for (const path of [jobDir, resultsFile]) rmSync(path, { recursive: true, force: true });
-      mkdirSync(jobDir, { recursive: true });
+      rmSync(resultsFile, { force: true });
       talk(project.about);
       const model = await project.serve(signal);
       try {
@@ -136,7 +133,7 @@ async function firstRows(inputs: Inputs): Promise<FirstRow[]> {
 }
 
 async function run(
-  { settings, configuration, file }: Project,
+  { settings, configuration }: Project,
   { model, died }: WatchedModel,
   csv: CsvFile,
   first: readonly FirstRow[],
@@ -153,8 +150,8 @@ async function run(
     Object.assign(process.env, aws.environment);
     const pipeline = await pipelineOf(configuration);
     const columns = new Map<string, string>();
-    const job = { pipeline, file: csv, path: file, columns, format: "csv", output: resultsFile, safe: false } as const;
-    const isWhole = await runJob({ ...job, folder: jobDir, signal });
+    const job = { pipeline, file: csv, columns, format: "csv", output: resultsFile, safe: false } as const;
+    const isWhole = await runJob({ ...job, signal });
     console.log(await firstLook(resultsFile, pipeline.contract, first));
     console.log(`\nThe whole result: ${resultsFile}. Logs and data: ${dataDir}/`);
     console.log(nextSteps(configuration, keep));

@@ -9,6 +9,7 @@ export const namesSchema = z.object({
   loader_function_name: z.string(),
   starter_function_name: z.string(),
   writer_function_name: z.string(),
+  api_url: z.string(),
   answers_bucket: z.string(),
   endpoint_name: z.string(),
   /** The object of S3 that holds the contract with the model. */

@@ -168,6 +168,9 @@ export async function startAws({
     for (const mapping of mappingsOf(stack, functions, sqs.url, sqs.queueUrls)) started(mapping);
     for (const schedule of schedulesOf(stack, functions)) started(schedule);
     const api = started(await startApiGateway(apiOf(stack, functions)));
+    for (const { address } of stack.all("aws_api_gateway_stage", z.object({}))) {
+      stack.supply({ [`${address}.invoke_url`]: api.url });
+    }
     const ages = [queue, deadLetterQueue].map((QueueName) => {
       const metric = "ApproximateAgeOfOldestMessage";
       const name = { namespace: "AWS/SQS", name: metric, dimensions: { QueueName } };

@@ -164,6 +164,7 @@ export class InferenceStack extends ReadableStack {
       loader_function_name: loader.function.function.functionName,
       starter_function_name: starter.function.function.functionName,
       writer_function_name: writer.function.function.functionName,
+      api_url: api.stage.invokeUrl,
       answers_bucket: answers.bucket.bucket,
       ...(features && { feature_group_name: features.group.featureGroupName }),
       endpoint_name: model.endpointName,
@@ -195,7 +196,6 @@ export class InferenceStack extends ReadableStack {
     });
 
     const outputs = {
-      api_url: api.stage.invokeUrl,
       ...names,
       ...(model.release !== undefined && { model_release: model.release }),
       redshift_cluster_url: warehouse.cluster.endpoint,

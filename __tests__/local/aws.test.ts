@@ -239,6 +239,7 @@ test("is found by the parameter that the stack writes, as a deployed pipeline is
     workerFunctionName: dev.inference.functionName,
     loaderFunctionName: aws.loaderFunctionName,
     writerFunctionName: aws.writerFunctionName,
+    apiUrl: aws.apiUrl,
     answers: { bucket: aws.answersBucket, unloadRoleArn: expect.stringMatching(/:role\/poc-dev-WarehouseUnloadRole$/) },
     endpointName: aws.endpointName,
     contract: dev.model.contract,

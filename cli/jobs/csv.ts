@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { type FileHandle, open, rm, stat, writeFile } from "node:fs/promises";
+import { type FileHandle, open, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type CsvRow, dialectOf, headBytes, InvalidCsv, rowsIn } from "../../pipeline/csv";
@@ -23,8 +23,8 @@ export interface CsvFile {
   readonly header: CsvRow | undefined;
   /** The rows below the header. Rows without any value are left out. @throws InvalidCsv where the file stops to be CSV */
   rows(): AsyncGenerator<CsvRow, void, undefined>;
-  /** Writes all that it holds into another file. */
-  copyTo(path: string): Promise<void>;
+  /** All that it holds. */
+  bytes(): AsyncGenerator<Buffer>;
   close(): Promise<void>;
 }
 
@@ -77,7 +77,7 @@ export async function openCsv(path: string, { delimiter, signal }: CsvOptions = 
         await rows.next(); // the header
         yield* rows;
       },
-      copyTo: (copy) => writeFile(copy, chunksOf(handle)),
+      bytes: () => chunksOf(handle),
       close: () => handle.close(),
     };
   } catch (error) {

@@ -5,12 +5,8 @@ import type { FailureGroup, Results, Selection } from "../../pipeline/results";
 import { awsError } from "../aws-error";
 import type { Pipeline } from "../connection";
 import { whole } from "../numbers";
-import { ownEscape } from "../printing";
-import { progressOf } from "../progress";
-import { Following, groupsRead, type Standing } from "./following";
 import { cellOf, type OutputFormat, writeRows } from "./output";
-import type { RequestSet } from "./request-set";
-import { loadingOf, resultsOf } from "./warehouse";
+import { resultsOf } from "./warehouse";
 
 /** How results are written. */
 export interface ResultsOutput {
@@ -62,6 +58,8 @@ async function print(
   return count;
 }
 
+/** The most groups of failures that are read, and that are shown. */
+const groupsRead = 1_000;
 const groupsShown = 20;
 /** The most characters of a reason's rule, and of an id in it. */
 const [ruleCharacters, idCharacters] = [300, 60];
@@ -128,100 +126,4 @@ async function sayWithout(
   const some = [...unknown].slice(0, 20).map((id) => JSON.stringify(id));
   console.error(`No result: ${some.join(", ")}${unknown.size > 20 ? ` and ${unknown.size - 20} more` : ""}`);
   console.error("Their requests wait, or there are none.");
-}
-
-/** The predictions of requests. */
-async function* resultsAmong(asked: RequestSet, results: Results, since: Date | undefined, signal: AbortSignal) {
-  const selections: Selection[] = [
-    ...[...asked.prefixes.keys()].map((requestPrefix) => ({ requestPrefix, since })),
-    { requestIds: asked.otherIds("answered"), since },
-  ];
-  for (const selection of selections) {
-    for await (const page of results.select(selection, { signal })) {
-      yield page.filter(({ requestId, inputId }) => asked.has(requestId, inputId));
-    }
-  }
-}
-
-export interface ReceiptOptions extends ResultsOutput {
-  readonly receipt: string;
-  readonly since?: Date;
-  /** Whether to wait until every request has ended. */
-  readonly watch: boolean;
-}
-
-/** How far requests are, in words. */
-export const inWords = ({ total, answered, waiting, failed, cancelled }: Standing) =>
-  [
-    `${whole(answered)} of ${whole(total)} answered`,
-    ...(waiting > 0 ? [`${whole(waiting)} waiting`] : []),
-    ...(failed > 0 ? [`${whole(failed)} failed`] : []),
-    ...(cancelled > 0 ? [`${whole(cancelled)} cancelled`] : []),
-  ].join(", ");
-
-/**
- * Follows requests until none waits, and says how far they are. What is staged is loaded meanwhile.
- * @param goOn how to go on after an interruption
- */
-export async function follow(
-  pipeline: Pipeline,
-  following: Following,
-  goOn: string,
-  signal: AbortSignal,
-): Promise<Standing> {
-  const progress = progressOf("outcomes", following.asked.size);
-  const ended = new AbortController();
-  let last: Standing | undefined;
-  let told = "";
-  const onLook = (standing: Standing) => {
-    last = standing;
-    progress.update(standing.total - standing.waiting);
-    const failures = standing.failed === 0 ? "" : `${whole(standing.failed)} failed`;
-    if (failures !== told && standing.waiting > 0) {
-      say(failures === "" ? "None of them has failed any more." : `${failures} so far:`);
-      sayWhy(standing.reasons);
-    }
-    told = failures;
-  };
-  const say = (text: string) => {
-    if (process.stderr.isTTY) process.stderr.write(`${ownEscape()}[G${ownEscape()}[2K`); // the bar is drawn anew below
-    console.error(text);
-  };
-  try {
-    const load = loadingOf(pipeline, say, AbortSignal.any([signal, ended.signal]));
-    return await following.untilEnded(load, onLook);
-  } catch (error) {
-    progress.stop();
-    if (last !== undefined) console.error(`${inWords(last)}.`);
-    console.error(`The requests go on. To follow them again: ${goOn}`);
-    throw error;
-  } finally {
-    ended.abort();
-    progress.stop();
-  }
-}
-
-/**
- * Prints the results of a receipt's requests.
- * @returns whether all of them are answered
- */
-export async function printReceipt(
-  pipeline: Pipeline,
-  { receipt, since, watch, ...how }: ReceiptOptions,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const results = resultsOf(pipeline);
-  const following = new Following({ results, signal });
-  await following.add(receipt);
-  const doing = "follow the requests of the receipt";
-  const goOn = `offline-inference results --receipt ${receipt} --watch`;
-  const looking = watch ? follow(pipeline, following, goOn, signal) : following.look(true);
-  const standing = await looking.catch(cannot(doing, signal));
-  await print(resultsAmong(following.asked, results, since, signal), pipeline, how, signal);
-  console.error(`${inWords(standing)}.`);
-  if (standing.failed > 0) {
-    sayWhy(standing.reasons);
-    console.error(failedHint);
-  }
-  return standing.answered === standing.total;
 }

@@ -1,113 +1,148 @@
-import { existsSync } from "node:fs";
-import { basename, join } from "node:path";
-import { columnsOf } from "../../pipeline/csv";
+import { createWriteStream } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pipeline as connected } from "node:stream/promises";
+import { csvLine, InvalidCsv, trimmed } from "../../pipeline/csv";
+import { FeatureStore } from "../../pipeline/features";
+import { awsError } from "../aws-error";
 import type { Pipeline } from "../connection";
 import { whole } from "../numbers";
-import { type CsvFile, nameOf, openCsv } from "./csv";
-import { type Inputs, openInputs } from "./feature-rows";
-import { type IngestOutcome, ingestFeatures, rejectsOf } from "./features-ingest";
-import { journalOf } from "./journal";
+import { progressOf } from "../progress";
+import { type CsvFile, nameOf, withCsv } from "./csv";
+import { checkInputs, openInputs, tellPassedOver } from "./feature-rows";
+import { ingestFeatures, rejectsOf } from "./features-ingest";
+import { followJob } from "./job-follow";
+import { fetchResult } from "./job-result";
+import { uploadInput } from "./job-upload";
+import { JobsApi, type NewJob } from "./jobs-api";
 import type { OutputFormat } from "./output";
-import { receiptOf } from "./receipt";
-import { newJobName, publishRequests, resumePublishing } from "./requests-publish";
-import { printReceipt } from "./results-print";
 
-export interface RunOptions {
-  readonly pipeline: Pipeline;
-  /** The CSV file of the inputs, and as what it was named. */
+/** The rows that a job asks about. */
+export interface JobRows {
   readonly file: CsvFile;
-  readonly path: string;
   /** What columns are called that are not called as their features, by feature. */
   readonly columns: ReadonlyMap<string, string>;
-  /** @default a new name, made of the time */
+}
+
+export interface RunOptions extends JobRows {
+  readonly pipeline: Pipeline;
+  /** @default made of the rows and the settings: the same file is the same job */
   readonly job?: string;
+  /** Rows that are asked, from the first on. @default all */
+  readonly limit?: number;
+  readonly tenant?: string;
+  /** How long it may take, in seconds. @default the longest there is */
+  readonly deadline?: number;
+  /** Whether the rows are written to the feature store first. @default they are not */
+  readonly ingest?: boolean;
   readonly format: OutputFormat;
-  readonly output: string;
+  /** @default standard output */
+  readonly output?: string;
   /** Whether CSV is written without live formulas. */
   readonly safe: boolean;
-  /** The folder for the receipt and the refused rows. @default receipts/, and beside the file */
-  readonly folder?: string;
   readonly signal: AbortSignal;
 }
 
 /**
- * Takes the rows of a file all the way to their predictions. A job of the same name is gone on with where it ended: its
- * receipt and the journals beside the files say what is done.
+ * Takes the rows of a file all the way to their predictions: a job of the pipeline's own, which goes on without this
+ * process. The same rows under the same name are the same job.
  * @returns whether every row has its prediction
- * @throws at the first step that fails, and when it is interrupted
+ * @throws before anything is asked, when a row is at fault
  */
-export async function runJob({ job = newJobName(), ...options }: RunOptions): Promise<boolean> {
-  const { pipeline, format, output, safe, folder, signal } = options;
-  const receipt = folder === undefined ? receiptOf(job) : join(folder, "receipt.csv");
-  if (folder === undefined) {
-    console.error(`The job is ${job}. After an interruption, give the same command with --job ${job}`);
+export async function runJob(options: RunOptions): Promise<boolean> {
+  const { pipeline, file, columns, signal, ...how } = options;
+  await checkRows(pipeline, { file, columns }, signal);
+  if (options.ingest) await ingest(pipeline, { file, columns }, signal);
+  const key = await uploadInput(file, pipeline.answers.bucket, signal);
+  const api = new JobsApi(pipeline.apiUrl);
+  try {
+    const { job: id, limit, tenant, deadline } = options;
+    const asked: NewJob = {
+      id,
+      input: { key },
+      format: "csv",
+      columns: Object.fromEntries(columns),
+      limit,
+      tenant,
+      deadline,
+    };
+    const { job, isNew } = await api.start(asked, signal);
+    console.error(isNew ? `The job is ${job.id}.` : `The job ${job.id} was started ${job.createdAt.toISOString()}.`);
+    const ended = await followJob(pipeline, api, job, signal);
+    return await fetchResult(pipeline, ended, how, signal);
+  } finally {
+    api.destroy();
   }
-  const isSent = await send(job, receipt, options);
-  signal.throwIfAborted();
-  const isAnswered = await printReceipt(pipeline, { receipt, watch: true, format, output, safe }, signal);
-  return isSent && isAnswered;
 }
 
-/** Puts a request on the queue for each row that is right, and says whether those are all. */
-async function send(job: string, receipt: string, options: RunOptions): Promise<boolean> {
-  const { pipeline, file, path, columns, folder, signal } = options;
-  const { queueUrl, contract, featureGroup } = pipeline;
-  const rejectsFile = rejectsOf(folder === undefined ? path : join(folder, basename(nameOf(path))));
-  const areRowsRefused = () => featureGroup !== undefined && existsSync(rejectsFile);
-  if (existsSync(journalOf(receipt))) {
-    const { rejected } = await resumePublishing(receipt, pipeline, signal);
-    return rejected === 0 && !areRowsRefused();
-  }
-  if (existsSync(receipt)) {
-    console.error(`${receipt} says what has been asked for already.`);
-    return !areRowsRefused();
-  }
-  const rules = { contract, featureGroup, columns };
-  const publish = { rules, queueUrl, job, receiptFile: receipt, signal };
-  if (featureGroup === undefined) {
-    const sent = await publishRequests({ ...publish, source: { csv: file } });
-    tellOutcome("sent", sent);
-    if (sent.accepted === 0) throw new Error(`There is nothing to follow: no row of ${nameOf(path)} could be sent.`);
-    return sent.rejected === 0;
-  }
-  const inputs = await openInputs(file, rules);
-  const resume = existsSync(journalOf(rejectsFile));
-  const written = await ingestFeatures({ inputs, featureGroup, rejectsFile, resume, signal });
-  tellOutcome(`written to ${featureGroup.name}`, written);
-  if (written.accepted === 0)
-    throw new Error(`There is nothing to ask for: no row of ${nameOf(path)} could be written.`);
-  const ids = idsWritten(inputs, written.rejectsFile);
-  const { rejected } = await publishRequests({ ...publish, source: { ids } });
-  return written.rejected === 0 && rejected === 0;
-}
+/** Whether a file has a column of any feature. */
+const hasFeatures = ({ contract }: Pipeline, { file, columns }: JobRows) => {
+  const names = new Set(file.header?.values.map(trimmed));
+  return contract.features.some(({ name }) => names.has(columns.get(name) ?? name));
+};
 
-function tellOutcome(what: string, { rows, accepted, rejected, rejectsFile, notes }: IngestOutcome): void {
-  console.error(`${whole(accepted)} of ${whole(rows)} rows are ${what}.`);
-  if (rejectsFile !== undefined) console.error(`${whole(rejected)} are not; ${rejectsFile} says why.`);
+/** What would be asked, for people. @throws when a row is at fault, with the first faults */
+export async function checkRows(pipeline: Pipeline, rows: JobRows, signal: AbortSignal): Promise<number | undefined> {
+  const { contract, featureGroup } = pipeline;
+  const { file, columns } = rows;
+  if (featureGroup !== undefined && !hasFeatures(pipeline, rows)) return undefined; // ids alone: the starter checks them
+  const inputs = await openInputs(file, { contract, featureGroup, columns });
+  tellPassedOver(inputs);
+  const { rows: count, refused, faults, notes } = await checkInputs(inputs, signal);
+  if (refused > 0) {
+    const told = `${whole(refused)} of ${whole(count)} rows are at fault: nothing is asked.`;
+    throw new InvalidCsv([...faults, told].join("\n"));
+  }
   for (const note of notes) console.error(note);
+  return count;
 }
 
-/** The ids of all rows but the rejected ones, in their order. */
-async function* idsWritten(inputs: Inputs, rejectsFile: string | undefined): AsyncGenerator<string, void, undefined> {
-  const rejected = rejectsFile === undefined ? undefined : linesIn(rejectsFile, inputs.rejectColumns[0]);
-  try {
-    let next = (await rejected?.next())?.value ?? undefined;
-    for await (const { features, source } of inputs.rows()) {
-      if (source.line !== next) yield features.id;
-      else next = (await rejected?.next())?.value ?? undefined;
-    }
-  } finally {
-    await rejected?.return();
+async function ingest({ contract, featureGroup }: Pipeline, { file, columns }: JobRows, signal: AbortSignal) {
+  if (featureGroup === undefined) {
+    throw new Error(
+      "This environment has no feature group to write to (`features: false` in config.ts): leave out --ingest.",
+    );
   }
+  const inputs = await openInputs(file, { contract, featureGroup, columns });
+  const rejectsFile = rejectsOf(nameOf(file.name));
+  const { accepted, rejected, rows } = await ingestFeatures({ inputs, featureGroup, rejectsFile, signal });
+  console.error(`${whole(accepted)} of ${whole(rows)} rows are written to ${featureGroup.name}.`);
+  if (rejected > 0) console.error(`${whole(rejected)} are not; ${rejectsFile} says why.`);
 }
 
-/** The lines that the rows of a rejects file had in their own, in its order. */
-async function* linesIn(rejectsFile: string, column: string): AsyncGenerator<number, void, undefined> {
-  const file = await openCsv(rejectsFile);
+/** Works with a file of all ids that the feature store has. @throws when there is none */
+export async function withAllIds<Result>(
+  { featureGroup }: Pipeline,
+  signal: AbortSignal,
+  work: (file: CsvFile) => Promise<Result>,
+): Promise<Result> {
+  if (featureGroup === undefined) {
+    throw new Error("This environment has no feature group (`features: false` in config.ts): name a file by --csv.");
+  }
+  const { name, features, recordIdentifier } = featureGroup;
+  const store = new FeatureStore({ featureGroupName: name, features, recordIdentifierType: recordIdentifier.type });
+  const folder = await mkdtemp(join(tmpdir(), "offline-inference-"));
+  const progress = progressOf("ids read");
   try {
-    const { valueIn } = columnsOf(rejectsFile, file.header, { required: [column] });
-    for await (const row of file.rows()) yield Number(valueIn(row, column));
+    const path = join(folder, "ids.csv");
+    let count = 0;
+    const lines = async function* () {
+      yield csvLine([recordIdentifier.name]);
+      for await (const ids of store.list({ signal })) {
+        count += ids.length;
+        progress.update(count);
+        yield ids.map((id) => csvLine([id])).join("");
+      }
+    };
+    await connected(lines, createWriteStream(path), { signal }).catch((error: unknown) => {
+      throw signal.aborted ? signal.reason : awsError(`list the records of the feature group ${name}`, error);
+    });
+    progress.stop();
+    if (count === 0) throw new Error(`The feature group ${name} has no record.`);
+    return await withCsv(path, { delimiter: "," }, work);
   } finally {
-    await file.close();
+    progress.stop();
+    await rm(folder, { recursive: true, force: true });
   }
 }

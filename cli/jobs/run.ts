@@ -1,64 +1,109 @@
-import { Command } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { examples } from "../help";
 import { type ConnectionOptions, withConnectionOptions } from "../options";
 import { aboutInputs, columnOption, delimiterOption } from "./features";
 import type { OutputFormat } from "./output";
 import { formatOption, outputPlan, safeOption } from "./output-options";
+import { parseDuration } from "./since";
 
 interface RunOptions extends ConnectionOptions {
-  readonly csv: string;
+  readonly csv?: string;
+  readonly all?: true;
   readonly column: ReadonlyMap<string, string>;
-  readonly job?: string;
   readonly delimiter?: string;
+  readonly job?: string;
+  readonly limit?: number;
+  readonly tenant?: string;
+  readonly deadline?: number;
+  readonly ingest?: true;
+  readonly dryRun?: true;
   readonly format?: OutputFormat;
   readonly output?: string;
   readonly safe?: true;
 }
 
+const readLimit = (given: string): number => {
+  if (!/^[1-9]\d{0,8}$/.test(given)) throw new InvalidArgumentError("Write a whole number, 1 or more.");
+  return Number(given);
+};
+
+/** @throws where it is not said, or said in two ways, what is asked */
+function check({ csv, all, ingest }: RunOptions): void {
+  if (csv === undefined && !all)
+    throw new Error("Which rows? Name them: --csv FILE, --csv - for standard input, or --all.");
+  if (csv !== undefined && all) throw new Error("Only one of --csv and --all can say what is asked.");
+  if (all && ingest) throw new Error("--all asks for what the feature store has: --ingest has nothing to write.");
+}
+
 export const runCommand = () =>
   withConnectionOptions(
     new Command("run")
-      .description(
-        "Does a whole job: writes a file's features, asks for predictions, follows them and saves the results.",
-      )
-      .requiredOption("--csv <file>", "a file with a header, or - for standard input")
+      .description("Runs a job: asks for a prediction of each row of a file, follows it and saves the result.")
+      .option("--csv <file>", "a file with a header, or - for standard input")
+      .option("--all", "every input that the feature store has")
       .addOption(columnOption())
       .addOption(delimiterOption())
-      .option("--job <name>", "what the job is called (default: a new name, made of the time)")
+      .option("--job <name>", "what the job is called (default: a name made of the rows and the settings)")
+      .addOption(new Option("--limit <rows>", "asks for the first rows alone").argParser(readLimit))
+      .option("--tenant <name>", "for whom it is asked: no tenant makes the others wait (default: the job)")
+      .addOption(
+        new Option(
+          "--deadline <time>",
+          "ends the job after that: 30m, 6h, 2d (default: the longest there is)",
+        ).argParser(parseDuration),
+      )
+      .option("--ingest", "writes the rows to the feature store too, before anything is asked")
+      .option("--dry-run", "checks the rows and counts them, and asks for none")
       .addOption(formatOption(["csv", "json", "ndjson", "parquet"], "csv"))
-      .option("--output <file>", "where the results go (default: the CSV file's name with .results.<format>)")
+      .option("--output <file>", "where the result goes (default: the CSV file's name with .results.<format>)")
       .addOption(safeOption()),
   )
     .addHelpText(
       "after",
       `${aboutInputs}\n` +
-        "After an interruption run it again with the same --job: what is done is not done again. Prints where the results\n" +
-        "are. Exits with 0 when every row has its prediction; with 2 when a row was refused or its request failed, and says\n" +
+        "A job belongs to the pipeline: it goes on after Ctrl-C, and any machine may follow it. The same rows and settings\n" +
+        "under the same name are the same job: nothing is asked twice. Where a row is at fault, nothing is asked at all.\n" +
+        "A file of ids alone is looked up in the feature store.\n\n" +
+        "Prints where the result is. Exits with 0 when every row has its prediction; with 2 when one has none, and says\n" +
         "why; with 130 after Ctrl-C.",
     )
     .addHelpText(
       "after",
       examples(
         "offline-inference run --csv people.csv --env dev",
-        "offline-inference run --csv people.csv --job nightly --output nightly.parquet",
+        "offline-inference run --csv people.csv --job nightly-2026-11-28 --deadline 6h --output nightly.parquet",
+        "offline-inference run --all",
       ),
     )
-    .action(async ({ csv, column, delimiter, job, format, output, safe, ...connection }: RunOptions) => {
+    .action(async (options: RunOptions) => {
+      check(options);
+      const { csv, column: columns, delimiter, job, limit, tenant, deadline, ingest, format, output, safe } = options;
       const plan = outputPlan({ format, output, safe }, "csv");
       const { whileHolding } = await import("../../config/file-lock");
       const { connect } = await import("../connection");
       const { untilInterrupted } = await import("../interruption");
       const { nameOf, withCsv } = await import("./csv");
-      const { runJob } = await import("./run-job");
-      const { pipeline } = await connect(connection);
-      const results = output ?? `${nameOf(csv).replace(/\.csv$/i, "")}.results.${plan.format}`;
-      const isWhole = await untilInterrupted((signal) =>
-        whileHolding(results, () =>
-          withCsv(csv, { delimiter, signal }, (file) =>
-            runJob({ pipeline, file, path: csv, columns: column, job, ...plan, output: results, signal }),
-          ),
-        ),
-      );
+      const { checkRows, runJob, withAllIds } = await import("./run-job");
+      const { whole } = await import("../numbers");
+      const { pipeline } = await connect(options);
+      const name = csv === undefined ? "all" : nameOf(csv).replace(/\.csv$/i, "");
+      const results = output ?? `${name}.results.${plan.format}`;
+      const isWhole = await untilInterrupted((signal) => {
+        const run = async (file: Parameters<typeof runJob>[0]["file"]) => {
+          if (options.dryRun) {
+            const count = await checkRows(pipeline, { file, columns }, signal);
+            console.error(
+              `${count === undefined ? "Each id" : whole(Math.min(count, limit ?? count))} would be asked about.`,
+            );
+            return undefined;
+          }
+          const settings = { job, limit, tenant, deadline, ingest };
+          return whileHolding(results, () =>
+            runJob({ pipeline, file, columns, ...settings, ...plan, output: results, signal }),
+          );
+        };
+        return csv === undefined ? withAllIds(pipeline, signal, run) : withCsv(csv, { delimiter, signal }, run);
+      });
       if (isWhole === undefined) return;
       console.log(results);
       if (!isWhole) process.exitCode = 2;

@@ -14,41 +14,60 @@ export const resultsOf = ({ warehouse, answers, contract }: Pipeline) =>
     new RedshiftDataClient(clientSettings({ requestTimeout: 30_000, maxAttempts: 6 })),
   );
 
-/** How long a look waits for a run of the loader, in milliseconds. One that takes longer goes on meanwhile. */
-const loaderPatience = 10_000;
+/** How long a look waits for a run of a function, in milliseconds. One that takes longer goes on meanwhile. */
+const runPatience = 10_000;
+
+/** A function that runs on a schedule, and sooner where a command waits for what it does. */
+interface Scheduled {
+  readonly functionName: string;
+  /** What it is called for people. */
+  readonly what: "loader" | "writer";
+  /** What becomes of its work where it cannot be run. */
+  readonly otherwise: string;
+}
+
+/** Loads what is staged. */
+export const loaderOf = ({ loaderFunctionName: functionName }: Pipeline): Scheduled => {
+  return { functionName, what: "loader", otherwise: "Answers are seen once its schedule has loaded them." };
+};
+
+/** Writes the results of jobs. */
+export const writerOf = ({ writerFunctionName: functionName }: Pipeline): Scheduled => {
+  return { functionName, what: "writer", otherwise: "The result is there once its schedule has written it." };
+};
 
 /**
- * Lets the loader load what is staged, so that a look at the warehouse sees it; never by two runs at once. Where that is
- * not allowed, or fails, it is told once, and what is staged comes by the loader's own schedule.
+ * Runs a function now, never twice at once. Where that is not allowed, or fails, it is told once, and its schedule does
+ * the same.
  * @param tell told what goes wrong
  */
-export function loadingOf(
-  { loaderFunctionName }: Pipeline,
+export function running(
+  { functionName, what, otherwise }: Scheduled,
   tell: (text: string) => void,
   signal: AbortSignal,
 ): () => Promise<void> {
   const client = namingActions(new LambdaClient(lambdaSettings));
-  const loader = new LambdaFunction(loaderFunctionName, client);
+  const scheduled = new LambdaFunction(functionName, client);
   const told = new Set<string>();
-  let running: Promise<unknown> | undefined;
+  let underWay: Promise<unknown> | undefined;
   let isAllowed = true;
   const fail = (error: unknown) => {
     if (signal.aborted || isTransient(error)) return;
     isAllowed = !(error instanceof Error && /AccessDenied/.test(error.name));
     const failed = error instanceof FunctionFailed; // each time in other words, as with an id in them
-    const { message } = failed ? error : awsError(`run the loader ${loaderFunctionName}`, error);
+    const { message } = failed ? error : awsError(`run the ${what} ${functionName}`, error);
     const key = failed ? error.name : message;
-    if (!told.has(key)) tell(`${message} Answers are seen once its schedule has loaded them.`);
+    if (!told.has(key)) tell(`${message} ${otherwise}`);
     told.add(key);
   };
   return async () => {
     if (!isAllowed) return;
-    running ??= loader
+    underWay ??= scheduled
       .invoke({}, { signal })
       .catch(fail)
       .finally(() => {
-        running = undefined;
+        underWay = undefined;
       });
-    await Promise.race([running, setTimeout(loaderPatience, undefined, { ref: false })]);
+    await Promise.race([underWay, setTimeout(runPatience, undefined, { ref: false })]);
   };
 }

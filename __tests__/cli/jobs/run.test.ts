@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => pipeline.stop());
 
-/** A folder in which a job is run: its receipts and results stay there. */
+/** A folder in which a job is run: its results stay there. */
 async function deskWith(name: string, csv: string): Promise<string> {
   const folder = join(pipeline.folder, name);
   await mkdir(folder);
@@ -21,7 +21,9 @@ const run = (folder: string, ...args: string[]) => pipeline.start(["run", "--csv
 const pairs = (prefix: string, count: number) =>
   ["id,seq_0,seq_1", ...Array.from({ length: count }, (_, n) => `${prefix}${n},It rains.,It rains.`), ""].join("\n");
 
-test("writes the features, asks, follows, and saves a result for each row", async () => {
+const linesIn = async (folder: string, file: string) => (await readFile(join(folder, file), "utf8")).trim().split("\n");
+
+test("asks, follows, and saves each row with its answer, in the order of its file", async () => {
   const folder = await deskWith("whole", pairs("whole-", 30));
   const { status, stdout, stderr } = await run(folder, "--job", "whole", "--output", "pairs.results.ndjson").ended;
   expect({ status, stdout, stderr }).toEqual({
@@ -29,30 +31,34 @@ test("writes the features, asks, follows, and saves a result for each row", asyn
     stdout: "pairs.results.ndjson\n",
     stderr: expect.stringContaining("30 of 30 answered."),
   });
-  const results = (await readFile(join(folder, "pairs.results.ndjson"), "utf8")).trim().split("\n");
-  expect(results.map((line) => JSON.parse(line).id).sort()).toEqual(
-    Array.from({ length: 30 }, (_, n) => `whole-${n}`).sort(),
-  );
-  expect(JSON.parse(results[0] ?? "")).toMatchObject({ output: "It's a paraphrase", job_id: "whole" });
+  const results = (await linesIn(folder, "pairs.results.ndjson")).map((line) => JSON.parse(line));
+  expect(results.map(({ id }) => id)).toEqual(Array.from({ length: 30 }, (_, n) => `whole-${n}`));
+  expect(results[0]).toMatchObject({ row: 1, status: "answered", seq_0: "It rains.", output: "It's a paraphrase" });
 });
 
-test("asks for no row that was refused, says why, and ends with 2", async () => {
-  const rows =
-    "pair,premise,hypothesis,label\na,It rains.,It rains.,1\nb,,Empty.,0\na,Again.,Again.,1\nc,Dogs bark.,Cats.,0\n";
-  const folder = await deskWith("refused", rows);
+test("asks for nothing where a row is at fault, and says which", async () => {
+  const folder = await deskWith("refused", "id,seq_0,seq_1\na,It rains.,It rains.\nb,,Empty.\n");
+  const { status, stdout, stderr } = await run(folder, "--job", "refused").ended;
+  expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+  expect(stderr).toContain("pairs.csv:3:3: seq_0 is empty");
+  expect(stderr).toContain("1 of 2 rows are at fault: nothing is asked.");
+  expect(await pipeline.run("job", "refused")).toMatchObject({ status: 1, stderr: expect.stringContaining("no job") });
+});
+
+test("takes columns of other names, and says what is passed over and what may be meant otherwise", async () => {
+  const rows = "pair,premise,hypothesis,label\na,It rains.,It rains.,1\na,Again.,Again.,1\nc,Dogs bark.,Cats.,0\n";
+  const folder = await deskWith("columns", rows);
   const columns = ["id=pair", "seq_0=premise", "seq_1=hypothesis"].flatMap((column) => ["--column", column]);
-  const { status, stdout, stderr } = await run(folder, ...columns, "--job", "refused").ended;
-  expect({ status, stdout }).toEqual({ status: 2, stdout: "pairs.results.csv\n" });
-  expect(stderr).toContain("3 of 4 rows are written");
-  expect(stderr).toContain("1 row with an id that an earlier row has (line 4 and 2).");
-  expect(stderr).toContain("3 of 3 answered.");
-  const [, ...results] = (await readFile(join(folder, "pairs.results.csv"), "utf8")).trim().split("\n");
-  expect(results.map((line) => line.split(",").slice(0, 2)).sort()).toEqual([
-    ["a", "It's a paraphrase"],
-    ["a", "It's a paraphrase"],
-    ["c", "Not a paraphrase"],
+  const { status, stderr } = await run(folder, ...columns, "--job", "columns").ended;
+  expect(status).toBe(0);
+  expect(stderr).toContain("columns that are passed over: label");
+  expect(stderr).toContain("1 row with an id that an earlier row has (line 3 and 2).");
+  expect((await linesIn(folder, "pairs.results.csv")).map((line) => line.split(",").slice(0, 3).join())).toEqual([
+    "row,id,status",
+    "1,a,answered",
+    "2,a,answered",
+    "3,c,answered",
   ]);
-  expect(await readFile(join(folder, "pairs.csv.rejects.csv"), "utf8")).toContain("seq_0 is empty");
 });
 
 test("takes its file by standard input", async () => {
@@ -60,31 +66,46 @@ test("takes its file by standard input", async () => {
   const input = pairs("piped-", 3).replaceAll(",", "\t");
   const started = pipeline.start(["run", "--csv", "-", "--job", "piped"], { folder, input });
   expect(await started.ended).toMatchObject({ status: 0, stdout: "stdin.results.csv\n" });
-  expect((await readFile(join(folder, "stdin.results.csv"), "utf8")).trim().split("\n")).toHaveLength(4);
+  expect(await linesIn(folder, "stdin.results.csv")).toHaveLength(4);
 });
 
-test("goes on under its name where it was interrupted, and asks for nothing twice", async () => {
+test("leaves the job running when it is interrupted, says how to go on, and under its name has the same job", async () => {
   const folder = await deskWith("interrupted", pairs("interrupted-", 3_000));
   const first = run(folder, "--job", "interrupted");
-  await first.printed("stderr", "rows are written to");
+  await first.printed("stderr", "The job is interrupted.");
   first.child.kill("SIGINT");
-  expect((await first.ended).status).toBe(130);
+  const ended = await first.ended;
+  expect(ended.status).toBe(130);
+  expect(ended.stderr).toContain("offline-inference job interrupted --wait");
 
-  const second = run(folder, "--job", "interrupted");
-  await second.printed("stderr", "requests, ");
-  second.child.kill("SIGINT");
-  expect((await second.ended).status).toBe(130);
-
-  const third = await run(folder, "--job", "interrupted").ended;
-  expect({ status: third.status, stderr: third.stderr }).toEqual({
+  const other = await deskWith("another machine", pairs("interrupted-", 3_000));
+  const second = await run(other, "--job", "interrupted").ended;
+  expect({ status: second.status, stderr: second.stderr }).toEqual({
     status: 0,
-    stderr: expect.stringContaining("3,000 of 3,000 answered."),
+    stderr: expect.stringContaining("The job interrupted was started"),
   });
-  const { stdout } = await pipeline.start(["results", "--job", "interrupted", "--format", "ndjson"]).ended;
-  const ids = stdout
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line).id);
-  expect(new Set(ids).size).toBe(3_000);
-  expect(ids).toHaveLength(3_000);
+  expect(await linesIn(other, "pairs.results.csv")).toHaveLength(3_001);
+  const { stdout } = await pipeline.run("results", "--since", "1h", "--job", "interrupted", "--format", "ndjson");
+  expect(stdout.trim().split("\n")).toHaveLength(3_000);
+});
+
+test("refuses another file under a name that is taken, and proposes one", async () => {
+  const folder = await deskWith("taken", pairs("taken-", 2));
+  expect(await run(folder, "--job", "taken").ended).toMatchObject({ status: 0 });
+  await writeFile(join(folder, "pairs.csv"), pairs("other-", 2));
+  const { status, stderr } = await run(folder, "--job", "taken").ended;
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/its input had another content .* Give this one another name, such as taken-20\d\d-\d\d-\d\d/s);
+});
+
+test("asks for the first rows alone, and for what the feature store has; a dry run counts", async () => {
+  const folder = await deskWith("some", pairs("some-", 10));
+  const dry = await run(folder, "--limit", "3", "--dry-run").ended;
+  expect(dry).toMatchObject({ status: 0, stderr: expect.stringContaining("3 would be asked about.") });
+  expect(await run(folder, "--limit", "3", "--ingest").ended).toMatchObject({ status: 0 });
+  expect(await linesIn(folder, "pairs.results.csv")).toHaveLength(4);
+  const all = await pipeline.start(["run", "--all", "--job", "all"], { folder }).ended;
+  expect(all).toMatchObject({ status: 0, stdout: "all.results.csv\n" });
+  const ids = (await linesIn(folder, "all.results.csv")).slice(1).map((line) => line.split(",")[1]);
+  expect(ids.sort()).toEqual(Array.from({ length: 10 }, (_, n) => `some-${n}`).sort());
 });

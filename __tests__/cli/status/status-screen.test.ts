@@ -16,6 +16,7 @@ const surroundings: Surroundings = {
       workerFunctionName: "worker",
       loaderFunctionName: "loader",
       writerFunctionName: "writer",
+      apiUrl: "https://api.execute-api.us-east-1.amazonaws.com/dev",
       endpointName: "classifier",
       contract: dev.model.contract,
       featureGroup: {

@@ -1,0 +1,75 @@
+import { setTimeout } from "node:timers/promises";
+import type { JobState } from "../../contract/job";
+import type { Pipeline } from "../connection";
+import { whole } from "../numbers";
+import { ownEscape } from "../printing";
+import { type Progress, progressOf } from "../progress";
+import type { JobsApi, ShownJob } from "./jobs-api";
+import { loaderOf, running, writerOf } from "./warehouse";
+
+const ends: readonly JobState[] = ["completed", "failed", "expired", "cancelled"];
+
+/** Whether nothing more becomes of a job. */
+export const hasEnded = ({ state }: Pick<ShownJob, "state">) => ends.includes(state);
+
+/** How far a job is, in words. */
+export function inWords({ state, counts }: Pick<ShownJob, "state" | "counts">): string {
+  if (counts === undefined) return state === "failed" ? "failed" : "its input is being checked";
+  const { total, answered } = counts;
+  const others = (["waiting", "failed", "expired", "cancelled"] as const).flatMap((name) => {
+    return counts[name] > 0 ? [`${whole(counts[name])} ${name}`] : [];
+  });
+  return [`${whole(answered)} of ${whole(total)} answered`, ...others].join(", ");
+}
+
+/** What can be done with a job that goes on. */
+export const howToGoOn = (id: string) =>
+  [
+    "The job goes on.",
+    `  offline-inference job ${id} --wait      follows it`,
+    `  offline-inference results --job ${id}   has its result when it has ended`,
+    `  offline-inference job cancel ${id}      ends it`,
+  ].join("\n");
+
+const pause = { shortest: 300, longest: 3_000 };
+
+/** Follows a job to its end, however long that is. What can be done sooner than by a schedule is done meanwhile. */
+export async function followJob(
+  pipeline: Pipeline,
+  api: JobsApi,
+  started: ShownJob,
+  signal: AbortSignal,
+): Promise<ShownJob> {
+  const ended = new AbortController();
+  const until = AbortSignal.any([signal, ended.signal]);
+  const say = (text: string) => {
+    if (process.stderr.isTTY) process.stderr.write(`${ownEscape()}[G${ownEscape()}[2K`); // the bar is drawn anew below
+    console.error(text);
+  };
+  const load = running(loaderOf(pipeline), say, until);
+  const write = running(writerOf(pipeline), say, until);
+  let progress: Progress | undefined;
+  let rest = pause.shortest;
+  let job = started;
+  try {
+    while (!hasEnded(job)) {
+      if (job.counts !== undefined) {
+        progress ??= progressOf("rows", job.counts.total);
+        progress.update(job.counts.total - job.counts.waiting);
+      }
+      if (job.state === "in_progress" || job.state === "cancelling") await load();
+      if (job.state === "finalizing" || job.state === "cancelling") await write();
+      await setTimeout(rest, undefined, { signal });
+      rest = Math.min(pause.longest, rest * 1.2);
+      job = (await api.get(job.id, signal)) ?? job;
+    }
+    return job;
+  } catch (error) {
+    progress?.stop();
+    if (signal.aborted) console.error(`${inWords(job)}.\n${howToGoOn(job.id)}`);
+    throw error;
+  } finally {
+    ended.abort();
+    progress?.stop();
+  }
+}

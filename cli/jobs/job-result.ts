@@ -1,0 +1,188 @@
+import { createInterface } from "node:readline";
+import { pipeline as connected, Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
+import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { z } from "zod";
+import { type FeatureValues, featureOfJson } from "../../contract/feature-values";
+import { jobName } from "../../contract/job";
+import { type ResultRow, resultColumns } from "../../contract/job-result";
+import { membersOf } from "../../contract/json-text";
+import type { ModelContract } from "../../contract/model-contract";
+import { clientSettings } from "../../pipeline/clients";
+import { awsError, namingActions } from "../aws-error";
+import type { Pipeline } from "../connection";
+import { whole } from "../numbers";
+import { followJob, hasEnded, inWords } from "./job-follow";
+import { JobsApi, type ShownJob } from "./jobs-api";
+import { writeRows } from "./output";
+import { failedHint, printResults, type ResultsOutput } from "./results-print";
+
+/** A line of a result. */
+const lineSchema = z.object({
+  row: z.int(),
+  id: z.string(),
+  output: z.string().optional(),
+  values: z.record(z.string(), z.union([z.string(), z.number(), z.null()])).optional(),
+  modelRelease: z.string().optional(),
+  predictedAt: z.string().optional(),
+  code: z.string().optional(),
+  reason: z.string().optional(),
+});
+
+/** The features that a row carries, in their exact digits. */
+function featuresIn({ features: text }: ResultRow, { features }: ModelContract): FeatureValues | undefined {
+  if (text === undefined) return undefined;
+  const given = new Map(membersOf(text)?.map((member) => [member.name, member.text]));
+  return features.map(({ name, type }) => featureOfJson(type, given.get(name) ?? "") ?? null);
+}
+
+/** Reads a line of a result. @throws where it is none */
+function readLine(text: string, { outputs }: ModelContract): ResultRow {
+  const {
+    row,
+    id,
+    output,
+    values = {},
+    modelRelease = "",
+    predictedAt = "",
+    code,
+    reason = "",
+  } = lineSchema.parse(JSON.parse(text));
+  const carried = membersOf(text)?.find(({ name }) => name === "features")?.text;
+  return {
+    row,
+    id,
+    ...(carried !== undefined && { features: carried }),
+    fate:
+      code === undefined
+        ? {
+            output: output ?? "",
+            values: outputs.map(({ name }) => values[name] ?? undefined),
+            modelRelease,
+            predictedAt: new Date(predictedAt),
+          }
+        : { code, reason },
+  };
+}
+
+const linesPerPage = 1_000;
+
+/** The rows of a job's result, a page at a time. */
+async function* pagesOf(
+  parts: readonly { readonly key: string }[],
+  { answers, contract }: Pipeline,
+  signal: AbortSignal,
+) {
+  const client = namingActions(new S3Client(clientSettings({ requestTimeout: 30_000, maxAttempts: 6 })));
+  try {
+    for (const { key } of parts) {
+      const { Body } = await client.send(new GetObjectCommand({ Bucket: answers.bucket, Key: key }), {
+        abortSignal: signal,
+      });
+      const unzipped = connected(z.instanceof(Readable).parse(Body), createGunzip(), () => {}); // its reader is told
+      let page: ResultRow[] = [];
+      for await (const line of createInterface({ input: unzipped, crlfDelay: Number.POSITIVE_INFINITY })) {
+        page.push(readLine(line, contract));
+        if (page.length < linesPerPage) continue;
+        yield page;
+        page = [];
+      }
+      if (page.length > 0) yield page;
+    }
+  } catch (error) {
+    throw signal.aborted ? error : awsError(`read the result in ${answers.bucket}`, error);
+  } finally {
+    client.destroy();
+  }
+}
+
+const widths: Readonly<Record<string, number>> = { id: 16, status: 10, output: 28, code: 20 };
+
+/**
+ * Writes the result of a job as one file.
+ * @returns how many of its rows have no answer, by code
+ */
+async function writeResult(
+  pipeline: Pipeline,
+  { id, result }: ShownJob,
+  how: ResultsOutput,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, number>> {
+  if (result === undefined) throw new Error(`The job ${id} has no result.`);
+  if (result.format !== "ndjson") {
+    const at = `s3://${pipeline.answers.bucket}/${result.manifest}`;
+    throw new Error(`The result of the job ${id} is ${result.format}, which stands as it is below ${at}.`);
+  }
+  const codes = new Map<string, number>();
+  let carries = true;
+  const pages = pagesOf(result.parts, pipeline, signal);
+  const first = await pages.next();
+  if (!first.done) carries = first.value[0]?.features !== undefined;
+  const all = resultColumns(pipeline.contract, carries);
+  const columns = all.map(({ name, type }) => ({
+    name,
+    type: type === "integer" ? ("number" as const) : type,
+    width:
+      widths[name] ?? (pipeline.contract.outputs.slice(0, 3).some((output) => output.name === name) ? 16 : undefined),
+  }));
+  async function* rows() {
+    for (let page = first; !page.done; page = await pages.next()) {
+      yield page.value.map((row) => {
+        if ("code" in row.fate) codes.set(row.fate.code, (codes.get(row.fate.code) ?? 0) + 1);
+        const features = featuresIn(row, pipeline.contract);
+        return Object.fromEntries(all.map(({ name, of }) => [name, of(row, features)]));
+      });
+    }
+  }
+  await writeRows(rows(), { ...how, columns });
+  const count = result.parts.reduce((sum, part) => sum + part.rows, 0);
+  console.error(`${whole(count)} rows${how.output === undefined ? "" : ` in ${how.output}`}.`);
+  return codes;
+}
+
+/**
+ * Writes the result of a job that has ended, and says how it ended.
+ * @returns whether every row has its prediction
+ * @throws where the job has failed, with what is wrong with its input
+ */
+export async function fetchResult(
+  pipeline: Pipeline,
+  job: ShownJob,
+  how: ResultsOutput,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (!hasEnded(job)) throw new Error(`The job ${job.id} has not ended: ${inWords(job)}. Wait for it by --watch.`);
+  if (job.errors !== undefined) throw new Error([`The job ${job.id} has failed:`, ...job.errors].join("\n"));
+  const codes = await writeResult(pipeline, job, how, signal);
+  console.error(`${inWords(job)}.`);
+  for (const [code, count] of [...codes].sort(([, one], [, other]) => other - one)) {
+    console.error(`  ${whole(count)} × ${code}`);
+  }
+  const { failed = 0 } = job.counts ?? {};
+  if (failed > 0) console.error(`The column reason says why. ${failedHint}`);
+  const changed = job.result?.changedSince ?? 0;
+  if (changed > 0) console.error(`${whole(changed)} rows were answered after the result was written.`);
+  return codes.size === 0;
+}
+
+/**
+ * Prints the result of a job; of requests that are no rows of one, but have its name, their predictions.
+ * @param watch whether to wait until the job has ended
+ * @returns whether every row has its prediction
+ */
+export async function printJob(
+  pipeline: Pipeline,
+  jobId: string,
+  watch: boolean,
+  how: ResultsOutput,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const api = new JobsApi(pipeline.apiUrl);
+  try {
+    const job = jobName.test(jobId) ? await api.get(jobId, signal) : undefined;
+    if (job === undefined) return await printResults(pipeline, { jobId }, how, signal);
+    return await fetchResult(pipeline, watch ? await followJob(pipeline, api, job, signal) : job, how, signal);
+  } finally {
+    api.destroy();
+  }
+}

@@ -1,0 +1,53 @@
+import { createHash } from "node:crypto";
+import { HeadObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { jobFolders } from "../../contract/job";
+import { clientSettings } from "../../pipeline/clients";
+import { awsError, namingActions } from "../aws-error";
+import { progressOf } from "../progress";
+import type { CsvFile } from "./csv";
+
+const isMissing = (error: unknown) => error instanceof Error && error.name === "NotFound";
+
+/**
+ * Puts a file below `inputs/`, under a name made of its content: a file that is there already is not sent again, and is
+ * the same input.
+ * @returns its key
+ */
+export async function uploadInput(file: CsvFile, bucket: string, signal: AbortSignal): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of file.bytes()) hash.update(chunk);
+  const key = `${jobFolders.inputs}${hash.digest("hex")}.csv`;
+  const client = namingActions(new S3Client(clientSettings({ requestTimeout: 60_000, maxAttempts: 6 })));
+  try {
+    const head = new HeadObjectCommand({ Bucket: bucket, Key: key });
+    const isThere = await client.send(head, { abortSignal: signal }).then(
+      () => true,
+      (error: unknown) => {
+        if (isMissing(error)) return false;
+        throw error;
+      },
+    );
+    if (isThere) return key;
+    const { Upload } = await import("@aws-sdk/lib-storage");
+    const { Readable } = await import("node:stream");
+    const upload = new Upload({
+      client,
+      params: { Bucket: bucket, Key: key, Body: Readable.from(file.bytes()), ContentType: "text/csv" },
+    });
+    const progress = progressOf("bytes sent", file.identity.bytes);
+    upload.on("httpUploadProgress", ({ loaded = 0 }) => progress.update(loaded));
+    const abort = () => void upload.abort();
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      await upload.done();
+    } finally {
+      signal.removeEventListener("abort", abort);
+      progress.stop();
+    }
+    return key;
+  } catch (error) {
+    throw signal.aborted ? signal.reason : awsError(`put the rows into s3://${bucket}/${key}`, error);
+  } finally {
+    client.destroy();
+  }
+}
