@@ -41,7 +41,7 @@ const exportCommand = () =>
     .addHelpText(
       "after",
       `
-They stay in their queue. The CSV can be given to \`requests publish --csv\`, but not with --safe, which changes ids.`,
+They stay in their queue. The CSV can be given to \`run --csv\`, but not with --safe, which changes ids.`,
     )
     .addHelpText(
       "after",

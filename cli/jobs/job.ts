@@ -1,10 +1,17 @@
 import { Command } from "commander";
 import { examples } from "../help";
-import { type ConnectionOptions, withConnectionOptions } from "../options";
+import { type ConnectionOptions, goneOptions, refuseGone, withConnectionOptions } from "../options";
 
 interface JobOptions extends ConnectionOptions {
   readonly wait?: boolean;
 }
+
+/** What `job` did before jobs were the pipeline's own, and what does it now. */
+const gone = {
+  cancel: "job cancel NAME",
+  receipt: "job NAME, which any machine can follow",
+  output: "results --job NAME --output FILE",
+};
 
 /** Does something with the jobs of a pipeline, and ends as a shell expects it when it is interrupted. */
 async function withJobs<Result>(
@@ -38,9 +45,9 @@ const cancelCommand = () =>
     });
 
 export const jobCommand = () =>
-  withConnectionOptions(new Command("job"))
+  withConnectionOptions(goneOptions(new Command("job"), gone))
     .description("Says how far a job is: how many of its rows are answered, have failed and wait.")
-    .argument("<name>", "the job, as `run --job` has named it")
+    .argument("[name]", "the job, as `run --job` has named it")
     .option("--wait", "waits until it has ended")
     .addHelpText(
       "after",
@@ -57,7 +64,9 @@ no job.`,
         "offline-inference job cancel nightly",
       ),
     )
-    .action(async (id: string, options: JobOptions) => {
+    .action(async (id: string | undefined, options: JobOptions) => {
+      refuseGone(options, gone);
+      if (id === undefined) throw new Error("Which job? Name it. All there are: offline-inference job list");
       const { wait = false } = options;
       const isWhole = await withJobs(options, ({ jobs, pipeline, signal }) => jobs.showJob(pipeline, id, wait, signal));
       if (isWhole === false && wait) process.exitCode = 2;

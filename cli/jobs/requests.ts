@@ -20,7 +20,7 @@ const publishCommand = () =>
   withConnectionOptions(
     goneOptions(new Command("publish"), gone)
       .description("Asks for a prediction of single inputs, which the feature store has. Files are asked by `run`.")
-      .argument("<id...>", "the inputs")
+      .argument("[ids...]", "the inputs")
       .option("--job <name>", "the job that the predictions are stored with (default: none)")
       .option("--tenant <name>", "for whom it is asked: no tenant makes the others wait"),
   )
@@ -35,6 +35,7 @@ const publishCommand = () =>
 async function publish(ids: readonly string[], options: PublishOptions): Promise<void> {
   refuseGone(options, gone);
   if (ids.includes("-")) throw new Error("`requests publish -` is now: run --csv -, with a header line.");
+  if (ids.length === 0) throw new Error("Which inputs? Name them by their ids. Files are asked by: run --csv FILE");
   const { connect } = await import("../connection");
   const { untilInterrupted } = await import("../interruption");
   const { patienceMilliseconds } = await import("../../pipeline/features");

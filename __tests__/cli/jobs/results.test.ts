@@ -6,31 +6,31 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { parse } from "csv-parse/sync";
 import { z } from "zod";
-import { readReceipt, receiptHeader, receiptLine } from "../../../cli/jobs/receipt";
 import { holdFile } from "../../../config/file-lock";
 import { startPassage } from "../../../local/passage";
+import { ModelError } from "../../../local/sagemaker-runtime";
 import { AwsError } from "../../../local/stand-in";
-import { FeatureStore } from "../../../pipeline/features";
-import { RequestQueue } from "../../../pipeline/requests";
 import type { Prediction } from "../../../pipeline/results";
+import { lexicalModel } from "../../../samples";
+import { gate } from "../../setup/gate";
 import { type LocalPipeline, startLocalPipeline } from "../../setup/local-pipeline";
 import { answered, failed, loadOutcomes } from "../../setup/outcomes";
 import { atTerminal } from "../../setup/program";
 
+/** Where the endpoint's calls wait, while a test wants them to. */
+let held: ReturnType<typeof gate> | undefined;
 let pipeline: LocalPipeline;
 beforeAll(async () => {
-  pipeline = await startLocalPipeline();
+  pipeline = await startLocalPipeline(async (call) => {
+    await held?.pass();
+    if (call.body.includes("refuses")) throw new ModelError(400, "it is refused");
+    return lexicalModel(call);
+  });
   Object.assign(process.env, pipeline.aws.environment);
 });
 afterAll(() => pipeline.stop());
 
 const prediction = (more: Partial<Prediction>) => answered({ jobId: undefined, ...more });
-const writeReceipt = async (requestIds: readonly string[], jobId = "job", inputIds?: readonly string[]) => {
-  const path = join(pipeline.folder, `${randomUUID()}.csv`);
-  const lines = requestIds.map((requestId, n) => receiptLine({ id: inputIds?.[n] ?? String(n), requestId, jobId }));
-  await writeFile(path, [receiptHeader, ...lines].join(""));
-  return path;
-};
 const rowsOfParquet = async (file: string) => {
   const { stdout } = await promisify(execFile)(process.execPath, ["__tests__/setup/parquet.mjs", file], {
     maxBuffer: 100_000_000,
@@ -205,107 +205,104 @@ describe("of a job", () => {
   });
 });
 
-describe("of a receipt", () => {
-  test("there are those of its requests alone, and how far the others are", async () => {
-    const run = randomUUID();
-    await loadOutcomes([
-      ...rowsOfRun(run, 3),
-      prediction({ requestId: "own id", inputId: "4" }),
-      prediction({ requestId: `${run}x.9`, inputId: "not ours" }),
-      failed({ requestId: `${run}.4`, inputId: "2" }),
-    ]);
-    const receipt = await writeReceipt([`${run}.1`, `${run}.2`, `${run}.4`, `${run}.5`, "own id"]);
-    const { status, stdout, stderr } = await pipeline.run("results", "--receipt", receipt, "--format", "ndjson");
-    const ids = stdout
-      .trimEnd()
-      .split("\n")
-      .map((line) => z.looseObject({ request_id: z.string() }).parse(JSON.parse(line)).request_id);
-    expect(ids.sort()).toEqual([`${run}.1`, `${run}.2`, "own id"].sort());
-    expect({ status, stderr }).toEqual({
-      status: 2,
-      stderr: expect.stringContaining(
-        "3 of 5 answered, 1 waiting, 1 failed.\n  1 × unknown_input: the feature group has no such input (2)\n",
-      ),
+describe("of a job that was run", () => {
+  const features = (id: string) => `${id},"One, said ""so"".",One.`;
+  /** Starts a job, whose program is interrupted. */
+  const start = async (job: string, rows: readonly string[]) => {
+    const file = join(pipeline.folder, `${job}.csv`);
+    await writeFile(file, ["id,seq_0,seq_1", ...rows, ""].join("\n"));
+    const running = pipeline.start(["run", "--csv", file, "--job", job]);
+    await running.printed("stderr", `The job is ${job}.`);
+    running.child.kill("SIGINT");
+    await running.ended;
+  };
+  const ids = (run: string, count: number) => Array.from({ length: count }, (_, n) => `${run} ${n}`);
+
+  test("each row is there in the input's order, with its features, in every format", async () => {
+    await start("formats", ids("formats", 30).map(features));
+    const results = ["results", "--job", "formats"];
+    const csv = await pipeline.run(...results, "--watch", "--format", "csv");
+    expect({ status: csv.status, stderr: csv.stderr }).toEqual({
+      status: 0,
+      stderr: expect.stringContaining("30 rows.\n30 of 30 answered.\n"),
     });
+    const rows = parse(csv.stdout, { columns: true });
+    expect(rows.map((row: unknown) => z.looseObject({ id: z.string() }).parse(row).id)).toEqual(ids("formats", 30));
+    const told = { row: 1, id: "formats 0", status: "answered", seq_0: 'One, said "so".', seq_1: "One." };
+    expect(rows[0]).toMatchObject({ ...told, row: "1", code: "", reason: "" });
+    const ndjson = await pipeline.run(...results, "--format", "ndjson");
+    expect(JSON.parse(ndjson.stdout.split("\n")[0] ?? "")).toMatchObject({ ...told, code: null, reason: null });
+    const file = join(pipeline.folder, "formats.parquet");
+    expect(await pipeline.run(...results, "--output", file)).toMatchObject({ status: 0, stdout: "" });
+    const { stdout } = await promisify(execFile)(process.execPath, ["__tests__/setup/parquet.mjs", file]);
+    expect(z.array(z.unknown()).parse(JSON.parse(stdout))).toHaveLength(30);
+    expect((await pipeline.run(...results)).stdout).toMatch(/│ formats 0 +│ answered +│/);
   });
 
-  test("that is none, its line is named", async () => {
-    const path = join(pipeline.folder, "no-receipt.csv");
-    await writeFile(path, "a,b\n1,2\n");
-    expect(await pipeline.run("results", "--receipt", path)).toMatchObject({
+  test("a row that has no answer says why, and the command ends with 2", async () => {
+    await start("refused", [features("one"), "two,The model refuses this.,One.", features("three")]);
+    const file = join(pipeline.folder, "refused.result.csv");
+    const { status, stderr } = await pipeline.run("results", "--job", "refused", "--watch", "--output", file);
+    expect(status).toBe(2);
+    expect(stderr).toContain("2 of 3 answered, 1 failed.\n  1 × refused_by_model\nThe column reason says why.");
+    const rows = parse(await readFile(file, "utf8"), { columns: true });
+    expect(rows[1]).toMatchObject({ row: "2", id: "two", status: "failed", code: "refused_by_model" });
+  });
+
+  test("at a terminal how far it is is shown", async () => {
+    await start("terminal", ids("terminal", 9).map(features));
+    const watched = await pipeline.start(["results", "--job", "terminal", "--watch"], { on: atTerminal }).ended;
+    expect(watched.status).toBe(0);
+    expect(watched.stdout).toContain("9 of 9 answered.");
+    expect(watched.stdout).toMatch(/│ terminal 8 +│ answered +│/);
+  });
+
+  test("that has not ended is none yet; interrupted, --watch says how to go on", async () => {
+    held = gate();
+    await start("held", ids("held", 3).map(features));
+    await held.arrived;
+    expect(await pipeline.run("results", "--job", "held")).toMatchObject({
       status: 1,
       stdout: "",
-      stderr: expect.stringContaining(`${path}:1:1: the header lacks id, request_id, job_id`),
+      stderr: "The job held has not ended: 0 of 3 answered, 3 waiting. Wait for it by --watch.\n",
     });
-  });
-
-  const publish = async (ids: readonly string[]) => {
-    const run = randomUUID();
-    const requests = ids.map((id, n) => ({ id, requestId: `${run}.${n + 1}`, jobId: "watched" }));
-    const { refused } = await new RequestQueue(pipeline.aws.queueUrl).send(requests);
-    expect(refused).toEqual([]);
-    return writeReceipt(
-      requests.map(({ requestId }) => requestId),
-      "watched",
-      ids,
-    );
-  };
-  const write = (ids: readonly string[]) =>
-    new FeatureStore(pipeline.aws.featureGroup).write(ids.map((id) => ({ id, values: ["A cat sat.", "A cat sat."] })));
-
-  test("it is waited for until all are answered", async () => {
-    const ids = Array.from({ length: 30 }, (_, n) => `watched ${n}`);
-    await write(ids);
-    const { status, stdout, stderr } = await pipeline.run(
-      ...["results", "--receipt", await publish(ids), "--watch", "--format", "csv"],
-    );
-    expect({ status, stderr }).toEqual({
-      status: 0,
-      stderr: expect.stringContaining("30 results.\n30 of 30 answered.\n"),
+    const loading = gate();
+    const passage = await startPassage(pipeline.aws.environment.AWS_ENDPOINT_URL_LAMBDA ?? "", async (_, forward) => {
+      await loading.pass();
+      return forward();
     });
-    expect(parse(stdout, { columns: true })).toHaveLength(30);
-  });
-
-  test("it is waited for until all have ended, and at a terminal how far they are is shown", async () => {
-    const ids = Array.from({ length: 9 }, (_, n) => `terminal ${n}`);
-    await write(ids);
-    const receipt = await publish([...ids, "never written"]);
-    for await (const { id, requestId } of readReceipt(receipt)) {
-      if (id === "never written") await loadOutcomes([failed({ requestId, inputId: id, jobId: "watched" })]);
-    }
-    const { status, stdout } = await pipeline.start(["results", "--receipt", receipt, "--watch"], { on: atTerminal })
-      .ended;
-    expect(status).toBe(2);
-    expect(stdout).toContain("10/10 outcomes");
-    expect(stdout).toContain("9 of 10 answered, 1 failed.");
-    expect(stdout).toContain("1 × unknown_input: the feature group has no such input (never written)");
-    expect(stdout).toMatch(/│ terminal 8 +│ It's a paraphrase/);
-  });
-
-  test("interrupted, it says how far they are and how to go on", async () => {
-    const receipt = await writeReceipt([`${randomUUID()}.1`]);
-    let asked = () => {};
-    const isAsked = new Promise<void>((resolve) => {
-      asked = resolve;
-    });
-    const passage = await startPassage(
-      pipeline.aws.environment.AWS_ENDPOINT_URL_REDSHIFT_DATA ?? "",
-      (request, forward) => {
-        if (String(request.headers["x-amz-target"]).endsWith("GetStatementResult")) asked();
-        return forward();
-      },
-    );
-    const environment = { AWS_ENDPOINT_URL_REDSHIFT_DATA: passage.url };
-    const { child, ended } = pipeline.start(["results", "--receipt", receipt, "--watch"], { environment });
-    await isAsked;
+    const environment = { AWS_ENDPOINT_URL_LAMBDA: passage.url };
+    const { child, ended } = pipeline.start(["results", "--job", "held", "--watch"], { environment });
+    await loading.arrived;
     child.kill("SIGINT");
     expect(await ended).toMatchObject({
       status: 130,
       stdout: "",
-      stderr: expect.stringContaining(
-        `The requests go on. To follow them again: offline-inference results --receipt ${receipt} --watch\n`,
-      ),
+      stderr: expect.stringContaining("The job goes on.\n  offline-inference job held --wait"),
     });
+    loading.release();
+    held.release();
+    held = undefined;
+    expect(await pipeline.run("results", "--job", "held", "--watch")).toMatchObject({ status: 0 });
+    await passage.stop();
+  });
+
+  test("that breaks off leaves no file, and the one that was there", async () => {
+    await start("cut", ids("cut", 3).map(features));
+    expect(await pipeline.run("job", "cut", "--wait")).toMatchObject({ status: 0 });
+    const passage = await startPassage(pipeline.aws.environment.AWS_ENDPOINT_URL_S3 ?? "", async (request, forward) => {
+      const answer = await forward();
+      if (!request.url.pathname.includes("part-")) return answer;
+      const body = Buffer.from(answer.body ?? "").subarray(0, 30);
+      return { ...answer, headers: {}, body };
+    });
+    const environment = { AWS_ENDPOINT_URL_S3: passage.url };
+    const file = join(pipeline.folder, "cut.result.csv");
+    await writeFile(file, "an older one");
+    const { status, stderr } = await pipeline.start(["results", "--job", "cut", "--output", file], { environment })
+      .ended;
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining("read the result in") });
+    expect(await readFile(file, "utf8")).toBe("an older one");
     await passage.stop();
   });
 });
@@ -313,13 +310,13 @@ describe("of a receipt", () => {
 describe("what goes wrong", () => {
   test.each([
     [[], "Results of what?"],
-    [["7", "--job", "job"], "Name either inputs, or a job by --job, or a receipt by --receipt."],
-    [["7", "--watch"], "--watch follows a receipt: name it by --receipt."],
+    [["7", "--job", "job"], "Name either inputs, or a job by --job."],
+    [["7", "--watch"], "--watch waits for a whole job: name it by --job."],
+    [["--job", "job", "--since", "2h", "--watch"], "--watch waits for a whole job: name it by --job."],
     [["7", "--format", "parquet"], "Parquet is no text: name a file by --output."],
     [["7", "--format", "csv", "--output", "x.parquet"], "x.parquet is parquet by its name, and csv by --format"],
     [["7", "--safe", "--output", "x.ndjson"], "--safe is for CSV, and this is ndjson"],
     [["7", "--since", "yesterday"], "It is a time ago, such as 30s, 15m, 2h or 7d"],
-    [["--receipt", "no-such.csv"], "cannot read no-such.csv: there is no such file"],
   ])("%j is refused", async (args, why) => {
     expect(await pipeline.run("results", ...args)).toMatchObject({
       status: 1,

@@ -95,7 +95,9 @@ test("refuses another file under a name that is taken, and proposes one", async 
   await writeFile(join(folder, "pairs.csv"), pairs("other-", 2));
   const { status, stderr } = await run(folder, "--job", "taken").ended;
   expect(status).toBe(1);
-  expect(stderr).toMatch(/its input had another content .* Give this one another name, such as taken-20\d\d-\d\d-\d\d/s);
+  expect(stderr).toMatch(
+    /its input had another content .* Give this one another name, such as taken-20\d\d-\d\d-\d\d/s,
+  );
 });
 
 test("asks for the first rows alone, and for what the feature store has; a dry run counts", async () => {
