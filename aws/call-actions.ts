@@ -8,6 +8,7 @@
 const ownName: Readonly<Record<string, readonly string[]>> = {
   cloudwatch: ["DescribeAlarms", "GetMetricData"],
   events: ["PutEvents"],
+  "execute-api": ["Invoke"],
   lambda: ["GetAccountSettings", "GetFunctionConfiguration"],
   redshift: ["DescribeClusters"],
   "redshift-data": ["CancelStatement", "DescribeStatement", "GetStatementResult"],

@@ -126,8 +126,6 @@ class WarehouseBench {
     const reads: [string, () => Promise<unknown>][] = [
       ["GET of a request's answer", () => this.get(any(), true)],
       ["GET of an input's answers, by no key", () => this.get(any(), false)],
-      ["a job's count", () => this.results.job(jobOf(any()), until())],
-      ["the list of jobs", () => this.results.jobs(20, until())],
       ["the count of `status`", () => this.results.countsSince([new Date(Date.now() - 300_000)], until())],
     ];
     const medians = new Map<string, number>();
@@ -208,8 +206,6 @@ class WarehouseBench {
     await this.database.run(sql, within(1_800_000));
   }
 }
-
-const jobOf = (row: number) => `job-${Math.floor(row / rowsPerJob)}`;
 
 /** The request id that the database makes of a row. */
 function requestOf(time: number, row: number): string {

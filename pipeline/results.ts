@@ -11,7 +11,6 @@ import {
   shownFailures,
 } from "../contract/failure-table";
 import { quietCodes } from "../contract/job";
-import { endings } from "../contract/job-table";
 import type { Output } from "../contract/model-contract";
 import {
   type OutputValue,
@@ -88,17 +87,6 @@ export interface Ended {
   readonly failed: number;
 }
 
-/** A job of which a request has ended, with all that names it. */
-export interface Job extends Ended {
-  readonly jobId: string;
-  /** Requests that came too late, and that were cancelled: they are none of `failed`. */
-  readonly expired: number;
-  readonly cancelled: number;
-  /** When its first request ended, and its last. */
-  readonly first: Date;
-  readonly last: Date;
-}
-
 /** Requests that failed alike. */
 export interface FailureGroup {
   readonly code: string;
@@ -113,11 +101,6 @@ const requestRow = z
   .tuple([textField, maybe])
   .transform(([requestId, inputId]): RequestOfInput => ({ requestId, ...(inputId !== undefined && { inputId }) }));
 const endedRow = z.tuple([countField, countField]).transform(([answered, failed]): Ended => ({ answered, failed }));
-const jobRow = z
-  .tuple([textField, countField, countField, countField, countField, timeField, timeField])
-  .transform(([jobId, answered, failed, expired, cancelled, first, last]): Job => {
-    return { jobId, answered, failed, expired, cancelled, first, last };
-  });
 const groupRow = z.tuple([textField, textField, countField, maybe, maybe]).transform(
   ([code, rule, count, ...some]): FailureGroup => ({
     code,
@@ -339,18 +322,6 @@ FROM prediction_failures WHERE request_id = ${textExpression(requestId)} AND (in
     return mergedGroups(groups).slice(0, most);
   }
 
-  /** What the small table says of a job. @returns undefined where no request of it has ended */
-  async job(jobId: string, until: Until): Promise<Job | undefined> {
-    const [job] = await this.database.read(jobRow, selectJobs("WHERE job_id = :job"), { job: jobId }, until);
-    return job;
-  }
-
-  /** The jobs of which a request has ended, the latest first, so many at most. */
-  jobs(limit: number, until: Until): Promise<Job[]> {
-    const sql = `${selectJobs()} ORDER BY MAX(last_at) DESC, job_id LIMIT ${Math.trunc(limit)}`;
-    return this.database.read(jobRow, sql, {}, until);
-  }
-
   /**
    * How many requests were answered since each of these times, of which the first is the earliest, and how often one has
    * failed since it, but for {@link quietCodes}: whether it is answered by now is not looked for, since that is among all
@@ -467,9 +438,3 @@ const quiet = quietCodes.map(textExpression).join(", ");
 const inputsShown = 5;
 
 const bytesRow = z.tuple([countField]).transform(([bytes]) => bytes);
-
-/** The jobs, each with its rows and with what else names it. */
-const selectJobs = (where = "") => {
-  const sums = endings.map((ending) => `CAST(SUM(${ending}) AS BIGINT)`).join(", ");
-  return `SELECT job_id, ${sums}, ${inUtc("MIN(first_at)")}, ${inUtc("MAX(last_at)")} FROM prediction_jobs ${where} GROUP BY job_id`;
-};

@@ -84,8 +84,6 @@ test.each([
   ["failures", (results: Results) => results.failures(selection, ever).next()],
   ["counts", (results: Results) => results.counts(selection, ever)],
   ["groups of failures", (results: Results) => results.groups(selection, 20, ever)],
-  ["a job", (results: Results) => results.job("job", ever)],
-  ["the jobs", (results: Results) => results.jobs(20, ever)],
   ["counts since some times", (results: Results) => results.countsSince([new Date(0), new Date(1)])],
 ])("what reads %s is Redshift's", async (_, read) => {
   const statements = await statementsOf(read);

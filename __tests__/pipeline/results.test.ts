@@ -162,17 +162,6 @@ describe("failures", () => {
   });
 });
 
-test("jobs are read from their small table, the latest first", async () => {
-  const [first, last] = ["2030-01-01T00:00:00Z", "2030-01-01T00:02:00Z"].map((text) => new Date(text));
-  await database.query(
-    "INSERT INTO prediction_jobs VALUES ('figures', '', 2, 1, 0, 0, 1, '2030-01-01 00:00:00', '2030-01-01 00:01:00'), ('figures', '01234567-89ab-8cde-8f01', 1, 0, 4, 5, 1, '2030-01-01 00:01:00', '2030-01-01 00:02:00'), ('earlier', '', 1, 0, 0, 0, 1, '2029-01-01', '2029-01-02')",
-  );
-  const job = { jobId: "figures", answered: 3, failed: 1, expired: 4, cancelled: 5, first, last };
-  expect(await results.job("figures", ever)).toEqual(job);
-  expect(await results.job("nothing", ever)).toBeUndefined();
-  expect(await results.jobs(1, ever)).toEqual([job]);
-});
-
 test("counts what was answered since some times, and what failed", async () => {
   const at = (time: string) => new Date(`2031-07-01T${time}Z`);
   const times = ["08:00:00.000", "09:00:00.000", "09:59:59.999", "10:00:00.000"];

@@ -57,10 +57,14 @@ export class CallGraph {
     return reach.from(name === undefined ? source : declared(name));
   }
 
-  /** The calls that a node itself makes: `new SendMessageBatchCommand`, `paginateListObjectsV2`, `new Upload`. */
+  /**
+   * The calls that a node itself makes: `new SendMessageBatchCommand`, `paginateListObjectsV2`, `new Upload`, and those
+   * of an API of ours, which are signed by `new SignatureV4`.
+   */
   private callsOf(node: ts.Node): readonly string[] {
     const named = ts.isNewExpression(node) || ts.isCallExpression(node) ? node.expression : node;
     if (!ts.isIdentifier(named) || ts.isPartOfTypeNode(named)) return [];
+    if (ts.isNewExpression(node) && named.text === "SignatureV4") return ["execute-api:Invoke"];
     const [, operation] = /^(?:paginate|waitUntil)?([A-Z]\w*?)(?:Command)?$/.exec(named.text) ?? [];
     if (operation === undefined) return [];
     const isCommand = ts.isNewExpression(node) && named.text.endsWith("Command");

@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
-import { HeadObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { HeadObjectCommand, S3Client, S3ServiceException } from "@aws-sdk/client-s3";
 import { jobFolders } from "../../contract/job";
 import { clientSettings } from "../../pipeline/clients";
 import { awsError, namingActions } from "../aws-error";
 import { progressOf } from "../progress";
 import type { CsvFile } from "./csv";
 
-const isMissing = (error: unknown) => error instanceof Error && error.name === "NotFound";
+/** Without s3:ListBucket, S3 says 403 of what is not there: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html */
+const isMissing = (error: unknown) =>
+  error instanceof S3ServiceException && [403, 404].includes(error.$metadata.httpStatusCode ?? 0);
 
 /**
  * Puts a file below `inputs/`, under a name made of its content: a file that is there already is not sent again, and is
