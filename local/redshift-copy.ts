@@ -1,10 +1,8 @@
-import { promisify } from "node:util";
-import { gunzip } from "node:zlib";
-import type { PoolClient } from "pg";
+import { once } from "node:events";
+import { gunzipSync } from "node:zlib";
+import { Client, type PoolClient } from "pg";
 import { z } from "zod";
 import { type ClusterRole, S3Refused } from "./cluster-role";
-
-const inflate = promisify(gunzip);
 
 /** COPY of what a manifest lists, in the only form that is known here. */
 export interface Copy {
@@ -70,56 +68,66 @@ export async function runCopy(
   const isSkipped = new Set(entries.filter(({ url }, place) => skips(url, place)));
   const insert = `INSERT INTO ${table} (${columns}) SELECT ${columns} FROM json_populate_recordset(NULL::${table}, $1)`;
   const insertRows = async (rows: string) => (await client.query(insert, [`[${rows}]`])).rowCount ?? 0;
+  await client.query("SAVEPOINT copy");
+
+  const load = async (files: readonly File[]) => {
+    try {
+      return await insertRows(files.map(({ rows }) => rows).join(","));
+    } catch (error) {
+      if (!isOfData(error)) throw error;
+      await client.query("ROLLBACK TO SAVEPOINT copy");
+      for (const { url, rows } of files) {
+        await insertRows(rows).catch((refusal) => {
+          throw isOfData(refusal) ? new LoadError(table, url, detailOf(refusal)) : refusal;
+        });
+      }
+      throw error;
+    }
+  };
 
   let loaded = 0;
   let found = 0;
   let waiting: File[] = [];
-  const load = async () => {
-    loaded += await orUndone(
-      client,
-      () => insertRows(joined(waiting)),
-      async () => {
-        for (const { url, rows } of waiting) {
-          await orUndone(
-            client,
-            () => insertRows(rows),
-            (error) => {
-              throw new LoadError(table, url, detailOf(error));
-            },
-          );
-        }
-      },
-    );
-    waiting = [];
-  };
-
-  const read = (start: number) =>
-    Promise.allSettled(
+  let loading = Promise.resolve(0);
+  for (let start = 0; start < entries.length; start += readsAtOnce) {
+    const read = await Promise.allSettled(
       entries.slice(start, start + readsAtOnce).map(async (entry) => {
         if (!isSkipped.has(entry)) return fileOf(s3, entry, table);
         if (entry.mandatory) throw gone();
         return undefined;
       }),
     );
-  let reading = read(0);
-  for (let start = readsAtOnce; start < entries.length + readsAtOnce; start += readsAtOnce) {
-    const settled = await reading;
-    for (const one of settled) {
-      if (one.status === "rejected") throw one.reason;
+    for (const one of read) {
+      if (one.status === "rejected") {
+        await loading; // whose fault comes first
+        throw one.reason;
+      }
       if (one.value === undefined) continue;
       found++;
       if (one.value.rows !== "") waiting.push(one.value);
     }
-    reading = read(start); // while the database works
-    if (waiting.reduce((sum, { rows }) => sum + rows.length, 0) >= chunkLength) await load();
+    if (waiting.reduce((sum, { rows }) => sum + rows.length, 0) < chunkLength) continue;
+    loaded += await loading;
+    loading = load(waiting); // while more is read
+    loading.catch(() => {}); // it is told where it is waited for
+    waiting = [];
+    await sent(client, loading);
   }
   if (found === 0) throw gone(); // whatever is mandatory
-  if (waiting.length > 0) await load();
-  return loaded;
+  loaded += await loading;
+  return waiting.length > 0 ? loaded + (await load(waiting)) : loaded;
+}
+
+/**
+ * Waits until PostgreSQL has all of a query, or is done with it. Its socket takes some 200 KB at a time, in turns of the
+ * event loop: PostgreSQL would wait for each as long as a turn takes in which much else is done.
+ */
+async function sent(client: PoolClient, query: Promise<unknown>) {
+  const stream = client instanceof Client ? client.connection.stream : undefined;
+  if (stream?.writableNeedDrain) await Promise.race([once(stream, "drain"), query]);
 }
 
 const gone = () => new S3Refused(404, "NoSuchKey", "The specified key does not exist.");
-const joined = (files: readonly File[]) => files.map(({ rows }) => rows).join(",");
 
 async function manifestOf(s3: ClusterRole, url: string): Promise<Entry[]> {
   const body = await s3.get(url).catch((error) => {
@@ -135,15 +143,22 @@ async function fileOf(s3: ClusterRole, { url, mandatory }: Entry, table: string)
     throw error;
   });
   if (zipped === undefined) return undefined;
-  const body = await inflate(zipped).catch(() => {
-    // It is not documented that a row says which object this is.
-    throw new Error("failed to inflate with zlib: invalid or incomplete deflate data");
-  });
+  const body = inflated(zipped);
   const fault = (detail: string) => new LoadError(table, url, detail);
   const rows = textOf(body, fault)
     .split("\n")
     .map((line) => rowOf(line, fault));
   return { url, rows: rows.filter((row) => row !== "").join(",") };
+}
+
+/** Many objects are small: by turns in a thread of its own, each would take longer. */
+function inflated(zipped: Buffer): Buffer {
+  try {
+    return gunzipSync(zipped);
+  } catch {
+    // It is not documented that a row says which object this is.
+    throw new Error("failed to inflate with zlib: invalid or incomplete deflate data");
+  }
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -172,24 +187,8 @@ function rowOf(line: string, fault: (detail: string) => LoadError): string {
   }
 }
 
-/** Does something that the database may refuse for its data; then that is undone, and `otherwise` says why. */
-async function orUndone<T>(
-  client: PoolClient,
-  insert: () => Promise<T>,
-  otherwise: (error: unknown) => unknown,
-): Promise<T> {
-  await client.query("SAVEPOINT load");
-  try {
-    const done = await insert();
-    await client.query("RELEASE SAVEPOINT load");
-    return done;
-  } catch (error) {
-    if (!/^2[23]/.test(sqlState(error))) throw error;
-    await client.query("ROLLBACK TO SAVEPOINT load");
-    await otherwise(error);
-    throw error;
-  }
-}
+/** Whether the database refuses a statement for its data. */
+const isOfData = (error: unknown) => /^2[23]/.test(sqlState(error));
 
 const sqlState = (error: unknown) => z.object({ code: z.string() }).safeParse(error).data?.code ?? "";
 
