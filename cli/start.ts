@@ -151,7 +151,7 @@ async function run(
     const pipeline = await pipelineOf(configuration);
     const columns = new Map<string, string>();
     const job = { pipeline, file: csv, columns, format: "csv", output: resultsFile, safe: false } as const;
-    const isWhole = await runJob({ ...job, signal });
+    const isWhole = await runJob({ ...job, ingest: pipeline.featureGroup !== undefined, signal });
     console.log(await firstLook(resultsFile, pipeline.contract, first));
     console.log(`\nThe whole result: ${resultsFile}. Logs and data: ${dataDir}/`);
     console.log(nextSteps(configuration, keep));

@@ -51,6 +51,19 @@ export const withoutOutcome = {
 /** The types of a result's columns: as they are in Parquet. */
 export type ResultType = "text" | "integer" | "number" | "time";
 
+/** What Parquet calls these types. */
+export const parquetTypes = { text: "STRING", integer: "INT64", number: "DOUBLE", time: "TIMESTAMP" } as const;
+
+/** A value as it is written to Parquet. Numbers may be given in their digits. */
+export const parquetValues: Readonly<
+  Record<ResultType, (value: string | number | Date) => string | number | bigint | Date>
+> = {
+  text: (value) => value.toString(),
+  integer: (value) => BigInt(value.toString()),
+  number: Number,
+  time: (value) => value,
+};
+
 /** A column of a result that is a table. */
 export interface ResultColumn {
   readonly name: string;

@@ -9,9 +9,10 @@ import {
   type Fate,
   type InputRow,
   isRowFailure,
+  parquetTypes,
+  parquetValues,
   type ResultColumn,
   type ResultRow,
-  type ResultType,
   resultColumns,
   withoutOutcome,
 } from "../contract/job-result";
@@ -248,16 +249,6 @@ const csvText = (value: ReturnType<ResultColumn["of"]>): string | undefined =>
 /** A line of CSV, with its end. A text is in quotes where it must be: where it is empty too, which tells it from none. */
 const csvLine = (texts: readonly (string | undefined)[]): string =>
   `${texts.map((text = "", place) => (texts[place] !== undefined && /^$|[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)).join(",")}\n`;
-
-const parquetTypes = { text: "STRING", integer: "INT64", number: "DOUBLE", time: "TIMESTAMP" } as const;
-
-const parquetValues: Readonly<Record<ResultType, (value: string | number | Date) => string | number | bigint | Date>> =
-  {
-    text: (value) => value.toString(),
-    integer: (value) => BigInt(value.toString()),
-    number: Number,
-    time: (value) => value,
-  };
 
 async function* parquetRows(
   rows: AsyncIterable<ResultRow>,

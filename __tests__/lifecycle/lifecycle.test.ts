@@ -161,7 +161,9 @@ test("a changed source of a function changes its archive and that function, and 
     "data.archive_file.api_handler_archive",
     "data.archive_file.inference_worker_archive",
     "data.archive_file.loading_loader_archive",
+    "data.archive_file.starting_starter_archive",
     "data.archive_file.warehouse_schema_archive",
+    "data.archive_file.writing_writer_archive",
   ]);
   expect(Object.keys(before).filter((address) => after[address] !== before[address])).toEqual([
     "data.archive_file.inference_worker_archive",

@@ -69,14 +69,18 @@ export function behavesAsAnyProject({ settings, rows, start, makes, expected }: 
     const { outputs } = pipeline.aws.contract;
     expect(lines[0]?.split(",")).toEqual(expect.arrayContaining(["id", "output", ...outputs.map(({ name }) => name)]));
     const values = outputs.map(({ name }) => String(expected.columns[name]));
-    const row = lines.find((line) => line.startsWith(`${expected.id},`));
+    const row = lines.find((line) => line.split(",")[1] === expected.id);
     for (const value of values) expect(row).toContain(csvLine([value]).trim());
   });
 
   test("results have the types of its outputs as NDJSON and as Parquet", async () => {
     const [lines, parquet] = [file("all.ndjson"), file("all.parquet")];
     for (const output of [lines, parquet]) {
-      expect(await pipeline.run("results", "--job", job, "--output", output)).toMatchObject({ status: 0 });
+      expect(await pipeline.run("results", "--job", job, "--output", output)).toMatchObject({
+        status: 0,
+        stdout: "",
+        stderr: expect.stringContaining("rows in"),
+      });
     }
     const { stdout } = await promisify(execFile)(process.execPath, ["__tests__/setup/parquet.mjs", parquet]);
     const ndjson = (await readFile(lines, "utf8")).trim().split("\n").join(",");

@@ -121,7 +121,7 @@ async function writeResult(
   const all = resultColumns(pipeline.contract, carries);
   const columns = all.map(({ name, type }) => ({
     name,
-    type: type === "integer" ? ("number" as const) : type,
+    type,
     width:
       widths[name] ?? (pipeline.contract.outputs.slice(0, 3).some((output) => output.name === name) ? 16 : undefined),
   }));

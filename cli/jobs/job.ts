@@ -32,6 +32,7 @@ async function withJobs<Result>(
 const listCommand = () =>
   withConnectionOptions(new Command("list"))
     .description("Lists the newest jobs.")
+    .addHelpText("after", examples("offline-inference job list --env dev"))
     .action(async (_: ConnectionOptions, command: Command) => {
       await withJobs(command.optsWithGlobals(), ({ jobs, pipeline, signal }) => jobs.listJobs(pipeline, signal));
     });
@@ -40,6 +41,7 @@ const cancelCommand = () =>
   withConnectionOptions(new Command("cancel"))
     .description("Ends a job: nothing more of it is asked. Answers that came are kept, and stand in its result.")
     .argument("<name>", "the job")
+    .addHelpText("after", examples("offline-inference job cancel nightly"))
     .action(async (id: string, _: ConnectionOptions, command: Command) => {
       await withJobs(command.optsWithGlobals(), ({ jobs, pipeline, signal }) => jobs.cancelJob(pipeline, id, signal));
     });

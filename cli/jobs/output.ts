@@ -4,17 +4,18 @@ import { open, rename, rm } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import Table from "cli-table3";
+import { parquetTypes, parquetValues, type ResultType } from "../../contract/job-result";
 import { csvLine } from "../../pipeline/csv";
 
 /** A column of what a command prints. */
 export interface OutputColumn {
   readonly name: string;
-  readonly type: "text" | "time" | "number";
+  readonly type: ResultType;
   /** How wide it is in a table, which has only columns that say so. @default it is in files alone */
   readonly width?: number;
 }
 
-/** A row by the names of its columns. What has no value is left out. */
+/** A row by the names of its columns. What has no value is left out; numbers may be in their digits. */
 export type OutputRow = Readonly<Record<string, string | number | Date | undefined>>;
 
 /** What rows can be written as. */
@@ -35,8 +36,17 @@ type Pages = AsyncIterable<readonly OutputRow[]>;
 type Write = (pages: Pages, columns: readonly OutputColumn[], safe: boolean) => AsyncGenerator<string>;
 
 const textOf = (value: OutputRow[string]) => (value instanceof Date ? value.toISOString() : String(value ?? ""));
-const jsonOf = (row: OutputRow, columns: readonly OutputColumn[]) =>
-  JSON.stringify(Object.fromEntries(columns.map(({ name }) => [name, row[name] ?? null])));
+/** https://www.rfc-editor.org/rfc/rfc8259#section-6 */
+const jsonNumber = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
+
+const jsonOf = (row: OutputRow, columns: readonly OutputColumn[]) => {
+  const members = columns.map(({ name, type }) => {
+    const value = row[name] ?? null;
+    const isDigits = (type === "integer" || type === "number") && typeof value === "string" && jsonNumber.test(value);
+    return `${JSON.stringify(name)}:${isDigits ? value : JSON.stringify(value)}`;
+  });
+  return `{${members.join(",")}}`;
+};
 
 /** What a spreadsheet takes for a formula (https://owasp.org/www-community/attacks/CSV_Injection); a number is none. */
 const isFormula = (text: string) => /^[=+\-@\t\r\n]/.test(text) && !/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text);
@@ -94,17 +104,23 @@ const writers: Record<Exclude<OutputFormat, "parquet">, Write> = {
   },
 };
 
-async function* rowsOf(pages: Pages): AsyncGenerator<OutputRow> {
-  for await (const page of pages) yield* page;
+async function* parquetRows(pages: Pages, columns: readonly OutputColumn[]) {
+  for await (const page of pages) {
+    for (const row of page) {
+      const cells = columns.map(({ name, type }) => {
+        const value = row[name];
+        return [name, value === undefined ? undefined : parquetValues[type](value)] as const;
+      });
+      yield Object.fromEntries(cells);
+    }
+  }
 }
-
-const parquetTypes = { text: "STRING", time: "TIMESTAMP", number: "DOUBLE" } as const;
 
 async function writeParquet(pages: Pages, columns: readonly OutputColumn[], path: string): Promise<void> {
   const { fileWriter, parquetWriteRows } = await import("hyparquet-writer");
   await parquetWriteRows({
     writer: fileWriter(path),
-    rows: rowsOf(pages),
+    rows: parquetRows(pages, columns),
     columns: columns.map(({ name, type }) => ({ name, type: parquetTypes[type] })),
     rowGroupSize: 10_000,
   });
