@@ -191,7 +191,7 @@ const count = (text: string): number => {
 const program = new Command("npm run bench:jobs --")
   .description(
     "Measures how jobs are sent, cancelled, and answered beside each other. For a look: " +
-      "--rows 10000 --sent 10000 --job 10000 --full 5 --times 1. Ten million rows take 4 GB of memory.",
+      "--rows 10000 --sent 10000 --job 10000 --full 5 --times 1. Ten million rows are a file of 1 GB, which is held in memory.",
   )
   .option(
     "--rows <counts...>",

@@ -110,7 +110,8 @@ test("asks for nothing where a row is at fault, and ends with 1", async () => {
   await writeFile(join(desk, "mine.csv"), `id,seq_0,seq_1\nmine,One and the same.,One and the same.\n${tooLong},a,b\n`);
   const { status, stdout, stderr } = await start("mine.csv").ended();
   expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
-  expect(stderr).toMatch(/mine\.csv:3:1: id must be [^]*1 of 2 rows are at fault: nothing is asked\./);
+  expect(stderr).toContain("mine.csv:3:1: id must be ");
+  expect(stderr).toContain("1 of 2 rows are at fault: nothing is asked.");
 });
 
 test("an example of examples/ runs in the place of config.ts, and its answers are JSON", async () => {
