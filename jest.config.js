@@ -12,7 +12,7 @@ const slow = {
   faults: { folders: ["faults", "bench", "clone", "sweeps"], minutes: 30 },
   /** The loader with a mistake in it, which the faults must show. */
   mutants: { folders: ["mutants"], minutes: 30 },
-  /** Ten times the requests and the kills of the faults' test. */
+  /** Ten times the requests and the kills of the faults' test, and what bench:jobs counts at a small size: minutes each. */
   kills: { folders: ["kills"], minutes: 60 },
   /** The program as a process, with files of a million rows too. Needs Python 3. */
   cli: { folders: ["cli", "large"], minutes: 30, setup: "synth-setup" },
