@@ -8,6 +8,8 @@ import { onlyResource, resourcesOf } from "../setup/synth";
 const { "inference-dev": dev = "" } = synthesizedStacks();
 const nameOf = (type: string, attribute = "name") => String(onlyResource(dev, type).attributes[attribute]);
 const ofAccount = (service: string, rest: string) => `arn:aws:${service}:us-east-1:123456789012:${rest}`;
+const routeArn = (route: string) => ofAccount("execute-api", `a1b2c3d4e5/${devEnvironment.api.stageName}/${route}`);
+const routesOfJobs = ["GET/jobs", "POST/jobs", "GET/jobs/nightly", "POST/jobs/nightly/cancel"];
 
 test("the policy in the documentation allows what its table names, and no more", async () => {
   const { statements, named } = await operatorPolicy();
@@ -22,12 +24,16 @@ test("its resources are those of the stack", async () => {
   const worker = resourcesOf(dev).find(({ address }) => address === "aws_lambda_function.inference_worker_function");
   const names = JSON.stringify(onlyResource(dev, "aws_ssm_parameter").attributes);
   const user = /"redshift_reader\\":\\"(\w+)/.exec(names)?.[1];
-  const { answersBucket, loading } = devEnvironment;
+  const { answersBucket, jobs, loading } = devEnvironment;
   const expected = [
     ofAccount("ssm", `parameter${nameOf("aws_ssm_parameter")}`),
     ofAccount("lambda", `function:${worker?.attributes.function_name}`),
     ofAccount("lambda", `function:${loading.functionName}`),
-    `arn:aws:s3:::${answersBucket}/${folders.unloads}result`,
+    ofAccount("lambda", `function:${jobs.writerFunctionName}`),
+    ...routesOfJobs.map(routeArn),
+    ...[folders.unloads, jobFolders.inputs, jobFolders.results].map(
+      (folder) => `arn:aws:s3:::${answersBucket}/${folder}one`,
+    ),
     ofAccount("sagemaker", `endpoint/${nameOf("aws_sagemaker_endpoint")}`),
     ofAccount("sagemaker", `feature-group/${nameOf("aws_sagemaker_feature_group", "feature_group_name")}`),
     `arn:aws:s3:::${nameOf("aws_s3_object", "bucket")}/${nameOf("aws_s3_object", "key")}`,
@@ -45,7 +51,6 @@ test("its resources are those of the stack", async () => {
 });
 
 describe("the policy for a program that has jobs alone", () => {
-  const routeArn = (route: string) => ofAccount("execute-api", `a1b2c3d4e5/${devEnvironment.api.stageName}/${route}`);
   const objectArn = (key: string) => `arn:aws:s3:::${devEnvironment.answersBucket}/${key}`;
   /** Whether it allows an action on a resource. A * stands for slashes too, as IAM has it. */
   const allows = async (action: string, arn: string) =>
@@ -59,7 +64,7 @@ describe("the policy for a program that has jobs alone", () => {
     expect(actions.sort()).toEqual(["execute-api:Invoke", "s3:GetObject", "s3:PutObject"]);
   });
 
-  test.each(["GET/jobs", "POST/jobs", "GET/jobs/nightly", "POST/jobs/nightly/cancel"])("allows %s", async (route) => {
+  test.each(routesOfJobs)("allows %s", async (route) => {
     expect(await allows("execute-api:Invoke", routeArn(route))).toBe(true);
   });
 
