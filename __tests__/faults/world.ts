@@ -180,7 +180,7 @@ export const startWorld = async ({ loaderBundle, ...settings }: WorldSettings) =
     "second loader": loaderOf("second loader", seconds.loader),
   });
   /** Where a function waits in vain it is given little time. Of its time, a loader keeps five seconds. */
-  const functions = { patient: functionsOf({ worker: 30, loader: 60 }), hasty: functionsOf({ worker: 2, loader: 7 }) };
+  const functions = { patient: functionsOf({ worker: 30, loader: 60 }), hasty: functionsOf({ worker: 4, loader: 7 }) };
   let atWork = functions.patient;
 
   let faults: readonly Fault[] = [];
