@@ -11,6 +11,12 @@ const isMissing = (error: unknown) =>
   error instanceof S3ServiceException && [403, 404].includes(error.$metadata.httpStatusCode ?? 0);
 
 /**
+ * How large the parts are in which a large file goes: S3's tag of it, by which a job knows its input, is another where
+ * they are of another size.
+ */
+const partBytes = 8 * 1024 ** 2;
+
+/**
  * Puts a file below `inputs/`, under a name made of its content: a file that is there already is not sent again, and is
  * the same input.
  * @returns its key
@@ -34,17 +40,19 @@ export async function uploadInput(file: CsvFile, bucket: string, signal: AbortSi
     const { Readable } = await import("node:stream");
     const upload = new Upload({
       client,
+      partSize: partBytes,
       params: { Bucket: bucket, Key: key, Body: Readable.from(file.bytes()), ContentType: "text/csv" },
     });
-    const progress = progressOf("bytes sent", file.identity.bytes);
-    upload.on("httpUploadProgress", ({ loaded = 0 }) => progress.update(loaded));
+    const { bytes } = file.identity;
+    const progress = bytes > partBytes ? progressOf("bytes sent", bytes) : undefined; // one call has no progress
+    upload.on("httpUploadProgress", ({ loaded = 0 }) => progress?.update(loaded));
     const abort = () => void upload.abort();
     signal.addEventListener("abort", abort, { once: true });
     try {
       await upload.done();
     } finally {
       signal.removeEventListener("abort", abort);
-      progress.stop();
+      progress?.stop();
     }
     return key;
   } catch (error) {
