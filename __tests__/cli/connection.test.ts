@@ -60,6 +60,7 @@ describe("a deployed pipeline", () => {
     loader_function_name: "loader",
     starter_function_name: "starter",
     writer_function_name: "writer",
+    api_url: "https://api.execute-api.us-east-1.amazonaws.com/dev",
     answers_bucket: "team-state-dev-answers",
     endpoint_name: "theirs",
     contract_url: "s3://team-models/contracts/poc-dev.json",

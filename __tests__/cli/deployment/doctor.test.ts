@@ -64,6 +64,7 @@ const names = {
   loader_function_name: "the-loader",
   starter_function_name: "the-starter",
   writer_function_name: "the-writer",
+  api_url: "https://api.execute-api.us-east-1.amazonaws.com/dev",
   answers_bucket: "the-answers",
   redshift_unload_role_arn: "arn:aws:iam::123456789012:role/unload",
   endpoint_name: "the-endpoint",
