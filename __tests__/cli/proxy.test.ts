@@ -29,7 +29,7 @@ afterEach(() => {
 const address = () => `127.0.0.1:${z.object({ port: z.number() }).parse(proxy.address()).port}`;
 const keys = { AWS_ACCESS_KEY_ID: "AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY: "none", AWS_REGION: "us-east-1" };
 const job = (environment: Record<string, string | undefined>) =>
-  runProgram(["job", "--env", "dev"], { environment: { ...keys, AWS_PROFILE: undefined, ...environment } });
+  runProgram(["job", "list", "--env", "dev"], { environment: { ...keys, AWS_PROFILE: undefined, ...environment } });
 
 test.each(["HTTPS_PROXY", "https_proxy"])("calls of AWS go through the proxy that %s names", async (name) => {
   const { status, stderr } = await job({ [name]: `http://${address()}` });

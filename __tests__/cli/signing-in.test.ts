@@ -64,7 +64,7 @@ test.each([
 ])("says why the profile %s signs nobody in, and what to do", async (profile, advice) => {
   const none = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined, AWS_SESSION_TOKEN: undefined };
   const environment = { ...none, HOME: home, AWS_PROFILE: profile, AWS_REGION: "us-east-1" };
-  const { status, stdout, stderr } = await runProgram(["job", "--env", "dev"], { environment });
+  const { status, stdout, stderr } = await runProgram(["job", "list", "--env", "dev"], { environment });
   expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
   expect(stderr).toContain(advice);
   expect(stderr).not.toContain("    at ");
