@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { z } from "zod";
-import { jobFolders, jobStates } from "../contract/job";
+import { jobFolders, jobStates, rowCounts } from "../contract/job";
 import { operator } from "../local/credentials";
 import type { OnTheWay } from "../local/passage";
 import type { LocalPipeline } from "../local/pipeline";
@@ -136,7 +136,7 @@ export interface LargeJobMeasurement {
   readonly loads: number;
   /** How long the writer took for that. */
   readonly writeSeconds: number;
-  readonly counts: z.infer<typeof countsSchema>;
+  readonly counts: z.infer<typeof rowCounts>;
 }
 
 /** How long after the mark a worker may begin something, by its listing and by clocks that are apart. */
@@ -203,7 +203,7 @@ export async function measureLargeJob(settings: LargeJobSettings): Promise<Large
         inHandSeconds,
         loads: loader.runs.filter((at) => at > marked + 1000 * inHandSeconds && at < written).length,
         writeSeconds: (cancelled - written) / 1000,
-        counts: countsSchema.parse(counts),
+        counts: rowCounts.parse(counts),
       };
     } finally {
       site.stop();
@@ -340,18 +340,9 @@ class Sends {
   }
 }
 
-const countsSchema = z.object({
-  total: z.number(),
-  waiting: z.number(),
-  answered: z.number(),
-  failed: z.number(),
-  expired: z.number(),
-  cancelled: z.number(),
-});
-
 const jobSchema = z.object({
   state: z.enum(jobStates),
-  counts: countsSchema.optional(),
+  counts: rowCounts.optional(),
   errors: z.array(z.string()).optional(),
 });
 

@@ -239,11 +239,13 @@ export const jobStates = [
 export type JobState = (typeof jobStates)[number];
 
 /** How many rows of a job there are by what became of them: `total` is their sum. */
-export interface RowCounts extends Ended {
-  readonly total: number;
+export const rowCounts = z.object({
+  total: count,
   /** In the file, on the queue, in hand, or staged. */
-  readonly waiting: number;
-}
+  waiting: count,
+  ...ended,
+});
+export type RowCounts = Readonly<z.output<typeof rowCounts>>;
 
 const endings = ["answered", "failed", "expired", "cancelled"] as const satisfies readonly (keyof Ended)[];
 

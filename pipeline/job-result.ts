@@ -198,7 +198,10 @@ const writers: Readonly<Record<ResultFormat, Write>> = {
 };
 
 /** The values of a row's features in the contract's order. */
-const featuresOf = ({ features }: ResultRow, contract: ResultShape["contract"]): FeatureValues | undefined => {
+export const featuresOf = (
+  { features }: ResultRow,
+  contract: Pick<ModelContract, "features">,
+): FeatureValues | undefined => {
   if (features === undefined) return undefined;
   const texts = new Map((membersOf(features) ?? []).map(({ name, text }) => [name, text]));
   return contract.features.map(({ name, type }) => featureOfJson(type, texts.get(name) ?? "null") ?? null);

@@ -5,7 +5,7 @@ import { setTimeout } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { z } from "zod";
-import { factsOf, jobFolders, jobManifest, jobStates } from "../../contract/job";
+import { factsOf, jobFolders, jobManifest, jobStates, rowCounts } from "../../contract/job";
 import type { Way } from "../../local/aws";
 import { operator } from "../../local/credentials";
 import type { OnTheWay } from "../../local/passage";
@@ -26,16 +26,7 @@ export interface JobRun {
 const shownJob = z.object({
   id: z.string(),
   state: z.enum(jobStates),
-  counts: z
-    .object({
-      total: z.number(),
-      waiting: z.number(),
-      answered: z.number(),
-      failed: z.number(),
-      expired: z.number(),
-      cancelled: z.number(),
-    })
-    .optional(),
+  counts: rowCounts.optional(),
 });
 type ShownJob = z.output<typeof shownJob>;
 

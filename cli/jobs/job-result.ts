@@ -3,12 +3,12 @@ import { pipeline as connected, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { z } from "zod";
-import { type FeatureValues, featureOfJson } from "../../contract/feature-values";
 import { jobName } from "../../contract/job";
 import { type ResultRow, resultColumns } from "../../contract/job-result";
 import { membersOf } from "../../contract/json-text";
 import type { ModelContract } from "../../contract/model-contract";
 import { clientSettings } from "../../pipeline/clients";
+import { featuresOf } from "../../pipeline/job-result";
 import { awsError, namingActions } from "../aws-error";
 import type { Pipeline } from "../connection";
 import { whole } from "../numbers";
@@ -28,13 +28,6 @@ const lineSchema = z.object({
   code: z.string().optional(),
   reason: z.string().optional(),
 });
-
-/** The features that a row carries, in their exact digits. */
-function featuresIn({ features: text }: ResultRow, { features }: ModelContract): FeatureValues | undefined {
-  if (text === undefined) return undefined;
-  const given = new Map(membersOf(text)?.map((member) => [member.name, member.text]));
-  return features.map(({ name, type }) => featureOfJson(type, given.get(name) ?? "") ?? null);
-}
 
 /** Reads a line of a result. @throws where it is none */
 function readLine(text: string, { outputs }: ModelContract): ResultRow {
@@ -129,7 +122,7 @@ async function writeResult(
     for (let page = first; !page.done; page = await pages.next()) {
       yield page.value.map((row) => {
         if ("code" in row.fate) codes.set(row.fate.code, (codes.get(row.fate.code) ?? 0) + 1);
-        const features = featuresIn(row, pipeline.contract);
+        const features = featuresOf(row, pipeline.contract);
         return Object.fromEntries(all.map(({ name, of }) => [name, of(row, features)]));
       });
     }

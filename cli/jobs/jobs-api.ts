@@ -1,20 +1,11 @@
 import { LambdaClient } from "@aws-sdk/client-lambda";
 import { SignatureV4 } from "@smithy/signature-v4";
 import { z } from "zod";
-import { type JobSettings, jobStates, resultFormats } from "../../contract/job";
+import { type JobSettings, jobStates, resultFormats, rowCounts } from "../../contract/job";
 import { type clientSettings, reasonOf } from "../../pipeline/clients";
 import { Patience } from "../../pipeline/flow";
 
 const time = z.iso.datetime().transform((text) => new Date(text));
-const counts = z.object({
-  total: z.number(),
-  waiting: z.number(),
-  answered: z.number(),
-  failed: z.number(),
-  expired: z.number(),
-  cancelled: z.number(),
-});
-
 /** A job, as far as commands read what the API says of it. */
 const jobSchema = z.object({
   id: z.string(),
@@ -23,7 +14,7 @@ const jobSchema = z.object({
   endedAt: time.optional(),
   deadline: time,
   input: z.object({ key: z.string(), bytes: z.number() }),
-  counts: counts.optional(),
+  counts: rowCounts.optional(),
   result: z
     .object({
       manifest: z.string(),
@@ -59,7 +50,7 @@ export class RefusedByApi extends Error {
 /** What a job is made of. */
 export interface NewJob extends Partial<Omit<JobSettings, "deadlineSeconds">> {
   readonly id?: string;
-  readonly input: { readonly key: string };
+  readonly input: { readonly key: string } | { readonly rows: readonly object[] };
   /** How long it may take, in seconds. @default the longest there is */
   readonly deadline?: number;
 }

@@ -153,7 +153,7 @@ describe("the API", () => {
     return new JobsApi(passage.url + pathname);
   }
   const rows = [{ id: "a", features: { seq_0: "It rains.", seq_1: "It rains." } }];
-  const job = (id: string) => ({ id, input: { rows } }) as unknown as Parameters<JobsApi["start"]>[0];
+  const job = (id: string) => ({ id, input: { rows } });
 
   test("that does not answer, or is busy, is asked again, and makes one job", async () => {
     const answers = [503, 429, "cut", "cut after", 500] as const;
