@@ -6,12 +6,19 @@ export class Lost extends Error {
   override readonly name = "Lost";
 }
 
+/** How long a fact is its holder's alone from each writing on. A holder that was killed holds it up for so long. */
+const claimMilliseconds = 60_000;
+const renewedAfter = claimMilliseconds / 3;
+
 /** A fact that is written over, and that for a while its holder alone writes. */
 export class Claim<Value extends { readonly claimedUntil?: Date }> {
+  private renewing?: NodeJS.Timeout;
+  /** The writing before: one follows the other, for each goes by the tag of the last. */
+  private writing: Promise<unknown> = Promise.resolve();
+
   private constructor(
     private readonly jobs: Pick<Jobs, "replace">,
     private readonly key: string,
-    private readonly end: () => Date,
     private current: Value,
     private etag: string | undefined,
   ) {}
@@ -20,7 +27,6 @@ export class Claim<Value extends { readonly claimedUntil?: Date }> {
    * Claims a fact.
    * @param found as it was read @default it is not there
    * @param start what it is where it is not there
-   * @param end until when it is claimed by a writing of it: so long a holder that was killed holds it up
    * @returns undefined where it is another's
    */
   static async take<Value extends { readonly claimedUntil?: Date }>(
@@ -28,13 +34,12 @@ export class Claim<Value extends { readonly claimedUntil?: Date }> {
     key: string,
     found: Fact<Value> | undefined,
     start: Value,
-    end: () => Date,
     until: Until,
   ): Promise<Claim<Value> | undefined> {
     const value = found?.value ?? start;
     if (value.claimedUntil !== undefined && value.claimedUntil > new Date()) return undefined;
-    const claim = new Claim(jobs, key, end, value, found?.etag);
-    return (await claim.write(value, until)) ? claim : undefined;
+    const claim = new Claim(jobs, key, value, found?.etag);
+    return (await claim.write(() => value, until)) ? claim : undefined;
   }
 
   /** As it was last written. */
@@ -49,17 +54,31 @@ export class Claim<Value extends { readonly claimedUntil?: Date }> {
 
   /** Writes the fact, and claims it anew. @throws Lost where another has it by now */
   async move(value: Value, until: Until): Promise<void> {
-    if (!(await this.write(value, until))) throw new Lost();
+    if (!(await this.write(() => value, until))) throw new Lost();
+  }
+
+  /** Claims the fact anew again and again, until it is released. What goes wrong with that, the next {@link move} tells. */
+  keep(until: Until): void {
+    const renew = () => void this.write(() => this.current, until).catch(() => undefined);
+    this.renewing ??= setInterval(renew, renewedAfter);
   }
 
   /** Lets others have it. */
   async release(until: Until): Promise<void> {
-    await this.write(this.current, until, false);
+    clearInterval(this.renewing);
+    await this.write(() => this.current, until, false);
   }
 
   /** @returns false where another has written it */
-  private async write(value: Value, until: Until, isClaimed = true): Promise<boolean> {
-    const written = { ...value, claimedUntil: isClaimed ? this.end() : undefined };
+  private write(latest: () => Value, until: Until, isClaimed = true): Promise<boolean> {
+    const writing = this.writing.then(() => this.writeOnce(latest(), until, isClaimed));
+    this.writing = writing.catch(() => undefined);
+    return writing;
+  }
+
+  private async writeOnce(value: Value, until: Until, isClaimed: boolean): Promise<boolean> {
+    const claimedUntil = isClaimed ? new Date(Date.now() + claimMilliseconds) : undefined;
+    const written = { ...value, claimedUntil };
     const etag = await this.jobs.replace(this.key, written, this.etag, until);
     if (etag === undefined) return false;
     this.current = written;

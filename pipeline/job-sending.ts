@@ -31,8 +31,6 @@ const charactersPerRange = 8_000_000;
 const leastOnQueue = 10_000;
 /** How much of a job's work is on the queue at once. */
 const secondsOnQueue = 600;
-/** How long a job is its starter's alone from each range on. A starter that was killed holds it up for so long. */
-const claimMilliseconds = 60_000;
 /** A claim with less than this is renewed before a range is sent. */
 const leastClaim = 30_000;
 /** How often the queue is looked at while there is no room on it, and how often the jobs are. */
@@ -249,8 +247,7 @@ class Run {
   /** Makes a job this starter's alone for a while. @returns undefined where it is another's */
   private claim({ id, input }: JobRequest, found: Fact<JobCursor> | undefined): Promise<Claim<JobCursor> | undefined> {
     const start: JobCursor = { v: 1, next: 1, line: 1, ...(!isCompressed(input) && { offset: 0 }) };
-    const end = () => new Date(Date.now() + claimMilliseconds);
-    return Claim.take(this.props.jobs, factsOf(id).cursor, found, start, end, this.until);
+    return Claim.take(this.props.jobs, factsOf(id).cursor, found, start, this.until);
   }
 
   private async renew(claim: Claim<JobCursor>): Promise<void> {
@@ -343,7 +340,7 @@ class Run {
     const until = within(Math.max(0, Math.min(feeding.claim.left, this.end + leastClaim - performance.now())));
     const run = runOf(request);
     const requests = rows.map((row) => requestOf(request, run, row));
-    const { refused } = await this.props.requests.send(requests, until, new Patience(claimMilliseconds / 2));
+    const { refused } = await this.props.requests.send(requests, until, new Patience(leastClaim));
     const place = refused[0] && rows.findIndex(({ row }) => requestIdOf(run, row) === refused[0]?.requestId);
     if (refused[0] !== undefined) {
       await this.fail(request, [{ line: rows[place ?? 0]?.line, reason: refused[0].reason }]);

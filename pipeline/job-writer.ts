@@ -96,15 +96,13 @@ const lastPart = 60_000;
 /** The time of a run. */
 interface Time {
   readonly until: Until;
-  /** When all is over. */
-  readonly end: Date;
   /** Whether nothing more is to be begun. */
   readonly isOver: () => boolean;
 }
 
 const timeOf = (milliseconds: number): Time => {
-  const end = new Date(Date.now() + milliseconds);
-  return { until: within(milliseconds), end, isOver: () => end.getTime() - Date.now() < lastPart };
+  const end = performance.now() + milliseconds;
+  return { until: within(milliseconds), isOver: () => end - performance.now() < lastPart };
 };
 
 /**
@@ -191,7 +189,7 @@ export class JobWriter {
     const { until, isOver } = time;
     const { id } = facts.request;
     const { manifest, failed } = factsOf(id);
-    const claim = written.parts > 0 && isOver() ? undefined : await this.claim(id, time);
+    const claim = written.parts > 0 && isOver() ? undefined : await this.claim(id, until);
     if (claim === undefined) {
       written.waiting++;
       return false;
@@ -227,11 +225,12 @@ export class JobWriter {
   }
 
   /** @returns undefined where another run writes it */
-  private async claim(id: string, { until, end }: Time): Promise<Claim<JobMerge> | undefined> {
+  private async claim(id: string, until: Until): Promise<Claim<JobMerge> | undefined> {
     const { jobs } = this.props;
     const { merge } = factsOf(id);
-    const found = await jobs.read(merge, jobMerge, until);
-    return Claim.take(jobs, merge, found, mergeStart, () => end, until);
+    const claim = await Claim.take(jobs, merge, await jobs.read(merge, jobMerge, until), mergeStart, until);
+    claim?.keep(until);
+    return claim;
   }
 
   /** Begins a job's result anew, the next time. */

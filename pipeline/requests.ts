@@ -44,6 +44,11 @@ const messageOf = ({ features, requestedAt, ...request }: NewRequest, now: Date)
 const anyTime = new Date(0);
 const anyId = "0".repeat(36);
 
+/** As `\uFFFE` has them: no character of a text takes more in a message. */
+const mostBytesOfCharacter = 6;
+/** A message without its features has fewer bytes, for all that it holds is bounded by what a field may be. */
+const envelopeBytes = 65_536;
+
 /** Every fault of a request at once; undefined where it has none. */
 export const faultOf = (request: NewRequest): string | undefined => {
   const faults = (["id", "requestId", "jobId", "tenant"] as const).flatMap((name) => {
@@ -57,8 +62,9 @@ export const faultOf = (request: NewRequest): string | undefined => {
 
 /** That a request is too large for a message; undefined where it is not. */
 export const sizeFault = (request: NewRequest): string | undefined => {
-  const { features, requestId = anyId } = request;
-  const bytes = features === undefined ? 0 : bytesOf(messageOf({ ...request, requestId }, anyTime));
+  const { features = "", requestId = anyId } = request;
+  if (features.length * mostBytesOfCharacter + envelopeBytes <= messageBytes) return undefined;
+  const bytes = bytesOf(messageOf({ ...request, requestId }, anyTime));
   if (bytes <= messageBytes) return undefined;
   const [most, given] = [messageBytes, bytes].map((count) => count.toLocaleString("en"));
   return `a request must be at most ${most} UTF-8 bytes as a message, got ${given}`;
