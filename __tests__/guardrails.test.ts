@@ -70,10 +70,12 @@ describe("permissions", () => {
     expect(partly.filter((arn) => !allowed.some((pattern) => pattern.test(arn)))).toEqual([]);
   });
 
-  test("of a function are all there are: whatever is attached to its role besides is taken off", () => {
-    const exclusive = ofType("aws_iam_role_policy_attachments_exclusive");
-    expect(exclusive).toHaveLength(ofType("aws_lambda_function").length);
-    for (const { attributes } of exclusive) expect(attributes.policy_arns).toEqual([]);
+  test("of a function are all there are: whatever its role has besides is taken off", () => {
+    const attached = ofType("aws_iam_role_policy_attachments_exclusive");
+    const inline = ofType("aws_iam_role_policies_exclusive");
+    expect([attached, inline].map(({ length }) => length)).toEqual(Array(2).fill(ofType("aws_lambda_function").length));
+    for (const { attributes } of attached) expect(attributes.policy_arns).toEqual([]);
+    for (const { attributes } of inline) expect(attributes.policy_names).toHaveLength(1);
   });
 
   test("come from no AWS-managed policy but those with a reason", () => {

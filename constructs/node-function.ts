@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { DataArchiveFile } from "@cdktf/provider-archive/lib/data-archive-file";
 import { CloudwatchLogGroup } from "@cdktf/provider-aws/lib/cloudwatch-log-group";
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
+import { IamRolePoliciesExclusive } from "@cdktf/provider-aws/lib/iam-role-policies-exclusive";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { IamRolePolicyAttachmentsExclusive } from "@cdktf/provider-aws/lib/iam-role-policy-attachments-exclusive";
 import { LambdaFunction } from "@cdktf/provider-aws/lib/lambda-function";
@@ -45,8 +46,9 @@ export class NodeFunction extends Construct {
       role: role.name,
       policy: policyDocument([...uses, writeLog].flatMap(({ statements }) => statements)),
     });
-    // Whatever is attached by hand is drift, and taken off again.
+    // Whatever is added by hand is drift, and taken off again.
     new IamRolePolicyAttachmentsExclusive(this, "no_other_policies", { roleName: role.name, policyArns: [] });
+    new IamRolePoliciesExclusive(this, "no_other_inline_policies", { roleName: role.name, policyNames: [policy.name] });
 
     // A fixed hash keeps the asset's path, and so the Terraform JSON, the same on every machine.
     const code = new TerraformAsset(this, "code", {

@@ -18,13 +18,19 @@ export type Fate =
   | { readonly to: string }
   /** Nothing is lost by it. */
   | { readonly destroyed: string }
-  /** It leaves the state, and AWS keeps it. */
+  /** It leaves the state without being destroyed. */
   | { readonly forgotten: string };
 
 /** The address of a feature group whose name carries no contract. */
 export const featureGroup = "aws_sagemaker_feature_group.features_group";
 
-const noPermission = "the function is handed just the permissions that it uses, in one policy of its role's";
+/**
+ * Who changes a role reads its inline policies, first their names and then each: the provider fails where one is
+ * destroyed in between. So they are taken off after the role has changed.
+ */
+const noPermission =
+  "the function is handed just the permissions that it uses, in one policy of its role's; " +
+  "aws_iam_role_policies_exclusive takes off all others";
 
 /** Every resource of the original, and what becomes of it. */
 export const originalResources: Readonly<Record<string, Fate>> = {
@@ -53,11 +59,11 @@ export const originalResources: Readonly<Record<string, Fate>> = {
   "aws_lambda_event_source_mapping.sqs_lambda_trigger": { to: "aws_lambda_event_source_mapping.inference_delivery" },
   "aws_sqs_queue.inference_queue": { to: "aws_sqs_queue.inference_queue" },
   "aws_iam_role.lambda_role": { to: "aws_iam_role.inference_worker_role" },
-  "aws_iam_role_policy.cloudwatch_put_metric_data_policy": { destroyed: "metrics are written to the log" },
-  "aws_iam_role_policy.lambda_logs_policy": { destroyed: noPermission },
-  "aws_iam_role_policy.lambda_sagemaker_featurestore_policy": { destroyed: noPermission },
-  "aws_iam_role_policy.lambda_sagemaker_policy": { destroyed: noPermission },
-  "aws_iam_role_policy.lambda_sqs_policy": { destroyed: noPermission },
+  "aws_iam_role_policy.cloudwatch_put_metric_data_policy": { forgotten: noPermission },
+  "aws_iam_role_policy.lambda_logs_policy": { forgotten: noPermission },
+  "aws_iam_role_policy.lambda_sagemaker_featurestore_policy": { forgotten: noPermission },
+  "aws_iam_role_policy.lambda_sagemaker_policy": { forgotten: noPermission },
+  "aws_iam_role_policy.lambda_sqs_policy": { forgotten: noPermission },
   "aws_iam_policy_attachment.redshift_data_access": {
     forgotten:
       "it holds every role of the account that has AmazonRedshiftFullAccess, and destroying it would take the policy " +

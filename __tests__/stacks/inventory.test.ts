@@ -86,6 +86,7 @@ test.each(["inference-dev", "inference-prod"])("%s holds the whole pipeline", (s
     aws_lambda_function: 6, // worker, loader, starter, writer, schema, API
     aws_iam_role: 13, // the functions', model, feature store, schedule, and two of the cluster's
     aws_iam_role_policy: 12, // the feature store's role needs none without an offline store
+    aws_iam_role_policies_exclusive: 6,
     aws_iam_role_policy_attachments_exclusive: 6,
     aws_cloudwatch_log_group: 8, // the functions', model, API's access log
     aws_cloudwatch_metric_alarm: 12,

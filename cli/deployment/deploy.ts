@@ -26,7 +26,7 @@ async function deploy(stack: string, { allowDestroy, takeOver, plan, autoApprove
     if (!review.isSafe) console.error("Nothing was applied.");
     else if (review.plan.isEmpty) console.error("There is nothing to apply.");
     else if (autoApprove || isYes(await ask(`Apply this to ${stack}? [y/N] `, made.signal))) {
-      await applyPlan(made, review.plan);
+      await applyPlan(made);
       await prove(made, review.plan);
     } else throw new Error("Nothing was applied.");
     return review.isSafe;

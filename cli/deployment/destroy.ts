@@ -51,7 +51,7 @@ async function destroy(stack: string, autoApprove = false): Promise<boolean> {
         }
       }
       left = `What Terraform says is destroyed is gone. ${goesOn}`;
-      await applyPlan(made, plan);
+      await applyPlan(made);
       return true;
     });
   } catch (error) {

@@ -122,17 +122,10 @@ const planOf = async (made: MadePlan) => readPlan(await terraformOf(made, ["show
 export const wholePlan = (made: MadePlan) => terraformOf(made, ["show", "-no-color", planFile]);
 
 /** Applies exactly this plan. Terraform refuses it when the state has moved on meanwhile. */
-export async function applyPlan(made: MadePlan, plan: Plan): Promise<void> {
+export async function applyPlan(made: MadePlan): Promise<void> {
   const colours = process.stderr.isTTY ? [] : ["-no-color"];
-  const pace = mustGoInTurn(plan) ? ["-parallelism=1"] : [];
-  if (pace.length > 0) console.error("One change after the other, since a role loses policies while it changes.");
-  await terraformOf(made, ["apply", "-input=false", ...pace, ...colours, planFile], "show");
+  await terraformOf(made, ["apply", "-input=false", ...colours, planFile], "show");
 }
-
-/** Who changes a role reads its policies, first their names and then each: the provider fails when one goes meanwhile. */
-const mustGoInTurn = ({ changes }: Plan) =>
-  changes.some(({ type, kind }) => type === "aws_iam_role" && kind === "update") &&
-  changes.some(({ type, kind }) => type === "aws_iam_role_policy" && (kind === "destroy" || kind === "replace"));
 
 const providerSchemas = z.object({
   provider_schemas: z
