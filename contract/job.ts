@@ -273,9 +273,30 @@ export const rowCountsOf = (
   return { total, waiting, answered, failed, expired, cancelled };
 };
 
+const sumOf = (numbers: readonly number[]) => numbers.reduce((sum, one) => sum + one, 0);
+
+/**
+ * What its facts say of a job's rows that cannot all be so.
+ * @returns undefined where all agree
+ */
+const contradictionOf = ({ checked, counts, manifest }: JobFacts): string | undefined => {
+  if (checked === undefined) return undefined;
+  const { rows } = checked;
+  const ended = sumOf(endings.map((ending) => counts?.[ending] ?? 0));
+  if (ended > rows) return `the input has ${rows} rows, and ${ended} are counted to have ended`;
+  if (manifest === undefined) return undefined;
+  const [written, inParts] = [endings.map((ending) => manifest[ending]), manifest.parts.map((part) => part.rows)].map(
+    sumOf,
+  );
+  return written === rows && inParts === rows
+    ? undefined
+    : `the input has ${rows} rows, the result's parts have ${inParts}, and ${written} are counted in it`;
+};
+
 /** The state of a job. */
 export const stateOf = (facts: JobFacts, visibilitySeconds: number, now: Date): JobState => {
   const { request, failed, cancel, manifest } = facts;
+  if (contradictionOf(facts) !== undefined) return "failed";
   if (manifest !== undefined) return manifest.outcome;
   if (failed !== undefined) return "failed";
   if (cancel !== undefined) return "cancelling";
@@ -370,6 +391,7 @@ export interface Job {
 export const jobOf = (facts: JobFacts, visibilitySeconds: number, now: Date): Job => {
   const { request, failed, counts, manifest } = facts;
   const { id, createdAt, deadline, input, settings } = request;
+  const contradiction = contradictionOf(facts);
   const rest = manifest && {
     endedAt: manifest.endedAt,
     result: {
@@ -395,5 +417,6 @@ export const jobOf = (facts: JobFacts, visibilitySeconds: number, now: Date): Jo
       errors: failed.more > 0 ? [...failed.errors, `and ${failed.more} more`] : failed.errors,
     }),
     ...rest,
+    ...(contradiction !== undefined && { errors: [contradiction] }),
   };
 };

@@ -60,7 +60,7 @@ const manifestOf = (more: Partial<JobManifest> = {}): JobManifest => ({
   ...none,
   answered: 3,
   lost: 0,
-  parts: [],
+  parts: [{ key: "results/nightly/part-00001.ndjson", rows: 3, bytes: 9, sha256: "s" }],
   releases: [],
   contract: "c",
   asOf: ago(2),
@@ -88,8 +88,19 @@ test.each<[state: JobState, facts: Partial<JobFacts>]>([
   ["cancelling", { cancel, checked: checkedOf(3), request: late }],
   ["completed", { checked: checkedOf(3), manifest: manifestOf() }],
   ["completed", { checked: checkedOf(3), cancel, manifest: manifestOf() }],
-  ["cancelled", { checked: checkedOf(3), cancel, manifest: manifestOf({ outcome: "cancelled" }) }],
-  ["expired", { checked: checkedOf(3), request: late, manifest: manifestOf({ outcome: "expired" }) }],
+  [
+    "cancelled",
+    { checked: checkedOf(3), cancel, manifest: manifestOf({ outcome: "cancelled", answered: 1, cancelled: 2 }) },
+  ],
+  [
+    "expired",
+    { checked: checkedOf(3), request: late, manifest: manifestOf({ outcome: "expired", answered: 1, expired: 2 }) },
+  ],
+  ["failed", { checked: checkedOf(3), counts: countsOf({ answered: 3, failed: 1 }) }],
+  ["failed", { checked: checkedOf(3), counts: countsOf({ answered: 3, failed: 1 }), manifest: manifestOf() }],
+  ["failed", { checked: checkedOf(4), manifest: manifestOf() }],
+  ["failed", { checked: checkedOf(3), manifest: manifestOf({ answered: 2 }) }],
+  ["failed", { checked: checkedOf(3), manifest: manifestOf({ parts: [] }) }],
 ])("a job is %s by these facts: %j", (state, facts) => {
   expect(stateOf({ request, ...facts }, visibilitySeconds, now)).toBe(state);
 });
@@ -174,6 +185,18 @@ describe("a job as it is shown", () => {
         expect(Object.keys(job).length).toBeLessThanOrEqual(15);
       }),
     );
+  });
+
+  test("tells which of its numbers cannot all be so", () => {
+    const errorsOf = (facts: Partial<JobFacts>) =>
+      jobOf({ request, checked: checkedOf(3), ...facts }, visibilitySeconds, now).errors;
+    expect(errorsOf({ counts: countsOf({ answered: 3, failed: 1 }) })).toEqual([
+      "the input has 3 rows, and 4 are counted to have ended",
+    ]);
+    expect(errorsOf({ manifest: manifestOf({ answered: 2, parts: [] }) })).toEqual([
+      "the input has 3 rows, the result's parts have 0, and 2 are counted in it",
+    ]);
+    expect(errorsOf({ counts: countsOf({ answered: 3 }), manifest: manifestOf() })).toBeUndefined();
   });
 
   test("tells the first faults of its input, and how many more there are", () => {

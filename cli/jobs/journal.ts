@@ -10,11 +10,17 @@ export interface Counts {
   readonly rejected: number;
 }
 
+const number = z.int().min(0);
+
 const contentSchema = z.object({
-  source: z.object({ file: z.string(), bytes: z.number(), version: z.string() }),
+  source: z.object({ file: z.string(), bytes: number, version: z.string() }),
   settings: z.record(z.string(), z.string()),
-  outputs: z.array(z.object({ file: z.string(), header: z.string(), bytes: z.number() })),
-  counts: z.object({ rows: z.number(), accepted: z.number(), rejected: z.number() }),
+  outputs: z.array(z.object({ file: z.string(), header: z.string(), bytes: number })),
+  counts: z
+    .object({ rows: number, accepted: number, rejected: number })
+    .refine(({ rows, accepted, rejected }) => rows === accepted + rejected, {
+      error: "accepted and rejected rows must sum to the rows",
+    }),
 });
 type Content = z.infer<typeof contentSchema>;
 

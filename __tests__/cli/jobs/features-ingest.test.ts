@@ -1,4 +1,4 @@
-import { appendFile, readdir, rm } from "node:fs/promises";
+import { appendFile, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { AwsError, ConnectionCut } from "../../../local/stand-in";
 import { contract } from "../../setup/contract";
@@ -502,6 +502,16 @@ describe("what is gone on with", () => {
     const { pipeline, file } = await interrupted();
     await rm(`${file}.rejects.csv.journal`);
     expect((await pipeline.run("features", "ingest", file)).stderr).not.toContain("did not come to its end");
+  });
+
+  test("must have numbers that agree", async () => {
+    const { pipeline, file } = await interrupted();
+    const journal = `${file}.rejects.csv.journal`;
+    const text = await readFile(journal, "utf8");
+    await writeFile(journal, text.replace('"accepted":2000', '"accepted":1999'));
+    const { status, stderr } = await pipeline.run("features", "ingest", file, "--resume");
+    expect(status).toBe(1);
+    expect(stderr).toContain(`${journal} is no journal of an unfinished job: ✖ accepted and rejected rows must sum`);
   });
 
   test("must have been begun", async () => {
