@@ -19,6 +19,7 @@ const step = z.object({
 const matrix = z
   .strictObject({
     environment: z.union([z.string(), z.array(z.string())]),
+    language: z.array(z.string()),
     script: z.array(z.string()),
     node: z.array(z.string()),
     include: z.array(z.record(z.string(), z.string())),
@@ -57,8 +58,8 @@ const jobs = workflows.flatMap(({ name, jobs }) =>
 const steps = jobs.flatMap(({ job, steps }) => steps.map((step) => ({ job, ...step })));
 const environments = Object.keys(loadConfig().environments);
 
-test("there are workflows that check, plan and deploy", () => {
-  expect(workflows.map(({ name }) => name)).toEqual(["ci.yml", "deploy.yml", "plan.yml"]);
+test("there are workflows that check, plan, deploy, and look for known and unknown faults", () => {
+  expect(workflows.map(({ name }) => name)).toEqual(["ci.yml", "deploy.yml", "plan.yml", "security.yml"]);
 });
 
 describe("every workflow", () => {
@@ -75,7 +76,7 @@ describe("every workflow", () => {
   test.each(workflows)("$name pins each action by a commit, and says its version", ({ text }) => {
     const uses = text.split("\n").filter((line) => /\buses:/.test(line));
     expect(uses.length).toBeGreaterThan(0);
-    expect(uses.filter((line) => !/^ +- uses: [\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(line))).toEqual([]);
+    expect(uses.filter((line) => !/^ +- uses: [\w-]+(\/[\w-]+){1,2}@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(line))).toEqual([]);
   });
 
   test("pins an action by one commit everywhere", () => {
@@ -106,6 +107,8 @@ test("the jobs may do these things, and no others", () => {
     "deploy.yml plan": { contents: "read", "id-token": "write" },
     "deploy.yml apply": { contents: "read", "id-token": "write" },
     "deploy.yml forget": { actions: "write" },
+    "security.yml audit": { contents: "read" },
+    "security.yml codeql": { contents: "read", "security-events": "write" },
   });
 });
 
