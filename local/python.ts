@@ -47,7 +47,7 @@ export async function pythonWith(name: string, requirements: string, talk?: stri
   const folder = await madeOnce(join(".venv", name), requirements, async (fresh) => {
     if (talk !== undefined) console.error(talk);
     await run("python3", ["-m", "venv", fresh]);
-    const install = ["-m", "pip", "install", "--quiet", "--requirement", requirements];
+    const install = ["-m", "pip", "install", "--quiet", "--no-compile", "--requirement", requirements];
     await run(pythonOf(fresh), install, { maxBuffer: 1 << 26 });
   });
   return pythonOf(folder);
