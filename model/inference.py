@@ -1,4 +1,4 @@
-"""What the SageMaker container runs: answers whether two sentences mean the same.
+"""What the SageMaker container runs: answers what a classifier says of a text, or of two.
 
 Everything comes from the archive's own folder; nothing is fetched. It runs on Python 3.8 and later, as the images have it.
 """
@@ -8,22 +8,28 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any, Callable, List, NamedTuple
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Union
 
 MODELS = ("model_neuron.pt", "model.pt")  # what Neo makes of an archive's model, and the model itself
-SHAPE = "shape.json"  # within the model's file: the shape that it was traced with
+SHAPE = "shape.json"  # within the model's file, or beside it: what the model takes and says
 MAX_INSTANCES = 1000  # the most that the worker can be told to send
-LONG = 8_000  # characters, from which on a sentence is shortened before it is tokenized with the other
-PAIR = '{"seq_0": "<sentence>", "seq_1": "<sentence>"}'
-ANSWERS = ("Not a paraphrase", "It's a paraphrase")  # by the model's class
+LONG = 8_000  # characters, from which on a text is shortened before it is tokenized with the other
+DIGITS = 6  # of a score, behind the point
+# What the tokenizer's library calls that which transformers and the model call so.
+FIELDS = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
 
 
 class Shape(NamedTuple):
-    """What a model takes: tensors of `batch` rows of `length` tokens, or up to that where it takes others too."""
+    """What a model takes and says. What trace.py writes it into says all of it; the defaults are an older file's."""
 
-    batch: int = 1
-    length: int = 512
-    others: bool = False
+    batch: int = 1  # rows of a tensor
+    length: int = 512  # tokens of a row
+    others: bool = False  # whether it takes any shape up to that, too
+    inputs: Dict[str, int] = {"input_ids": 0, "attention_mask": 0}  # its tensors in their order, and what fills them up
+    features: Sequence[str] = ("seq_0", "seq_1")  # the names of a request's texts: of one, or of two
+    labels: Sequence[str] = ("Not a paraphrase", "It's a paraphrase")  # by class
+    answer: str = "label"  # a label's text; "scores": the label and all scores; "score": the score of the only label
+    scores: str = "softmax"  # what makes scores of logits: softmax, sigmoid or none
 
 
 class Loaded(NamedTuple):
@@ -31,14 +37,16 @@ class Loaded(NamedTuple):
 
     tokenizer: Any
     whole: Any  # the same tokenizer, which cuts nothing
-    model: Callable[[Any, Any], Any]
+    model: Callable[..., Any]
     shape: Shape
+
+
+Answer = Union[str, float, dict]
 
 
 def model_fn(model_dir: str) -> Loaded:
     """Loads the traced model and its tokenizer, once per server process."""
     import torch
-    from tokenizers import Tokenizer
 
     os.environ.setdefault("NEURON_RT_NUM_CORES", "1")  # a process takes every NeuronCore that is not left to the others
     for neuron in ("torch_neuron", "torch.neuron", "torch_neuronx"):  # operators of a model compiled for Inf1 and Inf2
@@ -54,9 +62,18 @@ def model_fn(model_dir: str) -> Loaded:
         raise FileNotFoundError(f"there is no model in {model_dir}: it must be named {' or '.join(MODELS)}")
     within = {SHAPE: ""}
     model = torch.jit.load(str(files[0]), _extra_files=within).eval()
-    shape = Shape(**json.loads(within[SHAPE])) if within[SHAPE] else Shape()
+    said = within[SHAPE]
+    if not said and (folder / SHAPE).exists():  # Neo keeps nothing but the model
+        said = (folder / SHAPE).read_text(encoding="utf-8")
+    shape = Shape(**json.loads(said)) if said else Shape()
+    return with_tokenizer(folder / "tokenizer.json", model, shape)
 
-    tokenizer, whole = (Tokenizer.from_file(str(folder / "tokenizer.json")) for _ in range(2))
+
+def with_tokenizer(tokenizer_file: Path, model: Callable[..., Any], shape: Shape) -> Loaded:
+    """A model with its tokenizer, which cuts what is longer than its shape."""
+    from tokenizers import Tokenizer
+
+    tokenizer, whole = (Tokenizer.from_file(str(tokenizer_file)) for _ in range(2))
     for each in (tokenizer, whole):
         each.no_padding()
     tokenizer.enable_truncation(shape.length)
@@ -64,41 +81,46 @@ def model_fn(model_dir: str) -> Loaded:
     return Loaded(tokenizer, whole, model, shape)
 
 
-def input_fn(body: "str | bytes", content_type: "str | None") -> dict:
-    """Parses a request: a sentence pair, or {"instances": [<pair>, ...]}.
-
-    A request that is neither is refused with 415, 413 or 400, which is never retried.
-    """
+def input_fn(body: "str | bytes", content_type: "str | None") -> Any:
+    """Parses a request. One that is no JSON is refused with 415 or 400, which is never retried."""
     if (content_type or "").split(";")[0].strip().lower() != "application/json":
         raise _refused(415, f"content type must be application/json, got {content_type or 'none'}")
     try:
-        request = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise _refused(400, "the body is not JSON") from error
-    instances = request.get("instances") if isinstance(request, dict) else None
-    if not _is_pair(request) and not (isinstance(instances, list) and instances):
-        raise _refused(400, f'the body must be {PAIR} or {{"instances": [<pair>, ...]}}')
-    if instances is not None and len(instances) > MAX_INSTANCES:
-        raise _refused(413, f"instances must be at most {MAX_INSTANCES}, got {len(instances)}")
-    return request
 
 
-def predict_fn(request: dict, loaded: Loaded) -> "str | dict":
-    """Answers a pair, or each of several, for itself and in their order."""
-    if _is_pair(request):
-        return _answers([request], loaded)[0]
-    answers = iter(_answers([pair for pair in request["instances"] if _is_pair(pair)], loaded))
-    wrong = {"error": f"an instance must be {PAIR}"}
-    return {"predictions": [next(answers) if _is_pair(pair) else wrong for pair in request["instances"]]}
+def predict_fn(request: Any, loaded: Loaded) -> Answer:
+    """Answers an input, an object of the model's features, or {"instances": [<input>, ...]}: each for itself, in their order.
+
+    A request that is neither is refused with 413 or 400, which is never retried.
+    """
+    features = loaded.shape.features
+    form = json.dumps({name: "<sentence>" for name in features})
+    is_one = _is_input(request, features)
+    inputs = [request] if is_one else request.get("instances") if isinstance(request, dict) else None
+    if not (isinstance(inputs, list) and inputs):
+        raise _refused(400, f'the body must be {form} or {{"instances": [<input>, ...]}}')
+    if len(inputs) > MAX_INSTANCES:
+        raise _refused(413, f"instances must be at most {MAX_INSTANCES}, got {len(inputs)}")
+
+    texts = [[each[name] for name in features] for each in inputs if _is_input(each, features)]
+    encodings = encodings_of(texts, loaded)
+    _report(len(encodings), sum(1 for each in encodings if each.overflowing))
+    answers = iter([answer_of(logits, loaded.shape) for logits in logits_of(encodings, loaded)])
+    wrong = {"error": f"an instance must be {form}"}
+    said = [next(answers) if _is_input(each, features) else wrong for each in inputs]
+    return said[0] if is_one else {"predictions": said}
 
 
-def output_fn(answer: "str | dict", accept: str) -> "tuple[str, str]":
+def output_fn(answer: Answer, accept: str) -> "tuple[str, str]":
     """The answer as JSON, whatever the caller would accept: there is no other form."""
     return json.dumps(answer), "application/json"
 
 
-def _is_pair(value: Any) -> bool:
-    return isinstance(value, dict) and all(_is_text(value.get(name)) for name in ("seq_0", "seq_1"))
+def _is_input(value: Any, features: Sequence[str]) -> bool:
+    return isinstance(value, dict) and all(_is_text(value.get(name)) for name in features)
 
 
 def _is_text(value: Any) -> bool:
@@ -106,51 +128,69 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
-def _answers(pairs: List[dict], loaded: Loaded) -> List[str]:
-    """Asks the model about each pair, in batches as its shape allows: those of like length together, to pad little."""
-    short = [_shortened(pair["seq_0"], pair["seq_1"], loaded) for pair in pairs]
-    encodings = [loaded.tokenizer.encode(first, second or None) for first, second in short]  # as transformers does
-    _report(len(pairs), sum(1 for encoding in encodings if encoding.overflowing))
-    rows = [encoding.ids for encoding in encodings]
-    answers = [""] * len(rows)
-    by_length = sorted(range(len(rows)), key=lambda place: len(rows[place]))
-    for start in range(0, len(rows), loaded.shape.batch):
+def encodings_of(inputs: Sequence[Sequence[str]], loaded: Loaded) -> list:
+    """Tokenizes inputs of one text or two, as transformers does: an empty second text is none."""
+    short = [_shortened(texts, loaded) for texts in inputs]
+    return [loaded.tokenizer.encode(first, *(text for text in others if text)) for first, *others in short]
+
+
+def logits_of(encodings: list, loaded: Loaded) -> list:
+    """Asks the model about each, in batches as its shape allows: those of like length together, to pad little."""
+    logits = [None] * len(encodings)
+    by_length = sorted(range(len(encodings)), key=lambda place: len(encodings[place].ids))
+    for start in range(0, len(encodings), loaded.shape.batch):
         places = by_length[start : start + loaded.shape.batch]
-        for place, answer in zip(places, _ask([rows[place] for place in places], loaded)):
-            answers[place] = answer
-    return answers
+        for place, row in zip(places, _ask([encodings[place] for place in places], loaded)):
+            logits[place] = row
+    return logits
 
 
-def _ask(rows: List[List[int]], loaded: Loaded) -> List[str]:
-    """One call of the model. Where it takes one shape only, what is missing is filled, and the answers left out."""
+def answer_of(logits: Any, shape: Shape) -> Answer:
+    """What a model's logits for one input say, as its shape has it."""
+    best = int(logits.argmax())
+    if shape.answer == "label":
+        return shape.labels[best]
+    computed = {"softmax": lambda: logits.softmax(-1), "sigmoid": logits.sigmoid, "none": lambda: logits}[shape.scores]()
+    scores = [round(score, DIGITS) for score in computed.tolist()]
+    if shape.answer == "score":
+        return scores[0]
+    return {"label": shape.labels[best], "score": scores[best], "scores": dict(zip(shape.labels, scores))}
+
+
+def _ask(encodings: list, loaded: Loaded) -> list:
+    """One call of the model. Where it takes one shape only, what is missing is filled, and its logits left out."""
     import torch
 
-    batch, length, others = loaded.shape
-    width = max(map(len, rows)) if others else length
-    filled = rows if others else rows + rows[-1:] * (batch - len(rows))
-    ids = torch.tensor([row + [0] * (width - len(row)) for row in filled])
-    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in filled])
+    batch, length, others, *_ = loaded.shape
+    width = max(len(each.ids) for each in encodings) if others else length
+    filled = encodings if others else encodings + encodings[-1:] * (batch - len(encodings))
     with torch.no_grad():
-        output = loaded.model(ids, mask)
+        output = loaded.model(*tensors_of(filled, width, loaded.shape))
     logits = output["logits"] if isinstance(output, dict) else output[0]
-    return [ANSWERS[place] for place in logits[: len(rows)].argmax(dim=-1).tolist()]
+    return list(logits[: len(encodings)].float())
 
 
-def _shortened(first: str, second: str, loaded: Loaded) -> "tuple[str, str]":
-    """Both sentences, without what the tokenizer would cut anyway.
+def tensors_of(encodings: list, width: int, shape: Shape) -> tuple:
+    """What a model takes, in its order, filled up to a width."""
+    import torch
 
-    It makes something of every combination of what it cuts: two sentences of 80 KB cost it 30 s and 10 GB. What it
-    cuts depends on which sentence is longer, so that one stays longer.
+    rows = [(padding, [getattr(each, FIELDS[name]) for each in encodings]) for name, padding in shape.inputs.items()]
+    return tuple(torch.tensor([row + [padding] * (width - len(row)) for row in each]) for padding, each in rows)
+
+
+def _shortened(texts: Sequence[str], loaded: Loaded) -> List[str]:
+    """The texts, without what the tokenizer would cut anyway.
+
+    It makes something of every combination of what it cuts: two texts of 80 KB cost it 30 s and 10 GB. What it cuts
+    depends on which text is longer, so that one stays longer.
     """
-    if max(len(first), len(second)) < LONG:
-        return first, second
-    ends = [loaded.whole.encode(sentence, add_special_tokens=False).offsets for sentence in (first, second)]
+    if max(map(len, texts)) < LONG:
+        return list(texts)
+    ends = [loaded.whole.encode(text, add_special_tokens=False).offsets for text in texts]
     limits = [loaded.shape.length + (len(end) > min(map(len, ends))) for end in ends]
-    short = (
-        sentence if len(end) <= limit else sentence[: end[limit - 1][1]]
-        for sentence, end, limit in zip((first, second), ends, limits)
-    )
-    return tuple(short)
+    return [
+        text if len(end) <= limit else text[: end[limit - 1][1]] for text, end, limit in zip(texts, ends, limits)
+    ]
 
 
 def _report(pairs: int, cut: int) -> None:

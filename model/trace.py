@@ -1,23 +1,29 @@
-"""Traces a Hugging Face classifier of sentence pairs, a folder made by save_pretrained, to TorchScript.
+"""Traces a Hugging Face classifier of texts or of pairs, a folder made by save_pretrained, to TorchScript.
 
-`trace.py DIR` writes DIR/model.pt, once the traced model gives what the model itself gives. The newest
+`trace.py DIR` writes DIR/model.pt, once the traced model gives what transformers' own call on text gives, and
+DIR/golden.json with those answers where there is none. It prints the lines for config.ts that fit. The newest
 PyTorch that traces is not the newest that serves: what a version writes, only it and later ones are sure to read.
 """
 
 import argparse
+import contextlib
+import inspect
+import io
 import json
 import os
 import sys
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any, Callable, List, NamedTuple
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence
 
 sys.path.insert(0, str(Path(__file__).parent))
 import inference  # noqa: E402
 
 GOLDEN = Path(__file__).parent / "golden" / "predictions.json"
-TOLERANCE = 1e-4  # of a logit
+TOLERANCE = 1e-4  # of a logit, and of a score
+USUAL_LENGTH = 512  # tokens
+NAMED = 10  # weights of those that are missing
 
 
 class Traced(NamedTuple):
@@ -32,107 +38,237 @@ class Differs(Exception):
     """The traced model does not give what the model gives."""
 
 
-def write(
-    model: Any,
-    tokenizer_file: Path,
-    file: Path,
-    batch: int,
-    length: int,
-    pairs: List[dict],
-    compiler: "Callable[[Any, tuple], Any] | None" = None,
-    tolerance: float = TOLERANCE,
-) -> Traced:
-    """Traces a model at batch x length, and writes it with that shape, for inference.py to read.
+class Classifier(NamedTuple):
+    """What transformers makes of a folder."""
 
-    The model takes input_ids and attention_mask and returns its logits first in a tuple. `compiler` makes TorchScript of
-    it and of an example: torch.jit.trace by default, `torch.neuron.trace` or `torch_neuronx.trace` in their images.
+    tokenizer: Any
+    model: Any
+    inputs: Dict[str, int]  # what the tokenizer gives and the model takes, and what fills it up
+    longest: int  # the most tokens that both take
 
-    @raises Differs when it does not give the model's labels and logits for the pairs; nothing is written then
-    """
-    import torch
-    from tokenizers import Tokenizer
+    def logits(self, inputs: Sequence[Sequence[str]], length: int) -> Any:
+        """What transformers' own call on text gives: each input for itself, and padded by nothing."""
+        import torch
 
-    tokenizer = Tokenizer.from_file(str(tokenizer_file))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(length)
-    rows = [tokenizer.encode(pair["seq_0"], pair["seq_1"] or None).ids for pair in pairs]
+        rows = []
+        with torch.no_grad():
+            for texts in inputs:
+                given = self.tokenizer(*texts, truncation=True, max_length=length, return_tensors="pt")
+                rows.append(self.model(**{name: given[name] for name in self.inputs}).logits[0])
+        return torch.stack(rows)
 
-    def tensors(rows: List[List[int]], width: int) -> tuple:
-        ids = torch.tensor([row + [0] * (width - len(row)) for row in rows])
-        return ids, torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
+    def module(self) -> Any:
+        """The model as it is traced: it takes its tensors by their order, and gives its logits alone."""
+        import torch
 
-    def difference(inputs: tuple) -> float:
-        return float((model(*inputs)[0] - _first(traced(*inputs))).abs().max())
+        class Logits(torch.nn.Module):
+            def __init__(self, classifier, names):
+                super().__init__()
+                self.classifier = classifier
+                self.names = names
 
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what is fixed by tracing: whether that matters is tried below
-        traced = (compiler or torch.jit.trace)(model.eval(), tensors(rows[:1] * batch, length))
-        of_shape = max(difference(tensors([row] * batch, length)) for row in rows)
-        if of_shape > tolerance:
-            raise Differs(f"the traced model's logits differ by {of_shape:g}, at most {tolerance:g} may be")
-        try:
-            others = [difference(tensors([row], len(row))) for row in rows]
-            others.append(difference(tensors(rows, max(map(len, rows)))))
-            takes_others = max(others) <= tolerance
-        except Exception:  # each compiler's model has its own for a shape that it was not compiled for
-            takes_others = False
-        labels = [inference.ANSWERS[int(model(*tensors([row], len(row)))[0][0].argmax())] for row in rows]
+            def forward(self, *tensors):
+                return self.classifier(**dict(zip(self.names, tensors)), return_dict=False)[:1]
 
-    shape = inference.Shape(batch, length, takes_others)
-    with tempfile.TemporaryDirectory(dir=file.parent) as trial:
-        written = Path(trial) / "model.pt"
-        torch.jit.save(traced, str(written), _extra_files={inference.SHAPE: json.dumps(shape._asdict())})
-        (Path(trial) / "tokenizer.json").write_bytes(tokenizer_file.read_bytes())
-        answers = inference.predict_fn({"instances": pairs}, inference.model_fn(trial))["predictions"]
-        if answers != labels:
-            raise Differs(f"the traced model answers {answers} to the golden pairs, the model {labels}")
-        os.replace(str(written), str(file))
-    return Traced(file, shape, of_shape)
+        return Logits(self.model, list(self.inputs))
+
+    def labels(self) -> List[str]:
+        return [str(label) for _, label in sorted(self.model.config.id2label.items())]
+
+    def scores(self) -> str:
+        """What transformers' pipeline makes scores by."""
+        problem = self.model.config.problem_type
+        if problem == "regression":
+            return "none"
+        return "sigmoid" if problem == "multi_label_classification" or len(self.labels()) == 1 else "softmax"
 
 
-def pair_classifier(folder: Path, length: int, eager_attention: bool = False) -> Any:
-    """The model of a folder, as a module that gives its logits alone; with attention that PyTorch 1 knows, if asked.
+def load(folder: Path, eager_attention: bool = False) -> Classifier:
+    """The classifier of a folder; with attention that PyTorch 1 knows, if asked.
 
-    @raises SystemExit with all that is wrong with the folder
+    @raises SystemExit with all that is wrong with the folder: a classifier that has no weights would answer at random
     """
     missing = [name for name in ("config.json", "tokenizer.json", "tokenizer_config.json") if not (folder / name).is_file()]
     if missing:
         raise SystemExit(f"In {folder} there is no {', no '.join(missing)}. save_pretrained of model and tokenizer makes them.")
-    import torch
-    from transformers import AutoConfig, AutoModelForSequenceClassification, logging
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer, logging
 
-    logging.set_verbosity_error()
+    logging.set_verbosity(logging.CRITICAL)
     logging.disable_progress_bar()
-    config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        model, loading = AutoModelForSequenceClassification.from_pretrained(
+            str(folder),
+            local_files_only=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # else transformers refuses them without their names
+            **({"attn_implementation": "eager"} if eager_attention else {}),
+        )
+    except Exception as error:  # each kind of file has its own
+        said = str(error).strip().split("\n")[0]
+        raise SystemExit(f"transformers makes no classifier of {folder}: {said}") from error
     wrong = []
-    if config.num_labels != len(inference.ANSWERS):
-        wrong.append(f"The model in {folder} must have two classes, it has {config.num_labels}.")
-    positions = getattr(config, "max_position_embeddings", length)
-    if length > positions:
-        wrong.append(f"--length must be at most {positions}, which the model takes, got {length}.")
+    if loading["missing_keys"]:
+        wrong.append(f"It has no weights for {_listed(sorted(loading['missing_keys']))}.")
+    for name, has, takes in sorted(loading["mismatched_keys"]):
+        wrong.append(f"Its weights {name} have the shape {list(has)}, and config.json says {list(takes)}.")
+    labels = list(model.config.id2label.values())
+    if len(set(labels)) < len(labels):
+        wrong.append(f"id2label of config.json must give each class a label of its own, got {_listed(labels)}.")
     if wrong:
-        raise SystemExit("\n".join(wrong))
-    classifier = AutoModelForSequenceClassification.from_pretrained(
-        str(folder), local_files_only=True, **({"attn_implementation": "eager"} if eager_attention else {})
-    )
+        raise SystemExit("\n".join([f"{folder} holds no whole classifier:", *(f"  {each}" for each in wrong)]))
+    model = model.float().eval()
 
-    class Logits(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.classifier = classifier
-
-        def forward(self, input_ids, attention_mask):
-            return self.classifier(input_ids=input_ids, attention_mask=attention_mask, return_dict=False)[:1]
-
-    return Logits()
+    padding = {
+        "input_ids": next(one for one in (tokenizer.pad_token_id, model.config.pad_token_id, 0) if one is not None),
+        "attention_mask": 0,
+        "token_type_ids": tokenizer.pad_token_type_id,
+    }
+    given, takes = tokenizer("one", "two"), inspect.signature(model.forward).parameters
+    inputs = {name: filling for name, filling in padding.items() if name in given and name in takes}
+    longest = min(_positions(model), tokenizer.model_max_length)
+    return Classifier(tokenizer, model, inputs, longest)
 
 
-def golden_pairs(file: Path = GOLDEN) -> List[dict]:
-    return [json.loads(each["request"]) for each in json.loads(file.read_text(encoding="utf-8"))]
+def _positions(model: Any) -> int:
+    """The most tokens that a model has positions for. RoBERTa's begin behind that of what fills up."""
+    longest = getattr(model.config, "max_position_embeddings", None) or sys.maxsize
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+            longest = min(longest, module.num_embeddings - module.padding_idx - 1)
+    return longest
 
 
-def _first(output: Any) -> Any:
-    return output["logits"] if isinstance(output, dict) else output[0]
+def write(
+    model: Any,
+    tokenizer_file: Path,
+    file: Path,
+    shape: inference.Shape,
+    inputs: Sequence[Sequence[str]],
+    expected: Any,
+    compiler: "Callable[[Any, tuple], Any] | None" = None,
+    tolerance: float = TOLERANCE,
+) -> Traced:
+    """Traces a model at the batch and length of a shape, and writes it with that shape, for inference.py to read.
+
+    The model takes the shape's tensors and returns its logits first in a tuple; `expected` are those that each of the
+    inputs must get. `compiler` makes TorchScript of the model and of an example: torch.jit.trace by default,
+    `torch.neuron.trace` or `torch_neuronx.trace` in their images.
+
+    @raises Differs when inference.py gives other logits or answers with it; nothing is written then
+    """
+    import torch
+
+    def with_shape(model: Any, **fields: Any) -> inference.Loaded:
+        return inference.with_tokenizer(tokenizer_file, model, shape._replace(**fields))
+
+    def difference(traced: Any, **fields: Any) -> float:
+        asked = with_shape(traced, **fields)
+        given = inference.logits_of(inference.encodings_of(inputs, asked), asked)
+        return float((torch.stack(given) - expected).abs().max())
+
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is fixed by tracing: whether that matters is tried below
+        encodings = inference.encodings_of(inputs[:1], with_shape(model))
+        example = inference.tensors_of(encodings * shape.batch, shape.length, shape)
+        traced = (compiler or torch.jit.trace)(model.eval(), example)
+        of_shape = difference(traced, others=False)
+        if not of_shape <= tolerance:  # nor is it where it is no number
+            raise Differs(f"the traced model's logits differ by {of_shape:g}, at most {tolerance:g} may be")
+        try:
+            batches = (1, len(inputs))
+            takes_others = all(difference(traced, others=True, batch=batch) <= tolerance for batch in batches)
+        except Exception:  # each compiler's model has its own for a shape that it was not compiled for
+            takes_others = False
+
+    shape = shape._replace(others=takes_others)
+    with tempfile.TemporaryDirectory(dir=file.parent) as trial:
+        written = Path(trial) / "model.pt"
+        torch.jit.save(traced, str(written), _extra_files={inference.SHAPE: json.dumps(shape._asdict())})
+        (Path(trial) / "tokenizer.json").write_bytes(tokenizer_file.read_bytes())
+        read = inference.model_fn(trial)
+        asked = [dict(zip(shape.features, texts)) for texts in inputs]
+        most = inference.MAX_INSTANCES
+        given = []
+        with contextlib.redirect_stdout(io.StringIO()):  # it counts the texts that are cut
+            for start in range(0, len(asked), most):
+                given += inference.predict_fn({"instances": asked[start : start + most]}, read)["predictions"]
+        for said, answer in zip(given, [inference.answer_of(logits, shape) for logits in expected]):
+            if not _alike(said, answer, tolerance):
+                raise Differs(f"the traced model answers {json.dumps(said)}, and the model {json.dumps(answer)}")
+        os.replace(str(written), str(file))
+    return Traced(file, shape, of_shape)
+
+
+def _alike(one: Any, other: Any, tolerance: float) -> bool:
+    """Whether two answers are the same but for the last digits of their scores."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_alike(one[name], other[name], tolerance) for name in one)
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) <= tolerance
+    return one == other
+
+
+class Golden(NamedTuple):
+    """A request of one input, and its answer where it is known."""
+
+    texts: List[str]
+    answer: Any = None
+
+
+def golden_of(file: Path, features: Sequence[str]) -> List[Golden]:
+    """The golden requests of a model: those of its own file where it has one, else the project's texts.
+
+    @raises SystemExit when it has one without any request of one input
+    """
+    if not file.is_file():
+        pairs = [list(json.loads(each["request"]).values()) for each in json.loads(GOLDEN.read_text(encoding="utf-8"))]
+        return [Golden(pair[: len(features)]) for pair in pairs]
+    form = json.dumps({name: "..." for name in features})
+    try:
+        asked = [
+            (json.loads(each["request"]), json.loads(each["response"]))
+            for each in json.loads(file.read_text(encoding="utf-8"))
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise SystemExit(f'{file} is no list of {{"request": "...", "response": "..."}} in JSON.') from error
+    golden = [
+        Golden([request[name] for name in features], answer)
+        for request, answer in asked
+        if isinstance(request, dict) and all(isinstance(request.get(name), str) for name in features)
+    ]
+    if not golden:
+        raise SystemExit(f"{file} has no request {form}, as --features says: correct it, or delete it to have it made anew.")
+    return golden
+
+
+def long_inputs(inputs: Sequence[Sequence[str]], length: int) -> List[List[str]]:
+    """More inputs to try a model with, of the same words: some that are long, and some that are cut."""
+    words = " ".join(text for texts in inputs for text in texts).split() or ["word"]
+    several = words * (length // len(words) + 1)
+    return [[" ".join(several[: length // part]) for _ in inputs[0]] for part in (8, 3, 1)]
+
+
+def lines_of(shape: inference.Shape) -> str:
+    """What config.ts says of a model."""
+    features = ", ".join(f'{name if name.isidentifier() else json.dumps(name)}: "String"' for name in shape.features)
+    outputs = {"label": "", "score": 'score: "number"', "scores": 'label: "text", score: "number"'}[shape.answer]
+    lines = [
+        "model: {",
+        "  contract: {",
+        f"    features: {{ {features} }},",
+        '    request: "json", // or "instances", which carries several in a call',
+        f'    answer: "{"text" if shape.answer == "label" else "json"}",',
+        *([f"    outputs: {{ {outputs} }},"] if outputs else []),
+        "  },",
+        "},",
+    ]
+    return "\n".join(lines)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _positive(text: str) -> int:
@@ -143,21 +279,72 @@ def _positive(text: str) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Traces a classifier of sentence pairs to TorchScript, and checks it.")
+    parser = argparse.ArgumentParser(description="Traces a classifier of texts to TorchScript, and checks it.")
     parser.add_argument("folder", type=Path, help="made by save_pretrained of a model and of its tokenizer")
     parser.add_argument("--out", type=Path, help="the file to write (default: model.pt in the folder)")
-    parser.add_argument("--batch", type=_positive, default=1, help="pairs of a call of the model (default: 1)")
-    parser.add_argument("--length", type=_positive, default=512, help="tokens of a pair (default: 512)")
+    parser.add_argument("--batch", type=_positive, default=1, help="inputs of a call of the model (default: 1)")
+    parser.add_argument(
+        "--length", type=_positive, help=f"tokens of an input (default: {USUAL_LENGTH}, or what the model takes)"
+    )
+    parser.add_argument(
+        "--features", nargs="+", default=inference.Shape().features, metavar="NAME",
+        help="what a request calls its text, or its two texts (default: seq_0 seq_1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--answer", choices=["label", "scores"], default="scores",
+        help="the label's text alone, or the label with all scores (default: scores; a model of one label has its score)",
+    )  # fmt: skip
     parser.add_argument("--eager-attention", action="store_true", help="of operators that PyTorch 1 has, as Inf1 needs it")
     arguments = parser.parse_args()
-    model = pair_classifier(arguments.folder, arguments.length, arguments.eager_attention)
-    file = arguments.out or arguments.folder / "model.pt"
-    tokenizer = arguments.folder / "tokenizer.json"
+    folder, features = arguments.folder, list(arguments.features)
+    if len(features) > 2 or len(set(features)) < len(features):
+        parser.error(f"argument --features: must be one name or two different ones, got {' '.join(features)}")
+
+    classifier = load(folder, arguments.eager_attention)
+    labels = classifier.labels()
+    length = arguments.length or min(USUAL_LENGTH, classifier.longest)
+    wrong = []
+    if length > classifier.longest:
+        wrong.append(f"--length must be at most {classifier.longest}, which the model takes, got {length}.")
+    if len(labels) == 1 and arguments.answer == "label":
+        wrong.append(f"--answer must be scores, got label: the model has one label, {labels[0]}, so its score is the answer.")
+    if wrong:
+        raise SystemExit("\n".join(wrong))
+    answer = "score" if len(labels) == 1 else arguments.answer
+    shape = inference.Shape(
+        arguments.batch, length, False, classifier.inputs, features, labels, answer, classifier.scores()
+    )
+
+    file = arguments.out or folder / "model.pt"
+    golden_file = file.with_name("golden.json")
+    golden = golden_of(golden_file, features)
+    inputs = [each.texts for each in golden]
+    inputs += long_inputs(inputs, length)
+    expected = classifier.logits(inputs, length)
+    answers = [inference.answer_of(logits, shape) for logits in expected[: len(golden)]]
+    requests = [json.dumps(dict(zip(features, each.texts)), ensure_ascii=False) for each in golden]
+    if golden_file.is_file():
+        for request, known, given in zip(requests, golden, answers):
+            if not _alike(known.answer, given, TOLERANCE):
+                wrong.append(f"  {request} gets {json.dumps(known.answer)} there, and {json.dumps(given)} of the model")
+        if wrong:
+            correct = "correct it, or delete it to have it made anew"
+            raise SystemExit("\n".join([f"{golden_file} has other answers than the model: {correct}.", *wrong]))
     try:
-        traced = write(model, tokenizer, file, arguments.batch, arguments.length, golden_pairs())
+        traced = write(classifier.module(), folder / "tokenizer.json", file, shape, inputs, expected)
     except Differs as error:
         raise SystemExit(f"Nothing was written: {error}.") from error
-    print(json.dumps({"file": str(traced.file), **traced.shape._asdict(), "difference": traced.difference}))
+    if not golden_file.is_file():
+        pairs = [{"request": asked, "response": json.dumps(given)} for asked, given in zip(requests, answers)]
+        golden_file.write_text(json.dumps(pairs, indent=2, ensure_ascii=False), encoding="utf-8")
+
+    others = "and any shape up to that" if traced.shape.others else "and no other shape"
+    takes = f"{', '.join(traced.shape.inputs)} of [{arguments.batch}, {length}] {others}"
+    print(
+        f"{file} takes {takes}. On text it differs from transformers by at most {traced.difference:g}. For config.ts:",
+        file=sys.stderr,
+    )
+    print(lines_of(traced.shape))
 
 
 if __name__ == "__main__":

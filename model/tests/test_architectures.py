@@ -1,0 +1,79 @@
+"""The shapes of models that people have: what inference.py answers is what transformers' own pipeline says of the text."""
+
+import json
+import sys
+
+import pytest
+import tiny
+import torch
+from conftest import golden
+from transformers import pipeline
+
+import inference
+import trace
+
+PAIR = ["question", "answer"]
+TEXT = ["review"]
+ONE = ["relevance"]
+TWO = ["no", "yes"]
+THREE = ["bad", "so-so", "good"]
+IDS = {"input_ids": 0, "attention_mask": 0}
+DEBERTA = {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 16, "type_vocab_size": 0}
+LOCAL = {"global_attn_every_n_layers": 2, "local_attention": 8, "cls_token_id": 0, "sep_token_id": 1}
+# Architecture, its configuration, the request's texts, the labels, what its tensors are filled up with.
+MODELS = [
+    ("Bert", {}, PAIR, TWO, {"input_ids": 2, "attention_mask": 0, "token_type_ids": 0}),
+    ("Bert", {"problem_type": "regression"}, TEXT, ONE, {"input_ids": 2, "attention_mask": 0, "token_type_ids": 0}),
+    ("Roberta", {}, TEXT, THREE, {**IDS, "input_ids": 1}),
+    ("Roberta", {}, PAIR, ONE, {**IDS, "input_ids": 1}),
+    ("MPNet", {}, PAIR, TWO, {**IDS, "input_ids": 1}),
+    ("DebertaV2", DEBERTA, PAIR, THREE, {"input_ids": 2, "attention_mask": 0, "token_type_ids": 0}),
+    ("DistilBert", {}, TEXT, TWO, {**IDS, "input_ids": 2}),
+    ("DistilBert", {"problem_type": "multi_label_classification"}, TEXT, THREE, {**IDS, "input_ids": 2}),
+    ("ModernBert", LOCAL, PAIR, THREE, {**IDS, "input_ids": 2}),
+    ("ModernBert", LOCAL, TEXT, ONE, {**IDS, "input_ids": 2}),
+]
+
+
+def inputs_of(count):
+    """Short ones and long ones, some of which are cut."""
+    texts = [text for each in golden("predictions") for text in json.loads(each["request"]).values()]
+    texts += [" ".join(texts[:7]), " ".join(texts * 3)]
+    return [texts[place:] [:count] for place in range(len(texts) - 1)]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "config", "features", "labels", "filling"),
+    MODELS,
+    ids=[f"{architecture}-{len(features)}-texts-{len(labels)}-labels" for architecture, _, features, labels, _ in MODELS],
+)
+def test_answers_as_transformers_does(architecture, config, features, labels, filling, tmp_path, monkeypatch):
+    tiny.random_model(tmp_path, architecture, labels, **config)
+    monkeypatch.setattr(sys, "argv", ["trace.py", str(tmp_path), "--batch", "4", "--length", "128", "--features", *features])
+    trace.main()
+    loaded = inference.model_fn(str(tmp_path))
+    assert loaded.shape.inputs == filling
+
+    asked = pipeline("text-classification", model=str(tmp_path), top_k=None, truncation=True, max_length=128)
+    inputs = inputs_of(len(features))
+    expected = [asked(dict(zip(["text", "text_pair"], texts))) for texts in inputs]
+    assert len({scores[0]["score"] for scores in expected}) > len(inputs) / 2  # or all would be alike anyway
+
+    calls = []
+
+    def model(*tensors):
+        calls.append(tensors[0])
+        return loaded.model(*tensors)
+
+    instances = [dict(zip(features, texts)) for texts in inputs]
+    for shape in {loaded.shape.others, False}:
+        spied = loaded._replace(model=model, shape=loaded.shape._replace(others=shape))
+        answers = inference.predict_fn({"instances": instances}, spied)["predictions"]
+        for answer, scores in zip(answers, expected):
+            if len(labels) == 1:
+                assert answer == pytest.approx(scores[0]["score"], abs=1e-4)
+                continue
+            assert answer["label"] == scores[0]["label"]
+            assert answer["score"] == answer["scores"][answer["label"]]
+            assert answer["scores"] == pytest.approx({each["label"]: each["score"] for each in scores}, abs=1e-4)
+    assert any((ids[:, -1] == filling["input_ids"]).any() for ids in calls)
