@@ -12,6 +12,8 @@ from pathlib import Path
 
 MODEL = "model.pt"
 SHAPE = "shape.json"  # within the model's file, for inference.py
+USUAL = {"batch": 1, "length": 512}  # of a file that says none
+INPUTS = ("input_ids", "attention_mask")
 
 
 def compiled(target: str, model, example: tuple):
@@ -41,13 +43,14 @@ def main(target: str, archive: Path, output: Path) -> None:
             super().__init__()
             self.traced = traced
 
-        def forward(self, input_ids, attention_mask):
-            return self.traced(input_ids, attention_mask)
+        def forward(self, *tensors):
+            return self.traced(*tensors)
 
-    shape = json.loads(within[SHAPE]) if within[SHAPE] else {"batch": 1, "length": 512}
+    shape = json.loads(within[SHAPE]) if within[SHAPE] else USUAL
     rows = torch.ones((shape["batch"], shape["length"]), dtype=torch.long)
+    example = tuple(rows * (name != "token_type_ids") for name in shape.get("inputs", INPUTS))  # a model may know type 0 alone
     with torch.no_grad():
-        result = compiled(target, Model().eval(), (rows, rows))
+        result = compiled(target, Model().eval(), example)
     output.mkdir(parents=True, exist_ok=True)
     extra = {SHAPE: json.dumps({**shape, "others": False})}  # the compiled model takes this one shape
     torch.jit.save(result, str(output / MODEL), _extra_files=extra)

@@ -85,26 +85,23 @@ def write(folder: Path, pairs: List[dict], out: Path) -> dict:
     )
     model = SentencePair(encoder, tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]"), 0.0).eval()
 
-    def cosines(pairs: List[dict]) -> List[float]:
-        encodings = tokenizer.encode_batch([(pair["seq_0"], pair["seq_1"]) for pair in pairs])
+    def scores(pairs: List[List[str]]) -> torch.Tensor:
+        encodings = tokenizer.encode_batch(pairs)
         with torch.no_grad():
-            scores = model(*(torch.tensor([getattr(each, name) for each in encodings]) for name in ("ids", "attention_mask")))
-        return scores[0][:, 1].tolist()
+            return model(*(torch.tensor([getattr(each, name) for each in encodings]) for name in ("ids", "attention_mask")))[0]
 
+    cosines = scores([[pair["seq_0"], pair["seq_1"]] for pair in pairs])[:, 1].tolist()
     labels = [pair["label"] == "1" for pair in pairs]
-    model.threshold = threshold_of([Scored(*each) for each in zip(cosines(pairs), labels)])
+    model.threshold = threshold_of([Scored(*each) for each in zip(cosines, labels)])
 
     out.mkdir(parents=True, exist_ok=True)
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(folder / name, out / name)
-    golden = trace.golden_pairs()
-    trace.write(model, out / "tokenizer.json", out / "model.pt", 1, 512, golden)
-    answers = [inference.ANSWERS[cosine > model.threshold] for cosine in cosines(golden)]
-    requests = [each["request"] for each in json.loads(trace.GOLDEN.read_text(encoding="utf-8"))]
-    (out / "golden.json").write_text(
-        json.dumps([{"request": asked, "response": json.dumps(given)} for asked, given in zip(requests, answers)]),
-        encoding="utf-8",
-    )
+    shape = inference.Shape()
+    golden = [each.texts for each in trace.golden_of(out / "golden.json", shape.features)]
+    expected = scores(golden)
+    trace.write(model, out / "tokenizer.json", out / "model.pt", shape, golden, expected)
+    trace.write_golden(out / "golden.json", shape, golden, expected)
     return {"threshold": model.threshold, "chosenBy": len(pairs)}
 
 

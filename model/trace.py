@@ -242,6 +242,19 @@ def golden_of(file: Path, features: Sequence[str]) -> List[Golden]:
     return golden
 
 
+def write_golden(file: Path, shape: inference.Shape, inputs: Sequence[Sequence[str]], expected: Any) -> None:
+    """Writes what `model verify` asks, with the answers that the logits of the model itself mean."""
+    pairs = [
+        {"request": _request_of(shape, texts), "response": json.dumps(inference.answer_of(logits, shape))}
+        for texts, logits in zip(inputs, expected)
+    ]
+    file.write_text(json.dumps(pairs, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _request_of(shape: inference.Shape, texts: Sequence[str]) -> str:
+    return json.dumps(dict(zip(shape.features, texts)), ensure_ascii=False)
+
+
 def long_inputs(inputs: Sequence[Sequence[str]], length: int) -> List[List[str]]:
     """More inputs to try a model with, of the same words: some that are long, and some that are cut."""
     words = " ".join(text for texts in inputs for text in texts).split() or ["word"]
@@ -322,10 +335,10 @@ def main() -> None:
     inputs += long_inputs(inputs, length)
     expected = classifier.logits(inputs, length)
     answers = [inference.answer_of(logits, shape) for logits in expected[: len(golden)]]
-    requests = [json.dumps(dict(zip(features, each.texts)), ensure_ascii=False) for each in golden]
     if golden_file.is_file():
-        for request, known, given in zip(requests, golden, answers):
+        for known, given in zip(golden, answers):
             if not _alike(known.answer, given, TOLERANCE):
+                request = _request_of(shape, known.texts)
                 wrong.append(f"  {request} gets {json.dumps(known.answer)} there, and {json.dumps(given)} of the model")
         if wrong:
             correct = "correct it, or delete it to have it made anew"
@@ -335,8 +348,7 @@ def main() -> None:
     except Differs as error:
         raise SystemExit(f"Nothing was written: {error}.") from error
     if not golden_file.is_file():
-        pairs = [{"request": asked, "response": json.dumps(given)} for asked, given in zip(requests, answers)]
-        golden_file.write_text(json.dumps(pairs, indent=2, ensure_ascii=False), encoding="utf-8")
+        write_golden(golden_file, shape, [each.texts for each in golden], expected)
 
     others = "and any shape up to that" if traced.shape.others else "and no other shape"
     takes = f"{', '.join(traced.shape.inputs)} of [{arguments.batch}, {length}] {others}"

@@ -30,11 +30,11 @@ class OneShape(torch.nn.Module):
         self.batch = batch
         self.length = length
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor):
-        for each in (input_ids, attention_mask):
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor):
+        for each in (input_ids, attention_mask, token_type_ids):
             if each.shape[0] != self.batch or each.shape[1] != self.length:
                 raise RuntimeError("this is not the compiled shape")
-        return self.traced(input_ids, attention_mask)
+        return self.traced(input_ids, attention_mask, token_type_ids)
 
 
 def compiled(model, example):
@@ -59,14 +59,19 @@ def archive(folder, tmp_path_factory):
         shutil.copy(inference.__file__, made / "code")
         for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
             shutil.copy(folder / name, made)
-        classifier = trace.pair_classifier(folder, 512)
-        pairs = trace.golden_pairs()
-        trace.write(
-            classifier, folder / "tokenizer.json", made / "model.pt", batch, 512, pairs, compiler=compiler
-        )
+        write(folder, made / "model.pt", batch, compiler=compiler)
         return made
 
     return make
+
+
+def write(folder, file, batch, length=512, **options):
+    """Traces the classifier of the golden pairs, which answers with its label."""
+    classifier = trace.load(folder)
+    pairs = [list(json.loads(each["request"]).values()) for each in golden("predictions")]
+    shape = inference.Shape(batch, length, inputs=classifier.inputs)
+    expected = classifier.logits(pairs, length)
+    return trace.write(classifier.module(), folder / "tokenizer.json", file, shape, pairs, expected, **options)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import sys
 
 import pytest
 import tiny
-import torch
 from conftest import golden
 from transformers import pipeline
 
@@ -39,7 +38,7 @@ def inputs_of(count):
     """Short ones and long ones, some of which are cut."""
     texts = [text for each in golden("predictions") for text in json.loads(each["request"]).values()]
     texts += [" ".join(texts[:7]), " ".join(texts * 3)]
-    return [texts[place:] [:count] for place in range(len(texts) - 1)]
+    return [texts[place : place + count] for place in range(len(texts) - count + 1)]
 
 
 @pytest.mark.parametrize(

@@ -20,15 +20,16 @@ def ask(body, loaded, content_type="application/json"):
     return inference.output_fn(inference.predict_fn(inference.input_fn(body, content_type), loaded), "*/*")
 
 
-def refusal(body, content_type="application/json"):
+def refusal(body, content_type="application/json", shape=inference.Shape()):
+    """What is said of a request before any model is asked."""
     with pytest.raises(Exception) as caught:
-        inference.input_fn(body, content_type)
+        ask(body, inference.Loaded(None, None, None, shape), content_type)
     return caught.value.status_code, caught.value.message
 
 
 @pytest.fixture(scope="module")
 def original(folder):
-    """The original's way: its tokenizer and model by name, each pair alone, always padded to 512."""
+    """transformers' way: its tokenizer and model by name, each pair alone, always padded to 512."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder)
 
@@ -40,7 +41,7 @@ def original(folder):
     def answer(pair):
         encoded = encode(pair)
         with torch.no_grad():
-            logits = model(input_ids=encoded["input_ids"], attention_mask=encoded["attention_mask"]).logits
+            logits = model(**encoded).logits
         return ["Not a paraphrase", "It's a paraphrase"][logits.argmax(dim=-1).item()]
 
     def ids(pair):
@@ -54,9 +55,9 @@ def asked_of(loaded):
     """The same model, and the tensors that it is given from now on."""
     calls = []
 
-    def model(ids, mask):
+    def model(ids, mask, *others):
         calls.append((ids, mask))
-        return loaded.model(ids, mask)
+        return loaded.model(ids, mask, *others)
 
     return loaded._replace(model=model), calls
 
@@ -80,7 +81,7 @@ def test_refuses_the_golden_refusals(each):
     assert refusal(each["request"], each["contentType"]) == (each["status"], each["message"])
 
 
-def test_answers_as_the_original_does_whatever_the_batch(loaded, original):
+def test_answers_as_transformers_does_whatever_the_batch(loaded, original):
     pairs = some_pairs(23)
     expected = [original.answer(pair) for pair in pairs]
     assert len(set(expected)) == 2
@@ -104,18 +105,67 @@ def test_pads_no_further_than_the_longest_of_a_batch_where_the_model_takes_any_s
     assert calls[0][1].min() == 1
 
 
-def test_takes_a_model_that_says_no_shape_for_one_of_1_x_512(archives, tmp_path):
-    source = archives["batched"]
-    torch.jit.save(torch.jit.load(source / "model.pt"), tmp_path / "model.pt")
-    shutil.copy(source / "tokenizer.json", tmp_path)
+class Older(torch.nn.Module):
+    """Takes what was traced before: the ids and the mask alone. It finds a paraphrase in what begins with an id above 4."""
+
+    def forward(self, input_ids, attention_mask):
+        found = (input_ids[:, 1] > 4).float()
+        return (torch.stack([1 - found, found], dim=1) + 0 * attention_mask[:, :2],)
+
+
+@pytest.mark.parametrize("within", [{}, {"shape.json": '{"batch": 1, "length": 512, "others": false}'}], ids=["none", "older"])
+def test_takes_a_model_that_says_no_inputs_for_one_of_ids_and_mask(within, archives, tmp_path):
+    example = (torch.ones((1, 512), dtype=torch.long),) * 2
+    torch.jit.save(torch.jit.trace(Older(), example), tmp_path / "model.pt", _extra_files=within)
+    shutil.copy(archives["one"] / "tokenizer.json", tmp_path)
     loaded, calls = asked_of(inference.model_fn(str(tmp_path)))
-    ask(json.dumps({"instances": [PAIR, PAIR]}), loaded)
+    answered, _ = ask(json.dumps({"instances": [PAIR, PAIR]}), loaded)
+    assert json.loads(answered) == {"predictions": ["It's a paraphrase"] * 2}
     assert [ids.shape for ids, _ in calls] == [(1, 512)] * 2
+
+
+def test_reads_the_shape_beside_a_model_that_has_none_within(archives, tmp_path):
+    source = archives["batched"]
+    within = {"shape.json": ""}
+    torch.jit.save(torch.jit.load(source / "model.pt", _extra_files=within), tmp_path / "model_neuron.pt")
+    shutil.copy(source / "tokenizer.json", tmp_path)
+    (tmp_path / "shape.json").write_bytes(within["shape.json"])
+    loaded = inference.model_fn(str(tmp_path))
+    assert loaded.shape == inference.model_fn(str(source)).shape
+    assert ask(json.dumps(PAIR), loaded)[0] == '"It\'s a paraphrase"'
+
+
+@pytest.mark.parametrize(
+    ("fields", "logits", "answer"),
+    [
+        ({"labels": ["bad", "good"]}, [1.0, 2.0], "good"),
+        (
+            {"labels": ["bad", "so-so", "good"], "answer": "scores"},
+            [0.0, 1.0, 0.0],
+            {"label": "so-so", "score": 0.576117, "scores": {"bad": 0.211942, "so-so": 0.576117, "good": 0.211942}},
+        ),
+        (
+            {"labels": ["rude", "loud"], "answer": "scores", "scores": "sigmoid"},
+            [0.0, -1.0],
+            {"label": "rude", "score": 0.5, "scores": {"rude": 0.5, "loud": 0.268941}},
+        ),
+        ({"labels": ["relevance"], "answer": "score", "scores": "sigmoid"}, [-1000.0], 0.0),
+        ({"labels": ["stars"], "answer": "score", "scores": "none"}, [4.25], 4.25),
+    ],
+)
+def test_says_what_the_logits_mean(fields, logits, answer):
+    assert inference.answer_of(torch.tensor(logits), inference.Shape(**fields)) == answer
+
+
+def test_asks_for_a_text_by_its_name():
+    shape = inference.Shape(features=["review"])
+    form = 'the body must be {"review": "<sentence>"} or {"instances": [<input>, ...]}'
+    assert refusal(json.dumps(PAIR), shape=shape) == (400, form)
 
 
 def test_takes_logits_by_name_as_well(archives):
     loaded = inference.model_fn(str(archives["one"]))
-    named = loaded._replace(model=lambda ids, mask: {"logits": loaded.model(ids, mask)[0]})
+    named = loaded._replace(model=lambda *tensors: {"logits": loaded.model(*tensors)[0]})
     for each in golden("predictions"):
         assert ask(each["request"], named)[0] == each["response"]
 
@@ -125,7 +175,7 @@ LENGTHS = list(itertools.product([0, 1, 254, 255, 256, 508, 510, 511, 513, 900],
 
 
 @pytest.mark.parametrize("shortened_from", [0, inference.LONG], ids=["shortened first", "cut by the tokenizer"])
-def test_cuts_what_is_too_long_as_the_original_does(shortened_from, archives, original, monkeypatch):
+def test_cuts_what_is_too_long_as_transformers_does(shortened_from, archives, original, monkeypatch):
     monkeypatch.setattr(inference, "LONG", shortened_from)
     loaded, calls = asked_of(inference.model_fn(str(archives["one"])))
     for first, second in LENGTHS:
@@ -175,8 +225,9 @@ def test_answers_all_wrong_instances_each_for_itself(loaded):
 
 
 def test_takes_as_many_instances_as_the_worker_may_send_and_no_more():
-    most = {"instances": [PAIR] * 1000}
-    assert inference.input_fn(json.dumps(most), "application/json") == most
+    most = {"instances": [{}] * 1000}
+    answered, _ = ask(json.dumps(most), inference.Loaded(None, None, None, inference.Shape()))
+    assert len(json.loads(answered)["predictions"]) == 1000
     more = json.dumps({"instances": [PAIR] * 1001})
     assert refusal(more) == (413, "instances must be at most 1000, got 1001")
 

@@ -1,10 +1,13 @@
 import json
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
+import tiny
 import torch
-from conftest import compiled
-from transformers import BertConfig, BertForSequenceClassification
+from conftest import compiled, write
+from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification, GPT2Config, GPT2LMHeadModel
 
 import inference
 import trace
@@ -23,38 +26,154 @@ class Clock(torch.nn.Module):
         return (torch.tensor([[1.0, 0.0]] if even else [[0.0, 1.0]]).repeat(len(input_ids), 1),)
 
 
-def test_writes_a_model_with_the_shape_that_it_was_traced_with(folder, tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def copied(folder, tmp_path):
+    """The folder, for a test that writes into it."""
+    return Path(shutil.copytree(folder, tmp_path / "copied"))
+
+
+def test_writes_a_model_that_says_what_it_takes_and_what_it_answers(folder, tmp_path, monkeypatch, capsys):
     out = tmp_path / "model.pt"
     run(monkeypatch, folder, "--out", out, "--batch", 2, "--length", 64)
-    said = json.loads(capsys.readouterr().out)
-    assert said.pop("difference") <= 1e-4
-    assert said == {"file": str(out), "batch": 2, "length": 64, "others": True}
     within = {"shape.json": ""}
     torch.jit.load(out, _extra_files=within)
-    assert json.loads(within["shape.json"]) == {"batch": 2, "length": 64, "others": True}
+    assert json.loads(within["shape.json"]) == {
+        "batch": 2,
+        "length": 64,
+        "others": True,
+        "inputs": {"input_ids": 0, "attention_mask": 0, "token_type_ids": 0},
+        "features": ["seq_0", "seq_1"],
+        "labels": ["Not a paraphrase", "It's a paraphrase"],
+        "answer": "scores",
+        "scores": "softmax",
+    }
+    takes = "input_ids, attention_mask, token_type_ids of [2, 64] and any shape up to that"
+    said = capsys.readouterr().err
+    assert said.startswith(f"{out} takes {takes}. On text it differs from transformers by at most ")
+    assert float(said.split("at most ")[1].split(". For config.ts")[0]) <= 1e-4
 
 
-def test_writes_it_into_the_folder_where_no_other_place_is_named(folder, monkeypatch, capsys):
-    run(monkeypatch, folder)
-    assert json.loads(capsys.readouterr().out)["length"] == 512
-    assert inference.model_fn(str(folder)).shape == (1, 512, True)
-    (folder / "model.pt").unlink()
+@pytest.mark.parametrize(
+    ("options", "answer", "outputs"),
+    [
+        (["--answer", "label"], '"text"', None),
+        ([], '"json"', '{ label: "text", score: "number" }'),
+        (["--features", "review"], '"json"', '{ label: "text", score: "number" }'),
+    ],
+)
+def test_prints_what_config_ts_says_of_the_model(options, answer, outputs, copied, monkeypatch, capsys):
+    run(monkeypatch, copied, "--length", 64, *options)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    names = ["review"] if "review" in options else ["seq_0", "seq_1"]
+    features = ", ".join(f'{name}: "String"' for name in names)
+    assert f"features: {{ {features} }}," in lines
+    assert f"answer: {answer}," in lines
+    assert [line for line in lines if line.startswith("outputs")] == ([f"outputs: {outputs},"] if outputs else [])
+
+
+def test_writes_it_into_the_folder_where_no_other_place_is_named(copied, monkeypatch):
+    run(monkeypatch, copied, "--answer", "label")
+    assert inference.model_fn(str(copied)).shape[:3] == (1, 512, True)
+    golden = json.loads((copied / "golden.json").read_text(encoding="utf-8"))
+    known = json.loads(trace.GOLDEN.read_text(encoding="utf-8"))
+    assert [[json.loads(text) for text in each.values()] for each in golden] == [
+        [json.loads(text) for text in each.values()] for each in known
+    ]
+
+
+def test_holds_the_model_to_golden_answers_of_its_own(copied, monkeypatch):
+    request = json.dumps({"seq_0": "The choir sings on Friday.", "seq_1": "On Friday the choir sings."})
+    wrong = [{"request": request, "response": '"Not a paraphrase"'}]
+    golden = copied / "golden.json"
+    golden.write_text(json.dumps(wrong))
+    with pytest.raises(SystemExit) as refused:
+        run(monkeypatch, copied, "--answer", "label")
+    assert str(refused.value).splitlines() == [
+        f"{golden} has other answers than the model: correct it, or delete it to have it made anew.",
+        f'  {request} gets "Not a paraphrase" there, and "It\'s a paraphrase" of the model',
+    ]
+    assert not (copied / "model.pt").exists()
+    golden.write_text(json.dumps([{**wrong[0], "response": '"It\'s a paraphrase"'}]))
+    run(monkeypatch, copied, "--answer", "label")
+    assert (copied / "model.pt").exists()
+    assert len(json.loads(golden.read_text())) == 1
+
+
+def test_refuses_golden_requests_of_other_features(copied, monkeypatch):
+    (copied / "golden.json").write_text('[{"request": "{\\"text\\": \\"a\\"}", "response": "1"}]')
+    with pytest.raises(SystemExit, match='has no request {"seq_0": "...", "seq_1": "..."}, as --features says'):
+        run(monkeypatch, copied)
 
 
 def test_says_of_a_compiled_model_that_it_takes_no_other_shape(folder, tmp_path):
-    file = tmp_path / "model.pt"
-    model = trace.pair_classifier(folder, 512)
-    written = trace.write(model, folder / "tokenizer.json", file, 3, 128, trace.golden_pairs(), compiler=compiled)
-    assert written.shape == (3, 128, False)
+    written = write(folder, tmp_path / "model.pt", 3, 128, compiler=compiled)
+    assert written.shape[:3] == (3, 128, False)
 
 
-def test_writes_nothing_when_the_traced_model_answers_otherwise(folder, tmp_path):
+@pytest.mark.parametrize("other", [1.0, float("nan")], ids=["a number", "no number"])
+def test_writes_nothing_when_the_traced_model_gives_other_logits(other, folder, tmp_path):
     file = tmp_path / "model.pt"
     file.write_text("the one before")
-    with pytest.raises(trace.Differs, match="logits differ by 1, at most 0.0001 may be"):
-        trace.write(Clock(), folder / "tokenizer.json", file, 1, 64, trace.golden_pairs())
+    shape = inference.Shape(1, 64)
+    inputs, expected = [["choir", "sings"], ["choir", "sings sings"]], torch.tensor([[other, 0.0], [0.0, other]])
+    with pytest.raises(trace.Differs, match="logits differ by (1|nan), at most 0.0001 may be"):
+        trace.write(Clock(), folder / "tokenizer.json", file, shape, inputs, expected)
     assert file.read_text() == "the one before"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_writes_no_model_that_is_asked_otherwise_than_it_was_trained(tmp_path):
+    tiny.random_model(tmp_path, "Bert", ["no", "yes"])
+    classifier = trace.load(tmp_path)
+    pairs = [["The choir sings.", "Never on Friday."]]
+    untyped = {name: padding for name, padding in classifier.inputs.items() if name != "token_type_ids"}
+    module = classifier._replace(inputs=untyped).module()
+    shape = inference.Shape(1, 64, inputs=untyped, labels=["no", "yes"])
+    with pytest.raises(trace.Differs, match="logits differ by"):
+        trace.write(module, tmp_path / "tokenizer.json", tmp_path / "model.pt", shape, pairs, classifier.logits(pairs, 64))
+    assert not (tmp_path / "model.pt").exists()
+
+
+SIZES = {"vocab_size": 300, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+
+
+def test_refuses_what_has_no_classifier_by_the_names_of_the_weights(folder, tmp_path, monkeypatch):
+    headless = {
+        BertForMaskedLM(BertConfig(**SIZES)): "bert.pooler.dense.bias, bert.pooler.dense.weight, classifier.bias, classifier.weight",
+        GPT2LMHeadModel(GPT2Config(vocab_size=300, n_embd=8, n_layer=1, n_head=1)): "score.weight",
+    }
+    for model, names in headless.items():
+        shutil.rmtree(tmp_path)
+        shutil.copytree(folder, tmp_path)
+        model.save_pretrained(tmp_path)
+        before = sorted(tmp_path.iterdir())
+        with pytest.raises(SystemExit) as refused:
+            run(monkeypatch, tmp_path)
+        assert str(refused.value).splitlines() == [
+            f"{tmp_path} holds no whole classifier:",
+            f"  It has no weights for {names}.",
+        ]
+        assert sorted(tmp_path.iterdir()) == before
+
+
+def test_refuses_weights_of_another_shape_and_labels_that_are_the_same(copied, monkeypatch):
+    config = json.loads((copied / "config.json").read_text())
+    config["id2label"] = {"0": "good", "1": "bad", "2": "good"}
+    (copied / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SystemExit) as refused:
+        run(monkeypatch, copied)
+    assert str(refused.value).splitlines() == [
+        f"{copied} holds no whole classifier:",
+        "  Its weights classifier.bias have the shape [2], and config.json says [3].",
+        "  Its weights classifier.weight have the shape [2, 32], and config.json says [3, 32].",
+        "  id2label of config.json must give each class a label of its own, got good, bad, good.",
+    ]
+
+
+def test_says_why_transformers_cannot_read_a_folder(copied, monkeypatch):
+    (copied / "model.safetensors").write_text("no weights")
+    with pytest.raises(SystemExit, match=f"^transformers makes no classifier of {copied}: .*[Hh]eader"):
+        run(monkeypatch, copied)
 
 
 def test_names_every_file_that_the_folder_lacks(tmp_path, monkeypatch):
@@ -63,20 +182,28 @@ def test_names_every_file_that_the_folder_lacks(tmp_path, monkeypatch):
         run(monkeypatch, tmp_path)
 
 
-def test_refuses_a_model_of_other_classes_and_a_length_that_it_does_not_take(folder, tmp_path, monkeypatch):
+def test_refuses_a_length_that_the_model_does_not_take_and_a_label_where_there_is_one(folder, tmp_path, monkeypatch):
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     config = BertConfig(
         vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8,
-        max_position_embeddings=128, num_labels=3,
+        max_position_embeddings=128, id2label={0: "relevance"},
     )  # fmt: skip
     BertForSequenceClassification(config).save_pretrained(tmp_path)
     with pytest.raises(SystemExit) as refused:
-        run(monkeypatch, tmp_path)
+        run(monkeypatch, tmp_path, "--answer", "label", "--length", 129)
     assert str(refused.value).splitlines() == [
-        f"The model in {tmp_path} must have two classes, it has 3.",
-        "--length must be at most 128, which the model takes, got 512.",
+        "--length must be at most 128, which the model takes, got 129.",
+        "--answer must be scores, got label: the model has one label, relevance, so its score is the answer.",
     ]
+
+
+@pytest.mark.parametrize("names", [["a", "b", "c"], ["a", "a"]])
+def test_refuses_more_than_two_texts_and_the_same_name_twice(names, folder, monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        run(monkeypatch, folder, "--features", *names)
+    said = f"argument --features: must be one name or two different ones, got {' '.join(names)}"
+    assert said in capsys.readouterr().err
 
 
 def test_refuses_a_batch_of_none(folder, monkeypatch, capsys):
