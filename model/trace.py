@@ -310,23 +310,24 @@ def main() -> None:
     parser.add_argument("--eager-attention", action="store_true", help="of operators that PyTorch 1 has, as Inf1 needs it")
     arguments = parser.parse_args()
     folder, features = arguments.folder, list(arguments.features)
-    if len(features) > 2 or len(set(features)) < len(features):
-        parser.error(f"argument --features: must be one name or two different ones, got {' '.join(features)}")
 
     classifier = load(folder, arguments.eager_attention)
     labels = classifier.labels()
     length = arguments.length or min(USUAL_LENGTH, classifier.longest)
-    wrong = []
-    if length > classifier.longest:
-        wrong.append(f"--length must be at most {classifier.longest}, which the model takes, got {length}.")
-    if len(labels) == 1 and arguments.answer == "label":
-        wrong.append(f"--answer must be scores, got label: the model has one label, {labels[0]}, so its score is the answer.")
-    if wrong:
-        raise SystemExit("\n".join(wrong))
     answer = "score" if len(labels) == 1 else arguments.answer
     shape = inference.Shape(
         arguments.batch, length, False, classifier.inputs, features, labels, answer, classifier.scores()
     )
+    wrong = []
+    if len(features) > 2 or len(set(features)) < len(features):
+        wrong.append(f"--features must be one name or two different ones, got {' '.join(features)}.")
+    if length > classifier.longest:
+        wrong.append(f"--length must be at most {classifier.longest}, which the model takes, got {length}.")
+    if len(labels) == 1 and arguments.answer == "label":
+        of_one = f"the only label is {labels[0]}, whose score is the answer. config.ts then says:\n{lines_of(shape)}"
+        wrong.append(f"--answer must be scores, got label: {of_one}")
+    if wrong:
+        raise SystemExit("\n".join(wrong))
 
     file = arguments.out or folder / "model.pt"
     golden_file = file.with_name("golden.json")

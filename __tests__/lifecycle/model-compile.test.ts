@@ -175,7 +175,9 @@ test("a recipe for other instances is refused", async () => {
 });
 
 test("Neo compiles what the original compiled, its failure is told, and the next try is another job", async () => {
-  const archive = await archiveOf("neo");
+  const shape = { batch: 1, length: 512, inputs: { input_ids: 0, attention_mask: 0, token_type_ids: 0 } };
+  const labels = { labels: ["no", "yes"], answer: "scores" };
+  const archive = await archiveOf("neo", { "extra/shape.json": JSON.stringify({ ...shape, others: true, ...labels }) });
   statesOf = () => [
     { CompilationJobStatus: "INPROGRESS" },
     { CompilationJobStatus: "FAILED", FailureReason: "ClientError: no such operator" },
@@ -208,7 +210,7 @@ test("Neo compiles what the original compiled, its failure is told, and the next
     RoleArn: roleArn,
     InputConfig: {
       S3Uri: expect.stringMatching(/\/input\/traced\.tar\.gz$/),
-      DataInputConfig: '{"input_ids":[1,512],"attention_mask":[1,512]}',
+      DataInputConfig: '{"input_ids":[1,512],"attention_mask":[1,512],"token_type_ids":[1,512]}',
       Framework: "PYTORCH",
       FrameworkVersion: "1.9",
     },
@@ -225,10 +227,12 @@ test("Neo compiles what the original compiled, its failure is told, and the next
     "code/requirements.txt",
     "config.json",
     "model.pt",
+    "shape.json",
     "tokenizer.json",
     "tokenizer_config.json",
   ]);
   expect(files.get("model.pt")).toBe("compiled by Neo");
+  expect(JSON.parse(files.get("shape.json") ?? "")).toEqual({ ...shape, others: false, ...labels });
   expect(files.get("config.json")).toBe('{"name":"neo"}');
 });
 

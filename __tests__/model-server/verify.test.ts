@@ -31,13 +31,12 @@ afterAll(async () => {
 });
 
 /** Verifies an archive with other code in it. */
-async function verify(changed: string) {
+async function verify(changed: string, ...options: string[]) {
   const folder = join(desk, "model-folder");
   await writeFile(join(folder, "code", "inference.py"), changed);
   await create({ file: join(desk, "model.tar.gz"), gzip: true, cwd: folder }, await readdir(folder));
-  return run(process.execPath, ["--import", "tsx", "cli/main.ts", "model", "verify", "model.tar.gz"], {
-    cwd: desk,
-  }).then(
+  const command = ["--import", "tsx", "cli/main.ts", "model", "verify", "model.tar.gz", ...options];
+  return run(process.execPath, command, { cwd: desk }).then(
     (said) => ({ code: 0, ...said }),
     (error: unknown) => failed.parse(error),
   );
@@ -76,4 +75,22 @@ test("an archive that has all that it needs is verified", async () => {
   const { code: status, stdout } = await verify(code);
   expect([status, stdout]).toEqual([0, "6 of 6 answers of model.tar.gz are the golden ones.\n"]);
   expect(await noted()).toBe(1);
+});
+
+test("the last digits of a score are no fault, and another label or another score is one", async () => {
+  const scores = { label: "yes", score: 0.75, scores: { no: 0.25, yes: 0.75 } };
+  const request = JSON.stringify({ seq_0: "a", seq_1: "b" });
+  await writeFile(join(desk, "scores.json"), JSON.stringify([{ request, response: JSON.stringify(scores) }]));
+  const answering = (answer: unknown) => {
+    const changed = code.replace("return json.dumps(answer),", `return ${JSON.stringify(JSON.stringify(answer))},`);
+    expect(changed).not.toBe(code);
+    return verify(changed, "--golden", "scores.json");
+  };
+  const said = [
+    await answering({ ...scores, score: 0.7504, scores: { yes: 0.7504, no: 0.2496 } }),
+    await answering({ ...scores, score: 0.752 }),
+    await answering({ ...scores, label: "no" }),
+    await answering({ ...scores, scores: { no: 0.25 } }),
+  ];
+  expect(said.map(({ code: status }) => status)).toEqual([0, 1, 1, 1]);
 });

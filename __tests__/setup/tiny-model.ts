@@ -15,7 +15,7 @@ export async function tinyModel() {
   const folder = await mkdtemp(join(tmpdir(), "tiny-model-"));
   const python = await modelPython();
   await run(python, [join("model", "tests", "tiny.py"), folder]);
-  await run(python, [join("model", "trace.py"), folder, "--batch", "4"]);
+  await run(python, [join("model", "trace.py"), folder, "--batch", "4", "--answer", "label"]);
   await mkdir(join(folder, "code"));
   await cp(join("model", "inference.py"), join(folder, "code", "inference.py"));
   return { folder, remove: () => rm(folder, { recursive: true }) };

@@ -16,7 +16,10 @@ def make_tokenizer(model_dir):
 
 
 def model_fn(model_dir):
-    return torch.jit.load(f"{model_dir}/model.pt"), make_tokenizer(model_dir)
+    within = {"shape.json": ""}
+    model = torch.jit.load(f"{model_dir}/model.pt", _extra_files=within)
+    names = json.loads(within["shape.json"])["inputs"]  # what reshape.py has written: the original's were the first two
+    return lambda padded: model(*(padded[name] for name in names)), make_tokenizer(model_dir)
 
 
 def input_fn(body, content_type):
@@ -29,7 +32,7 @@ def predict_fn(pair, loaded):
         pair["seq_0"], pair["seq_1"], max_length=512, padding="max_length", truncation=True, return_tensors="pt"
     )
     with torch.no_grad():
-        logits = model(padded["input_ids"], padded["attention_mask"])[0]
+        logits = model(padded)[0]
     return CLASSES[torch.nn.functional.softmax(logits, dim=1).argmax(dim=-1).item()]
 
 

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { Readable } from "node:stream";
@@ -17,11 +17,13 @@ import { checkArchive, type Digest, digestOf, filesOf, tracedModel, writeArchive
 import type { ModelBucket } from "./model-bucket";
 import type { ModelEnvironment } from "./model-environment";
 import { type CompilationJob, compilationJobs } from "./model-jobs";
-import { faultsFor, type RecipeName, recipeFor, recipes, tracedModelSchema } from "./model-recipes";
+import { faultsFor, inputsOf, type RecipeName, recipeFor, recipes, tracedModelSchema } from "./model-recipes";
 import { keyOf, sendWithProgress } from "./model-upload";
 
 const run = promisify(execFile);
 const compiler = join("model", "compile_neuron.py");
+/** What inference.py reads beside a model that does not say it itself. */
+const shapeFile = "shape.json";
 
 /** A compiled artifact, as a release names it. */
 export type Compiled = Omit<Release, "verified" | "contract">;
@@ -87,9 +89,19 @@ export async function compileModel(
     const folder = await folderOf(digest, recipe, bucket.region);
     const roleArn = await roleOf(of);
     await sendInput(bucket, `${folder}/input`, join(model, tracedModel), work);
-    const job = { recipe, name: `model-${basename(folder)}`, url: bucket.urlOf(folder), roleArn };
+    const inputs = inputsOf(traced);
+    const job = { recipe, name: `model-${basename(folder)}`, inputs, url: bucket.urlOf(folder), roleArn };
     const { url, image } = await compileBy(compilationJobs(job, of.shared));
-    const [result, digestOfResult] = await artifactWith(await fetchModel(bucket, url, work), archive, model, work);
+    const files = new Map([...(await filesOf(archive)).keys()].map((name) => [name, join(model, name)]));
+    files.set(tracedModel, await fetchModel(bucket, url, work));
+    if (recipe === "neo" && traced.shape !== null) {
+      // Neo keeps nothing of the model's file but the model.
+      files.set(shapeFile, join(work, shapeFile));
+      await writeFile(join(work, shapeFile), JSON.stringify({ ...traced.shape, others: false }));
+    }
+    const result = join(work, "model.tar.gz");
+    await writeArchive(files, result);
+    const digestOfResult = await digestOf(result);
     const key = keyOf(digestOfResult.sha256);
     if (!(await bucket.holds(key, digestOfResult))) await sendWithProgress(bucket, result, key, digestOfResult.size);
     const compiled: Compiled = {
@@ -177,12 +189,4 @@ async function fetchModel(bucket: ModelBucket, url: string, work: string): Promi
   await mkdir(folder);
   await extract({ file, cwd: folder, strict: true });
   return join(folder, name);
-}
-
-/** Writes the archive again, with the compiled model in the traced one's place. */
-async function artifactWith(compiled: string, archive: string, model: string, work: string): Promise<[string, Digest]> {
-  const names = [...(await filesOf(archive)).keys()];
-  const file = join(work, "model.tar.gz");
-  await writeArchive(new Map(names.map((name) => [name, name === tracedModel ? compiled : join(model, name)])), file);
-  return [file, await digestOf(file)];
 }

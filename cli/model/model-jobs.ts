@@ -39,6 +39,8 @@ export interface CompilationProps {
   readonly recipe: RecipeName;
   /** What every attempt's name begins with. */
   readonly name: string;
+  /** The tensors that the traced model takes, in their order. */
+  readonly inputs: readonly string[];
   /** Its folder in S3, with `input/traced.tar.gz` in it. */
   readonly url: string;
   /** What SageMaker acts as. */
@@ -47,7 +49,7 @@ export interface CompilationProps {
 
 /** The jobs of a recipe for a model. */
 export function compilationJobs(
-  { recipe, name, url, roleArn: RoleArn }: CompilationProps,
+  { recipe, name, inputs, url, roleArn: RoleArn }: CompilationProps,
   { region, profile }: { readonly region: string; readonly profile?: string },
 ): CompilationJob {
   const client = namingActions(new SageMakerClient({ region, profile }));
@@ -78,7 +80,7 @@ export function compilationJobs(
           RoleArn,
           InputConfig: {
             S3Uri: `${url}/input/traced.tar.gz`,
-            DataInputConfig: JSON.stringify({ input_ids: shape, attention_mask: shape }),
+            DataInputConfig: JSON.stringify(Object.fromEntries(inputs.map((input) => [input, shape]))),
             Framework: "PYTORCH",
             FrameworkVersion: recipes.neo.pytorch,
           },

@@ -47,8 +47,13 @@ export function recipeFor(instanceType: string, asked?: string): RecipeName | un
 export const tracedModelSchema = z.object({
   /** The version of TorchScript's file format. */
   format: z.number(),
-  /** Inputs and tokens of a call, and whether it takes others too. @default what is traced by other programs says none */
-  shape: z.object({ batch: z.number(), length: z.number() }).nullable(),
+  /**
+   * Inputs and tokens of a call, its tensors, and what else inference.py reads of it. @default what is traced by other
+   * programs says none
+   */
+  shape: z
+    .looseObject({ batch: z.number(), length: z.number(), inputs: z.record(z.string(), z.number()).optional() })
+    .nullable(),
   /** What its parameters are made of, as PyTorch calls it. */
   types: z.array(z.string()),
   /** The operators that it calls. */
@@ -59,6 +64,13 @@ export type TracedModel = z.infer<typeof tracedModelSchema>;
 
 /** The shape that models are traced at, where they say no other. */
 export const usualShape = { batch: 1, length: 512 };
+
+/** The tensors that models take, where they say no others. */
+const usualInputs = ["input_ids", "attention_mask"];
+
+/** The tensors that a traced model takes, in their order. */
+export const inputsOf = ({ shape }: TracedModel): readonly string[] =>
+  shape?.inputs === undefined ? usualInputs : Object.keys(shape.inputs);
 
 /** Operators that came with PyTorch 2. */
 const ofPytorch2 = ["scaled_dot_product_attention"];

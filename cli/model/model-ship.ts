@@ -19,7 +19,8 @@ const archive = "model.tar.gz";
  * @throws at the first step that fails
  */
 export async function shipModel(folder: string, of: ModelEnvironment, recipe?: string): Promise<boolean> {
-  await traceModel(folder, recipeFor(of.environment.model.instanceType, recipe));
+  const { contract, instanceType } = of.environment.model;
+  await traceModel(folder, contract, recipeFor(instanceType, recipe));
   const sha256 = await packageModel(folder, archive);
   console.error(`${archive} is packaged: ${sha256}`);
   if (isVerified(sha256)) {
