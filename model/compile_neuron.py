@@ -48,7 +48,8 @@ def main(target: str, archive: Path, output: Path) -> None:
 
     shape = json.loads(within[SHAPE]) if within[SHAPE] else USUAL
     rows = torch.ones((shape["batch"], shape["length"]), dtype=torch.long)
-    example = tuple(rows * (name != "token_type_ids") for name in shape.get("inputs", INPUTS))  # a model may know type 0 alone
+    # Of the types of tokens a model may know the first alone, which is 0.
+    example = tuple(rows * (name != "token_type_ids") for name in shape.get("inputs", INPUTS))
     with torch.no_grad():
         result = compiled(target, Model().eval(), example)
     output.mkdir(parents=True, exist_ok=True)

@@ -85,10 +85,12 @@ def write(folder: Path, pairs: List[dict], out: Path) -> dict:
     )
     model = SentencePair(encoder, tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]"), 0.0).eval()
 
+    shape = inference.Shape()
+
     def scores(pairs: List[List[str]]) -> torch.Tensor:
         encodings = tokenizer.encode_batch(pairs)
         with torch.no_grad():
-            return model(*(torch.tensor([getattr(each, name) for each in encodings]) for name in ("ids", "attention_mask")))[0]
+            return model(*inference.tensors_of(encodings, len(encodings[0].ids), shape))[0]
 
     cosines = scores([[pair["seq_0"], pair["seq_1"]] for pair in pairs])[:, 1].tolist()
     labels = [pair["label"] == "1" for pair in pairs]
@@ -97,7 +99,6 @@ def write(folder: Path, pairs: List[dict], out: Path) -> dict:
     out.mkdir(parents=True, exist_ok=True)
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(folder / name, out / name)
-    shape = inference.Shape()
     golden = [each.texts for each in trace.golden_of(out / "golden.json", shape.features)]
     expected = scores(golden)
     trace.write(model, out / "tokenizer.json", out / "model.pt", shape, golden, expected)

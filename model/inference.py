@@ -92,7 +92,7 @@ def input_fn(body: "str | bytes", content_type: "str | None") -> Any:
 
 
 def predict_fn(request: Any, loaded: Loaded) -> Answer:
-    """Answers an input, an object of the model's features, or {"instances": [<input>, ...]}: each for itself, in their order.
+    """Answers an input, an object of the model's features, or each of {"instances": [<input>, ...]} for itself.
 
     A request that is neither is refused with 413 or 400, which is never retried.
     """
@@ -188,9 +188,7 @@ def _shortened(texts: Sequence[str], loaded: Loaded) -> List[str]:
         return list(texts)
     ends = [loaded.whole.encode(text, add_special_tokens=False).offsets for text in texts]
     limits = [loaded.shape.length + (len(end) > min(map(len, ends))) for end in ends]
-    return [
-        text if len(end) <= limit else text[: end[limit - 1][1]] for text, end, limit in zip(texts, ends, limits)
-    ]
+    return [text if len(end) <= limit else text[: end[limit - 1][1]] for text, end, limit in zip(texts, ends, limits)]
 
 
 def _report(pairs: int, cut: int) -> None:

@@ -24,6 +24,7 @@ GOLDEN = Path(__file__).parent / "golden" / "predictions.json"
 TOLERANCE = 1e-4  # of a logit, and of a score
 USUAL_LENGTH = 512  # tokens
 NAMED = 10  # weights of those that are missing
+CORRECT = "correct it, or delete it to have it made anew"
 
 
 class Traced(NamedTuple):
@@ -238,7 +239,7 @@ def golden_of(file: Path, features: Sequence[str]) -> List[Golden]:
         if isinstance(request, dict) and all(isinstance(request.get(name), str) for name in features)
     ]
     if not golden:
-        raise SystemExit(f"{file} has no request {form}, as --features says: correct it, or delete it to have it made anew.")
+        raise SystemExit(f"{file} has no request {form}, as --features says: {CORRECT}.")
     return golden
 
 
@@ -342,8 +343,7 @@ def main() -> None:
                 request = _request_of(shape, known.texts)
                 wrong.append(f"  {request} gets {json.dumps(known.answer)} there, and {json.dumps(given)} of the model")
         if wrong:
-            correct = "correct it, or delete it to have it made anew"
-            raise SystemExit("\n".join([f"{golden_file} has other answers than the model: {correct}.", *wrong]))
+            raise SystemExit("\n".join([f"{golden_file} has other answers than the model: {CORRECT}.", *wrong]))
     try:
         traced = write(classifier.module(), folder / "tokenizer.json", file, shape, inputs, expected)
     except Differs as error:

@@ -16,21 +16,21 @@ TEXT = ["review"]
 ONE = ["relevance"]
 TWO = ["no", "yes"]
 THREE = ["bad", "so-so", "good"]
-IDS = {"input_ids": 0, "attention_mask": 0}
+TYPED = ("Bert", "DebertaV2")  # those with token_type_ids
 DEBERTA = {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 16, "type_vocab_size": 0}
 LOCAL = {"global_attn_every_n_layers": 2, "local_attention": 8, "cls_token_id": 0, "sep_token_id": 1}
-# Architecture, its configuration, the request's texts, the labels, what its tensors are filled up with.
+# Architecture, its configuration, the texts of a request, the labels, the id of what fills a text up.
 MODELS = [
-    ("Bert", {}, PAIR, TWO, {"input_ids": 2, "attention_mask": 0, "token_type_ids": 0}),
-    ("Bert", {"problem_type": "regression"}, TEXT, ONE, {"input_ids": 2, "attention_mask": 0, "token_type_ids": 0}),
-    ("Roberta", {}, TEXT, THREE, {**IDS, "input_ids": 1}),
-    ("Roberta", {}, PAIR, ONE, {**IDS, "input_ids": 1}),
-    ("MPNet", {}, PAIR, TWO, {**IDS, "input_ids": 1}),
-    ("DebertaV2", DEBERTA, PAIR, THREE, {"input_ids": 2, "attention_mask": 0, "token_type_ids": 0}),
-    ("DistilBert", {}, TEXT, TWO, {**IDS, "input_ids": 2}),
-    ("DistilBert", {"problem_type": "multi_label_classification"}, TEXT, THREE, {**IDS, "input_ids": 2}),
-    ("ModernBert", LOCAL, PAIR, THREE, {**IDS, "input_ids": 2}),
-    ("ModernBert", LOCAL, TEXT, ONE, {**IDS, "input_ids": 2}),
+    ("Bert", {}, PAIR, TWO, 2),
+    ("Bert", {"problem_type": "regression"}, TEXT, ONE, 2),
+    ("Roberta", {}, TEXT, THREE, 1),
+    ("Roberta", {}, PAIR, ONE, 1),
+    ("MPNet", {}, PAIR, TWO, 1),
+    ("DebertaV2", DEBERTA, PAIR, THREE, 2),
+    ("DistilBert", {}, TEXT, TWO, 2),
+    ("DistilBert", {"problem_type": "multi_label_classification"}, TEXT, THREE, 2),
+    ("ModernBert", LOCAL, PAIR, THREE, 2),
+    ("ModernBert", LOCAL, TEXT, ONE, 2),
 ]
 
 
@@ -42,16 +42,17 @@ def inputs_of(count):
 
 
 @pytest.mark.parametrize(
-    ("architecture", "config", "features", "labels", "filling"),
+    ("architecture", "config", "features", "labels", "padding"),
     MODELS,
-    ids=[f"{architecture}-{len(features)}-texts-{len(labels)}-labels" for architecture, _, features, labels, _ in MODELS],
+    ids=[f"{name}-{len(features)}-texts-{len(labels)}-labels" for name, _, features, labels, _ in MODELS],
 )
-def test_answers_as_transformers_does(architecture, config, features, labels, filling, tmp_path, monkeypatch):
+def test_answers_as_transformers_does(architecture, config, features, labels, padding, tmp_path, monkeypatch):
     tiny.random_model(tmp_path, architecture, labels, **config)
     monkeypatch.setattr(sys, "argv", ["trace.py", str(tmp_path), "--batch", "4", "--length", "128", "--features", *features])
     trace.main()
     loaded = inference.model_fn(str(tmp_path))
-    assert loaded.shape.inputs == filling
+    typed = {"token_type_ids": 0} if architecture in TYPED else {}
+    assert loaded.shape.inputs == {"input_ids": padding, "attention_mask": 0, **typed}
 
     asked = pipeline("text-classification", model=str(tmp_path), top_k=None, truncation=True, max_length=128)
     inputs = inputs_of(len(features))
@@ -75,4 +76,4 @@ def test_answers_as_transformers_does(architecture, config, features, labels, fi
             assert answer["label"] == scores[0]["label"]
             assert answer["score"] == answer["scores"][answer["label"]]
             assert answer["scores"] == pytest.approx({each["label"]: each["score"] for each in scores}, abs=1e-4)
-    assert any((ids[:, -1] == filling["input_ids"]).any() for ids in calls)
+    assert any((ids[:, -1] == padding).any() for ids in calls)

@@ -113,7 +113,10 @@ class Older(torch.nn.Module):
         return (torch.stack([1 - found, found], dim=1) + 0 * attention_mask[:, :2],)
 
 
-@pytest.mark.parametrize("within", [{}, {"shape.json": '{"batch": 1, "length": 512, "others": false}'}], ids=["none", "older"])
+OLDER = {"shape.json": '{"batch": 1, "length": 512, "others": false}'}
+
+
+@pytest.mark.parametrize("within", [{}, OLDER], ids=["nothing", "its shape alone"])
 def test_takes_a_model_that_says_no_inputs_for_one_of_ids_and_mask(within, archives, tmp_path):
     example = (torch.ones((1, 512), dtype=torch.long),) * 2
     torch.jit.save(torch.jit.trace(Older(), example), tmp_path / "model.pt", _extra_files=within)

@@ -61,7 +61,8 @@ def random_model(folder: Path, architecture: str, labels: Sequence[str], **confi
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    texts = [text for each in json.loads(GOLDEN.read_text(encoding="utf-8")) for text in json.loads(each["request"]).values()]
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    texts = [text for each in golden for text in json.loads(each["request"]).values()]
     special = ROBERTA if architecture in ("Roberta", "MPNet") else SPECIAL
 
     def trained(model, trainer, **options):
