@@ -29,7 +29,7 @@ class Shape(NamedTuple):
     features: Sequence[str] = ("seq_0", "seq_1")  # the names of a request's texts: of one, or of two
     labels: Sequence[str] = ("Not a paraphrase", "It's a paraphrase")  # by class
     answer: str = "label"  # a label's text; "scores": the label and all scores; "score": the score of the only label
-    scores: str = "softmax"  # what makes scores of logits: softmax, sigmoid or none
+    activation: str = "softmax"  # what makes scores of logits: softmax, sigmoid or none
 
 
 class Loaded(NamedTuple):
@@ -150,7 +150,7 @@ def answer_of(logits: Any, shape: Shape) -> Answer:
     best = int(logits.argmax())
     if shape.answer == "label":
         return shape.labels[best]
-    computed = {"softmax": lambda: logits.softmax(-1), "sigmoid": logits.sigmoid, "none": lambda: logits}[shape.scores]()
+    computed = {"softmax": lambda: logits.softmax(-1), "sigmoid": logits.sigmoid, "none": lambda: logits}[shape.activation]()
     scores = [round(score, DIGITS) for score in computed.tolist()]
     if shape.answer == "score":
         return scores[0]

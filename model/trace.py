@@ -76,7 +76,7 @@ class Classifier(NamedTuple):
     def labels(self) -> List[str]:
         return [str(label) for _, label in sorted(self.model.config.id2label.items())]
 
-    def scores(self) -> str:
+    def activation(self) -> str:
         """What transformers' pipeline makes scores by."""
         problem = self.model.config.problem_type
         if problem == "regression":
@@ -205,7 +205,7 @@ def _alike(one: Any, other: Any, tolerance: float) -> bool:
     """Whether two answers are the same but for the last digits of their scores."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_alike(one[name], other[name], tolerance) for name in one)
-    if isinstance(one, float) and isinstance(other, float):
+    if isinstance(one, (int, float)) and isinstance(other, (int, float)):
         return abs(one - other) <= tolerance
     return one == other
 
@@ -292,24 +292,11 @@ def _positive(text: str) -> int:
     return number
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Traces a classifier of texts to TorchScript, and checks it.")
-    parser.add_argument("folder", type=Path, help="made by save_pretrained of a model and of its tokenizer")
-    parser.add_argument("--out", type=Path, help="the file to write (default: model.pt in the folder)")
-    parser.add_argument("--batch", type=_positive, default=1, help="inputs of a call of the model (default: 1)")
-    parser.add_argument(
-        "--length", type=_positive, help=f"tokens of an input (default: {USUAL_LENGTH}, or what the model takes)"
-    )
-    parser.add_argument(
-        "--features", nargs="+", default=inference.Shape().features, metavar="NAME",
-        help="what a request calls its text, or its two texts (default: seq_0 seq_1)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--answer", choices=["label", "scores"], default="scores",
-        help="the label's text alone, or the label with all scores (default: scores; a model of one label has its score)",
-    )  # fmt: skip
-    parser.add_argument("--eager-attention", action="store_true", help="of operators that PyTorch 1 has, as Inf1 needs it")
-    arguments = parser.parse_args()
+def trace_folder(arguments: argparse.Namespace) -> None:
+    """Does what the command says.
+
+    @raises SystemExit with all that is wrong with the folder or the arguments
+    """
     folder, features = arguments.folder, list(arguments.features)
 
     classifier = load(folder, arguments.eager_attention)
@@ -317,7 +304,7 @@ def main() -> None:
     length = arguments.length or min(USUAL_LENGTH, classifier.longest)
     answer = "score" if len(labels) == 1 else arguments.answer
     shape = inference.Shape(
-        arguments.batch, length, False, classifier.inputs, features, labels, answer, classifier.scores()
+        arguments.batch, length, False, classifier.inputs, features, labels, answer, classifier.activation()
     )
     wrong = []
     if len(features) > 2 or len(set(features)) < len(features):
@@ -344,10 +331,7 @@ def main() -> None:
                 wrong.append(f"  {request} gets {json.dumps(known.answer)} there, and {json.dumps(given)} of the model")
         if wrong:
             raise SystemExit("\n".join([f"{golden_file} has other answers than the model: {CORRECT}.", *wrong]))
-    try:
-        traced = write(classifier.module(), folder / "tokenizer.json", file, shape, inputs, expected)
-    except Differs as error:
-        raise SystemExit(f"Nothing was written: {error}.") from error
+    traced = write(classifier.module(), folder / "tokenizer.json", file, shape, inputs, expected)
     if not golden_file.is_file():
         write_golden(golden_file, shape, [each.texts for each in golden], expected)
 
@@ -358,6 +342,33 @@ def main() -> None:
         file=sys.stderr,
     )
     print(lines_of(traced.shape))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Traces a classifier of texts to TorchScript, and checks it.")
+    parser.add_argument("folder", type=Path, help="made by save_pretrained of a model and of its tokenizer")
+    parser.add_argument("--out", type=Path, help="the file to write (default: model.pt in the folder)")
+    parser.add_argument("--batch", type=_positive, default=1, help="inputs of a call of the model (default: 1)")
+    parser.add_argument(
+        "--length", type=_positive, help=f"tokens of an input (default: {USUAL_LENGTH}, or what the model takes)"
+    )
+    parser.add_argument(
+        "--features", nargs="+", default=inference.Shape().features, metavar="NAME",
+        help="what a request calls its text, or its two texts (default: seq_0 seq_1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--answer", choices=["label", "scores"], default="scores",
+        help="the label's text alone, or the label with all scores (default: scores; a model of one label has its score)",
+    )  # fmt: skip
+    parser.add_argument("--eager-attention", action="store_true", help="of operators that PyTorch 1 has, as Inf1 needs it")
+    arguments = parser.parse_args()
+    try:
+        trace_folder(arguments)
+    except Differs as error:
+        raise SystemExit(f"Nothing was written: {error}.") from error
+    except Exception as error:  # a model's own code has its own
+        said = str(error).strip().split("\n")[-1]
+        raise SystemExit(f"Nothing was written: the model in {arguments.folder} cannot be traced: {said}") from error
 
 
 if __name__ == "__main__":

@@ -148,12 +148,12 @@ def test_reads_the_shape_beside_a_model_that_has_none_within(archives, tmp_path)
             {"label": "so-so", "score": 0.576117, "scores": {"bad": 0.211942, "so-so": 0.576117, "good": 0.211942}},
         ),
         (
-            {"labels": ["rude", "loud"], "answer": "scores", "scores": "sigmoid"},
+            {"labels": ["rude", "loud"], "answer": "scores", "activation": "sigmoid"},
             [0.0, -1.0],
             {"label": "rude", "score": 0.5, "scores": {"rude": 0.5, "loud": 0.268941}},
         ),
-        ({"labels": ["relevance"], "answer": "score", "scores": "sigmoid"}, [-1000.0], 0.0),
-        ({"labels": ["stars"], "answer": "score", "scores": "none"}, [4.25], 4.25),
+        ({"labels": ["relevance"], "answer": "score", "activation": "sigmoid"}, [-1000.0], 0.0),
+        ({"labels": ["stars"], "answer": "score", "activation": "none"}, [4.25], 4.25),
     ],
 )
 def test_says_what_the_logits_mean(fields, logits, answer):

@@ -7,7 +7,14 @@ import pytest
 import tiny
 import torch
 from conftest import compiled, write
-from transformers import BertConfig, BertForSequenceClassification, BertModel, GPT2Config, GPT2LMHeadModel
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertModel,
+    GPT2Config,
+    GPT2ForSequenceClassification,
+    GPT2LMHeadModel,
+)
 
 import inference
 import trace
@@ -45,7 +52,7 @@ def test_writes_a_model_that_says_what_it_takes_and_what_it_answers(folder, tmp_
         "features": ["seq_0", "seq_1"],
         "labels": ["Not a paraphrase", "It's a paraphrase"],
         "answer": "scores",
-        "scores": "softmax",
+        "activation": "softmax",
     }
     takes = "input_ids, attention_mask, token_type_ids of [2, 64] and any shape up to that"
     said = capsys.readouterr().err
@@ -134,13 +141,22 @@ def test_writes_no_model_that_is_asked_otherwise_than_it_was_trained(tmp_path):
     assert not (tmp_path / "model.pt").exists()
 
 
+def test_says_what_keeps_a_model_from_being_traced(folder, tmp_path, monkeypatch):
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    GPT2ForSequenceClassification(GPT2Config(**TINY_GPT2, pad_token_id=None)).save_pretrained(tmp_path)
+    with pytest.raises(SystemExit, match="cannot be traced: Cannot handle batch sizes > 1 if no padding token is defined"):
+        run(monkeypatch, tmp_path, "--batch", 2)
+    assert not (tmp_path / "model.pt").exists()
+
+
+TINY_GPT2 = {"vocab_size": 300, "n_embd": 8, "n_layer": 1, "n_head": 1, "n_positions": 64}
 SIZES = {"vocab_size": 300, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
 
 
 def test_refuses_what_has_no_classifier_by_the_names_of_the_weights(folder, tmp_path, monkeypatch):
     headless = {
         BertModel(BertConfig(**SIZES)): "classifier.bias, classifier.weight",
-        GPT2LMHeadModel(GPT2Config(vocab_size=300, n_embd=8, n_layer=1, n_head=1)): "score.weight",
+        GPT2LMHeadModel(GPT2Config(**TINY_GPT2)): "score.weight",
     }
     for model, names in headless.items():
         shutil.rmtree(tmp_path)
