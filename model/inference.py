@@ -150,8 +150,8 @@ def answer_of(logits: Any, shape: Shape) -> Answer:
     best = int(logits.argmax())
     if shape.answer == "label":
         return shape.labels[best]
-    computed = {"softmax": lambda: logits.softmax(-1), "sigmoid": logits.sigmoid, "none": lambda: logits}[shape.activation]()
-    scores = [round(score, DIGITS) for score in computed.tolist()]
+    activations = {"softmax": lambda: logits.softmax(-1), "sigmoid": logits.sigmoid, "none": lambda: logits}
+    scores = [round(score, DIGITS) for score in activations[shape.activation]().tolist()]
     if shape.answer == "score":
         return scores[0]
     return {"label": shape.labels[best], "score": scores[best], "scores": dict(zip(shape.labels, scores))}
