@@ -1,0 +1,123 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import { databaseUserOf, readerUser, schemaStatements } from "../../constructs/prediction-schema";
+import { folders, sampleKey } from "../../contract/answers-bucket";
+import { jobFolders } from "../../contract/job";
+import { tables } from "../../contract/load-tables";
+import { dev } from "../setup/dev";
+import { rowsOf } from "../setup/markdown";
+import { synthesizedStacks } from "../setup/stacks";
+import { onlyResource, resourcesOf } from "../setup/synth";
+
+const page = readFileSync("docs/security.md", "utf8");
+const sectionOf = (title: string) => {
+  const [, found] = page.split(`\n## ${title}\n`);
+  if (found === undefined) throw new Error(`docs/security.md has no section "${title}"`);
+  return found.split("\n## ")[0] ?? "";
+};
+const { "inference-dev": stack = "" } = synthesizedStacks();
+const resources = resourcesOf(stack);
+
+describe("the page on security", () => {
+  const places = rowsOf(sectionOf("Where data lies, and for how long"));
+  const rowOf = (place: string) => {
+    const found = places.find(([, where = ""]) => where.includes(place));
+    if (found === undefined) throw new Error(`no row is about ${place}`);
+    return found.join(" ");
+  };
+
+  test.each([...Object.values(folders), ...Object.values(jobFolders), sampleKey])("says what lies in %s", (folder) => {
+    expect(rowOf(`\`${folder}\``)).toContain("answers bucket");
+  });
+
+  test("says of each folder that lapses after how many days it does, and of old versions", () => {
+    const lifecycle = z.array(
+      z.object({
+        filter: z.array(z.object({ prefix: z.string() })),
+        expiration: z.array(z.object({ days: z.number().optional() })),
+        noncurrent_version_expiration: z.array(z.object({ noncurrent_days: z.number() })).default([]),
+      }),
+    );
+    const rules = lifecycle.parse(onlyResource(stack, "aws_s3_bucket_lifecycle_configuration").attributes.rule);
+    const said = rules.map(({ filter: [filter], expiration: [expiration], noncurrent_version_expiration: [old] }) => {
+      const row = rowOf(filter?.prefix ? `\`${filter.prefix}\`` : "old versions");
+      return [row, `${old?.noncurrent_days ?? expiration?.days} days`] as const;
+    });
+    expect(said).toHaveLength(6);
+    for (const [row, days] of said) expect(row).toContain(days);
+  });
+
+  test("says how long queues and logs keep what they have", () => {
+    const { inference, jobs, logRetentionDays } = dev;
+    expect(rowOf("the queue")).toContain(
+      `\`inference.messageRetentionSeconds\` (${inference.messageRetentionSeconds},`,
+    );
+    expect(rowOf("dead-letter")).toContain(
+      `\`inference.deadLetterRetentionSeconds\` (${inference.deadLetterRetentionSeconds},`,
+    );
+    expect(rowOf("CloudWatch Logs")).toContain(`\`logRetentionDays\` (${logRetentionDays} days)`);
+    expect(rowOf(jobFolders.results)).toContain(`\`jobs.keepDays\` (${jobs.keepDays} days)`);
+  });
+
+  test("names each table that has rows", () => {
+    for (const table of [tables.results, tables.failures, tables.jobs]) rowOf(`\`${table}\``);
+  });
+
+  test("names each setting of a role, of which each role of a stack has one", () => {
+    const settings = Object.entries(dev).flatMap(([section, values]) =>
+      typeof values === "object" && values !== null
+        ? Object.entries(values).flatMap(([name, value]) =>
+            /rolename$/i.test(name) ? [{ setting: `${section}.${name}`, role: String(value) }] : [],
+          )
+        : [],
+    );
+    const roles = resources.filter(({ type }) => type === "aws_iam_role").map(({ attributes }) => attributes.name);
+    expect(settings.map(({ role }) => role).sort()).toEqual(roles.sort());
+    const said = sectionOf("Who reads and writes");
+    expect(settings.filter(({ setting }) => !said.includes(`\`${setting}\``))).toEqual([]);
+  });
+
+  test("names each database user", () => {
+    const made = schemaStatements({
+      contract: dev.model.contract,
+      takeOver: false,
+      loaderRoleName: "loading.roleName",
+      writerRoleName: "jobs.writerRoleName",
+      readerRoleNames: ["api.roleName"],
+      copyRoleArn: "",
+      unloadRoleArn: "",
+    });
+    const users = made.flatMap((sql) => /^CALL admit_user\('([^']+)'/.exec(sql)?.[1] ?? []);
+    expect(users).toHaveLength(4);
+    const said = rowsOf(sectionOf("Who reads and writes")).map(([, user = ""]) => user.replaceAll("`", ""));
+    const written = said.map((user) => user.replace(/^IAMR: and (.*)$/, (_, role) => databaseUserOf(role)));
+    expect(written).toEqual(expect.arrayContaining(users));
+    expect(users).toContain(readerUser);
+    expect(said).toContain(`${dev.warehouse.adminUsername} (warehouse.adminUsername)`);
+  });
+
+  test("is right that a bucket's key is S3's, a queue's SQS's, and that no key is the customer's", () => {
+    expect(JSON.stringify(resources.map(({ attributes }) => attributes))).not.toMatch(/kms/i);
+  });
+});
+
+const documents = ["README.md", ...readdirSync("docs").map((file) => join("docs", file))];
+/** What GitHub makes of a heading: https://docs.github.com/en/get-started/writing-on-github/getting-started-with-writing-and-formatting-on-github/basic-writing-and-formatting-syntax#section-links */
+const anchorsOf = (file: string) =>
+  [...readFileSync(file, "utf8").matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
+      .replaceAll(/\s/g, "-"),
+  );
+
+test.each(documents)("each link of %s to a file leads to one, and to a heading that it has", (document) => {
+  const links = [...readFileSync(document, "utf8").matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)];
+  const broken = links.flatMap(([link, path = "", anchor]) => {
+    const file = path === "" ? document : join(dirname(document), path);
+    const leads = existsSync(file) && (anchor === undefined || anchorsOf(file).includes(anchor));
+    return leads ? [] : [link];
+  });
+  expect(broken).toEqual([]);
+});
