@@ -15,6 +15,7 @@ const ownName: Readonly<Record<string, readonly string[]>> = {
   s3: ["AbortMultipartUpload", "GetBucketPolicy", "GetBucketVersioning", "PutObject"],
   sagemaker: [
     "BatchGetRecord",
+    "DeleteRecord",
     "DescribeCompilationJob",
     "DescribeEndpoint",
     "DescribeProcessingJob",

@@ -8,6 +8,7 @@ import { doctorCommand } from "./deployment/doctor";
 import { importTfvarsCommand } from "./deployment/import-tfvars";
 import { keypairCommand } from "./deployment/keypair";
 import { allCommands, examples, exitCodes, fullName } from "./help";
+import { eraseCommand } from "./jobs/erase";
 import { failedCommand } from "./jobs/failed";
 import { featuresCommand } from "./jobs/features";
 import { jobCommand } from "./jobs/job";
@@ -38,6 +39,7 @@ export function program(): Command {
     .addCommand(jobCommand())
     .addCommand(resultsCommand())
     .addCommand(failedCommand())
+    .addCommand(eraseCommand())
     .addCommand(stateCommand())
     .addCommand(statusCommand())
     .addCommand(importTfvarsCommand())

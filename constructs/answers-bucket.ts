@@ -1,5 +1,5 @@
 import type { Construct } from "constructs";
-import { folders, sampleKey } from "../contract/answers-bucket";
+import { folders, oldVersionDays, sampleKey } from "../contract/answers-bucket";
 import { factsOf, jobFolders } from "../contract/job";
 import type { Access, PolicyStatement } from "./access";
 import { VersionedBucket } from "./versioned-bucket";
@@ -13,6 +13,7 @@ export interface AnswersBucketProps {
   readonly keepDays: number;
 }
 
+/** How long objects live that are of use for minutes, in days. */
 const days = 7;
 
 /**
@@ -24,7 +25,7 @@ export class AnswersBucket extends VersionedBucket {
     const { inputs, jobs, results } = jobFolders;
     super(scope, id, {
       ...props,
-      oldVersionsExpireAfterDays: days,
+      oldVersionsExpireAfterDays: oldVersionDays,
       shortLived: {
         [folders.manifests]: days,
         [folders.unloads]: days,

@@ -10,6 +10,9 @@ export const folders = {
   unloads: "unloads/",
 } as const;
 
+/** How long what was deleted or written over in the bucket can be had back, in days. */
+export const oldVersionDays = 7;
+
 /** A request that was answered, to tell a bad request from a service that fails for all. */
 export const sampleKey = "sample.json";
 

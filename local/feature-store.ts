@@ -48,6 +48,7 @@ export function startFeatureStore({ groups }: { groups: FeatureGroup[] }): Promi
     if (method === "POST" && url.pathname === "/BatchWriteRecord") return batchWrite(stores, request);
     if (method === "POST" && name && list) return listIdentifiers(existing(stores, name), request);
     if (method === "GET" && name) return get(existing(stores, name), url.searchParams);
+    if (method === "DELETE" && name) return remove(existing(stores, name), url.searchParams);
     if (method === "PUT" && name) return put(stores.get(name), name, request);
     throw new AwsError("UnknownOperationException", 404, `no operation at ${method} ${url.pathname}`);
   });
@@ -125,6 +126,19 @@ function put(store: OnlineStore | undefined, name: string, request: Request): An
   return json({});
 }
 
+const deleteRecord = z.strictObject({
+  RecordIdentifierValueAsString: z.string(),
+  EventTime: z.string(),
+  DeletionMode: z.literal("HardDelete", "only HardDelete is known on this desk"),
+});
+
+function remove(store: OnlineStore, query: URLSearchParams): Answer {
+  const given = deleteRecord.safeParse(Object.fromEntries(query));
+  if (!given.success) throw invalid(z.prettifyError(given.error));
+  store.remove(given.data.RecordIdentifierValueAsString, given.data.EventTime);
+  return json({});
+}
+
 function existing(stores: Stores, name: string): OnlineStore {
   const store = stores.get(name);
   if (!store) throw new AwsError("ResourceNotFound", 404, `no feature group ${name}`);
@@ -162,9 +176,24 @@ class OnlineStore {
       throw invalid(`a record of ${name} must have feature ${missing}`);
     }
     const key = this.keyOf(id);
-    const eventTime = this.typeOf(eventTimeFeatureName) === "String" ? Date.parse(time) : Number(time);
+    const eventTime = this.momentOf(time);
     const stored = this.records.get(key);
     if (!stored || eventTime > stored.eventTime) this.records.set(key, { eventTime, record: values });
+  }
+
+  /**
+   * Deletes a record for good. What AWS answers where there is none is not documented.
+   * @throws as https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_feature_store_DeleteRecord.html says, where the
+   * record's event time is not earlier
+   */
+  remove(id: string, time: string) {
+    const key = this.keyOf(id);
+    this.check(this.group.eventTimeFeatureName, time);
+    const stored = this.records.get(key);
+    if (stored && this.momentOf(time) <= stored.eventTime) {
+      throw invalid(`EventTime ${time} must be later than the record's`);
+    }
+    this.records.delete(key);
   }
 
   identifiers(): string[] {
@@ -175,6 +204,10 @@ class OnlineStore {
   keyOf(id: string): string {
     this.check(this.group.recordIdentifierFeatureName, id);
     return this.typeOf(this.group.recordIdentifierFeatureName) === "String" ? id : String(Number(id));
+  }
+
+  private momentOf(time: string): number {
+    return this.typeOf(this.group.eventTimeFeatureName) === "String" ? Date.parse(time) : Number(time);
   }
 
   private typeOf(featureName: string): string {

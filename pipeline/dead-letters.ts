@@ -102,6 +102,17 @@ export class DeadLetters {
     return this.letters.walk(visitAll, until, options);
   }
 
+  /** Deletes letters for good, and leaves the others where they are. @throws where one is not deleted */
+  async remove(isWanted: (letter: LyingLetter) => boolean, until?: Until): Promise<Walked> {
+    const visit = async (messages: readonly Received[]) => {
+      const gone = messages.filter((message) => isWanted(letterOf(message)));
+      const [reason] = (await this.queue.delete(gone, until)).flatMap((one) => one ?? []);
+      if (reason !== undefined) throw new Error(`a dead letter was not deleted: ${reason}`);
+      return messages.filter((message) => !gone.includes(message));
+    };
+    return this.letters.walk(visit, until);
+  }
+
   /**
    * Sends letters back to the queue of requests, each before it is deleted here and under the request id that it has:
    * whatever is cut off in between, nothing is lost, and a request that is then in both queues is still one request.

@@ -2,6 +2,7 @@ import {
   BatchGetRecordCommand,
   BatchWriteRecordCommand,
   type BatchWriteRecordEntry,
+  DeleteRecordCommand,
   ListRecordsCommand,
   SageMakerFeatureStoreRuntimeClient,
 } from "@aws-sdk/client-sagemaker-featurestore-runtime";
@@ -366,6 +367,40 @@ export class FeatureStore {
           ? "the group's event time is the identifier, so that no record ever changes"
           : `Feature Store has a record of this id with the event time ${time}, which is not earlier`;
     return `${passedOverReason}${why}`;
+  }
+
+  /**
+   * The event time of an input's record.
+   * @returns undefined where there is no such record
+   * @throws when it cannot be read
+   */
+  async timeOf(id: string, until?: Until): Promise<string | undefined> {
+    if (recordKey(id, this.props.recordIdentifierType) === undefined) return undefined;
+    const answer = await this.get([id], [this.eventTime.name], until);
+    const { Records: [found] = [], Errors: [error] = [], UnprocessedIdentifiers = [] } = answer;
+    if (error) throw new Error(`the feature store failed: ${error.ErrorCode}: ${error.ErrorMessage}`);
+    if (UnprocessedIdentifiers.length > 0) throw new Error("the feature store left this input unprocessed");
+    return found && (recordSchema.parse(found.Record)[0]?.ValueAsString ?? "");
+  }
+
+  /**
+   * Deletes an input's record for good. Feature Store does so only by a later event time than the record's
+   * (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_feature_store_DeleteRecord.html).
+   * @param time of the record, by {@link timeOf}
+   */
+  async erase(id: string, time: string, until?: Until): Promise<void> {
+    const { featureGroupName: FeatureGroupName } = this.props;
+    const EventTime = this.timeAfter(time);
+    const record = { FeatureGroupName, RecordIdentifierValueAsString: id, EventTime };
+    const command = new DeleteRecordCommand({ ...record, DeletionMode: "HardDelete" });
+    await this.client.send(command, { abortSignal: until?.signal });
+  }
+
+  /** Now, or later where an event time is not before that. */
+  private timeAfter(time: string): string {
+    const moment = this.momentOf(time);
+    if (this.eventTime.type === "String") return new Date(Math.max(Date.now(), moment + 1)).toISOString();
+    return String(Math.max(Date.now() / 1000, moment + 1 > moment ? moment + 1 : 2 * moment)); // an identifier may be huge
   }
 
   /** An event time as a number that grows with it. */

@@ -90,6 +90,11 @@ export interface Transaction {
   readonly rows: readonly (number | undefined)[];
 }
 
+const parametersOf = (values: Readonly<Record<string, string>>) => {
+  const parameters = Object.entries(values).map(([name, value]) => ({ name, value }));
+  return parameters.length > 0 ? parameters : undefined; // an empty list is refused
+};
+
 /** Redshift's Data API for one database. */
 export class RedshiftData {
   constructor(
@@ -127,22 +132,27 @@ export class RedshiftData {
 
   /** Runs a statement. @throws StatementFailed where the database refuses it */
   async run(sql: string, until: Until, values: Readonly<Record<string, string>> = {}): Promise<{ Id: string }> {
-    const parameters = Object.entries(values).map(([name, value]) => ({ name, value }));
-    const command = new ExecuteStatementCommand({
-      ...this.named,
-      Sql: sql,
-      Parameters: parameters.length > 0 ? parameters : undefined, // an empty list is refused
-    });
+    const command = new ExecuteStatementCommand({ ...this.named, Sql: sql, Parameters: parametersOf(values) });
     const { Id } = await this.finish(await this.client.send(command, { abortSignal: until.signal }), until);
     return { Id };
   }
 
   /**
    * Runs statements in one transaction.
+   * @param values of parameters, each of which some statement uses
    * @throws when it is not known that all of them are done
    */
-  async transaction(sqls: readonly string[], until: Until): Promise<Transaction> {
-    const command = new BatchExecuteStatementCommand({ ...this.named, Sqls: [...sqls], ExecutionMode: "TRANSACTION" });
+  async transaction(
+    sqls: readonly string[],
+    until: Until,
+    values: Readonly<Record<string, string>> = {},
+  ): Promise<Transaction> {
+    const command = new BatchExecuteStatementCommand({
+      ...this.named,
+      Sqls: [...sqls],
+      Parameters: parametersOf(values),
+      ExecutionMode: "TRANSACTION",
+    });
     const ended = await this.finish(await this.client.send(command, { abortSignal: until.signal }), until);
     const told = ended.SubStatements ? ended : await this.describe(ended.Id, until); // the first answer does not say it
     return { id: ended.Id, rows: (told.SubStatements ?? []).map(({ ResultRows }) => ResultRows) };

@@ -1,6 +1,7 @@
 import {
   BatchGetRecordCommand,
   BatchWriteRecordCommand,
+  DeleteRecordCommand,
   type FeatureValue,
   GetRecordCommand,
   ListRecordsCommand,
@@ -167,4 +168,35 @@ test("lists the identifiers of a group, page by page", async () => {
   const second = await list(first.NextToken);
   expect([first.RecordIdentifiers, second.RecordIdentifiers]).toEqual([["a", "b"], ["c"]]);
   expect(second.NextToken).toBeUndefined();
+});
+
+describe("DeleteRecord", () => {
+  const erase = (RecordIdentifierValueAsString: string, EventTime: string) =>
+    client.send(
+      new DeleteRecordCommand({
+        FeatureGroupName: group.name,
+        RecordIdentifierValueAsString,
+        EventTime,
+        DeletionMode: "HardDelete",
+      }),
+    );
+
+  // https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_feature_store_DeleteRecord.html
+  test("deletes a record for good by a later event time, and refuses to by the record's own", async () => {
+    await put(record("7"));
+    await expect(erase("7", "2026-01-01T00:00:00Z")).rejects.toMatchObject({ name: "ValidationError" });
+    expect(await get("7")).toMatchObject({ Record: record("7") });
+    await erase("7", "2026-01-01T00:00:01Z");
+    expect((await get("7")).Record).toBeUndefined();
+    await put(record("7"));
+    expect(await get("7")).toMatchObject({ Record: record("7") });
+  });
+
+  test("takes no event time in another form, and no other group", async () => {
+    await expect(erase("7", "now")).rejects.toMatchObject({ name: "ValidationError" });
+    const elsewhere = { FeatureGroupName: "none", RecordIdentifierValueAsString: "7", EventTime: "1" };
+    await expect(
+      client.send(new DeleteRecordCommand({ ...elsewhere, DeletionMode: "HardDelete" })),
+    ).rejects.toMatchObject({ name: "ResourceNotFound" });
+  });
 });

@@ -17,8 +17,13 @@ export const actionsIn = (text: string): string[] =>
   [...text.matchAll(/`([a-z0-9-]+:\w+)`/g)].map(([, action = ""]) => action);
 
 /** The policy in docs/operating.md for a program that has jobs alone. */
-export async function jobsPolicy() {
-  const [, section = ""] = (await readFile("docs/operating.md", "utf8")).split("\n## A program that has jobs alone\n");
+export const jobsPolicy = () => policyIn("A program that has jobs alone");
+
+/** The policy there for who erases. */
+export const erasurePolicy = () => policyIn("One person's data: `erase`");
+
+async function policyIn(title: string) {
+  const [, section = ""] = (await readFile("docs/operating.md", "utf8")).split(`\n## ${title}\n`);
   const [, json = ""] = /```json\n(.*?)```/s.exec(section) ?? [];
   return policySchema.parse(JSON.parse(json)).Statement;
 }

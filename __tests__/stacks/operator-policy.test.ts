@@ -1,7 +1,7 @@
 import { folders } from "../../contract/answers-bucket";
 import { factsOf, jobFolders, openMark } from "../../contract/job";
 import { dev as devEnvironment } from "../setup/dev";
-import { jobsPolicy, operatorPolicy } from "../setup/operator-policy";
+import { erasurePolicy, jobsPolicy, operatorPolicy } from "../setup/operator-policy";
 import { synthesizedStacks } from "../setup/stacks";
 import { onlyResource, resourcesOf } from "../setup/synth";
 
@@ -48,6 +48,17 @@ test("its resources are those of the stack", async () => {
     .map((resource) => new RegExp(`^${resource.replaceAll("*", "[^/]*")}$`));
   expect(expected.filter((arn) => !patterns.some((pattern) => pattern.test(arn)))).toEqual([]);
   expect(patterns.filter((pattern) => !expected.some((arn) => pattern.test(arn)))).toEqual([]);
+});
+
+test("no policy but that for who erases lets anybody sign in as the warehouse's admin, or delete a record", async () => {
+  const erases = /DeleteRecord|:dbuser:.*\/(admin|\*)$/;
+  const texts = (statements: { Action: string[]; Resource: string[] }[]) =>
+    statements.flatMap(({ Action, Resource }) => [...Action, ...Resource]).filter((text) => erases.test(text));
+  expect(texts([...(await operatorPolicy()).statements, ...(await jobsPolicy())])).toEqual([]);
+  expect(texts(await erasurePolicy())).toEqual([
+    "sagemaker:DeleteRecord",
+    `arn:aws:redshift:us-east-1:123456789012:dbuser:poc-dev-*/${devEnvironment.warehouse.adminUsername}`,
+  ]);
 });
 
 describe("the policy for a program that has jobs alone", () => {

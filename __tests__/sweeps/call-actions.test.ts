@@ -6,7 +6,7 @@ import { loadConfig, type Settings } from "../../config";
 import { InferenceStack } from "../../stacks/inference-stack";
 import { CallGraph } from "../setup/aws-calls";
 import { allows, lacking, spare } from "../setup/iam-actions";
-import { operatorPolicy } from "../setup/operator-policy";
+import { erasurePolicy, operatorPolicy } from "../setup/operator-policy";
 import { fullStacks, stateStackWithGitHub } from "../setup/stacks";
 import { attachedStatementsOf, resourcesOf, statementsOf } from "../setup/synth";
 
@@ -161,6 +161,12 @@ describe("the documentation names what a command needs, and nothing else:", () =
     const said = section("What is missing: `doctor`");
     expect(lacking([...namedFor("status"), ...said], needs)).toEqual([]);
     expect(spare(said, needs)).toEqual([]);
+  });
+
+  test("erase, as the policy for it has them", async () => {
+    const needs = needsOf(graph.reachedFrom("cli/jobs/erase.ts", "eraseCommand"));
+    const allowed = (await erasurePolicy()).flatMap(({ Action }) => Action);
+    expect({ lacking: lacking(allowed, needs), spare: spare(allowed, needs) }).toEqual({ lacking: [], spare: [] });
   });
 
   test("destroy, beside what Terraform needs", async () => {

@@ -1,10 +1,10 @@
 import { createInterface } from "node:readline/promises";
 import { drawingOn } from "../printing";
 
-/** @throws when nobody can be asked */
-export function mustBeAskable() {
+/** @param flag with which nobody is asked @throws when nobody can be asked */
+export function mustBeAskable(flag = "--auto-approve") {
   if (process.stdin.isTTY) return;
-  throw new Error("Nobody can be asked here, since this is no terminal. With --auto-approve nobody is asked.");
+  throw new Error(`Nobody can be asked here, since this is no terminal. With ${flag} nobody is asked.`);
 }
 
 /** Asks on the terminal. The end of the input is no answer, and Ctrl-C is none. */
