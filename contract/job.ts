@@ -207,7 +207,10 @@ export const jobManifest = z.object({
   format: z.enum(resultFormats),
   rows: count,
   ...tally,
+  /** In the input's order. Where rows were erased since, these have fewer. */
   parts: z.array(part),
+  /** When rows were erased, and how many: with those of the parts they are `rows`. @default none was */
+  erased: z.array(z.object({ at: time, rows: count })).optional(),
   /** The contract's hash: {@link hashOf} its JSON. */
   contract: z.string(),
   /** When the outcomes were read. What comes later is in the table. */
@@ -285,9 +288,8 @@ const contradictionOf = ({ checked, counts, manifest }: JobFacts): string | unde
   const ended = sumOf(endings.map((ending) => counts?.[ending] ?? 0));
   if (ended > rows) return `the input has ${rows} rows, and ${ended} are counted to have ended`;
   if (manifest === undefined) return undefined;
-  const [written, inParts] = [endings.map((ending) => manifest[ending]), manifest.parts.map((part) => part.rows)].map(
-    sumOf,
-  );
+  const written = sumOf(endings.map((ending) => manifest[ending]));
+  const inParts = sumOf([...manifest.parts, ...(manifest.erased ?? [])].map((some) => some.rows));
   return written === rows && inParts === rows
     ? undefined
     : `the input has ${rows} rows, the result's parts have ${inParts}, and ${written} are counted in it`;

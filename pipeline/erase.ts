@@ -2,9 +2,10 @@ import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import { GetObjectCommand, PutObjectCommand, paginateListObjectsV2, type S3Client } from "@aws-sdk/client-s3";
 import * as z from "zod";
-import { folders, sampleKey } from "../contract/answers-bucket";
+import { folders, parseStagedKey, sampleKey } from "../contract/answers-bucket";
 import { countField, nothing, textField } from "../contract/columns";
 import { tables } from "../contract/load-tables";
+import { outcomeVersion } from "../contract/outcome";
 import type { Until } from "./clients";
 import type { DeadLetters } from "./dead-letters";
 import type { FeatureStore } from "./features";
@@ -58,14 +59,14 @@ export const placesOf = (props: ErasureProps): Place[] => [
 ];
 
 /** Counts by what they count, as {@link Found} has them. */
-const countsOf = (counts: Readonly<Record<string, number>>): Found["counts"] =>
+export const countsOf = (counts: Readonly<Record<string, number>>): Found["counts"] =>
   Object.entries(counts).flatMap(([what, count]) => (count > 0 ? [{ what, count }] : []));
 
 /** What a job that has not ended keeps: its result could not be written without it. */
-const ofOpenJob = (jobId: string, what: string) =>
+export const ofOpenJob = (jobId: string, what: string) =>
   `The job ${jobId} has not ended, and needs ${what}: wait for its end or cancel it, then run this again.`;
 
-const openJobs = async (jobs: ErasureProps["jobs"], until: Until): Promise<Set<string>> =>
+export const openJobs = async (jobs: ErasureProps["jobs"], until: Until): Promise<Set<string>> =>
   new Set([...(await jobs.open(until))].flatMap(([id, { isOpen }]) => (isOpen ? [id] : [])));
 
 const featureStore = (id: string, features: NonNullable<ErasureProps["features"]>): Place => ({
@@ -130,6 +131,11 @@ const staged = ({ id, bucket, s3, jobs }: ErasureProps): Place => ({
     const inTheWay: string[] = [];
     let count = 0;
     const look = async (key: string) => {
+      const { version = 0 } = parseStagedKey(key.replace(folders.rejected, folders.staged)) ?? {};
+      if (version > outcomeVersion) {
+        inTheWay.push(`A newer version of this project wrote s3://${bucket}/${key}: erase by that one.`);
+        return;
+      }
       const body = await bodyOf(s3, bucket, key, until);
       if (body === undefined) return; // it was loaded meanwhile
       const lines = await linesOf(body.bytes);
@@ -266,7 +272,8 @@ export async function* objectsBelow(
 }
 
 const failureSchema = z.object({ name: z.string() });
-const nameOf = (error: unknown) => failureSchema.safeParse(error).data?.name ?? "";
+/** What S3 calls an error; nothing where it is none of its. */
+export const nameOf = (error: unknown) => failureSchema.safeParse(error).data?.name ?? "";
 
 /** An object as it is now. @returns undefined where it is gone */
 const bodyOf = async (client: S3Client, Bucket: string, Key: string, { signal }: Until) => {

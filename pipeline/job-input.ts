@@ -321,7 +321,7 @@ interface Line extends RowPlace {
 }
 
 /** Cuts bytes into lines, which end with LF. */
-async function* linesIn(chunks: AsyncIterable<Buffer>, from: RowPlace): AsyncGenerator<Line, void, undefined> {
+export async function* linesIn(chunks: AsyncIterable<Buffer>, from: RowPlace): AsyncGenerator<Line, void, undefined> {
   let { offset, line } = from;
   let parts: Buffer[] = [];
   let length = 0;

@@ -197,6 +197,10 @@ describe("a job as it is shown", () => {
       "the input has 3 rows, the result's parts have 0, and 2 are counted in it",
     ]);
     expect(errorsOf({ counts: countsOf({ answered: 3 }), manifest: manifestOf() })).toBeUndefined();
+    const [part] = manifestOf().parts;
+    const parts = part ? [{ ...part, rows: 1 }] : [];
+    expect(errorsOf({ manifest: manifestOf({ parts, erased: [{ at: now, rows: 2 }] }) })).toBeUndefined();
+    expect(errorsOf({ manifest: manifestOf({ parts, erased: [{ at: now, rows: 1 }] }) })).toHaveLength(1);
   });
 
   test("tells the first faults of its input, and how many more there are", () => {

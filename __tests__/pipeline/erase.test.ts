@@ -92,6 +92,14 @@ describe("what is staged", () => {
     await expect(textOf(key)).rejects.toMatchObject({ name: "NoSuchKey" });
   });
 
+  test.each([folders.staged, folders.rejected])("in %s by a newer version stays, and is named", async (folder) => {
+    const key = stagedKey([], outcomeVersion + 1, "x", new Date()).replace(folders.staged, folder);
+    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: "of another form" }));
+    expect((await placeOf(name).walk(true, until)).inTheWay).toEqual([
+      `A newer version of this project wrote s3://${bucket}/${key}: erase by that one.`,
+    ]);
+  });
+
   test("that cannot be read stays, and is named", async () => {
     const key = `${folders.staged}2026013112/x.any.v1.ndjson.gz`;
     await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: "no gzip" }));

@@ -61,6 +61,30 @@ test("no policy but that for who erases lets anybody sign in as the warehouse's 
   ]);
 });
 
+test("the resources of the policy for who erases are those of the stack", async () => {
+  const cluster = nameOf("aws_redshift_cluster", "cluster_identifier");
+  const { answersBucket, warehouse } = devEnvironment;
+  const expected = [
+    ofAccount("ssm", `parameter${nameOf("aws_ssm_parameter")}`),
+    `arn:aws:s3:::${nameOf("aws_s3_object", "bucket")}/${nameOf("aws_s3_object", "key")}`,
+    ofAccount("sagemaker", `feature-group/${nameOf("aws_sagemaker_feature_group", "feature_group_name")}`),
+    ...resourcesOf(dev).flatMap(({ type, attributes }) =>
+      type === "aws_sqs_queue" ? [ofAccount("sqs", String(attributes.name))] : [],
+    ),
+    `arn:aws:s3:::${answersBucket}`,
+    `arn:aws:s3:::${answersBucket}/one`,
+    ofAccount("redshift", `cluster:${cluster}`),
+    ofAccount("redshift", `dbname:${cluster}/${nameOf("aws_redshift_cluster", "database_name")}`),
+    ofAccount("redshift", `dbuser:${cluster}/${warehouse.adminUsername}`),
+  ];
+  const patterns = (await erasurePolicy())
+    .flatMap(({ Resource }) => Resource)
+    .filter((resource) => resource !== "*")
+    .map((resource) => new RegExp(`^${resource.replaceAll("*", "[^/]*")}$`));
+  expect(expected.filter((arn) => !patterns.some((pattern) => pattern.test(arn)))).toEqual([]);
+  expect(patterns.filter((pattern) => !expected.some((arn) => pattern.test(arn)))).toEqual([]);
+});
+
 describe("the policy for a program that has jobs alone", () => {
   const objectArn = (key: string) => `arn:aws:s3:::${devEnvironment.answersBucket}/${key}`;
   /** Whether it allows an action on a resource. A * stands for slashes too, as IAM has it. */

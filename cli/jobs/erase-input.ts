@@ -6,6 +6,7 @@ import { folders, oldVersionDays } from "../../contract/answers-bucket";
 import { clientSettings, type Until } from "../../pipeline/clients";
 import { DeadLetters } from "../../pipeline/dead-letters";
 import { type Found, objectsBelow, type Place, placesOf } from "../../pipeline/erase";
+import { filesOfJobs } from "../../pipeline/erase-jobs";
 import { FeatureStore } from "../../pipeline/features";
 import { Jobs } from "../../pipeline/jobs";
 import { QueueWalk } from "../../pipeline/queue-walk";
@@ -37,11 +38,9 @@ export async function eraseInput(
   const sqs = namingActions(new SQSClient(settings));
   const { pipeline, environment } = connection;
   const jobs = new Jobs(pipeline.answers.bucket, s3);
-  const places = placesOf({
-    id,
-    bucket: pipeline.answers.bucket,
-    s3,
-    jobs,
+  const inBucket = { id, bucket: pipeline.answers.bucket, s3, jobs };
+  const ofRequests = placesOf({
+    ...inBucket,
     database: new RedshiftData(
       { ...pipeline.warehouse, databaseUser: environment.warehouse.adminUsername },
       namingActions(new RedshiftDataClient(settings)),
@@ -49,6 +48,9 @@ export async function eraseInput(
     deadLetters: new DeadLetters(pipeline.deadLetterQueueUrl, sqs),
     features: featureStoreOf(connection),
   });
+  const idColumn = pipeline.featureGroup?.recordIdentifier.name ?? "id";
+  const { keepDays } = environment.jobs;
+  const places = [...ofRequests, filesOfJobs({ ...inBucket, idColumn, keepDays })];
   try {
     const seen = await walkAll(places, false, signal);
     if (seen.counts.length > 0) console.log(`Of the input ${id} there is in ${environment.name}:\n${linesOf(seen)}`);
@@ -83,6 +85,7 @@ async function walkAll(places: readonly Place[], isTaken: boolean, signal: Abort
   const counts: Found["counts"][number][] = [];
   const inTheWay = new Set<string>();
   for (const place of places) {
+    console.error(`${isTaken ? "Taking it out of" : "Looking through"} ${place.name} ...`);
     try {
       const found = await place.walk(isTaken, { signal });
       counts.push(...found.counts);
@@ -146,7 +149,6 @@ async function restOf(
       inDays(environment.logRetentionDays + logDelay),
       "logs, which have ids: the API's those of its paths, the functions' those that were refused",
     ],
-    [inDays(environment.jobs.keepDays + midnight), "inputs and results of jobs"],
   );
   if (features && features.offlineStoreS3Uri !== undefined) {
     const how = "https://docs.aws.amazon.com/sagemaker/latest/dg/feature-store-delete-records.html";
@@ -157,6 +159,7 @@ async function restOf(
   }
   const captured = "dataCapture" in model ? model.dataCapture : undefined;
   if (captured) rest.push(["never", `requests and answers that the endpoint has captured in ${captured.s3Uri}`]);
+  rest.push(["never", "files that people have saved, of results say"]);
   if (features) rest.push(["never", "feature groups of earlier contracts, which this project forgets"]);
   const lines = rest.map(([when, what]) => `  ${when.padEnd(10)}  ${what}`);
   return ["Not taken out, with the day by which it lapses:", ...lines].join("\n");

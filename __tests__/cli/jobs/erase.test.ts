@@ -1,4 +1,6 @@
-import { gunzipSync, gzipSync } from "node:zlib";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { folders, sampleKey } from "../../../contract/answers-bucket";
@@ -160,17 +162,6 @@ describe("erase", () => {
     });
   });
 
-  test("ends with 1 where something cannot be read, names it, and takes out the rest", async () => {
-    await loadOutcomes([answered({ inputId: person })]);
-    const broken = `${folders.rejected}2026013112/two.any.v1.ndjson.gz`;
-    await put(broken, gzipSync("no outcome\n"));
-    const { status, stdout, stderr } = await pipeline.run("erase", "--id", person, "--yes");
-    expect({ status, stdout }).toMatchObject({ status: 1, stdout: expect.stringContaining("Taken out:") });
-    expect(stderr).toContain(`In the way:\n  s3://${pipeline.aws.answersBucket}/${broken} cannot be read`);
-    expect(await rows(person)).toEqual([]);
-    await s3.send(new DeleteObjectCommand({ Bucket: pipeline.aws.answersBucket, Key: broken }));
-  });
-
   test("leaves a job that has not ended what it needs, names it, and takes that out once it has ended", async () => {
     await loadOutcomes([
       answered({ inputId: person, jobId: "nightly" }),
@@ -179,13 +170,36 @@ describe("erase", () => {
     await setAside(rejected, [answered({ inputId: person, jobId: "nightly" }), answered({ inputId: person })]);
     await new Jobs(pipeline.aws.answersBucket, s3).mark(openMark("nightly"), until);
     const first = await pipeline.run("erase", "--id", person, "--yes");
-    expect(first).toMatchObject({ status: 1, stderr: expect.stringContaining("\n  The job nightly has not ended") });
+    expect(first).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/\nIn the way:\n {2}The job nightly has not ended/),
+    });
     expect(await rows(person)).toHaveLength(1);
     expect(await idsIn(rejected)).toEqual([person]);
     await s3.send(new DeleteObjectCommand({ Bucket: pipeline.aws.answersBucket, Key: openMark("nightly") }));
     expect(await pipeline.run("erase", "--id", person, "--yes")).toMatchObject({ status: 0 });
     expect(await rows(person)).toEqual([]);
     await expect(bytesOf(rejected)).rejects.toMatchObject({ name: "NoSuchKey" });
+  });
+
+  test("takes the rows of an input out of a job's file and of its result, which can be had without them", async () => {
+    const file = join(pipeline.folder, "rows.csv");
+    await writeFile(file, "id,seq_0,seq_1\nAda,a,b\nCharles,c,d\n");
+    const result = join(pipeline.folder, "result.csv");
+    expect(await pipeline.run("run", "--csv", file, "--job", "people", "--output", result)).toMatchObject({
+      status: 0,
+    });
+    expect(await readFile(result, "utf8")).toMatch(/^Ada,|,Ada,/m);
+    const erased = await pipeline.run("erase", "--id", "Ada", "--yes");
+    expect(erased).toMatchObject({ status: 0, stdout: expect.stringContaining("Taken out:\n") });
+    const [, taken = ""] = erased.stdout.split("Taken out:\n");
+    for (const what of ["answers in the warehouse", "rows of inputs of jobs", "rows of results of jobs"]) {
+      expect(taken).toContain(`          1  ${what}\n`);
+    }
+    const again = await pipeline.run("results", "--job", "people", "--format", "csv");
+    expect(again.status).toBe(0);
+    expect(again.stdout).toMatch(/^Charles,|,Charles,/m);
+    expect(again.stdout).not.toContain("Ada");
   });
 
   test("is refused for what no input is called", async () => {
