@@ -82,11 +82,18 @@ export type Refusal = { readonly Sid: string; readonly Action: string[] } & (
   | { readonly NotResource: string[] }
 );
 
-/** The trust policy by which an AWS service, as `lambda.amazonaws.com`, takes on a role. */
-export function trustPolicy(service: string): string {
+/**
+ * The trust policy by which an AWS service, as `lambda.amazonaws.com`, takes on a role.
+ * @param forAccount the account whose resources it does so for, with services that AWS documents to say it: EventBridge
+ * Scheduler (https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html), and
+ * SageMaker for endpoints, compilation and processing jobs
+ * (https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html) @default any
+ */
+export function trustPolicy(service: string, forAccount?: string): string {
+  const condition = forAccount && { Condition: { StringEquals: { "aws:SourceAccount": forAccount } } };
   return JSON.stringify({
     Version: "2012-10-17",
-    Statement: [{ Effect: "Allow", Action: "sts:AssumeRole", Principal: { Service: service } }],
+    Statement: [{ Effect: "Allow", Action: "sts:AssumeRole", Principal: { Service: service }, ...condition }],
   });
 }
 

@@ -8,6 +8,8 @@ import { repositoryArn } from "./model-endpoint";
 
 export interface ModelCompilationProps {
   readonly region: string;
+  /** The account: nobody else's jobs take on the role. */
+  readonly account: string;
   readonly roleName: string;
   /** The ARN of the bucket of the model artifacts. */
   readonly bucketArn: string;
@@ -17,7 +19,7 @@ export interface ModelCompilationProps {
 export class ModelCompilation extends Construct {
   readonly role: IamRole;
 
-  constructor(scope: Construct, id: string, { region, roleName, bucketArn }: ModelCompilationProps) {
+  constructor(scope: Construct, id: string, { region, account, roleName, bucketArn }: ModelCompilationProps) {
     super(scope, id);
     const families = imageRegions.includes(region) ? (["inf1", "inf2"] as const) : [];
     const logGroups = ["CompilationJobs", "ProcessingJobs"].map((group) =>
@@ -25,7 +27,7 @@ export class ModelCompilation extends Construct {
     );
     this.role = new IamRole(this, "role", {
       name: roleName,
-      assumeRolePolicy: trustPolicy("sagemaker.amazonaws.com"),
+      assumeRolePolicy: trustPolicy("sagemaker.amazonaws.com", account),
     });
     new IamRolePolicy(this, "policy", {
       name: "model-compilation",

@@ -70,6 +70,8 @@ export const askedBy = (endpointName: string, { instancesPerCall, concurrency, s
 
 export interface ModelEndpointProps extends ServedModel, EndpointUse {
   readonly region: string;
+  /** The account: nobody else's endpoint takes on the role. */
+  readonly account: string;
   /** The names of model and endpoint configuration begin with these and end with what they hold. */
   readonly modelName: string;
   readonly endpointConfigurationName: string;
@@ -127,7 +129,7 @@ export class ModelEndpoint extends Construct implements Endpoint {
     const alarm = guarded ? this.rollbackAlarm() : undefined;
     this.role = new IamRole(this, "execution_role", {
       name: props.executionRoleName,
-      assumeRolePolicy: trustPolicy("sagemaker.amazonaws.com"),
+      assumeRolePolicy: trustPolicy("sagemaker.amazonaws.com", props.account),
     });
     const unique = (arns: string[]) => [...new Set(arns)].sort(); // the way back changes nothing of it
     this.policy = new IamRolePolicy(this, "execution_policy", {

@@ -11,6 +11,8 @@ export interface ScheduledFunctionProps extends NodeFunctionProps {
   readonly does: string;
   /** Name of the role that the schedule invokes it with. */
   readonly scheduleRoleName: string;
+  /** The account: nobody else's schedule takes on that role. */
+  readonly account: string;
   /** How often it runs, in minutes. */
   readonly everyMinutes: number;
 }
@@ -34,7 +36,7 @@ export class ScheduledFunction extends Construct {
     });
     const role = new IamRole(this, "schedule_role", {
       name: props.scheduleRoleName,
-      assumeRolePolicy: trustPolicy("scheduler.amazonaws.com"),
+      assumeRolePolicy: trustPolicy("scheduler.amazonaws.com", props.account),
     });
     const policy = new IamRolePolicy(this, "schedule_policy", {
       name: `invoke-${does}`,

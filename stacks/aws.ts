@@ -1,11 +1,20 @@
 import { ArchiveProvider } from "@cdktf/provider-archive/lib/provider";
+import { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-identity";
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { S3Backend, type TerraformStack } from "cdktf";
 import type { Shared } from "../config";
 import { oldestTerraform } from "./terraform-version";
 
-/** Gives a stack its providers and its backend: the account and region, tags on every resource, state in S3. */
-export function useAws(stack: TerraformStack, shared: Shared, tags: Record<string, string>, stateKey: string) {
+/**
+ * Gives a stack its providers and its backend: the account and region, tags on every resource, state in S3.
+ * @returns the account
+ */
+export function useAws(
+  stack: TerraformStack,
+  shared: Shared,
+  tags: Record<string, string>,
+  stateKey: string,
+): { readonly account: string } {
   const { region, profile, account, stateBucket } = shared;
   new AwsProvider(stack, "aws", {
     region,
@@ -17,4 +26,5 @@ export function useAws(stack: TerraformStack, shared: Shared, tags: Record<strin
   new S3Backend(stack, { bucket: stateBucket, key: stateKey, region, profile, encrypt: true });
   stack.addOverride("terraform.backend.s3.use_lockfile", true);
   stack.addOverride("terraform.required_version", `>= ${oldestTerraform}`);
+  return { account: account ?? new DataAwsCallerIdentity(stack, "account").accountId };
 }

@@ -34,7 +34,7 @@ export class InferenceStack extends ReadableStack {
    */
   constructor(scope: Construct, id: string, shared: Shared, environment: Environment, forget: readonly string[] = []) {
     super(scope, id);
-    useAws(this, shared, environment.tags, environment.stateKey);
+    const { account } = useAws(this, shared, environment.tags, environment.stateKey);
     const { region } = shared;
     const { logRetentionDays, takeOver, preventDestroy, loading, jobs } = environment;
 
@@ -44,7 +44,7 @@ export class InferenceStack extends ReadableStack {
       new FeatureStore(this, "features", { ...environment.features, region, features: contract.features });
     const model: Endpoint = environment.model.endpoint
       ? new ExistingEndpoint(this, "model", { ...environment.model, region })
-      : new ModelEndpoint(this, "model", { ...environment.model, region, logRetentionDays });
+      : new ModelEndpoint(this, "model", { ...environment.model, region, account, logRetentionDays });
     const network = new Network(this, "network", { ...environment.network, region });
     const answers = new AnswersBucket(this, "outcomes", {
       bucket: environment.answersBucket,
@@ -71,6 +71,7 @@ export class InferenceStack extends ReadableStack {
     });
     const loader = new ScheduledFunction(this, "loading", {
       ...loading,
+      account,
       does: "loader",
       bundle: "dist/loader",
       memoryMegabytes: 512,
@@ -82,6 +83,7 @@ export class InferenceStack extends ReadableStack {
       functionName: jobs.starterFunctionName,
       roleName: jobs.starterRoleName,
       scheduleRoleName: jobs.starterScheduleRoleName,
+      account,
       does: "starter",
       everyMinutes: 1,
       bundle: "dist/starter",
@@ -100,6 +102,7 @@ export class InferenceStack extends ReadableStack {
       functionName: jobs.writerFunctionName,
       roleName: jobs.writerRoleName,
       scheduleRoleName: jobs.writerScheduleRoleName,
+      account,
       does: "writer",
       everyMinutes: 1,
       bundle: "dist/writer",

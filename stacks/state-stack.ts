@@ -17,13 +17,14 @@ import { renamed, writeMoves } from "./moved";
 export class StateStack extends ReadableStack {
   constructor(scope: Construct, id: string, shared: Shared) {
     super(scope, id);
-    useAws(this, shared, shared.tags, "state/terraform.tfstate");
+    const { account } = useAws(this, shared, shared.tags, "state/terraform.tfstate");
     const { github, region, prefix, project, stateBucket, modelBucket } = shared;
 
     const state = new VersionedBucket(this, "state", { bucket: stateBucket });
     const models = new VersionedBucket(this, "models", { bucket: modelBucket, deletable: contractKey("*") });
     const compilation = new ModelCompilation(this, "model_compilation", {
       region,
+      account,
       roleName: `${prefix}-model-compilation`,
       bucketArn: models.bucket.arn,
     });

@@ -17,6 +17,7 @@ const inf1Image =
   "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-inference-neuron:1.13.1-neuron-py310-sdk2.20.2-ubuntu20.04";
 const plain: ModelEndpointProps = {
   region: "eu-west-1",
+  account: "123456789012",
   modelName: "churn",
   endpointConfigurationName: "churn-conf",
   endpointName: "churn-endpoint",

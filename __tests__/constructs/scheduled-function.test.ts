@@ -10,6 +10,7 @@ const plain: ScheduledFunctionProps = {
   functionName: "loader",
   roleName: "loader-role",
   scheduleRoleName: "schedule-role",
+  account: "123456789012",
   everyMinutes: 1,
   bundle: "dist/loader",
   memoryMegabytes: 512,
