@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { deployPermissions } from "../aws/deploy-permissions";
 import { limits } from "../aws/limits";
+import { roleBoundary } from "../aws/role-boundary";
 import { stateStackWithGitHub, synthesizedStacks } from "./setup/stacks";
 import { resourcesOf, roleStatementsOf, statementsOf } from "./setup/synth";
 
@@ -87,16 +88,24 @@ describe("permissions", () => {
 
 describe("permissions of GitHub's workflows, where a team deploys from there", () => {
   const resources = resourcesOf(stateStackWithGitHub());
-  const project = {
+  const environment = {
     account: "123456789012",
     region: "us-east-1",
-    prefix: "poc",
-    tag: "our project",
+    prefix: "poc-dev",
+    tags: { Project: "our project", Environment: "dev" },
     stateBucket: "our-state",
+    stateKeys: ["dev.tfstate"],
+    answersBucket: "our-answers",
     modelBucket: "our-models",
+    contractKey: "contracts/poc-dev.json",
+    namesParameter: "/poc-dev/names",
   };
-  const permissions = Object.values(deployPermissions(project)).flatMap(({ plan, apply }) => [...plan, ...apply]);
-  const isOurs = (text: string) => /[:/!]poc-\*|our-state|our-models|\/Project":"our project"/.test(text);
+  const permissions = [
+    ...Object.values(deployPermissions(environment)).flatMap(({ plan, apply }) => [...plan, ...apply]),
+    ...roleBoundary(environment, { artifactBuckets: [], written: ["s3://team-features/offline"], endpoint: "theirs" }),
+  ];
+  const ours = /[:/!]poc-dev(-\*|\.json$|\/names$)|our-state(\/dev\.tfstate|$)|our-answers|our-models$|"dev"/;
+  const isOurs = (text: string) => ours.test(text);
 
   test("name their actions one by one", () => {
     const actions = resources
@@ -126,7 +135,7 @@ describe("permissions of GitHub's workflows, where a team deploys from there", (
     const trusts = resources
       .filter(({ type, address }) => type === "aws_iam_role" && address.includes("github"))
       .map(({ attributes }) => String(attributes.assume_role_policy));
-    expect(trusts).toHaveLength(2);
+    expect(trusts).toHaveLength(3);
     expect(trusts.filter((trust) => /\*|StringLike/.test(trust))).toEqual([]);
   });
 });

@@ -1,21 +1,29 @@
 import { arnIn } from "./partitions";
 
 /**
- * What Terraform needs in AWS to plan the stacks, and to apply and destroy them: as data, an action at a time, limited
- * to one project wherever AWS can limit. AWS lists each action with the resources and conditions that it knows:
+ * What Terraform needs in AWS to plan the stacks of environments, and to apply and destroy them: as data, an action at a
+ * time, limited to one project or environment wherever AWS can limit. The stack `state` is not among them: a person
+ * deploys it, and it makes what limits the others. AWS lists each action with the resources and conditions that it knows:
  * https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
  */
 
-/** Whose resources they are. */
-export interface Project {
+/** Whose resources they are: those of one environment, or of all that a project has. */
+export interface Scope {
   readonly account: string;
   readonly region: string;
   /** What the names of its resources start with, before a hyphen. */
   readonly prefix: string;
-  /** The value of the tag Project that they all carry. */
-  readonly tag: string;
+  /** The tags that they all carry. */
+  readonly tags: Readonly<Record<string, string>>;
   readonly stateBucket: string;
+  /** Where in it its states are. */
+  readonly stateKeys: readonly string[];
+  readonly answersBucket: string;
   readonly modelBucket: string;
+  /** Where in it its contract is. */
+  readonly contractKey: string;
+  /** The SSM parameter that says where its pipeline is. */
+  readonly namesParameter: string;
 }
 
 /** Actions that are allowed on resources. */
@@ -37,7 +45,7 @@ export interface ServicePermissions {
   readonly apply: Permission[];
 }
 
-/** The path of the roles and policies that GitHub's workflows hold: outside of what a deployment may change. */
+/** The path of what limits GitHub's workflows, roles and policies: outside of what a deployment may change. */
 export const githubPath = "/github/";
 
 /** Who vouches for GitHub's workflows. */
@@ -47,23 +55,36 @@ export const githubIssuer = "token.actions.githubusercontent.com";
 export const githubProviderArn = (account: string, region: string) =>
   arnIn(region, `iam::${account}:oidc-provider/${githubIssuer}`);
 
-/** The one policy of AWS's own that a deployment may attach to a role. */
+/** The policy that is the permissions boundary of an environment's roles, whose names start with a prefix. */
+export const boundaryArn = ({ account, region, prefix }: Pick<Scope, "account" | "region" | "prefix">) =>
+  arnIn(region, `iam::${account}:policy${githubPath}${boundaryName(prefix)}`);
+export const boundaryName = (prefix: string) => `${prefix}-boundary`;
+
+/** The role that an environment is deployed with from GitHub. */
+export const deployRoleName = (prefix: string) => `${prefix}-deploy`;
+
+/** AWS's own policy with which API Gateway writes logs. */
 export const apiGatewayLoggingPolicy = (region: string) =>
   arnIn(region, "iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs");
 
 /** What Terraform needs, service by service. */
-export function deployPermissions(project: Project): Record<string, ServicePermissions> {
-  const { account, region, prefix, tag, stateBucket, modelBucket } = project;
+export function deployPermissions(scope: Scope): Record<string, ServicePermissions> {
+  const { account, region, prefix, stateBucket, modelBucket } = scope;
   const arn = (resource: string) => arnIn(region, resource);
   const inRegion = (service: string, resource: string) => arn(`${service}:${region}:${account}:${resource}`);
   const ours = (service: string, ...kinds: string[]) => kinds.map((kind) => inRegion(service, `${kind}${prefix}-*`));
   const iam = (resource: string) => arn(`iam::${account}:${resource}`);
-  const tagged = { StringEquals: { "aws:ResourceTag/Project": tag } };
-  const tagging = { StringEquals: { "aws:RequestTag/Project": tag } };
+  const tags = (key: string) => ({
+    StringEquals: Object.fromEntries(Object.entries(scope.tags).map(([name, value]) => [`aws:${key}/${name}`, value])),
+  });
+  const tagged = tags("ResourceTag");
+  const tagging = tags("RequestTag");
+  const bounded = { StringEquals: { "iam:PermissionsBoundary": boundaryArn(scope) } };
 
-  const buckets = [stateBucket, modelBucket].map((bucket) => arn(`s3:::${bucket}`));
-  const answers = arn(`s3:::${stateBucket}-*-answers`);
-  const contracts = [arn(`s3:::${modelBucket}/contracts/${prefix}-*`)];
+  const states = scope.stateKeys.map((key) => arn(`s3:::${stateBucket}/${key}`));
+  const locks = states.map((state) => `${state}.tflock`);
+  const answers = arn(`s3:::${scope.answersBucket}`);
+  const contracts = [arn(`s3:::${modelBucket}/${scope.contractKey}`)];
   const roles = [iam(`role/${prefix}-*`)];
   const logGroups = ours(
     "logs",
@@ -80,9 +101,8 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
   const models = ours("sagemaker", "model/", "endpoint-config/", "endpoint/", "feature-group/");
   const warehouses = ours("redshift", "cluster:", "subnetgroup:", "parametergroup:");
   const schedules = ours("scheduler", "schedule/default/");
-  const parameters = [inRegion("ssm", `parameter/${prefix}-*`)];
+  const parameters = [inRegion("ssm", `parameter${scope.namesParameter}`)];
   const apis = arn(`apigateway:${region}::/restapis`);
-  const apiAccount = arn(`apigateway:${region}::/account`);
   const apiTags = arn(`apigateway:${region}::/tags/*`);
 
   return {
@@ -90,11 +110,11 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
       types: [],
       plan: [
         { actions: ["s3:ListBucket"], resources: [arn(`s3:::${stateBucket}`)] },
-        { actions: ["s3:GetObject"], resources: [arn(`s3:::${stateBucket}/*`)] },
+        { actions: ["s3:GetObject"], resources: [...states, ...locks] },
         // A plan locks the state too: Terraform writes the lock file and deletes it.
-        { actions: ["s3:PutObject", "s3:DeleteObject"], resources: [arn(`s3:::${stateBucket}/*.tflock`)] },
+        { actions: ["s3:PutObject", "s3:DeleteObject"], resources: locks },
       ],
-      apply: [{ actions: ["s3:PutObject"], resources: [arn(`s3:::${stateBucket}/*`)] }],
+      apply: [{ actions: ["s3:PutObject"], resources: states }],
     },
     s3: {
       types: [
@@ -125,19 +145,17 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
             "s3:GetReplicationConfiguration",
             "s3:ListBucket",
           ],
-          resources: [...buckets, answers],
+          resources: [answers],
         },
+        { actions: ["s3:ListBucket"], resources: [arn(`s3:::${modelBucket}`)] },
         { actions: ["s3:GetObject", "s3:GetObjectTagging"], resources: contracts },
       ],
       apply: [
         {
-          // Terraform itself refuses to destroy the other buckets, so nobody here may delete one of them or its policy.
-          actions: ["s3:DeleteBucket", "s3:DeleteBucketPolicy"],
-          resources: [answers],
-        },
-        {
           actions: [
             "s3:CreateBucket",
+            "s3:DeleteBucket",
+            "s3:DeleteBucketPolicy",
             "s3:PutBucketPolicy",
             "s3:PutBucketPublicAccessBlock",
             "s3:PutBucketTagging",
@@ -145,7 +163,7 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
             "s3:PutEncryptionConfiguration",
             "s3:PutLifecycleConfiguration",
           ],
-          resources: [...buckets, answers],
+          resources: [answers],
         },
         {
           // Terraform deletes an object with all its versions.
@@ -165,49 +183,40 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
     },
     iam: {
       types: [
-        "aws_iam_openid_connect_provider",
-        "aws_iam_policy",
         "aws_iam_role",
         "aws_iam_role_policies_exclusive",
         "aws_iam_role_policy",
-        "aws_iam_role_policy_attachment",
         "aws_iam_role_policy_attachments_exclusive",
       ],
       plan: [
         {
           actions: ["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"],
-          resources: [...roles, iam(`role${githubPath}${prefix}-*`)],
-        },
-        {
-          actions: ["iam:GetPolicy", "iam:GetPolicyVersion"],
-          resources: [iam(`policy${githubPath}${prefix}-*`)],
-        },
-        {
-          actions: ["iam:GetOpenIDConnectProvider"],
-          resources: [githubProviderArn(account, region)],
-          reason: "an account has one provider for GitHub, whoever uses it",
+          resources: roles,
         },
       ],
       apply: [
         {
+          // Whoever may make roles is as mighty as what these may do. So each needs the boundary, which nothing takes off.
           actions: [
             "iam:CreateRole",
+            "iam:PutRolePermissionsBoundary",
+            "iam:PutRolePolicy",
+            "iam:UpdateAssumeRolePolicy",
+          ],
+          resources: roles,
+          condition: bounded,
+        },
+        {
+          actions: [
             "iam:DeleteRole",
             "iam:DeleteRolePolicy",
             "iam:DetachRolePolicy",
             "iam:ListInstanceProfilesForRole",
-            "iam:PutRolePolicy",
             "iam:TagRole",
             "iam:UntagRole",
-            "iam:UpdateAssumeRolePolicy",
             "iam:UpdateRole",
           ],
           resources: roles,
-        },
-        {
-          actions: ["iam:AttachRolePolicy"],
-          resources: roles,
-          condition: { ArnEquals: { "iam:PolicyARN": apiGatewayLoggingPolicy(region) } },
         },
         {
           actions: ["iam:PassRole"],
@@ -215,7 +224,6 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
           condition: {
             StringEquals: {
               "iam:PassedToService": [
-                "apigateway.amazonaws.com",
                 "lambda.amazonaws.com",
                 "redshift.amazonaws.com",
                 "sagemaker.amazonaws.com",
@@ -417,7 +425,6 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
     },
     apiGateway: {
       types: [
-        "aws_api_gateway_account",
         "aws_api_gateway_deployment",
         "aws_api_gateway_integration",
         "aws_api_gateway_method",
@@ -429,7 +436,7 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
       plan: [
         {
           actions: ["apigateway:GET"],
-          resources: [apis, `${apis}/*`, apiAccount, apiTags],
+          resources: [apis, `${apis}/*`, apiTags],
           reason: "the id of an API is AWS's, and most of what is in an API carries no tag",
         },
       ],
@@ -449,11 +456,6 @@ export function deployPermissions(project: Project): Record<string, ServicePermi
           actions: ["apigateway:DELETE", "apigateway:POST", "apigateway:PUT"],
           resources: [apiTags],
           reason: "a tag's ARN holds the id of the API, which is AWS's",
-        },
-        {
-          actions: ["apigateway:PATCH"],
-          resources: [apiAccount],
-          reason: "there is one such setting for an account in a region, and the stack state makes it",
         },
       ],
     },

@@ -35,7 +35,7 @@ export interface Shared extends Omit<z.output<SharedFields>, "environments" | "m
   /** The role that `apiGatewayRole` is about. */
   apiGatewayRoleName: string;
   /** Whose workflows may plan and deploy, and what. */
-  github?: NonNullable<z.output<SharedFields>["github"]> & { account: string; environments: string[] };
+  github?: NonNullable<z.output<SharedFields>["github"]> & { account: string; environments: readonly Environment[] };
   /** The tags of what is deployed once. */
   tags: Tags;
 }
@@ -124,7 +124,7 @@ export function readConfig(
       account,
       modelBucket: shared.modelBucket ?? modelBucketBeside(shared.stateBucket),
       apiGatewayRoleName: `${shared.prefix}-api-gateway-logging`,
-      github: github && account ? { ...github, account, environments: names } : undefined,
+      github: github && account ? { ...github, account, environments: Object.values(environments) } : undefined,
       tags: tagsOf(shared, "shared"),
     },
     environments,

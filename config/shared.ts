@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { githubProviderArn } from "../aws/deploy-permissions";
-import { describeName, limits, type NameLimit } from "../aws/limits";
-import { group, nameRule, type Rule, refusalsBy, refuse, show, text, yesOrNo } from "./faults";
+import { deployRoleName, githubProviderArn } from "../aws/deploy-permissions";
+import { describeName, isName, limits, type NameLimit } from "../aws/limits";
+import { fault, got, group, nameRule, type Rule, refusalsBy, refuse, show, text, yesOrNo } from "./faults";
 import { lowercaseWord } from "./surroundings";
 
 const regionCode: NameLimit = {
@@ -72,6 +72,12 @@ export const sharedFields = (usual?: string) =>
     environments: z.record(z.string(), z.unknown(), { error: refuse("an object of environments by their names") }),
   });
 
+/** What the names of the stack `state` have behind the prefix. */
+const namesOfState = ["api-gateway-logging", "model-compilation"];
+
+const { roleName } = limits.iam;
+const whyApart = "GitHub's role of an environment may change whatever starts with the environment's name and a hyphen";
+
 export const sharedRules: readonly Rule<z.output<ReturnType<typeof sharedFields>>>[] = [
   {
     of: ["environments"],
@@ -79,6 +85,23 @@ export const sharedRules: readonly Rule<z.output<ReturnType<typeof sharedFields>
     allowed: "one environment or more",
   },
   nameRule("environments", (name) => refusalsBy(lowercaseWord, name)),
+  {
+    of: ["environments", "prefix", "github"],
+    faults: ({ environments, prefix, github }) => {
+      const names = github === undefined ? [] : Object.keys(environments);
+      const tell = (name: string, allowed: string, source: string) =>
+        fault(["environments", name], got(name, allowed, source));
+      return names.flatMap((name) => {
+        const longer = [...names, ...namesOfState].find((other) => other.startsWith(`${name}-`));
+        const role = deployRoleName(`${prefix}-${name}`);
+        const roleAllowed = `a shorter one, for GitHub's role ${show(role)} is to have ${describeName(roleName)}`;
+        return [
+          ...(longer === undefined ? [] : [tell(name, `another beside ${longer}, which it begins`, whyApart)]),
+          ...(isName(role, roleName) ? [] : [tell(name, roleAllowed, roleName.source)]),
+        ];
+      });
+    },
+  },
   {
     of: ["defaultEnvironment", "environments"],
     holds: ({ environments, defaultEnvironment: name }) => name === undefined || Object.hasOwn(environments, name),

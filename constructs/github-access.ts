@@ -3,37 +3,67 @@ import { IamPolicy } from "@cdktf/provider-aws/lib/iam-policy";
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicyAttachment } from "@cdktf/provider-aws/lib/iam-role-policy-attachment";
 import { Construct } from "constructs";
-import { deployPermissions, githubIssuer, githubPath, type Permission, type Project } from "../aws/deploy-permissions";
+import {
+  boundaryName,
+  deployPermissions,
+  deployRoleName,
+  githubIssuer,
+  githubPath,
+  type Permission,
+  type Scope,
+} from "../aws/deploy-permissions";
 import { limits } from "../aws/limits";
+import { type Beyond, roleBoundary } from "../aws/role-boundary";
+import { contractKey } from "../contract/model-contract";
 import { policyDocument, webIdentityTrustPolicy } from "./access";
+
+/** An environment that GitHub's workflows may deploy: what is its own, and what its roles reach beside. */
+export interface DeployedEnvironment extends Beyond {
+  /** That of the GitHub environment too. */
+  readonly name: string;
+  /** What the names of its resources start with, before a hyphen. */
+  readonly prefix: string;
+  /** The tags that they all carry. */
+  readonly tags: Readonly<Record<"Project" | "Environment", string>>;
+  readonly stateKey: string;
+  readonly answersBucket: string;
+  readonly namesParameter: string;
+}
 
 export interface GitHubAccessProps {
   /** Whose workflows, as GitHub's tokens name it: `owner/name` or `owner@id/name@id`. */
   readonly repository: string;
-  /** The environments that may be deployed, each a GitHub environment of the same name. */
-  readonly environments: readonly string[];
   /** @default one is made */
   readonly oidcProviderArn?: string;
-  /** What the workflows may see and change. */
-  readonly project: Project;
+  /** What the workflows may see. */
+  readonly project: {
+    readonly account: string;
+    readonly region: string;
+    /** What the names of its resources start with, before a hyphen. */
+    readonly prefix: string;
+    readonly stateBucket: string;
+    readonly modelBucket: string;
+  };
+  /** What they may change, each environment in a role of its own. */
+  readonly environments: readonly DeployedEnvironment[];
 }
 
 /**
  * Lets the workflows of one repository on GitHub plan and deploy, with no key that could be stolen: GitHub vouches for
- * them, and AWS gives them one of two roles for an hour or a few.
+ * them, and AWS gives them a role for an hour or a few.
  */
 export class GitHubAccess extends Construct {
   /**
-   * Reads everything and writes nothing but the state's lock. It is for pull requests, and for the plan of what is on
-   * main. It reads the state, in which secrets are, so whoever can open a pull request from a branch of the repository
+   * Reads everything and writes nothing but the states' locks. It is for pull requests, and for the plan of what is on
+   * main. It reads the states, in which secrets are, so whoever can open a pull request from a branch of the repository
    * is to be treated as able to read them.
    */
   readonly planRole: IamRole;
   /**
-   * Makes, changes and deletes what is this project's. It is for jobs in one of the GitHub environments, which can ask
-   * a person first. It makes roles that start with the project's prefix, and so can do whatever it lets these do.
+   * By the environments' names: makes, changes and deletes what is the environment's. It is for jobs in the GitHub
+   * environment, which can ask a person first. The roles that it makes have the environment's boundary.
    */
-  readonly deployRole: IamRole;
+  readonly deployRoles: ReadonlyMap<string, IamRole>;
 
   constructor(
     scope: Construct,
@@ -41,60 +71,79 @@ export class GitHubAccess extends Construct {
     private readonly props: GitHubAccessProps,
   ) {
     super(scope, id);
-    const { repository, environments, project } = props;
-
+    const { environments, project } = props;
     const providerArn =
       props.oidcProviderArn ??
       new IamOpenidConnectProvider(this, "provider", {
         url: `https://${githubIssuer}`,
         clientIdList: ["sts.amazonaws.com"],
       }).arn;
-    const role = (name: string, subjects: readonly string[], maxSessionDuration: number) =>
-      new IamRole(this, `${name}_role`, {
-        name: `${project.prefix}-github-${name}`,
-        path: githubPath,
-        assumeRolePolicy: webIdentityTrustPolicy(
-          providerArn,
-          githubIssuer,
-          subjects.map((subject) => `repo:${repository}:${subject}`),
-        ),
-        maxSessionDuration,
-      });
-    this.planRole = role("plan", ["pull_request", "ref:refs/heads/main"], 3600);
-    this.deployRole = role(
-      "deploy",
-      environments.map((environment) => `environment:${environment}`),
-      4 * 3600, // a cluster's resize takes its time, and Terraform must still be able to write the state after it
-    );
 
-    const services = Object.values(deployPermissions(project));
-    const { planRole: plan, deployRole: deploy } = this;
-    this.allow(
-      "plan",
-      services.flatMap((service) => service.plan),
-      { plan, deploy },
-    );
-    this.allow(
-      "apply",
-      services.flatMap((service) => service.apply),
-      { deploy },
+    const plan = Object.values(
+      deployPermissions({
+        ...project,
+        tags: {}, // a plan's permissions ask for none
+        stateKeys: environments.map(({ stateKey }) => stateKey),
+        answersBucket: `${project.stateBucket}-*-answers`,
+        contractKey: contractKey(`${project.prefix}-*`),
+        namesParameter: `/${project.prefix}-*`,
+      }),
+    ).flatMap((service) => service.plan);
+    const planSubjects = ["pull_request", "ref:refs/heads/main"];
+    this.planRole = this.role("plan", `${project.prefix}-github-plan`, providerArn, planSubjects, 3600, plan);
+
+    this.deployRoles = new Map(
+      environments.map((environment) => {
+        const { name, prefix, stateKey, tags } = environment;
+        const own: Scope = {
+          ...project,
+          ...environment,
+          tags: { Project: tags.Project, Environment: tags.Environment },
+          stateKeys: [stateKey],
+          contractKey: contractKey(prefix),
+        };
+        new IamPolicy(this, `${name}_boundary`, {
+          name: boundaryName(prefix),
+          path: githubPath,
+          policy: policyDocument(roleBoundary(own, environment)),
+        });
+        const all = Object.values(deployPermissions(own)).flatMap((service) => [...service.plan, ...service.apply]);
+        // A cluster's resize takes its time, and Terraform must still be able to write the state after it.
+        const seconds = 4 * 3600;
+        const subjects = [`environment:${name}`];
+        return [name, this.role(`deploy_${name}`, deployRoleName(prefix), providerArn, subjects, seconds, all)];
+      }),
     );
   }
 
-  /** Allows what a purpose needs to the roles that serve it. */
-  private allow(purpose: string, permissions: readonly Permission[], holders: Record<string, IamRole>) {
-    const { prefix } = this.props.project;
+  /** A role for the jobs that are these subjects to GitHub, and what it may do. */
+  private role(
+    id: string,
+    name: string,
+    providerArn: string,
+    subjects: readonly string[],
+    maxSessionDuration: number,
+    permissions: readonly Permission[],
+  ): IamRole {
+    const role = new IamRole(this, `${id}_role`, {
+      name,
+      path: githubPath,
+      assumeRolePolicy: webIdentityTrustPolicy(
+        providerArn,
+        githubIssuer,
+        subjects.map((subject) => `repo:${this.props.repository}:${subject}`),
+      ),
+      maxSessionDuration,
+    });
     for (const [index, part] of fewestPolicies(permissions).entries()) {
-      const id = `${purpose}_${index + 1}`;
-      const policy = new IamPolicy(this, id, {
-        name: `${prefix}-github-${purpose}-${index + 1}`,
+      const policy = new IamPolicy(this, `${id}_${index + 1}`, {
+        name: `${name}-${index + 1}`,
         path: githubPath,
         policy: policyDocument(part),
       });
-      for (const [holder, { name }] of Object.entries(holders)) {
-        new IamRolePolicyAttachment(this, `${holder}_may_${id}`, { role: name, policyArn: policy.arn });
-      }
+      new IamRolePolicyAttachment(this, `${id}_has_${index + 1}`, { role: role.name, policyArn: policy.arn });
     }
+    return role;
   }
 }
 

@@ -1,7 +1,9 @@
+import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { S3Object } from "@cdktf/provider-aws/lib/s3-object";
 import { SsmParameter } from "@cdktf/provider-aws/lib/ssm-parameter";
 import { TerraformOutput } from "cdktf";
 import type { Construct } from "constructs";
+import { boundaryArn } from "../aws/deploy-permissions";
 import type { Environment, Shared } from "../config";
 import { know, tell } from "../constructs/access";
 import { ReadableStack } from "../constructs/addresses";
@@ -157,6 +159,12 @@ export class InferenceStack extends ReadableStack {
       const queues = [inference.queue, inference.deadLetterQueue];
       const lostForGood = [...(features ? [features.group] : []), ...queues, warehouse.cluster, api.restApi];
       for (const resource of lostForGood) resource.lifecycle = { ...resource.lifecycle, preventDestroy: true };
+    }
+    if (shared.github) {
+      // Those that GitHub's workflows deploy with may make no role that could do more than this.
+      const permissionsBoundary = boundaryArn({ ...shared.github, region, prefix: environment.prefix });
+      for (const role of this.node.findAll())
+        if (role instanceof IamRole) role.permissionsBoundary = permissionsBoundary;
     }
     const keyPair = environment.keyPair && new KeyPair(this, "access", environment.keyPair);
 

@@ -1,9 +1,9 @@
 import { TerraformOutput } from "cdktf";
 import type { Construct } from "constructs";
-import type { Shared } from "../config";
+import type { Environment, Shared } from "../config";
 import { ReadableStack } from "../constructs/addresses";
 import { ApiGatewayLogging } from "../constructs/api-gateway-logging";
-import { GitHubAccess } from "../constructs/github-access";
+import { type DeployedEnvironment, GitHubAccess } from "../constructs/github-access";
 import { ModelCompilation } from "../constructs/model-compilation";
 import { VersionedBucket } from "../constructs/versioned-bucket";
 import { contractKey } from "../contract/model-contract";
@@ -18,7 +18,7 @@ export class StateStack extends ReadableStack {
   constructor(scope: Construct, id: string, shared: Shared) {
     super(scope, id);
     const { account } = useAws(this, shared, shared.tags, "state/terraform.tfstate");
-    const { github, region, prefix, project, stateBucket, modelBucket } = shared;
+    const { github, region, prefix, stateBucket, modelBucket } = shared;
 
     const state = new VersionedBucket(this, "state", { bucket: stateBucket });
     const models = new VersionedBucket(this, "models", { bucket: modelBucket, deletable: contractKey("*") });
@@ -36,7 +36,8 @@ export class StateStack extends ReadableStack {
       github &&
       new GitHubAccess(this, "github", {
         ...github,
-        project: { account: github.account, region, prefix, tag: project, stateBucket, modelBucket },
+        project: { account: github.account, region, prefix, stateBucket, modelBucket },
+        environments: github.environments.map(deployed),
       });
 
     writeMoves(this, renamed.state);
@@ -45,11 +46,25 @@ export class StateStack extends ReadableStack {
       state_bucket_name: state.bucket.id,
       model_bucket_name: models.bucket.id,
       model_compilation_role_arn: compilation.role.arn,
-      ...(access && {
-        github_plan_role_arn: access.planRole.arn,
-        github_deploy_role_arn: access.deployRole.arn,
-      }),
+      ...(access && { github_plan_role_arn: access.planRole.arn }),
+      ...Object.fromEntries(
+        [...(access?.deployRoles ?? [])].map(([name, { arn }]) => [`github_deploy_role_arn_${name}`, arn]),
+      ),
     };
     for (const [name, value] of Object.entries(outputs)) new TerraformOutput(this, name, { value });
   }
+}
+
+/** What a workflow may deploy of an environment, and what its roles reach beside. */
+function deployed(environment: Environment): DeployedEnvironment {
+  const { features, model } = environment;
+  const served = model.endpoint ? [] : [model, ...(model.previous ? [model.previous] : [])];
+  const dataCapture = model.endpoint ? undefined : model.dataCapture;
+  const written = [features ? features.offlineStoreS3Uri : undefined, dataCapture?.s3Uri];
+  return {
+    ...environment,
+    artifactBuckets: served.map(({ artifact }) => artifact.bucket),
+    written: written.filter((uri) => uri !== undefined),
+    endpoint: model.endpoint?.existing,
+  };
 }

@@ -105,7 +105,8 @@ describe("GitHub", () => {
   test("may deploy every environment there is, in the one account", () => {
     const given = { ...settings({}, { account, github: { repository: "team/inference" } }) };
     const { github } = loadConfig({ ...given, environments: { dev: {}, prod: {} } }, {}).shared;
-    expect(github).toEqual({ repository: "team/inference", account, environments: ["dev", "prod"] });
+    expect(github).toMatchObject({ repository: "team/inference", account });
+    expect(github?.environments.map(({ name }) => name)).toEqual(["dev", "prod"]);
   });
 
   test.each(["team/inference", "a/b.c_d-e", "team-1/x", "emu_corp/x", "team@12/inference@345"])(
@@ -135,6 +136,23 @@ describe("GitHub", () => {
     expect(faultsOfGitHub({ repository })).toEqual([
       expect.stringMatching(/^github\.repository: got .+; allowed: 1 to 200 characters: "owner\/name", or "owner@id/),
     ]);
+  });
+
+  test("keeps environments apart whose names would be one another's", () => {
+    const faultsOfNames = (...names: string[]) => {
+      const environments = Object.fromEntries(names.map((name) => [name, {}]));
+      return faults({ ...settings({}, { account, github: { repository: "team/inference" } }), environments });
+    };
+    expect(faultsOfNames("dev", "dev2", "two-dev")).toEqual([]);
+    expect(faultsOfNames("dev", "dev-two")).toEqual([
+      expect.stringMatching(/^environments\.dev: got "dev"; allowed: another beside dev-two, which it begins/),
+    ]);
+    const long = { ...settings({}, { account, github: { repository: "team/inference" }, prefix: "p".repeat(30) }) };
+    expect(faults({ ...long, environments: { ["e".repeat(30)]: {} } })).toContainEqual(
+      expect.stringMatching(/: got "e+"; allowed: a shorter one, for GitHub's role "p+-e+-deploy" is to have 1 to 64 /),
+    );
+    expect(faultsOfNames("model")).toEqual([expect.stringContaining("another beside model-compilation")]);
+    expect(faults({ ...settings(), environments: { dev: {}, "dev-two": {} } })).toEqual([]);
   });
 
   test("takes the provider that the account has, and no other", () => {

@@ -197,7 +197,7 @@ test("destroy empties the bucket for answers, and leaves nothing behind, in the 
 
 describe("GitHub's roles", () => {
   const state = stateStackWithGitHub();
-  const refused = (role: "plan" | "deploy", calls: AwsCall[]) => {
+  const refused = (role: "plan" | "deploy_dev", calls: AwsCall[]) => {
     const statements = attachedStatementsOf(state, `aws_iam_role.github_${role}_role`);
     const actions = new Set(calls.flatMap(iamActionOf));
     expect(actions.size).toBeGreaterThan(30);
@@ -209,6 +209,6 @@ describe("GitHub's roles", () => {
   });
 
   test("may make every call that was made to deploy, change and destroy, with the deploy role", async () => {
-    expect(refused("deploy", (await moto.calls()).slice(callsOfBootstrap))).toEqual([]);
+    expect(refused("deploy_dev", (await moto.calls()).slice(callsOfBootstrap))).toEqual([]);
   });
 });

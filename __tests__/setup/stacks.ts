@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { App, Testing } from "cdktf";
 import { arnIn } from "../../aws/partitions";
-import { type Environment, loadConfig, type Settings } from "../../config";
+import { type Config, type Environment, loadConfig, type Settings, type Shared } from "../../config";
 import type { Releases } from "../../config/releases";
 import { InferenceStack } from "../../stacks/inference-stack";
 import { StateStack } from "../../stacks/state-stack";
@@ -37,25 +37,39 @@ export async function writtenStacks(settings: Settings) {
   };
 }
 
-/** The state stack of a team that deploys from GitHub. @param region where @default that of config.ts */
-export function stateStackWithGitHub(region?: string): string {
-  const { shared, environments } = loadConfig();
+/** What the environments of a team share that deploys from GitHub. */
+function withGitHub({ shared, environments }: Config, region: string): Shared {
   const account = "000000000000"; // the stand-ins', where Terraform asks whom its credentials belong to
-  const github = { repository: "team/inference", account, environments: Object.keys(environments) };
-  return Testing.synth(
-    new StateStack(Testing.app(), "state", { ...shared, region: region ?? shared.region, account, github }),
-  );
+  const github = { repository: "team/inference", account, environments: Object.values(environments) };
+  return { ...shared, region, account, github };
 }
 
-/** Stacks with all that can be switched on, and one that asks an endpoint that exists. */
-export function fullStacks(region = "us-east-1"): Record<"state" | "inference" | "asking", string> {
+/** Every stack of a team that deploys from GitHub, by name. */
+export function stacksWithGitHub(config = loadConfig()): Record<string, string> {
+  const shared = withGitHub(config, config.shared.region);
+  const written: Record<string, string> = { state: Testing.synth(new StateStack(Testing.app(), "state", shared)) };
+  for (const environment of Object.values(config.environments)) {
+    const name = `inference-${environment.name}`;
+    written[name] = Testing.synth(new InferenceStack(Testing.app(), name, shared, environment));
+  }
+  return written;
+}
+
+/** The state stack of a team that deploys from GitHub. @param region where @default that of config.ts */
+export function stateStackWithGitHub(region?: string): string {
+  const config = loadConfig();
+  return Testing.synth(new StateStack(Testing.app(), "state", withGitHub(config, region ?? config.shared.region)));
+}
+
+/** Two environments: `full` has all that can be switched on, `asking` asks an endpoint that exists. */
+export function fullConfig(region = "us-east-1") {
   const network = {
     subnets: [
       { cidrBlock: "10.0.2.0/24", availabilityZone: `${region}a` },
       { cidrBlock: "10.0.3.0/24", availabilityZone: `${region}c` },
     ],
   };
-  const { shared, environments } = loadConfig({
+  return loadConfig({
     project: "ai-deployment-bootcamp",
     owner: "test@test.com",
     prefix: "poc",
@@ -65,13 +79,21 @@ export function fullStacks(region = "us-east-1"): Record<"state" | "inference" |
       full: {
         keyPair: { publicKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB" },
         features: { offlineStoreS3Uri: "s3://team-features/offline" },
-        model: { dataCapture: { s3Uri: "s3://team-samples/captured", samplingPercentage: 5 } },
+        model: {
+          instanceType: "ml.c7i.xlarge", // Inf1 has no rollback, and so no alarm for it
+          dataCapture: { s3Uri: "s3://team-samples/captured", samplingPercentage: 5 },
+        },
         network,
         alarmTopicArn: arnIn(region, `sns:${region}:123456789012:alarms`),
       },
       asking: { model: { endpoint: { existing: "theirs" } }, network },
     },
   });
+}
+
+/** The stacks of these, and the state stack of a team that deploys from GitHub. */
+export function fullStacks(region = "us-east-1"): Record<"state" | "inference" | "asking", string> {
+  const { shared, environments } = fullConfig(region);
   const { full, asking } = environments;
   if (full === undefined || asking === undefined) throw new Error("an environment is missing");
   const synth = (environment: Environment) =>

@@ -29,14 +29,14 @@ test("where another team gives API Gateway its role, the state stack leaves that
   expect(inventoryOf(json)).toEqual({ ...others, aws_iam_role: 1 });
 });
 
-test("where a team deploys from GitHub, the state stack holds an OIDC provider and two roles beside", () => {
+test("where a team deploys from GitHub, the state stack holds an OIDC provider, a role to plan, and a role and a boundary for each environment beside", () => {
   const alone = inventoryOf(stacks.state ?? "{}");
   expect(inventoryOf(stateStackWithGitHub())).toEqual({
     ...alone,
     aws_iam_openid_connect_provider: 1,
-    aws_iam_role: 4,
-    aws_iam_policy: 3, // what a plan needs; what apply needs takes two
-    aws_iam_role_policy_attachment: 5,
+    aws_iam_role: 5,
+    aws_iam_policy: 9, // to plan: 1; for each environment its boundary, and 3 to deploy it
+    aws_iam_role_policy_attachment: 8,
   });
 });
 

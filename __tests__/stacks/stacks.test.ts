@@ -146,5 +146,10 @@ test("who sets up GitHub finds the roles in the outputs of the state stack, wher
   const outputsOf = (json: string) => Object.keys(outputs.parse(JSON.parse(json)).output).sort();
   const others = ["model_bucket_name", "model_compilation_role_arn", "state_bucket_name"];
   expect(outputsOf(stacks.state ?? "{}")).toEqual(others);
-  expect(outputsOf(stateStackWithGitHub())).toEqual(["github_deploy_role_arn", "github_plan_role_arn", ...others]);
+  expect(outputsOf(stateStackWithGitHub())).toEqual([
+    "github_deploy_role_arn_dev",
+    "github_deploy_role_arn_prod",
+    "github_plan_role_arn",
+    ...others,
+  ]);
 });

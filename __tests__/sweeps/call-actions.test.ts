@@ -122,7 +122,7 @@ describe("a role", () => {
 
   test.each([
     ["plan", "cli/deployment/diff.ts", "diffCommand"],
-    ["deploy", "cli/deployment/deploy.ts", "deployCommand"],
+    ["deploy_dev", "cli/deployment/deploy.ts", "deployCommand"],
   ])("of GitHub's to %s may make the calls of the command that its workflow runs", (role, file, command) => {
     const statements = attachedStatementsOf(stateStackWithGitHub(), `aws_iam_role.github_${role}_role`);
     const needs = needsOf(graph.reachedFrom(file, command));

@@ -1,6 +1,7 @@
 import { chmod, readdir, readFile, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { stateStackWithGitHub } from "../setup/stacks";
+import { z } from "zod";
+import { stacksWithGitHub, stateStackWithGitHub } from "../setup/stacks";
 import { resourcesOf } from "../setup/synth";
 import { StackFolder } from "./terraform";
 
@@ -35,6 +36,37 @@ test("the state stack of a team that deploys from GitHub is valid, and plans to 
       .sort(),
   );
   await stack.remove();
+});
+
+test("a role that was deployed without a boundary, and trusted for any account, gets both in place", async () => {
+  const { "inference-dev": json = "" } = stacksWithGitHub();
+  const stack = await StackFolder.of(json);
+  const address = "aws_iam_role.loading_schedule_role";
+  const { attributes } = resourcesOf(json).find((resource) => resource.address === address) ?? {};
+  const { name } = z.object({ name: z.string() }).parse(attributes);
+  const trust = { Effect: "Allow", Action: "sts:AssumeRole", Principal: { Service: "scheduler.amazonaws.com" } };
+  const assume_role_policy = JSON.stringify({ Version: "2012-10-17", Statement: [trust] });
+  const held = {
+    id: name,
+    name,
+    path: "/",
+    assume_role_policy,
+    max_session_duration: 3600,
+    force_detach_policies: false,
+  };
+  await stack.holdState([{ type: "aws_iam_role", name: "loading_schedule_role", attributes: held }]);
+  const [change] = await stack.plan(address);
+  await stack.remove();
+  expect(change).toMatchObject({
+    address,
+    change: {
+      actions: ["update"],
+      after: {
+        permissions_boundary: "arn:aws:iam::000000000000:policy/github/poc-dev-boundary",
+        assume_role_policy: expect.stringContaining('"aws:SourceAccount":"000000000000"'),
+      },
+    },
+  });
 });
 
 test("an unchanged source gives the same archive on another machine, whatever its files' times and modes", async () => {

@@ -1,0 +1,336 @@
+import { z } from "zod";
+import { type AskedCall, account, type Holder, lets, user } from "../setup/simulator";
+import { fullConfig, stacksWithGitHub, synthesizedStacks } from "../setup/stacks";
+import { attachedStatementsOf, resourcesOf, roleStatementsOf, statementsOf } from "../setup/synth";
+
+const { state = "", "inference-dev": dev = "", "inference-prod": prod = "" } = stacksWithGitHub();
+const arnOf = (service: string, rest: string) => `arn:aws:${service}:us-east-1:${account}:${rest}`;
+const iam = (rest: string) => `arn:aws:iam::${account}:${rest}`;
+const attributesOf = (json: string, address: string) => {
+  const found = resourcesOf(json).find((resource) => resource.address === address);
+  if (!found) throw new Error(`no ${address}`);
+  return found.attributes;
+};
+const buckets = {
+  state: String(attributesOf(state, "aws_s3_bucket.state_bucket").bucket),
+  models: String(attributesOf(state, "aws_s3_bucket.models_bucket").bucket),
+  answers: String(attributesOf(dev, "aws_s3_bucket.outcomes_bucket").bucket),
+};
+
+const boundary = iam("policy/github/poc-dev-boundary");
+const withBoundary = { "iam:PermissionsBoundary": boundary };
+const deploysDev: Holder = { policies: attachedStatementsOf(state, "aws_iam_role.github_deploy_dev_role") };
+const call = (action: string, resource: string, context: AskedCall["context"] = {}): AskedCall => ({
+  action,
+  resource,
+  context,
+});
+const role = iam("role/poc-dev-Worker");
+
+describe("who deploys dev from GitHub", () => {
+  test.each([
+    call("iam:CreateRole", role, withBoundary),
+    call("iam:PutRolePermissionsBoundary", role, withBoundary),
+    call("iam:PutRolePolicy", role, withBoundary),
+    call("iam:UpdateAssumeRolePolicy", role, withBoundary),
+    call("iam:PassRole", role, { "iam:PassedToService": "lambda.amazonaws.com" }),
+    call("s3:GetObject", `arn:aws:s3:::${buckets.state}/inference-dev/terraform.tfstate`),
+    call("s3:PutObject", `arn:aws:s3:::${buckets.state}/inference-dev/terraform.tfstate`),
+    call("s3:DeleteObject", `arn:aws:s3:::${buckets.state}/inference-dev/terraform.tfstate.tflock`),
+  ])("may call $action on $resource", async (asked) => {
+    expect(await lets(deploysDev, asked)).toBe(true);
+  });
+
+  const admin = "arn:aws:iam::aws:policy/AdministratorAccess";
+  const others = { "aws:ResourceTag/Project": "ai-deployment-bootcamp", "aws:ResourceTag/Environment": "prod" };
+  const escalations: [string, ...AskedCall[]][] = [
+    ["makes a role without a boundary", call("iam:CreateRole", role)],
+    [
+      "makes a role with a boundary that bounds nothing",
+      call("iam:CreateRole", role, { "iam:PermissionsBoundary": admin }),
+    ],
+    [
+      "makes a role with another environment's boundary",
+      call("iam:CreateRole", role, { "iam:PermissionsBoundary": iam("policy/github/poc-prod-boundary") }),
+    ],
+    ["takes the boundary off a role", call("iam:DeleteRolePermissionsBoundary", role, withBoundary)],
+    [
+      "gives a role another boundary",
+      call("iam:PutRolePermissionsBoundary", role, { "iam:PermissionsBoundary": admin }),
+    ],
+    [
+      "changes what the boundary says",
+      call("iam:CreatePolicyVersion", boundary),
+      call("iam:SetDefaultPolicyVersion", boundary),
+      call("iam:DeletePolicyVersion", boundary),
+      call("iam:DeletePolicy", boundary),
+    ],
+    ["makes a policy to have it attached", call("iam:CreatePolicy", iam("policy/poc-dev-mine"))],
+    ["writes a policy for a role that has no boundary", call("iam:PutRolePolicy", role)],
+    [
+      "attaches AWS's policy for administrators",
+      call("iam:AttachRolePolicy", role, { ...withBoundary, "iam:PolicyARN": admin }),
+    ],
+    ["has itself trusted by a role without a boundary", call("iam:UpdateAssumeRolePolicy", role)],
+    [
+      "changes itself, or the role that plans",
+      ...["poc-dev-deploy", "poc-github-plan"].flatMap((name) =>
+        ["iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:CreateRole"].map((action) =>
+          call(action, iam(`role/github/${name}`), { ...withBoundary, "iam:PolicyARN": admin }),
+        ),
+      ),
+    ],
+    [
+      "changes what GitHub vouches for",
+      call("iam:UpdateOpenIDConnectProviderThumbprint", iam("oidc-provider/token.actions.githubusercontent.com")),
+      call("iam:AddClientIDToOpenIDConnectProvider", iam("oidc-provider/token.actions.githubusercontent.com")),
+    ],
+    [
+      "makes a user or a key",
+      call("iam:CreateUser", iam("user/poc-dev-me")),
+      call("iam:CreateAccessKey", iam("user/poc-dev-me")),
+    ],
+    ["takes on a role", call("sts:AssumeRole", role), call("sts:AssumeRole", iam("role/Admin"))],
+    [
+      "has a service work in a role that is not the environment's",
+      ...["Admin", "poc-prod-Worker", "poc-model-compilation", "github/poc-dev-deploy"].map((name) =>
+        call("iam:PassRole", iam(`role/${name}`), { "iam:PassedToService": "lambda.amazonaws.com" }),
+      ),
+    ],
+    [
+      "passes a role to a service that it deploys nothing with",
+      ...["ec2", "cloudformation", "codebuild", "ecs-tasks", "glue", "apigateway", "datapipeline"].map((service) =>
+        call("iam:PassRole", role, { "iam:PassedToService": `${service}.amazonaws.com` }),
+      ),
+    ],
+    [
+      "has another's function run its code",
+      call("lambda:UpdateFunctionCode", arnOf("lambda", "function:poc-prod-api")),
+      call("lambda:UpdateFunctionConfiguration", arnOf("lambda", "function:theirs")),
+      call("lambda:InvokeFunction", arnOf("lambda", "function:poc-prod-schema")),
+    ],
+    [
+      "reads or writes another state",
+      ...["inference-prod", "state"].flatMap((stack) =>
+        ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"].flatMap((action) => [
+          call(action, `arn:aws:s3:::${buckets.state}/${stack}/terraform.tfstate`),
+          call(action, `arn:aws:s3:::${buckets.state}/${stack}/terraform.tfstate.tflock`),
+        ]),
+      ),
+    ],
+    [
+      "has the buckets of states and models opened or emptied",
+      ...[buckets.state, buckets.models].flatMap((bucket) =>
+        ["s3:PutBucketPolicy", "s3:DeleteBucketPolicy", "s3:DeleteBucket", "s3:PutBucketVersioning"].map((action) =>
+          call(action, `arn:aws:s3:::${bucket}`),
+        ),
+      ),
+      call("s3:DeleteObjectVersion", `arn:aws:s3:::${buckets.state}/inference-dev/terraform.tfstate`),
+      call("s3:PutObject", `arn:aws:s3:::${buckets.models}/contracts/poc-prod.json`),
+      call("s3:PutObject", `arn:aws:s3:::${buckets.models}/model.tar.gz`),
+    ],
+    ["sets what API Gateway writes all logs with", call("apigateway:PATCH", "arn:aws:apigateway:us-east-1::/account")],
+    [
+      "changes the network or the API of another environment",
+      call("ec2:DeleteVpc", arnOf("ec2", "vpc/vpc-1"), others),
+      call("ec2:CreateTags", arnOf("ec2", "vpc/vpc-1"), others),
+      call("apigateway:DELETE", "arn:aws:apigateway:us-east-1::/restapis/abc", others),
+    ],
+    [
+      "reads the admin's password, or signs in as whom it likes",
+      call("secretsmanager:GetSecretValue", arnOf("secretsmanager", "secret:redshift!poc-dev-warehouse-admin-AbCdEf")),
+      call("redshift:GetClusterCredentials", arnOf("redshift", "dbuser:poc-dev-warehouse/admin")),
+    ],
+  ];
+  test.each(escalations)("gets nowhere who %s", async (_, ...calls) => {
+    expect(calls.length).toBeGreaterThan(0);
+    const allowed = await Promise.all(calls.map((asked) => lets(deploysDev, asked)));
+    expect(calls.filter((_, place) => allowed[place])).toEqual([]);
+  });
+});
+
+/** A call that changes a resource of a stack, by its type. */
+const changes: Record<string, (attributes: Record<string, unknown>) => [action: string, resource: string]> = {
+  aws_cloudwatch_log_group: ({ name }) => ["logs:DeleteLogGroup", arnOf("logs", `log-group:${name}`)],
+  aws_cloudwatch_metric_alarm: ({ alarm_name }) => [
+    "cloudwatch:DeleteAlarms",
+    arnOf("cloudwatch", `alarm:${alarm_name}`),
+  ],
+  aws_iam_role: ({ name }) => ["iam:DeleteRole", iam(`role/${name}`)],
+  aws_lambda_function: ({ function_name: name }) => ["lambda:UpdateFunctionCode", arnOf("lambda", `function:${name}`)],
+  aws_redshift_cluster: ({ cluster_identifier: id }) => ["redshift:ModifyCluster", arnOf("redshift", `cluster:${id}`)],
+  aws_redshift_parameter_group: ({ name }) => [
+    "redshift:ModifyClusterParameterGroup",
+    arnOf("redshift", `parametergroup:${name}`),
+  ],
+  aws_redshift_subnet_group: ({ name }) => [
+    "redshift:ModifyClusterSubnetGroup",
+    arnOf("redshift", `subnetgroup:${name}`),
+  ],
+  aws_s3_bucket: ({ bucket }) => ["s3:PutBucketPolicy", `arn:aws:s3:::${bucket}`],
+  aws_s3_object: ({ bucket, key }) => ["s3:PutObject", `arn:aws:s3:::${bucket}/${key}`],
+  aws_sagemaker_endpoint: ({ name }) => ["sagemaker:DeleteEndpoint", arnOf("sagemaker", `endpoint/${name}`)],
+  aws_sagemaker_endpoint_configuration: ({ name }) => [
+    "sagemaker:DeleteEndpointConfig",
+    arnOf("sagemaker", `endpoint-config/${name}`),
+  ],
+  aws_sagemaker_feature_group: ({ feature_group_name: name }) => [
+    "sagemaker:DeleteFeatureGroup",
+    arnOf("sagemaker", `feature-group/${name}`),
+  ],
+  aws_sagemaker_model: ({ name }) => ["sagemaker:DeleteModel", arnOf("sagemaker", `model/${name}`)],
+  aws_scheduler_schedule: ({ name }) => ["scheduler:UpdateSchedule", arnOf("scheduler", `schedule/default/${name}`)],
+  aws_sqs_queue: ({ name }) => ["sqs:SetQueueAttributes", arnOf("sqs", String(name))],
+  aws_ssm_parameter: ({ name }) => ["ssm:PutParameter", arnOf("ssm", `parameter${name}`)],
+};
+
+test("who deploys dev from GitHub may change what dev has, and nothing that prod has", async () => {
+  const allowedOf = async (json: string) => {
+    const calls = resourcesOf(json).flatMap(({ type, attributes }) => changes[type]?.(attributes) ?? []);
+    const pairs = Array.from({ length: calls.length / 2 }, (_, place) => calls.slice(2 * place, 2 * place + 2));
+    const asked = pairs.map(([action = "", resource = ""]) => call(action, resource));
+    expect(asked.length).toBeGreaterThan(40);
+    const allowed = await Promise.all(asked.map((one) => lets(deploysDev, one)));
+    return {
+      allowed: asked.filter((_, place) => allowed[place]),
+      refused: asked.filter((_, place) => !allowed[place]),
+    };
+  };
+  expect((await allowedOf(dev)).refused).toEqual([]);
+  expect((await allowedOf(prod)).allowed).toEqual([]);
+});
+
+const boundaryOf = (environment: string, json = state) =>
+  statementsOf(attributesOf(json, `aws_iam_policy.github_${environment}_boundary`).policy);
+
+describe("a role of dev", () => {
+  const everything = statementsOf(JSON.stringify({ Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }] }));
+  const mighty: Holder = { policies: everything, boundary: boundaryOf("dev") };
+
+  test("has the boundary, where a team deploys from GitHub", () => {
+    const boundariesOf = (json: string) =>
+      resourcesOf(json)
+        .filter(({ type }) => type === "aws_iam_role")
+        .map(({ attributes }) => attributes.permissions_boundary);
+    const { name, path } = attributesOf(state, "aws_iam_policy.github_dev_boundary");
+    expect(`policy${path}${name}`).toBe("policy/github/poc-dev-boundary");
+    expect(boundariesOf(dev).length).toBeGreaterThan(10);
+    expect([...new Set(boundariesOf(dev))]).toEqual([boundary]);
+    expect([...new Set(boundariesOf(prod))]).toEqual([iam("policy/github/poc-prod-boundary")]);
+    const { "inference-dev": alone = "" } = synthesizedStacks();
+    expect([...new Set(boundariesOf(alone))]).toEqual([undefined]);
+  });
+
+  test.each([
+    call("iam:CreateUser", iam("user/me")),
+    call("iam:CreateRole", role, withBoundary),
+    call("iam:PutRolePolicy", role, withBoundary),
+    call("iam:AttachRolePolicy", role),
+    call("iam:DeleteRolePermissionsBoundary", role),
+    call("iam:CreatePolicyVersion", boundary),
+    call("iam:PassRole", role, { "iam:PassedToService": "lambda.amazonaws.com" }),
+    call("sts:AssumeRole", iam("role/Admin")),
+    call("lambda:UpdateFunctionCode", arnOf("lambda", "function:poc-dev-api")),
+    call("lambda:InvokeFunction", arnOf("lambda", "function:poc-prod-schema")),
+    call("s3:GetObject", `arn:aws:s3:::${buckets.state}/inference-dev/terraform.tfstate`),
+    call("s3:PutObject", `arn:aws:s3:::${buckets.models}/model.tar.gz`),
+    call("s3:PutBucketPolicy", `arn:aws:s3:::${buckets.answers}`),
+    call("s3:GetObject", `arn:aws:s3:::${buckets.answers.replace("dev", "prod")}/staged/1`),
+    call("sqs:ReceiveMessage", arnOf("sqs", "poc-prod-inference_queue")),
+    call("sagemaker:InvokeEndpoint", arnOf("sagemaker", "endpoint/theirs")),
+    call("redshift:GetClusterCredentials", arnOf("redshift", "dbuser:poc-prod-warehouse/admin")),
+    call("secretsmanager:GetSecretValue", arnOf("secretsmanager", "secret:redshift!poc-dev-warehouse-admin-AbCdEf")),
+    call("ec2:RunInstances", arnOf("ec2", "instance/*")),
+    call("kms:Decrypt", arnOf("kms", "key/1")),
+  ])("that is allowed everything may still not call $action on $resource", async (asked) => {
+    expect(await lets(mighty, asked)).toBe(false);
+  });
+});
+
+/** What an expression of Terraform's in a statement of a stack comes to, whose names start with a prefix. */
+function resolved(json: string, prefix: string, resource: string): string {
+  const locals: Record<string, string> = {
+    warehouse_database_arn: arnOf("redshift", `dbname:${prefix}-warehouse/predictions`),
+    warehouse_reader_arn: arnOf("redshift", `dbuser:${prefix}-warehouse/reader`),
+    warehouse_admin_arn: arnOf("redshift", `dbuser:${prefix}-warehouse/admin`),
+    events_arn: arnOf("events", "event-bus/default"),
+  };
+  return resource
+    .replace(/\$\{local\.(\w+)\}/, (_, name: string) => locals[name] ?? name)
+    .replace(/\$\{data\.aws_caller_identity\.\w+\.account_id\}/, account)
+    .replace(/\$\{(\w+)\.(\w+)\.arn\}/, (_, type: string, name: string) => {
+      const [, arn] = changes[type]?.(attributesOf(json, `${type}.${name}`)) ?? [];
+      if (arn === undefined) throw new Error(`no ARN is known for ${type}`);
+      return arn;
+    });
+}
+
+/** The calls that the roles of an environment are for. */
+function callsOfRoles(json: string, prefix: string): AskedCall[] {
+  const values = z.record(z.string(), z.union([z.string(), z.array(z.string())]));
+  return roleStatementsOf(json).flatMap(({ Action, Resource, Condition = {} }) => {
+    const context = {
+      ...Object.assign({}, ...Object.values(Condition).map((keys) => values.parse(keys))),
+      "redshift-data:statement-owner-iam-userid": user,
+    };
+    return Action.flatMap((action) =>
+      Resource.map((pattern) => {
+        const arn = pattern === "*" ? pattern : resolved(json, prefix, pattern);
+        const stream = action === "logs:DescribeLogStreams" ? "" : ":log-stream:x";
+        const one = arn.startsWith("arn:aws:logs:") ? arn.replace(/:\*$/, stream) : arn;
+        return call(action, one === "*" ? one : one.replaceAll("*", "x"), context);
+      }),
+    );
+  });
+}
+
+test("what the roles of an environment are for is within its boundary, which allows nothing that none of them needs", async () => {
+  const { state: full = "", ...environments } = stacksWithGitHub(fullConfig());
+  const unused = new Set<string>();
+  const needed = new Set<string>();
+  for (const [stack, json] of Object.entries(environments)) {
+    const name = stack.replace("inference-", "");
+    const within: Holder = { policies: boundaryOf(name, full) };
+    const calls = callsOfRoles(json, `poc-${name}`);
+    expect(calls.length).toBeGreaterThan(80);
+    const allowed = await Promise.all(calls.map((one) => lets(within, one)));
+    // What is told here is what some role is for, and would be refused on AWS: add it to aws/role-boundary.ts.
+    expect(calls.filter((_, place) => !allowed[place])).toEqual([]);
+    for (const { action } of calls) needed.add(action);
+    for (const action of within.policies.flatMap(({ Action }) => Action)) unused.add(action);
+  }
+  expect([...unused].filter((action) => !needed.has(action))).toEqual([]);
+});
+
+test("a service that says whose resources it works for takes on a role for this account's alone", () => {
+  const trusted = z.object({
+    Statement: z.tuple([
+      z.object({
+        Principal: z.object({ Service: z.string() }),
+        Condition: z.record(z.string(), z.unknown()).optional(),
+      }),
+    ]),
+  });
+  const trusts = [state, dev].flatMap((json) =>
+    resourcesOf(json)
+      .filter(({ type, attributes }) => type === "aws_iam_role" && attributes.path === undefined)
+      .map(({ address, attributes }) => {
+        const [{ Principal, Condition }] = trusted.parse(JSON.parse(String(attributes.assume_role_policy))).Statement;
+        return { role: address.replace("aws_iam_role.", ""), service: Principal.Service, Condition };
+      }),
+  );
+  const ofAccount = { StringEquals: { "aws:SourceAccount": account } };
+  const limited = trusts.filter(({ Condition }) => Condition !== undefined);
+  expect(limited.map(({ role }) => role).sort()).toEqual([
+    "loading_schedule_role",
+    "model_compilation_role",
+    "model_execution_role",
+    "starting_schedule_role",
+    "writing_schedule_role",
+  ]);
+  for (const { Condition } of limited) expect(Condition).toEqual(ofAccount);
+  const { "inference-dev": anyAccount = "" } = synthesizedStacks();
+  expect(String(attributesOf(anyAccount, "aws_iam_role.loading_schedule_role").assume_role_policy)).toContain(
+    '"aws:SourceAccount":"${data.aws_caller_identity.account.account_id}"',
+  );
+});
