@@ -437,7 +437,17 @@ describe("GET /jobs/{id}", () => {
     });
     expect(new Set(desk.calls.map((one) => one.split(" ")[0]))).toEqual(new Set(["S3"]));
     await putFact(manifest, whole);
-    await putFact(counts, { v: 1, ...ended, answered: 10, commits: 5, firstAt: at, lastAt: at, open: [] });
+    await putFact(counts, {
+      v: 1,
+      ...ended,
+      answered: 10,
+      failed: 0,
+      expired: 0,
+      commits: 5,
+      firstAt: at,
+      lastAt: at,
+      open: [],
+    });
     const { body } = await get();
     expect(body).toMatchObject({
       state: "completed",
