@@ -66,6 +66,7 @@ export const statelessTypes: readonly string[] = [
   "aws_iam_policy",
   "aws_iam_policy_attachment",
   "aws_iam_role",
+  "aws_iam_role_policies_exclusive",
   "aws_iam_role_policy",
   "aws_iam_role_policy_attachment",
   "aws_iam_role_policy_attachments_exclusive",
