@@ -35,6 +35,7 @@ const project = (displayName, roots, minutes, setup = "global-setup") => ({
   globalTeardown: "<rootDir>/__tests__/setup/global-teardown.mjs",
   setupFilesAfterEnv: ["<rootDir>/__tests__/setup/timeout.ts", "<rootDir>/__tests__/setup/matchers.ts"],
   transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2023", parser: { syntax: "typescript" } } }] },
+  moduleNameMapper: { "^(\\.|.*/private)/stack-trace$": "<rootDir>/__tests__/setup/no-stack-traces.ts" },
   modulePathIgnorePatterns: ["<rootDir>/.cli", "<rootDir>/cdktf.out", "<rootDir>/dist", "<rootDir>/.local"],
 });
 

@@ -4,8 +4,11 @@ import { synthesizedStacks } from "./stacks";
 
 /** The part of inference-dev that is the model's, where this is released: it is applied in seconds. */
 export function modelStack(dev: EnvironmentReleases | undefined): string {
-  const { terraform, provider, moved, resource } = z
-    .looseObject({ resource: z.record(z.string(), z.record(z.string(), z.unknown())) })
+  const { terraform, provider, moved, data, resource } = z
+    .looseObject({
+      data: z.object({ aws_caller_identity: z.unknown() }), // the account, which the role is for
+      resource: z.record(z.string(), z.record(z.string(), z.unknown())),
+    })
     .parse(JSON.parse(synthesizedStacks(dev && { dev })["inference-dev"] ?? ""));
   const models = Object.entries(resource).flatMap(([type, byName]) => {
     const kept = Object.entries(byName).filter(([name]) => name.startsWith("model_"));
@@ -15,6 +18,7 @@ export function modelStack(dev: EnvironmentReleases | undefined): string {
     terraform,
     provider,
     ...(moved !== undefined && { moved }),
+    data,
     resource: Object.fromEntries(models),
   });
 }
