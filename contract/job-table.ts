@@ -1,9 +1,6 @@
 import { type Column, definitionsOf, listOf } from "./columns";
-import { type Ended, endingOf, rowPattern } from "./job";
+import { endingOf, endings, rowPattern } from "./job";
 import { predictionColumns } from "./prediction-table";
-
-/** How requests end, each of which has a column. A request has one fate: its answer, else its first failure. */
-export const endings = ["answered", "failed", "expired", "cancelled"] as const satisfies readonly (keyof Ended)[];
 
 /**
  * The order of a request's failures, the first of which is its fate where it has no answer. `not_answered` is said before a

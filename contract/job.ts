@@ -250,7 +250,8 @@ export const rowCounts = z.object({
 });
 export type RowCounts = Readonly<z.output<typeof rowCounts>>;
 
-const endings = ["answered", "failed", "expired", "cancelled"] as const satisfies readonly (keyof Ended)[];
+/** How rows end, and requests. Each has one fate: its answer, else its first failure. */
+export const endings = ["answered", "failed", "expired", "cancelled"] as const satisfies readonly (keyof Ended)[];
 
 /**
  * Counts the rows of a job.

@@ -122,7 +122,8 @@ export async function* readInput(
   }
 }
 
-async function* joined(head: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+/** The first bytes of a source that was begun to be read, and the rest. */
+export async function* joined(head: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
   yield head;
   for (;;) {
     const { value, done } = await rest.next();

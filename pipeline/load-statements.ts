@@ -1,6 +1,7 @@
 import { inUtc, timestamp } from "../contract/columns";
 import { failureColumnNames, isAnswered } from "../contract/failure-table";
-import { endingExpression, endings, fateOrder, jobColumnNames, runExpression } from "../contract/job-table";
+import { endings } from "../contract/job";
+import { endingExpression, fateOrder, jobColumnNames, runExpression } from "../contract/job-table";
 import type { Tables } from "../contract/load-tables";
 import { createIncoming, incomingColumnNames } from "../contract/outcome";
 import { columnNames } from "../contract/prediction-table";

@@ -1,6 +1,6 @@
 import type { inputFormats } from "../contract/job";
 import { dialectOf, headBytes, rowsIn, trimmed } from "./csv";
-import { linesIn } from "./job-input";
+import { joined, linesIn } from "./job-input";
 
 /** How a file of rows is read. */
 export interface RowFormat {
@@ -89,9 +89,4 @@ async function* csvWithout(
     if (values[place] === id) erased.rows++;
     else yield Buffer.from(text);
   }
-}
-
-async function* joined(head: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
-  yield head;
-  for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
 }

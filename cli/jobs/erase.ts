@@ -16,8 +16,9 @@ export const eraseCommand = () =>
       "after",
       `
 It looks through the feature group, the dead letters, what is not loaded, the warehouse, and the inputs and results of jobs,
-says what it has found, asks, and takes that out. What it cannot take it names, with when that lapses by itself. After an interruption, run it again: it
-goes on with what is left. Requests that wait on the queue are not looked at: run it again when they are gone.
+says what it has found, asks, and takes that out. What it cannot take it names, with when that lapses by itself. After an
+interruption, run it again: it goes on with what is left. Requests that wait on the queue are not looked at: run it again
+when they are gone.
 
 Who erases needs rights that no one else has: docs/operating.md has them. Exits with 0 when nothing is left of what it
 knows, with 1 on errors and when something stood in the way.`,
