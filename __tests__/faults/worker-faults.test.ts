@@ -1,5 +1,5 @@
 import { always, type Fault, faultsOf, withPrerequisite } from "./faults";
-import { type Delivery, deliveries, kinds, type Loading, startWorld, type World } from "./world";
+import { type Delivery, deliveries, kinds, type Loading, playUntilMet, startWorld, type World } from "./world";
 
 let world: World;
 
@@ -11,8 +11,7 @@ afterAll(() => world.stop());
 describe("every request ends once, and where it must", () => {
   test.each(faultsOf("worker"))("when $operation meets $what", async ({ operation, what }) => {
     const faults = withPrerequisite({ operation, what, ...always });
-    const met = await world.play({ messages: kinds, rounds: [["at once", "by one"]], faults });
-    expect(met).toContain(`${operation}: ${what}`);
+    await playUntilMet(world, { messages: kinds, rounds: [["at once", "by one"]], faults }, { operation, what });
   });
 
   test.each(deliveries)("when messages are delivered %s", async (delivery) => {
