@@ -180,7 +180,15 @@ export type Tally = Ended & { readonly lost: number; readonly releases: string[]
 export const jobMerge = z.object({
   v: version,
   /** What became of all rows, as it was unloaded under a contract. @default it is not unloaded yet */
-  unload: z.object({ folder: z.string(), asOf: time, contract: z.string() }).optional(),
+  unload: z
+    .object({
+      folder: z.string(),
+      asOf: time,
+      contract: z.string(),
+      /** The statement that writes it. @default it is written */
+      statement: z.string().optional(),
+    })
+    .optional(),
   /** Parts that are written, whole. */
   parts: z.array(part),
   ...tally,

@@ -17,7 +17,7 @@ export interface PlacedOutcome extends RowOutcome {
 }
 
 export interface JobOutcomesProps {
-  readonly database: Pick<RedshiftData, "run">;
+  readonly database: Pick<RedshiftData, "begin" | "ended">;
   readonly unloads: Pick<Unloads, "newFolder" | "statement" | "rows" | "remove">;
   /** What the contract says of the answers. */
   readonly outputs: readonly Output[];
@@ -77,13 +77,20 @@ const fateOf = ([, output, release, at, code, reason, ...values]: readonly (stri
 export class JobOutcomes {
   constructor(private readonly props: JobOutcomesProps) {}
 
-  /** Unloads what became of a job's rows. @returns the folder that has it */
-  async unload(run: string, jobId: string, until: Until): Promise<string> {
+  /** Begins to unload what became of a job's rows. @returns the folder that will have it, and what writes it */
+  async unload(run: string, jobId: string, until: Until): Promise<{ folder: string; statement: string }> {
     const { database, unloads, outputs } = this.props;
     const { expressions, source } = selectOutcomes(run, jobId, outputs);
     const folder = unloads.newFolder();
-    await database.run(unloads.statement(expressions, source, folder, "request_id"), until);
-    return folder;
+    return {
+      folder,
+      statement: await database.begin(unloads.statement(expressions, source, folder, "request_id"), until),
+    };
+  }
+
+  /** Waits until all is unloaded. @throws StatementFailed where it is not, nor ever will be */
+  async unloaded(statement: string, until: Until): Promise<void> {
+    await this.props.database.ended(statement, until);
   }
 
   /**

@@ -37,7 +37,7 @@ export interface JobWriterProps {
   readonly jobs: Jobs;
   readonly results: JobResults;
   readonly staged: Pick<Outcomes, "waiting">;
-  readonly outcomes: Pick<JobOutcomes, "unload" | "read" | "remove">;
+  readonly outcomes: Pick<JobOutcomes, "unload" | "unloaded" | "read" | "remove">;
   readonly events: Pick<Events, "tellEnd">;
   readonly contract: ModelContract;
   /** The rows of a job's input, from one on. @throws UnusableInput */
@@ -220,7 +220,7 @@ export class JobWriter {
       await jobs.mark(stopMark(id), until);
       return true;
     } finally {
-      await claim.release(until).catch(() => undefined); // it ends by itself
+      await claim.release(within(2_000)).catch(() => undefined); // it ends by itself
     }
   }
 
@@ -260,8 +260,13 @@ export class JobWriter {
     let { unload } = claim.value;
     if (unload?.contract !== hash) {
       const asOf = new Date();
-      unload = { asOf, folder: await outcomes.unload(run, id, until), contract: hash };
+      unload = { asOf, contract: hash, ...(await outcomes.unload(run, id, until)) };
       await claim.move({ ...mergeStart, unload }, until);
+    }
+    if (unload.statement !== undefined) {
+      await outcomes.unloaded(unload.statement, until); // it may take several runs
+      unload = { ...unload, statement: undefined };
+      await claim.move({ ...claim.value, unload }, until);
     }
     const from = claim.value.next;
     if (from !== undefined) {

@@ -2,6 +2,7 @@ import { addAbortSignal, Readable } from "node:stream";
 import {
   GetObjectCommand,
   HeadObjectCommand,
+  type HeadObjectCommandOutput,
   PutObjectCommand,
   type PutObjectCommandInput,
   paginateListObjectsV2,
@@ -55,6 +56,19 @@ export interface JobPlace {
   /** When its `request.json` was written, to the second, as S3 says. */
   readonly at: Date;
 }
+
+/** An object that may be a job's input. */
+export interface FoundInput extends Readonly<JobRequest["input"]> {
+  /** When S3 deletes it. @default it says nothing of that */
+  readonly lapses?: Date;
+}
+
+/** When S3 deletes an object: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html */
+export const lapseOf = ({ Expiration = "" }: HeadObjectCommandOutput): Date | undefined => {
+  const [, date = ""] = /expiry-date="([^"]+)"/.exec(Expiration) ?? [];
+  const lapses = new Date(date);
+  return Number.isNaN(lapses.getTime()) ? undefined : lapses;
+};
 
 /** A fact that is no such thing. */
 export class InvalidFact extends Error {
@@ -179,11 +193,12 @@ export class Jobs {
   }
 
   /** What a job would read under this key. @returns undefined where nothing is there */
-  async input(key: string, { signal }: Until): Promise<JobRequest["input"] | undefined> {
+  async input(key: string, { signal }: Until): Promise<FoundInput | undefined> {
     const command = new HeadObjectCommand({ Bucket: this.bucket, Key: key });
     try {
-      const { ETag: etag = "", ContentLength: bytes = 0 } = await this.client.send(command, { abortSignal: signal });
-      return { key, etag, bytes };
+      const found = await this.client.send(command, { abortSignal: signal });
+      const { ETag: etag = "", ContentLength: bytes = 0 } = found;
+      return { key, etag, bytes, lapses: lapseOf(found) };
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;

@@ -82,6 +82,7 @@ const described = z.object({
     .optional(),
 });
 type Described = z.infer<typeof described>;
+const begun = described.required({ Id: true });
 
 /** What came of statements that were one transaction. */
 export interface Transaction {
@@ -137,6 +138,17 @@ export class RedshiftData {
     return { Id };
   }
 
+  /** Begins a statement that may take longer than its caller. @returns its id, for {@link ended} */
+  async begin(Sql: string, { signal }: Until): Promise<string> {
+    const command = new ExecuteStatementCommand({ ...this.named, WaitTimeSeconds: undefined, Sql });
+    return begun.parse(await this.client.send(command, { abortSignal: signal })).Id;
+  }
+
+  /** Waits for a statement, which goes on where the time is over before. @throws StatementFailed where it failed */
+  async ended(Id: string, until: Until): Promise<void> {
+    await this.through(Id, {}, until);
+  }
+
   /**
    * Runs statements in one transaction.
    * @param values of parameters, each of which some statement uses
@@ -184,24 +196,29 @@ export class RedshiftData {
 
   /** Waits until a statement is through. One that is not when its time is over is cancelled. */
   private async finish(started: unknown, until: Until): Promise<Described & { Id: string }> {
-    const first = described.required({ Id: true }).parse(started);
+    const first = begun.parse(started);
     const { Id } = first;
-    let told: Described = first;
     try {
-      for (let round = 1; told.Status !== "FINISHED"; round++) {
-        if (told.Status === "FAILED" || told.Status === "ABORTED") {
-          const reasons = [told.Error, ...(told.SubStatements ?? []).map((statement) => statement.Error)];
-          const reason = reasons.find((text) => text);
-          if (reason || round > 1) throw new StatementFailed(Id, told.Status, reason ?? "no reason given");
-        } else if (round > 1) await backOff(Math.min(round, 5), until.signal);
-        told = await this.describe(Id, until);
-        if (told.Status === undefined) throw new Error(`statement ${Id} has no status`);
-      }
+      return { ...(await this.through(Id, first, until)), Id };
     } catch (error) {
       if (until.signal.aborted) await this.cancel(Id);
       throw error;
     }
-    return { ...told, Id };
+  }
+
+  /** @param first what is known of it */
+  private async through(Id: string, first: Described, until: Until): Promise<Described> {
+    let told = first;
+    for (let round = 1; told.Status !== "FINISHED"; round++) {
+      if (told.Status === "FAILED" || told.Status === "ABORTED") {
+        const reasons = [told.Error, ...(told.SubStatements ?? []).map((statement) => statement.Error)];
+        const reason = reasons.find((text) => text);
+        if (reason || round > 1) throw new StatementFailed(Id, told.Status, reason ?? "no reason given");
+      } else if (round > 1) await backOff(Math.min(round, 5), until.signal);
+      told = await this.describe(Id, until);
+      if (told.Status === undefined) throw new Error(`statement ${Id} has no status`);
+    }
+    return told;
   }
 
   /** Stops a statement, as far as that can be done: it may be through by now. */

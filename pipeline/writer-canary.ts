@@ -18,7 +18,8 @@ export const tryOutWriter = async (
   const run = runOf({ id: "canary", createdAt: new Date() });
   await step("the writer may UNLOAD the outcomes of a job in order, and read them to their end", async () => {
     let rows = 0;
-    const folder = await outcomes.unload(run, "canary", until);
+    const { folder, statement } = await outcomes.unload(run, "canary", until);
+    await outcomes.unloaded(statement, until);
     for await (const _ of outcomes.read(run, folder, 0, until)) rows++;
     await outcomes.remove(folder);
     return rows === 0 ? undefined : `There are ${rows}.`;

@@ -524,6 +524,36 @@ describe("a result of many parts", () => {
     }
   });
 
+  test("is read from an UNLOAD that takes longer than a run, and from another one where that has failed", async () => {
+    const job = await makeLarge();
+    const others = await keysIn("unloads/");
+    desk.calls.length = 0;
+    const holding: OnTheWay = async (call, forward) => {
+      const answer = await forward();
+      if (call.headers["x-amz-target"] !== "RedshiftData.DescribeStatement") return answer;
+      return { ...answer, body: JSON.stringify({ Id: "any", Status: "STARTED" }) };
+    };
+    const failing: OnTheWay = async (call, forward) => {
+      const answer = await forward();
+      if (call.headers["x-amz-target"] !== "RedshiftData.DescribeStatement") return answer;
+      return { ...answer, body: JSON.stringify({ Id: "any", Status: "FAILED", Error: "disk full" }) };
+    };
+    const hurried = desk.writer({ bundle, timeoutSeconds: 8 }, {}, typedContract);
+    for (let runs = 0; runs < 2; runs++) {
+      desk.hindrances.REDSHIFT_DATA = holding;
+      await expect(run(hurried)).rejects.toThrow(job.id);
+      expect(unloads()).toBe(1);
+    }
+    expect(desk.calls).not.toContain("REDSHIFT_DATA RedshiftData.CancelStatement");
+    desk.hindrances.REDSHIFT_DATA = failing;
+    await expect(run(inRuns)).rejects.toThrow("disk full");
+    desk.unhinder();
+    await run(desk.writer({ bundle, timeoutSeconds: 900 }, {}, typedContract));
+    expect(unloads()).toBe(2);
+    expect(await manifestOf(job.id)).toMatchObject({ rows, answered: rows - 2, failed: 2 });
+    expect(await keysIn("unloads/")).toEqual(others);
+  });
+
   test("is begun anew where what was unloaded is gone", async () => {
     const job = await makeLarge();
     expect(await run(inRuns)).toEqual({ written: [], ended: [], waiting: 1 });

@@ -382,6 +382,28 @@ describe("POST /jobs", () => {
     expect(await keys()).toEqual(["inputs/rows.csv", request, mark]);
   });
 
+  test("makes no job of an input that S3 deletes before its result is written, but for a shorter deadline", async () => {
+    await put("inputs/rows.csv", csv);
+    const days = (count: number) => new Date(Date.now() + 86_400_000 * count);
+    let lapses = days(2);
+    desk.hindrances.S3 = async ({ method }, forward) => {
+      const answer = await forward();
+      const expiry = { "x-amz-expiration": `expiry-date="${lapses.toUTCString()}", rule-id="inputs"` };
+      return method === "HEAD" ? { ...answer, headers: { ...answer.headers, ...expiry } } : answer;
+    };
+    const refused = await post(nightly);
+    expect(refused.status).toBe(400);
+    expect(errorOf(refused).message).toMatch(
+      /^input\.key must be an object that is there until a day after the job's deadline \(.*\), got "inputs\/rows\.csv", which is deleted on .*: put it there again, or set a shorter deadline$/,
+    );
+    expect(await keys()).toEqual(["inputs/rows.csv"]);
+    expect((await post({ ...nightly, deadline: 3_600 })).status).toBe(201);
+    lapses = days(0);
+    expect((await post({ ...nightly, deadline: 3_600 })).status).toBe(200); // it is there
+    lapses = days(30);
+    expect((await post({ ...nightly, id: "other" })).status).toBe(201);
+  });
+
   test("a second sending puts the mark of an open job again, and has its rows sent again", async () => {
     await put("inputs/rows.csv", csv);
     await post(nightly);

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { HeadObjectCommand, S3Client, S3ServiceException } from "@aws-sdk/client-s3";
 import { jobFolders } from "../../contract/job";
 import { clientSettings } from "../../pipeline/clients";
+import { lapseOf } from "../../pipeline/jobs";
 import { awsError, namingActions } from "../aws-error";
 import { progressOf } from "../progress";
 import type { CsvFile } from "./csv";
@@ -10,6 +11,9 @@ import type { CsvFile } from "./csv";
 const isMissing = (error: unknown) =>
   error instanceof S3ServiceException && [403, 404].includes(error.$metadata.httpStatusCode ?? 0);
 
+/** A queue keeps a message for 14 days at most, so that a job and its result take no longer. */
+const mostMilliseconds = 14 * 86_400_000;
+
 /**
  * How large the parts are in which a large file goes: S3's tag of it, by which a job knows its input, is another where
  * they are of another size.
@@ -17,8 +21,8 @@ const isMissing = (error: unknown) =>
 const partBytes = 8 * 1024 ** 2;
 
 /**
- * Puts a file below `inputs/`, under a name made of its content: a file that is there already is not sent again, and is
- * the same input.
+ * Puts a file below `inputs/`, under a name made of its content: a file that is there already is the same input, and is
+ * sent again only where S3 would delete it before the longest job is through.
  * @returns its key
  */
 export async function uploadInput(file: CsvFile, bucket: string, signal: AbortSignal): Promise<string> {
@@ -28,14 +32,11 @@ export async function uploadInput(file: CsvFile, bucket: string, signal: AbortSi
   const client = namingActions(new S3Client(clientSettings({ requestTimeout: 60_000, maxAttempts: 6 })));
   try {
     const head = new HeadObjectCommand({ Bucket: bucket, Key: key });
-    const isThere = await client.send(head, { abortSignal: signal }).then(
-      () => true,
-      (error: unknown) => {
-        if (isMissing(error)) return false;
-        throw error;
-      },
-    );
-    if (isThere) return key;
+    const found = await client.send(head, { abortSignal: signal }).catch((error: unknown) => {
+      if (isMissing(error)) return undefined;
+      throw error;
+    });
+    if (found && (lapseOf(found)?.getTime() ?? Number.POSITIVE_INFINITY) > Date.now() + mostMilliseconds) return key;
     const { Upload } = await import("@aws-sdk/lib-storage");
     const { Readable } = await import("node:stream");
     const upload = new Upload({

@@ -20,7 +20,7 @@ import {
   unnamed,
 } from "../../contract/job";
 import { isTransient, reasonOf, type Until, within } from "../../pipeline/clients";
-import type { Jobs } from "../../pipeline/jobs";
+import type { FoundInput, Jobs } from "../../pipeline/jobs";
 import type { LambdaFunction } from "../../pipeline/lambda";
 import { InvalidRequest, quotedId } from "../../pipeline/request-reader";
 import { Fault, json, type Request, retryLater, textOf } from "./http";
@@ -57,7 +57,7 @@ const factsFor = async (id: string, { jobs }: JobParts, until: Until): Promise<J
 };
 
 /** The input of a job, which is written first where it came with the call. @throws InvalidRequest where it is not there */
-const inputOf = async (asked: AskedJob["input"], jobs: Jobs, until: Until): Promise<JobRequest["input"]> => {
+const inputOf = async (asked: AskedJob["input"], jobs: Jobs, until: Until): Promise<FoundInput> => {
   if ("rows" in asked) {
     const key = inlineInputKey(createHash("sha256").update(asked.rows).digest("hex"));
     return jobs.writeInput(key, asked.rows, until);
@@ -66,6 +66,18 @@ const inputOf = async (asked: AskedJob["input"], jobs: Jobs, until: Until): Prom
   if (input !== undefined) return input;
   throw new InvalidRequest(
     `input.key must be the key of an object that is there, below inputs/ of the bucket for answers, got ${quotedId(asked.key)}`,
+  );
+};
+
+/** How long after its deadline a job still reads its input, for its result; assumed. In milliseconds. */
+const resultTime = 86_400_000;
+
+/** @throws InvalidRequest where an input is deleted while its job may read it */
+const mustLast = (key: string, lapses: Date | undefined, deadline: Date): void => {
+  if (lapses === undefined || lapses.getTime() >= deadline.getTime() + resultTime) return;
+  const [end, day] = [deadline, lapses].map((date) => date.toISOString());
+  throw new InvalidRequest(
+    `input.key must be an object that is there until a day after the job's deadline (${end}), got ${quotedId(key)}, which is deleted on ${day}: put it there again, or set a shorter deadline`,
   );
 };
 
@@ -116,7 +128,7 @@ const postJob = async (request: Request, parts: JobParts, until: Until): Promise
   const { jobs, retentionSeconds } = parts;
   const asked = parseNewJob(textOf(request), retentionSeconds);
   const { settings } = asked;
-  const input = await inputOf(asked.input, jobs, until);
+  const { lapses, ...input } = await inputOf(asked.input, jobs, until);
   const fingerprint = fingerprintOf(input, settings);
   const id = asked.id ?? unnamed(fingerprint);
 
@@ -131,6 +143,7 @@ const postJob = async (request: Request, parts: JobParts, until: Until): Promise
     }
     const createdAt = new Date();
     const deadline = new Date(createdAt.getTime() + 1_000 * settings.deadlineSeconds);
+    mustLast(input.key, lapses, deadline);
     const made: JobRequest = { v: 1, id, fingerprint, createdAt, deadline, input, settings };
     await jobs.mark(openMark(id), until); // before: a mark without a job is harmless, a job without a mark is not seen
     if (await jobs.create(factsOf(id).request, made, until)) {

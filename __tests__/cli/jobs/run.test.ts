@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { startPassage } from "../../../local/passage";
 import { type LocalPipeline, startLocalPipeline } from "../../setup/local-pipeline";
 
 let pipeline: LocalPipeline;
@@ -43,6 +44,33 @@ test("asks for nothing where a row is at fault, and says which", async () => {
   expect(stderr).toContain("pairs.csv:3:3: seq_0 is empty");
   expect(stderr).toContain("1 of 2 rows are at fault: nothing is asked.");
   expect(await pipeline.run("job", "refused")).toMatchObject({ status: 1, stderr: expect.stringContaining("no job") });
+});
+
+test("sends a file again only where S3 would delete it while its job may read it", async () => {
+  const folder = await deskWith("again", pairs("again-", 3));
+  let lapses: Date | undefined;
+  const sent: string[] = [];
+  const passage = await startPassage(pipeline.aws.environment.AWS_ENDPOINT_URL_S3 ?? "", async (request, forward) => {
+    const { method, url } = request;
+    if (!url.pathname.includes("/inputs/")) return forward();
+    if (method === "PUT") sent.push(url.pathname);
+    const answer = await forward();
+    const expiry = lapses && { "x-amz-expiration": `expiry-date="${lapses.toUTCString()}", rule-id="inputs"` };
+    return { ...answer, headers: { ...answer.headers, ...expiry } };
+  });
+  const sendings = async (days?: number) => {
+    lapses = days === undefined ? undefined : new Date(Date.now() + 86_400_000 * days);
+    sent.length = 0;
+    const environment = { AWS_ENDPOINT_URL_S3: passage.url };
+    const { ended } = pipeline.start(["run", "--csv", "pairs.csv", "--job", "again"], { folder, environment });
+    expect(await ended).toMatchObject({ status: 0 });
+    return sent.length;
+  };
+  expect(await sendings()).toBe(1);
+  expect(await sendings()).toBe(0);
+  expect(await sendings(29)).toBe(0);
+  expect(await sendings(13)).toBe(1);
+  await passage.stop();
 });
 
 test("takes columns of other names, and says what is passed over and what may be meant otherwise", async () => {
