@@ -7,7 +7,16 @@ import { partitionOf } from "../aws/partitions";
 import { formatsOfOne, type ModelContract, requestFormats } from "../contract/model-contract";
 import { contractSection, labelOf } from "./contract";
 import { group, nameRule, type Rule, refusalsBy, refuse, ruled, show, text, whole } from "./faults";
-import { artifactKey, asConfigured, type EnvironmentReleases, type Release, releaseId, releasesFile } from "./releases";
+import {
+  artifactKey,
+  asConfigured,
+  type EnvironmentReleases,
+  fits,
+  type Release,
+  releaseId,
+  releasesFile,
+} from "./releases";
+import { contractLines } from "./spoken-contract";
 import { lowercaseWord, naming, type Surroundings } from "./surroundings";
 
 const instancesPerCall: Range = {
@@ -25,6 +34,9 @@ const concurrency: Range = {
 };
 
 const modelName: NameLimit = { ...lowercaseWord, source: "it is part of names, and Redshift's are lowercase" };
+
+const partError = refuse("a number from 0 to 1");
+const part = z.number({ error: partError }).refine((value) => value >= 0 && value <= 1, { error: partError });
 
 /** What is said of the model whoever makes its endpoint. */
 const askedFields = {
@@ -47,6 +59,13 @@ const askedFields = {
    * `inference.timeoutSeconds`. @default as long as fits there, 60 at most
    */
   slowestCallSeconds: whole(limits.sagemaker.callSeconds).optional(),
+  /** The least that `model compare A B` is to find, each a part from 0 to 1. @default it only says what it finds */
+  gate: group({
+    /** Of all rows, those that both models answer alike. */
+    agreement: part.optional(),
+    /** Of the labelled rows, those that B is right about. */
+    accuracy: part.optional(),
+  }).optional(),
 };
 
 /** The model and its endpoint: one that exists, or one that is made. */
@@ -296,6 +315,7 @@ function releaseRules(role: string, release: Release, { name, region }: Surround
     ...imageRules(region, imageOf),
   ];
   if (role === "previous") return rules;
+  const lines = release.speaks && contractLines(release.speaks).map((line) => line.trim());
   const requests = requestFormats.filter((request) => kind.takesMany || formatsOfOne.includes(request));
   return [
     ...rules,
@@ -306,10 +326,10 @@ function releaseRules(role: string, release: Release, { name, region }: Surround
     },
     {
       of: ["contract"],
-      holds: ({ contract }) => labelOf(contract) === release.contract,
+      holds: ({ contract }) => fits(release, contract),
       given: ({ contract }) => labelOf(contract),
       allowed:
-        `${release.contract}, for which the current release is made (${releasesFile}: ${name}.${role}); ` +
+        `${release.contract}, for which the current release is made (${releasesFile}: ${name}.${role})${lines ? `, ${lines.join(" ").replace(/,$/, "")}` : ""}; ` +
         "or release a model that is made for the new contract: offline-inference model release",
     },
   ];

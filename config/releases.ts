@@ -6,8 +6,9 @@ import { modelKinds } from "../aws/model-kinds";
 import type { ModelContract } from "../contract/model-contract";
 import { labelOf } from "./contract";
 import { defaultContract } from "./default-model";
-import { fault, group, oneOf, refuse, text, yesOrNo } from "./faults";
+import { fault, group, oneOf, refuse, text, whole, yesOrNo } from "./faults";
 import { readJsonFile, reviewedFile } from "./json-file";
+import { speaks, spokenContract } from "./spoken-contract";
 
 /** The file with the releases of all environments, beside config.ts and reviewed like it. */
 export const releasesFile = "releases.json";
@@ -37,6 +38,30 @@ const contractLabel: NameLimit = {
   source: "`offline-inference model release` writes it",
 };
 
+const count = whole({ min: 0, max: 1_000_000, unit: "answers", source: "golden requests are some, not many" });
+const time = z.iso.datetime({ error: refuse("a time as ISO 8601 has it, in UTC") });
+
+/** Golden requests that were answered: how many as they must be. */
+const tried = { at: time, asked: count, agreed: count };
+
+const proofSchema = group({
+  /** The SHA-256 of the golden requests and answers, which lie in the artifact's bucket (`goldenKey`). */
+  golden: text(sha256),
+  /** What the archive answered where it was released, that the artifact is or was compiled of. @default it was not asked */
+  archive: group({ sha256: text(sha256), ...tried }).optional(),
+  /** What the artifact itself answered, by every variant of an endpoint. @default it was not asked */
+  endpoint: group({ name: text(limits.sagemaker.endpointName), sha256: text(sha256), ...tried }).optional(),
+});
+
+/** What was proven of a release. */
+export type Proof = z.infer<typeof proofSchema>;
+
+/** Where golden requests and answers lie in the bucket of the models. */
+export const goldenKey = (sha256: string) => `golden/${sha256}.json`;
+
+/** What a model was made of and by, in words. */
+const word = z.string({ error: refuse("a text") });
+
 export const releaseSchema = group({
   /** The model artifact, a tar.gz in S3. */
   artifact: group({
@@ -48,6 +73,8 @@ export const releaseSchema = group({
   kind: oneOf(modelKinds, "aws/model-kinds.ts"),
   /** The contract it is made for, in words: what config.ts says when it is released. */
   contract: text(contractLabel),
+  /** What the model speaks, as its model.json says. @default of a release by an earlier version it is not known */
+  speaks: spokenContract.optional(),
   /** The image that serves it; Neo names one for each artifact. @default `model.image`, or AWS's own for the kind */
   image: text(limits.sagemaker.image).optional(),
   /** What it is served on, where that is not what config.ts says. @default `model.instanceType` */
@@ -55,8 +82,14 @@ export const releaseSchema = group({
     .string({ error: refuse(knownInstanceTypes) })
     .refine((type) => instanceTypes.has(type), { error: refuse(knownInstanceTypes) })
     .optional(),
-  /** Whether this very archive has answered the golden pairs as it must. */
+  /** Whether this very artifact has answered the golden requests as it must: a compiled one, at an endpoint. */
   verified: yesOrNo(),
+  /** @default of a release by an earlier version nothing is known */
+  proof: proofSchema.optional(),
+  /** What the model was made of. @default its model.json does not say */
+  source: group({ id: word, revision: word }).optional(),
+  /** What made it, and the versions of what that used. @default its model.json does not say */
+  made: group({ by: word, versions: z.record(z.string(), word) }).optional(),
 });
 
 /** A model artifact that is deployed, or was before the current one. */
@@ -120,10 +153,23 @@ export function afterRelease(
   servesConfigured = false,
 ): EnvironmentReleases {
   if (before === undefined) return { current: release, ...(servesConfigured && { previous: asConfigured }) };
-  return idOf(before.current) === releaseId(release)
-    ? { ...before, current: release }
-    : { current: release, previous: before.current };
+  if (before.current === asConfigured || releaseId(before.current) !== releaseId(release)) {
+    return { current: release, previous: before.current };
+  }
+  const { proof } = before.current;
+  const isSame = proof?.endpoint !== undefined && proof.golden === release.proof?.golden;
+  return { ...before, current: isSame ? withEndpoint(release, proof.endpoint) : release };
 }
+
+/** A release with what its artifact has answered at an endpoint. */
+export function withEndpoint(release: Release, endpoint: Proof["endpoint"]): Release {
+  if (release.proof === undefined || endpoint === undefined) return release;
+  return { ...release, verified: endpoint.agreed === endpoint.asked, proof: { ...release.proof, endpoint } };
+}
+
+/** Whether a release answers by a contract. */
+export const fits = (release: Release, contract: ModelContract): boolean =>
+  release.speaks === undefined ? release.contract === labelOf(contract) : speaks(release.speaks, contract);
 
 /**
  * The releases of an environment after the way back: the one before is current, and the other one is kept.
@@ -139,7 +185,7 @@ export function afterRollback(
     throw new Error(`${releasesFile} has no release of ${environment} before the current one to go back to.`);
   }
   const { current, previous } = before;
-  if (previous !== asConfigured && previous.contract !== labelOf(contract)) {
+  if (previous !== asConfigured && !fits(previous, contract)) {
     throw new Error(
       `The release before the current one of ${environment} is made for another contract: ${previous.contract}. ` +
         `config.ts has ${labelOf(contract)}. Set model.contract back, and roll back then.`,

@@ -211,6 +211,25 @@ describe("a release of another contract", () => {
     );
   });
 
+  const speaks = { features: { seq_0: "String", seq_1: "String" }, request: ["json", "instances"], answer: "text" };
+
+  test("is refused with the lines for config.ts where it says what it speaks", () => {
+    const contract = { features: { age: "Integral" } } as const;
+    const read = () =>
+      loadConfig(settings({ model: { contract } }), {}, [], { dev: { current: { ...current, speaks } } });
+    expect(read).toThrow(
+      `(releases.json: dev.current), model: { contract: { features: { seq_0: "String", seq_1: "String" }, request: "json", answer: "text", }, }; or release a model`,
+    );
+  });
+
+  test("is none where the model speaks another of its formats", () => {
+    const contract = { request: "instances" } as const;
+    expect(() =>
+      loadConfig(settings({ model: { contract } }), {}, [], { dev: { current: { ...current, speaks } } }),
+    ).not.toThrow();
+    expect(() => loadConfig(settings({ model: { contract } }), {}, [], { dev: { current } })).toThrow("made for");
+  });
+
   test("may be the one before: the way back to it is refused elsewhere", () => {
     const { contract, ...artifact } = current;
     const before = {
@@ -325,4 +344,13 @@ describe("the container's environment variables", () => {
       ),
     ]);
   });
+});
+
+test("a comparison's least parts are numbers from 0 to 1", () => {
+  for (const value of [0, 0.95, 1]) expect(faultsWith("model.gate.accuracy", value)).toEqual([]);
+  for (const value of [-0.1, 95, "1"]) {
+    expect(faultsWith("model.gate.agreement", value)).toEqual([
+      `environments.dev.model.gate.agreement: got ${JSON.stringify(value)}; allowed: a number from 0 to 1`,
+    ]);
+  }
 });

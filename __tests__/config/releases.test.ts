@@ -9,6 +9,7 @@ import {
   type Release,
   readReleases,
   releaseId,
+  withEndpoint,
   writeReleases,
 } from "../../config/releases";
 import type { ModelContract } from "../../contract/model-contract";
@@ -110,6 +111,25 @@ describe("after a release", () => {
     const unverified = { current: { ...b, verified: false }, previous: a };
     expect(afterRelease(unverified, b)).toEqual({ current: b, previous: a });
   });
+
+  test("of what is current already, what was proven at an endpoint stays, for as long as it is the same golden requests", () => {
+    const proof = { golden: "1".repeat(64) };
+    const served = withEndpoint({ ...b, verified: false, proof }, answered(6, 6));
+    expect(served).toEqual({ ...b, verified: true, proof: { ...proof, endpoint: answered(6, 6) } });
+    expect(afterRelease({ current: served }, { ...b, verified: false, proof })).toEqual({ current: served });
+    const others = { ...b, verified: false, proof: { golden: "2".repeat(64) } };
+    expect(afterRelease({ current: served }, others)).toEqual({ current: others });
+  });
+});
+
+const answered = (asked: number, agreed: number) => {
+  return { name: "classifier", sha256: "b".repeat(64), at: "2026-01-01T00:00:00.000Z", asked, agreed };
+};
+
+test("a release is not verified where an endpoint gave a wrong answer, or no golden requests are known", () => {
+  const proof = { golden: "1".repeat(64) };
+  expect(withEndpoint({ ...b, proof }, answered(6, 5)).verified).toBe(false);
+  expect(withEndpoint({ ...b, verified: false }, answered(6, 6))).toEqual({ ...b, verified: false });
 });
 
 describe("the way back", () => {
@@ -131,6 +151,9 @@ describe("the way back", () => {
     expect(() => afterRollback("dev", { current: b, previous: { ...a, contract: other } }, contract)).toThrow(
       `The release before the current one of dev is made for another contract: ${other}. config.ts has ${labelOf(contract)}. Set model.contract back, and roll back then.`,
     );
+    const spoken = { features: { age: "Integral", city: { type: "String", optional: true } }, answer: "json" as const };
+    const before = { ...a, contract: other, speaks: { ...spoken, request: ["jsonlines" as const, "csv" as const] } };
+    expect(afterRollback("dev", { current: b, previous: before }, contract)).toMatchObject({ current: before });
   });
 });
 
