@@ -18,6 +18,8 @@ const ownName: Readonly<Record<string, readonly string[]>> = {
     "DeleteRecord",
     "DescribeCompilationJob",
     "DescribeEndpoint",
+    "DescribeEndpointConfig",
+    "DescribeModel",
     "DescribeProcessingJob",
     "InvokeEndpoint",
     "ListRecords",

@@ -99,6 +99,7 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
     (kind) => inRegion("ec2", `${kind}/*`),
   );
   const models = ours("sagemaker", "model/", "endpoint-config/", "endpoint/", "feature-group/");
+  const golden = arn(`s3:::${modelBucket}/golden/*`);
   const warehouses = ours("redshift", "cluster:", "subnetgroup:", "parametergroup:");
   const schedules = ours("scheduler", "schedule/default/");
   const parameters = [inRegion("ssm", `parameter${scope.namesParameter}`)];
@@ -571,6 +572,13 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
             "sagemaker:UpdateFeatureGroup",
           ],
           resources: models,
+        },
+        // What was deployed is asked the golden requests of its release.
+        { actions: ["sagemaker:InvokeEndpoint"], resources: ours("sagemaker", "endpoint/") },
+        {
+          actions: ["s3:GetObject"],
+          resources: [golden],
+          reason: "golden requests lie under their hashes, and those of all environments in one folder",
         },
         {
           actions: ["glue:CreateDatabase", "glue:CreateTable", "glue:GetDatabase", "glue:GetTable", "glue:UpdateTable"],

@@ -127,14 +127,18 @@ export async function unpackArchive(file: string): Promise<string> {
 /** What model/requirements.lock is for. */
 const importsOfLock = /^\s*(import|from)\s+(torch|transformers|tokenizers)\b/m;
 
+/** What an archive needs on this machine alone, since its image has it. The container reads no file of that name. */
+const localRequirements = "requirements.local.txt";
+
 /**
- * The Python that runs an archive's code: of a virtual environment with what its `code/requirements.txt` says, or, where
- * it has none and its code imports PyTorch, with model/requirements.lock. Any other code has Python's own library.
+ * The Python that runs an archive's code: of a virtual environment with what its `requirements.local.txt` or
+ * `code/requirements.txt` says, or, where it has none and its code imports PyTorch, with model/requirements.lock. Any other
+ * code has Python's own library.
  */
 export async function archivePython(modelDir: string): Promise<string> {
   const code = join(modelDir, "code");
-  const requirements = join(code, "requirements.txt");
-  if (existsSync(requirements) && readFileSync(requirements, "utf8").trim() !== "") {
+  for (const requirements of [join(modelDir, localRequirements), join(code, "requirements.txt")]) {
+    if (!existsSync(requirements) || readFileSync(requirements, "utf8").trim() === "") continue;
     return installed("archive", requirements, `Installing what ${requirements} says in .venv (once) ...`);
   }
   const files = existsSync(code) ? readdirSync(code).filter((name) => name.endsWith(".py")) : [];

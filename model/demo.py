@@ -99,10 +99,12 @@ def write(folder: Path, pairs: List[dict], out: Path) -> dict:
     out.mkdir(parents=True, exist_ok=True)
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(folder / name, out / name)
-    golden = [each.texts for each in trace.golden_of(out / "golden.json", shape.features)]
+    golden = [each.texts for each in trace.golden_of(None, shape.features)]
     expected = scores(golden)
-    trace.write(model, out / "tokenizer.json", out / "model.pt", shape, golden, expected)
+    traced = trace.write(model, out / "tokenizer.json", out / "model.pt", shape, golden, expected)
     trace.write_golden(out / "golden.json", shape, golden, expected)
+    sources, gave = trace.sources_in(folder), ["model.pt", "golden.json"]
+    trace.write_model_file(out, traced.shape, trace.source_of(folder), sources, gave, by="model/demo.py")
     return {"threshold": model.threshold, "chosenBy": len(pairs)}
 
 

@@ -1,21 +1,26 @@
 """Traces a Hugging Face classifier of texts or of pairs, a folder made by save_pretrained, to TorchScript.
 
-`trace.py DIR` writes DIR/model.pt, once the traced model gives what transformers' own call on text gives, and
-DIR/golden.json with those answers where there is none. It prints the lines for config.ts that fit. The newest
-PyTorch that traces is not the newest that serves: what a version writes, only it and later ones are sure to read.
+`trace.py DIR` writes DIR/model.pt, once the traced model gives what transformers' own call on text gives,
+DIR/golden.json with those answers where you have none of your own, and DIR/model.json, which says what the model speaks,
+what it was made of and by. It prints the lines for config.ts that fit. The newest PyTorch that traces is not the newest
+that serves: what a version writes, only it and later ones are sure to read.
 """
 
 import argparse
 import contextlib
+import hashlib
 import inspect
 import io
 import json
 import os
+import platform
+import re
 import sys
 import tempfile
 import warnings
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 sys.path.insert(0, str(Path(__file__).parent))
 import inference  # noqa: E402
@@ -24,6 +29,11 @@ GOLDEN = Path(__file__).parent / "golden" / "predictions.json"
 TOLERANCE = 1e-4  # of a logit, and of a score
 USUAL_LENGTH = 512  # tokens
 NAMED = 10  # weights of those that are missing
+MODEL_FILE = "model.json"  # what a model says of itself (docs/your-model.md)
+MODEL_FILE_VERSION = 1
+MADE = (MODEL_FILE, "golden.json", inference.SHAPE)  # what this program writes beside a model
+SOURCES = ("*.json", "*.safetensors", "*.bin", "*.model", "*.txt")  # what save_pretrained writes
+LIBRARIES = ("torch", "transformers", "tokenizers")
 CORRECT = "correct it, or delete it to have it made anew"
 
 
@@ -217,12 +227,12 @@ class Golden(NamedTuple):
     answer: Any = None
 
 
-def golden_of(file: Path, features: Sequence[str]) -> List[Golden]:
+def golden_of(file: Optional[Path], features: Sequence[str]) -> List[Golden]:
     """The golden requests of a model: those of its own file where it has one, else the project's texts.
 
     @raises SystemExit when it has one without any request of one input
     """
-    if not file.is_file():
+    if file is None or not file.is_file():
         pairs = [list(json.loads(each["request"]).values()) for each in json.loads(GOLDEN.read_text(encoding="utf-8"))]
         return [Golden(pair[: len(features)]) for pair in pairs]
     form = json.dumps({name: "..." for name in features})
@@ -252,6 +262,88 @@ def write_golden(file: Path, shape: inference.Shape, inputs: Sequence[Sequence[s
     file.write_text(json.dumps(pairs, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+class Source(NamedTuple):
+    """What a model was made of."""
+
+    id: str
+    revision: str
+
+
+def source_of(folder: Path, id: Optional[str] = None, revision: Optional[str] = None) -> Source:
+    """Where a folder's model comes from: as said, as the hub's cache or its own config.json says, or else as its files do."""
+    hub = re.search(r"models--([^/]+)/snapshots/([0-9a-f]{40})/?$", folder.absolute().as_posix())
+    if hub:
+        return Source(id or hub[1].replace("--", "/"), revision or hub[2])
+    config = folder / "config.json"
+    named = json.loads(config.read_text(encoding="utf-8")).get("_name_or_path") if config.is_file() else None
+    files = json.dumps(digests_of(sources_in(folder)), sort_keys=True)
+    return Source(id or named or folder.absolute().name, revision or f"sha256:{hashlib.sha256(files.encode()).hexdigest()}")
+
+
+def sources_in(folder: Path) -> List[Path]:
+    """The files that a model is made of."""
+    return sorted({file for pattern in SOURCES for file in folder.glob(pattern) if file.name not in MADE})
+
+
+def digests_of(files: Sequence[Path]) -> Dict[str, str]:
+    digests = {}
+    for file in files:
+        digest = hashlib.sha256()
+        with file.open("rb") as opened:
+            for chunk in iter(lambda: opened.read(1 << 20), b""):
+                digest.update(chunk)
+        digests[file.name] = digest.hexdigest()
+    return digests
+
+
+def made_here(file: Path) -> bool:
+    """Whether a file is the one that was written when the model beside it was traced before."""
+    try:
+        made = json.loads(file.with_name(MODEL_FILE).read_text(encoding="utf-8"))["made"]["gave"]
+        return digests_of([file]).get(file.name) == made[file.name]
+    except (KeyError, OSError, TypeError, ValueError):
+        return False
+
+
+def write_model_file(
+    folder: Path,
+    shape: inference.Shape,
+    source: Source,
+    sources: Sequence[Path],
+    gave: Sequence[str],
+    by: str = "model/trace.py",
+    **how: Any,
+) -> None:
+    """Writes what a model in a folder says of itself. `gave` names the files that were made of the sources."""
+    contract = {
+        "features": {name: "String" for name in shape.features},
+        "request": ["json", "instances"],
+        "answer": "text" if shape.answer == "label" else "json",
+        "outputs": _outputs_of(shape),
+    }
+    said = {
+        "version": MODEL_FILE_VERSION,
+        "contract": contract,
+        "labels": list(shape.labels),
+        "files": ["config.json", "model.pt", "tokenizer.json", "tokenizer_config.json"],
+        "image": "pytorch",
+        "golden": "golden.json",
+        "source": source._asdict(),
+        "made": {
+            "by": by,
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+            "of": digests_of(sources),
+            "gave": digests_of([folder / name for name in gave]),
+            **how,
+        },
+    }
+    (folder / MODEL_FILE).write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _outputs_of(shape: inference.Shape) -> Dict[str, str]:
+    return {"label": {}, "score": {"score": "number"}, "scores": {"label": "text", "score": "number"}}[shape.answer]
+
+
 def _request_of(shape: inference.Shape, texts: Sequence[str]) -> str:
     return json.dumps(dict(zip(shape.features, texts)), ensure_ascii=False)
 
@@ -266,7 +358,7 @@ def long_inputs(inputs: Sequence[Sequence[str]], length: int) -> List[List[str]]
 def lines_of(shape: inference.Shape) -> str:
     """What config.ts says of a model."""
     features = ", ".join(f'{name if name.isidentifier() else json.dumps(name)}: "String"' for name in shape.features)
-    outputs = {"label": "", "score": 'score: "number"', "scores": 'label: "text", score: "number"'}[shape.answer]
+    outputs = ", ".join(f'{name}: "{kind}"' for name, kind in _outputs_of(shape).items())
     lines = [
         "model: {",
         "  contract: {",
@@ -319,12 +411,13 @@ def trace_folder(arguments: argparse.Namespace) -> None:
 
     file = arguments.out or folder / "model.pt"
     golden_file = file.with_name("golden.json")
-    golden = golden_of(golden_file, features)
+    own = golden_file.is_file() and not made_here(golden_file)
+    golden = golden_of(golden_file if own else None, features)
     inputs = [each.texts for each in golden]
     inputs += long_inputs(inputs, length)
     expected = classifier.logits(inputs, length)
     answers = [inference.answer_of(logits, shape) for logits in expected[: len(golden)]]
-    if golden_file.is_file():
+    if own:
         for known, given in zip(golden, answers):
             if not _alike(known.answer, given, TOLERANCE):
                 request = _request_of(shape, known.texts)
@@ -332,8 +425,12 @@ def trace_folder(arguments: argparse.Namespace) -> None:
         if wrong:
             raise SystemExit("\n".join([f"{golden_file} has other answers than the model: {CORRECT}.", *wrong]))
     traced = write(classifier.module(), folder / "tokenizer.json", file, shape, inputs, expected)
-    if not golden_file.is_file():
+    if not own:
         write_golden(golden_file, shape, [each.texts for each in golden], expected)
+    gave = [file.name] if own else [file.name, golden_file.name]
+    source = source_of(folder, arguments.source, arguments.revision)
+    how = {"eager_attention": arguments.eager_attention}
+    write_model_file(file.parent, traced.shape, source, sources_in(folder), gave, **how)
 
     others = "and any shape up to that" if traced.shape.others else "and no other shape"
     takes = f"{', '.join(traced.shape.inputs)} of [{arguments.batch}, {length}] {others}"
@@ -360,6 +457,8 @@ def main() -> None:
         "--answer", choices=["label", "scores"], default="scores",
         help="the label's text alone, or the label with all scores (default: scores; a model of one label has its score)",
     )  # fmt: skip
+    parser.add_argument("--source", help="what the model is called, such as its name on the hub (default: as config.json says)")
+    parser.add_argument("--revision", help="which one of that it is (default: the hub's in its cache, else a hash of its files)")
     parser.add_argument("--eager-attention", action="store_true", help="of operators that PyTorch 1 has, as Inf1 needs it")
     arguments = parser.parse_args()
     try:

@@ -6,7 +6,9 @@ import { promisify } from "node:util";
 import { z } from "zod";
 import { statusReport } from "../../cli/status/status-report";
 import { modelPython } from "../../local/model-server";
+import { json, type StandIn, serve } from "../../local/stand-in";
 import { sampleRows } from "../../samples";
+import { paraphrases } from "../../samples/paraphrase/lexical-model";
 import { Checkout } from "../setup/checkout";
 import { dev } from "../setup/dev";
 import { allows, iamActionOf } from "../setup/iam-actions";
@@ -23,11 +25,15 @@ let moto: Moto;
 let home: string;
 /** The checkout while AWS is moto, which makes all there is and answers no request. */
 let checkout: Checkout;
+/** What answers at the endpoint: moto runs no container. */
+let answering: StandIn;
 let pipeline: LocalPipeline;
+const pair = z.object({ seq_0: z.string(), seq_1: z.string() });
 beforeAll(async () => {
   moto = await startMoto();
   home = await mkdtemp(join(tmpdir(), "home-"));
-  checkout = (await Checkout.on(moto)).with({ HOME: home });
+  answering = await serve(({ body }) => json(paraphrases(pair.parse(JSON.parse(body.toString())))));
+  checkout = (await Checkout.on(moto)).with({ HOME: home, AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: answering.url });
   await promisify(execFile)(await modelPython(), [
     join("model", "tests", "tiny.py"),
     join(checkout.folder, "my-model"),
@@ -42,6 +48,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await pipeline?.stop();
   await moto?.stop();
+  await answering?.stop();
   await checkout?.remove();
   await rm(home, { recursive: true, force: true });
 });
@@ -65,6 +72,8 @@ test("the commands of the README lead from an empty account to results in a file
     if (status !== 0) throw new Error(`${name} ${rest.join(" ")} ended with ${status}:\n${stdout}${stderr}`);
     console.log(`${name} ${rest.join(" ")} (${seconds} s)`);
   }
+  const { current } = JSON.parse(await readFile(join(checkout.folder, "releases.json"), "utf8")).dev;
+  expect(current.proof.endpoint).toMatchObject({ sha256: current.artifact.sha256, asked: 6, agreed: 6 });
 
   const privateKey = await stat(join(home, ".ssh", "pipeline"));
   expect(privateKey.mode & 0o777).toBe(0o400);

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
@@ -11,6 +11,7 @@ import { labelOf } from "../../config/contract";
 import { defaultContract } from "../../config/default-model";
 import { AwsError, json, type StandIn, serve } from "../../local/stand-in";
 import { Checkout } from "../setup/checkout";
+import { modelOfPairs, writeModelFolder } from "../setup/model-folder";
 import { type Moto, startMoto } from "../setup/moto";
 
 const run = promisify(execFile);
@@ -80,16 +81,13 @@ const traced = {
 /** Packs what TorchScript would write into an archive of the checkout. */
 async function archiveOf(name: string, parts: Record<string, string> = {}) {
   const folder = join(checkout.folder, name);
-  await mkdir(folder);
+  await writeModelFolder(folder, { files: { "config.json": JSON.stringify({ name }) } });
   const file = join(folder, "model.pt");
   const program =
     "import json, sys, zipfile\n" +
     "with zipfile.ZipFile(sys.argv[1], 'w') as zip:\n" +
     "    for name, text in json.loads(sys.argv[2]).items(): zip.writestr('model/' + name, text)";
   await run("python3", ["-c", program, file, JSON.stringify({ ...traced, ...parts })]);
-  for (const each of ["config.json", "tokenizer.json", "tokenizer_config.json"]) {
-    await writeFile(join(folder, each), JSON.stringify({ name }));
-  }
   const archive = `${name}.tar.gz`;
   expect(await checkout.cli("model", "package", name, "--output", archive)).toMatchObject({ status: 0 });
   return archive;
@@ -224,8 +222,9 @@ test("Neo compiles what the original compiled, its failure is told, and the next
   const files = await unpacked(stdout.trim());
   expect([...files.keys()].sort()).toEqual([
     "code/inference.py",
-    "code/requirements.txt",
     "config.json",
+    "golden.json",
+    "model.json",
     "model.pt",
     "shape.json",
     "tokenizer.json",
@@ -311,7 +310,9 @@ test("what is compiled for an environment is what is released there", async () =
       kind: "inf1-neo",
       image: "785573368785.dkr.ecr.us-east-1.amazonaws.com/sagemaker-neo-pytorch:1.9-inf-py3",
       contract: labelOf(defaultContract),
+      speaks: modelOfPairs.contract,
       verified: false,
+      proof: { golden: expect.stringMatching(/^[0-9a-f]{64}$/) },
     },
   });
 });

@@ -22,7 +22,6 @@ beforeAll(async () => {
     await symlink(resolve(name), join(desk, name));
   }
   await cp(tiny.folder, join(desk, "model-folder"), { recursive: true });
-  await writeFile(join(desk, "model-folder", "code", "requirements.txt"), "");
   code = await readFile(join("model", "inference.py"), "utf8");
 });
 afterAll(async () => {

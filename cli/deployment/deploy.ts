@@ -57,7 +57,7 @@ async function tryOutWarehouse({ stack, folder, signal }: MadePlan) {
     console.error(["The warehouse does what is asked of it:", ...passed.map((what) => `  ${what}`)].join("\n"));
   } catch (error) {
     signal.throwIfAborted();
-    const again = `offline-inference doctor --env ${stack.replace(/^inference-/, "")} --canary`;
+    const again = `offline-inference doctor --env ${environmentOf(stack)} --canary`;
     throw new Error(
       [
         `The plan is applied, and stays so; but the canary failed. ${messageOf(error)}`,
@@ -71,12 +71,16 @@ async function tryOutWarehouse({ stack, folder, signal }: MadePlan) {
 const changesEndpoint = ({ changes }: Plan) =>
   changes.some(({ type, kind }) => type === "aws_sagemaker_endpoint" && ["create", "update", "replace"].includes(kind));
 
-async function checkEndpoint({ folder, signal }: MadePlan) {
+async function checkEndpoint({ stack, folder, signal }: MadePlan) {
   const { endpointOf, endpointServes } = await import("./endpoint");
+  const { proveRelease } = await import("../model/model-proof");
   const endpoint = endpointOf(folder);
   await endpointServes(endpoint, { signal });
   console.error(`${endpoint.endpointName} serves ${endpoint.configurationName}.`);
+  await proveRelease(environmentOf(stack), endpoint, { signal });
 }
+
+const environmentOf = (stack: string) => stack.replace(/^inference-/, "");
 
 export const deployCommand = () =>
   new Command("deploy")
@@ -92,7 +96,7 @@ export const deployCommand = () =>
     .option("--auto-approve", "do not ask before anything is changed")
     .addHelpText(
       "after",
-      "\nExits with 2, and applies nothing, when something stateful would be lost; with 1 on errors, and when\nthe endpoint does not serve what was deployed or the canary fails, with Redshift's own words.",
+      "\nExits with 2, and applies nothing, when something stateful would be lost; with 1 on errors, and when\nthe endpoint does not serve what was deployed, does not give the release's golden answers, or the canary fails, with\nRedshift's own words.",
     )
     .addHelpText(
       "after",

@@ -31,6 +31,10 @@ export function endpointOf(folder: string): ServedEndpoint {
 export const noEndpoint =
   "`model.endpoint` in config.ts names an endpoint that exists: whoever makes it says what it serves, and no model is released here.";
 
+/** What is said where an endpoint does not do what was deployed. */
+export const wayBack =
+  "The release before is kept on AWS. The way back is `offline-inference model release --env <environment> --rollback` and to deploy that.";
+
 interface WaitOptions {
   /** Ends the waiting. @default nothing does */
   readonly signal?: AbortSignal;
@@ -132,6 +136,6 @@ function inWords(endpoint: DescribeEndpointCommandOutput, endpointName: string, 
   return [
     `${endpointName} does not serve ${configurationName}: it is ${status} with ${served}.`,
     ...(reason ? [`SageMaker says: ${reason}`] : []),
-    "The release before is kept on AWS. The way back is `offline-inference model release --env <environment> --rollback` and to deploy that.",
+    wayBack,
   ].join("\n");
 }

@@ -4,18 +4,11 @@ import { mkdir, mkdtemp, rename, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { create, list } from "tar";
+import { type Golden, parseGolden } from "./golden";
+import { images, installed, type ModelFile, modelFile, parseModelFile, withoutModelFile } from "./model-file";
 
-/** The model as TorchScript, which `inference.py` loads. */
+/** The model as TorchScript, which the project's own `inference.py` loads. */
 export const tracedModel = "model.pt";
-
-/** What a folder of a model gives to its archive. */
-export const modelFiles: readonly string[] = ["config.json", tracedModel, "tokenizer.json", "tokenizer_config.json"];
-
-/** What an archive cannot do without. The packages that the code needs lie beside it. */
-export const archiveFiles: readonly string[] = ["code/inference.py", "code/requirements.txt", ...modelFiles];
-
-/** Requests and the answers that they must get, for `model verify`. A model may come with its own. */
-export const goldenFile = "golden.json";
 
 /** S3 takes up to 10,000 parts: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
 export const partSize = 16 * 1024 * 1024;
@@ -124,18 +117,56 @@ export async function filesOf(archive: string): Promise<Map<string, number>> {
   return files;
 }
 
+/** The texts of some of an archive's files, by their names. @throws when it cannot be read */
+async function textsIn(archive: string, names: readonly string[]): Promise<Map<string, string>> {
+  const texts = new Map<string, string>();
+  await list({
+    file: archive,
+    strict: true,
+    onReadEntry: (entry) => {
+      const name = entry.path.replace(/^\.\//, "");
+      if (!names.includes(name)) return entry.resume();
+      const chunks: Buffer[] = [];
+      entry.on("data", (chunk: Buffer) => chunks.push(chunk));
+      entry.on("end", () => texts.set(name, Buffer.concat(chunks).toString()));
+    },
+  });
+  return texts;
+}
+
 /**
- * Checks that SageMaker can start from an archive.
+ * Checks that an archive says what it speaks, and holds what it says and what its image needs.
+ * @returns what it says
  * @throws with everything that is wrong with it
  */
-export async function checkArchive(archive: string): Promise<void> {
+export async function checkArchive(archive: string): Promise<ModelFile> {
   const files = await filesOf(archive);
-  const faults = archiveFiles.filter((name) => !files.has(name)).map((name) => `it lacks ${name}`);
-  if ((files.get("code/requirements.txt") ?? 0) > 0) {
-    faults.push("its code/requirements.txt is not empty: SageMaker would run pip, and the model has no network");
+  const refuse = (faults: readonly string[]) =>
+    new Error([`${archive} is no archive for SageMaker:`, ...faults].join("\n  "));
+  const written = (await textsIn(archive, [modelFile])).get(modelFile);
+  if (written === undefined) {
+    const [deeper] = [...files.keys()].filter((name) => basename(name) === modelFile);
+    throw refuse([deeper === undefined ? withoutModelFile : `${deeper} lies in a folder, and must be at the top`]);
   }
-  if (faults.length === 0) return;
-  const [top] = [...files.keys()].filter((name) => basename(name) === tracedModel && name !== tracedModel);
-  if (top !== undefined) faults.push(`${top} lies in a folder, and must be at the top`);
-  throw new Error([`${archive} is no archive for SageMaker:`, ...faults].join("\n  "));
+  const { model, faults } = parseModelFile(written);
+  if (model === undefined) throw refuse(faults);
+  const wrong = lackingIn(model, (name) => files.has(name)).map((name) => `it lacks ${name}`);
+  if (hasInstalled(model, files.get(installed))) wrong.push(noInstalling);
+  if (wrong.length > 0) throw refuse(wrong);
+  return model;
+}
+
+/** What is not there of what a model says, and of what its image needs. */
+export const lackingIn = ({ files, golden, image }: ModelFile, has: (name: string) => boolean): string[] =>
+  [...new Set([...files, golden, ...images[image].needs])].filter((name) => !has(name));
+
+/** Whether a model's image would install something. @param size of code/requirements.txt in bytes, where there is one */
+export const hasInstalled = ({ image }: ModelFile, size = 0) => images[image].needs.length > 0 && size > 0;
+
+export const noInstalling = `its ${installed} is not empty: SageMaker would run pip, and the model has no network`;
+
+/** The golden requests of an archive that has been checked. @throws when they are none */
+export async function goldenOf(archive: string, { golden }: ModelFile): Promise<Golden & { readonly text: string }> {
+  const text = (await textsIn(archive, [golden])).get(golden) ?? "";
+  return { ...parseGolden(text, `${golden} of ${archive}`), text };
 }

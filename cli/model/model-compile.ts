@@ -26,9 +26,9 @@ const compiler = join("model", "compile_neuron.py");
 const shapeFile = "shape.json";
 
 /** A compiled artifact, as a release names it. */
-export type Compiled = Omit<Release, "verified" | "contract">;
+export type Compiled = Pick<Release, "artifact" | "kind" | "image" | "instanceType">;
 
-const compiledSchema = releaseSchema.omit({ verified: true, contract: true });
+const compiledSchema = releaseSchema.pick({ artifact: true, kind: true, image: true, instanceType: true });
 
 /** Where in the bucket a recipe's work on an archive lies: the same for the same archive, recipe and compiler. */
 async function folderOf({ sha256 }: Digest, recipe: RecipeName, region: string): Promise<string> {
@@ -69,7 +69,10 @@ export async function compileModel(
     console.error(`${environment.model.instanceType} runs the model as it is: there is nothing to compile.`);
     return undefined;
   }
-  await checkArchive(archive);
+  const { files: named } = await checkArchive(archive);
+  if (!named.includes(tracedModel)) {
+    throw new Error(`${archive} has no ${tracedModel} among its files, and nothing else is compiled by ${recipe}.`);
+  }
   const digest = await digestOf(archive);
   const done = await compiledModel(bucket, digest, recipe);
   if (done !== undefined) {

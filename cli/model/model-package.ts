@@ -1,34 +1,35 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { madeOnce } from "../../local/python";
-import { digestOf, goldenFile, modelFiles, tracedModel, writeArchive } from "./model-archive";
+import { parseGolden } from "./golden";
+import { digestOf, hasInstalled, lackingIn, noInstalling, writeArchive } from "./model-archive";
+import { installed, modelFile, readModelFile, withoutModelFile } from "./model-file";
 
 const run = promisify(execFile);
 const requirements = join("model", "requirements.txt");
 
 /**
- * Writes the archive of a model that lies traced in a folder.
+ * Writes the archive of a model out of the files of a folder that its model.json names. Where that brings no code for
+ * PyTorch, the project's own goes with it, which answers for what model/trace.py makes.
  * @returns the archive's SHA-256
- * @throws with everything that the folder lacks
+ * @throws with everything that is wrong with the folder
  */
 export async function packageModel(folder: string, archive: string): Promise<string> {
-  const golden = existsSync(join(folder, goldenFile)) ? [goldenFile] : [];
-  const names = [...modelFiles, ...golden];
+  const model = await readModelFile(folder);
+  if (model === undefined) throw new Error(`${folder} cannot be packaged:\n  ${withoutModelFile}`);
+  const names = [...new Set([modelFile, model.golden, ...model.files])];
+  const bringsCode = model.image !== "pytorch" || names.some((name) => name.startsWith("code/"));
   const faults = (await Promise.all(names.map((name) => faultOf(folder, name)))).flat();
+  const size = names.includes(installed) ? await stat(join(folder, installed)).catch(() => undefined) : undefined;
+  if (hasInstalled(model, size?.size)) faults.push(noInstalling);
+  const lacking = lackingIn(model, (name) => names.includes(name) || (!bringsCode && name === projectsProgram));
+  faults.push(...lacking.map((name) => `${name} is not among the files of ${modelFile}, and the image needs it`));
   if (faults.length > 0) throw new Error([`${folder} cannot be packaged:`, ...faults].join("\n  "));
-  const packages = await unpackedPackages();
-  await writeArchive(
-    new Map([
-      ["code/inference.py", join("model", "inference.py")],
-      ["code/requirements.txt", join(packages, "requirements.txt")],
-      ...(await packagedFiles(packages)),
-      ...names.map((name): [string, string] => [name, join(folder, name)]),
-    ]),
-    archive,
-  );
+  parseGolden(await readFile(join(folder, model.golden), "utf8"), join(folder, model.golden));
+  const code = bringsCode ? [] : await projectsCode();
+  await writeArchive(new Map([...code, ...names.map((name): [string, string] => [name, join(folder, name)])]), archive);
   return (await digestOf(archive)).sha256;
 }
 
@@ -36,11 +37,9 @@ export async function packageModel(folder: string, archive: string): Promise<str
 async function faultOf(folder: string, name: string): Promise<string[]> {
   const file = join(folder, name);
   const found = await stat(file).catch(() => undefined);
-  if (found === undefined) {
-    return [name === tracedModel ? `${name} is missing: model/trace.py makes it` : `${name} is missing`];
-  }
+  if (found === undefined) return [`${name} is missing`];
   if (!found.isFile()) return [`${name} is no file`];
-  if (found.size === 0) return [`${name} is empty`];
+  if (found.size === 0 && !name.startsWith("code/")) return [`${name} is empty`];
   if (!name.endsWith(".json")) return [];
   try {
     JSON.parse(await readFile(file, "utf8"));
@@ -50,9 +49,17 @@ async function faultOf(folder: string, name: string): Promise<string[]> {
   }
 }
 
+const projectsProgram = "code/inference.py";
+
+/** The project's own code with its packages: names in the archive, and where the files are. */
+const projectsCode = async (): Promise<[string, string][]> => [
+  [projectsProgram, join("model", "inference.py")],
+  ...(await packagedFiles(await unpackedPackages())),
+];
+
 /**
- * The packages that `inference.py` needs and an image may lack, as their wheels hold them for SageMaker's machines,
- * beside an empty requirements.txt. Fetched once.
+ * The packages that `inference.py` needs and an image may lack, as their wheels hold them for SageMaker's machines.
+ * Fetched once.
  */
 const unpackedPackages = (): Promise<string> =>
   madeOnce(join(".local", "model-packages"), requirements, async (folder) => {
@@ -66,7 +73,6 @@ const unpackedPackages = (): Promise<string> =>
         `The packages of ${requirements} could not be fetched with python3's pip. ${error.message.trim()}`,
       );
     });
-    await writeFile(join(folder, "requirements.txt"), "");
   });
 
 /** The files of the packages by their names in the archive, without what pip notes about its own work. */

@@ -1,17 +1,28 @@
 import { DescribeEndpointCommand, SageMakerClient } from "@aws-sdk/client-sagemaker";
 import { labelOf } from "../../config/contract";
-import { afterRelease, afterRollback, changeReleases, readReleases, releasesFile } from "../../config/releases";
+import {
+  afterRelease,
+  afterRollback,
+  changeReleases,
+  goldenKey,
+  type Release,
+  readReleases,
+  releasesFile,
+} from "../../config/releases";
+import { mismatch } from "../../config/spoken-contract";
 import { awsError, isNotFound, namingActions } from "../aws-error";
 import { endpointOf, endpointWillServe } from "../deployment/endpoint";
 import { interruptible } from "../interruption";
 import { bundle, synthesize } from "../synthesize";
 import { stackFolder } from "../terraform";
-import { type Digest, digestOf } from "./model-archive";
+import { checkArchive, type Digest, digestOf, goldenOf } from "./model-archive";
 import { type Compiled, compiledModel } from "./model-compile";
 import type { ModelEnvironment } from "./model-environment";
+import { imageMismatch } from "./model-file";
+import { proveRelease } from "./model-proof";
 import { recipeFor } from "./model-recipes";
 import { keyOf } from "./model-upload";
-import { isVerified } from "./verified-models";
+import { type Verification, verificationOf } from "./verified-models";
 
 export interface ReleaseOptions {
   /** @default the one that fits the environment's instances best */
@@ -23,24 +34,47 @@ export interface ReleaseOptions {
 /**
  * Makes an archive, or what was compiled of it, the current release of an environment. The release before is kept.
  * @returns what has become of the releases, in a sentence
- * @throws when the archive is not verified, not uploaded, or not compiled for the environment's instances
+ * @throws when the archive does not speak the contract of config.ts, is not verified, not uploaded, or not compiled for
+ * the environment's instances
  */
 export async function releaseModel(archive: string, of: ModelEnvironment, options: ReleaseOptions): Promise<string> {
-  const { name } = of.environment;
+  const { bucket, environment } = of;
+  const { name } = environment;
+  const model = await checkArchive(archive);
+  const differs =
+    mismatch(archive, model.contract, environment.model.contract) ??
+    imageMismatch(archive, model, environment.model.image);
+  if (differs !== undefined) throw new Error(differs);
   const digest = await digestOf(archive);
-  const verified = isVerified(digest.sha256);
-  if (!verified && !options.unverified) {
+  const golden = await goldenOf(archive, model);
+  const verification = await verificationOf(digest.sha256, golden.sha256);
+  if (verification === undefined && !options.unverified) {
     throw new Error(
       `${archive} has not been verified: offline-inference model verify ${archive}. ` +
         "With --unverified it is released all the same, and the release says so.",
     );
   }
-  const contract = labelOf(of.environment.model.contract);
-  const release = { ...(await artifactOf(archive, digest, of, options.recipe)), contract, verified };
+  const artifact = await artifactOf(archive, digest, of, options.recipe);
+  const { source, made } = model;
+  const release: Release = {
+    ...artifact,
+    contract: labelOf(environment.model.contract),
+    speaks: model.contract,
+    verified: verification !== undefined && artifact.artifact.sha256 === digest.sha256,
+    proof: {
+      golden: golden.sha256,
+      ...(verification && { archive: archiveProof(digest, verification) }),
+    },
+    ...(source && { source }),
+    ...(made && { made: { by: made.by, versions: made.versions } }),
+  };
+  if (!(await bucket.exists(goldenKey(golden.sha256)))) await bucket.write(goldenKey(golden.sha256), golden.text);
   const servesConfigured = !(name in readReleases()) && (await endpointExists(of));
   changeReleases((releases) => ({ ...releases, [name]: afterRelease(releases[name], release, servesConfigured) }));
   return `${of.bucket.urlOf(release.artifact.key)} is the release of ${name} in ${releasesFile}.`;
 }
+
+const archiveProof = ({ sha256 }: Digest, { at, asked, agreed }: Verification) => ({ sha256, at, asked, agreed });
 
 /** The release of an archive that lies in the bucket. */
 async function artifactOf(archive: string, digest: Digest, of: ModelEnvironment, asked?: string): Promise<Compiled> {
@@ -72,8 +106,10 @@ export function rollBack({ environment: { name, model } }: ModelEnvironment): st
 }
 
 /**
- * Waits until the endpoint of an environment serves its release, while that is deployed elsewhere, or has been.
- * @throws when SageMaker takes it back, with the way back, and when the process is told to end
+ * Waits until the endpoint of an environment serves its release, while that is deployed elsewhere, or has been, and then
+ * asks it the golden requests.
+ * @throws when SageMaker takes it back or an answer is not the golden one, with the way back, and when the process is told
+ * to end
  */
 export const releaseIsServed = (environment: string): Promise<void> =>
   interruptible(async (signal) => {
@@ -83,6 +119,7 @@ export const releaseIsServed = (environment: string): Promise<void> =>
     const endpoint = endpointOf(stackFolder(`inference-${environment}`));
     await endpointWillServe(endpoint, { signal });
     console.error(`${endpoint.endpointName} serves ${endpoint.configurationName}.`);
+    await proveRelease(environment, endpoint, { signal });
   });
 
 /** Whether the environment has an endpoint, which serves what config.ts describes where there is no release yet. */

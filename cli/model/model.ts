@@ -1,6 +1,7 @@
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { examples } from "../help";
 import { environmentOption } from "../options";
+import type { Agreement } from "./golden";
 
 const recipeOption = () =>
   new Option(
@@ -10,19 +11,19 @@ const recipeOption = () =>
 
 const packageCommand = () =>
   new Command("package")
-    .description("Writes the archive that SageMaker starts a model from, out of a folder with the traced model.")
-    .argument("<folder>", "holds model.pt, config.json, tokenizer.json and tokenizer_config.json")
+    .description("Writes the archive that SageMaker starts a model from, out of a folder with a model.json.")
+    .argument("<folder>", "holds model.json, which says what the model speaks, and the files that it names")
     .option("--output <file>", "where the archive goes", "model.tar.gz")
     .addHelpText(
       "after",
-      "\nThe same files give the same archive on every machine. Prints its SHA-256, as sha256sum does. A golden.json in\n" +
-        'the folder, a list of { "request": "...", "response": "..." }, goes with it, for `model verify`.',
+      "\nmodel/trace.py writes such a folder of a Hugging Face classifier, and docs/your-model.md says what stands in\n" +
+        "model.json. The same files give the same archive on every machine. Prints its SHA-256, as sha256sum does.",
     )
     .addHelpText(
       "after",
       examples(
         "offline-inference model package traced",
-        "offline-inference model package traced --output artifact/model.tar.gz",
+        "offline-inference model package examples/tabular/model --output artifact/model.tar.gz",
       ),
     )
     .action(async (folder: string, { output }: { output: string }) => {
@@ -72,30 +73,91 @@ const accuracyCommand = () =>
       console.log(await measureAccuracy(model));
     });
 
+interface VerifyOptions {
+  readonly golden?: string;
+  readonly endpoint?: string;
+  readonly env?: string;
+  readonly deadline?: number;
+}
+
 const verifyCommand = () =>
   new Command("verify")
-    .description("Runs an archive on this machine as SageMaker does, and compares its answers with the golden ones.")
-    .argument("<archive>", "what `model package` has written")
-    .option("--golden <file>", "requests and answers, in the place of the archive's golden.json or else the project's")
+    .description("Asks a model its golden requests: an archive on this machine as SageMaker runs it, or an endpoint.")
+    .argument("[archive]", "what `model package` has written; beside --endpoint only whose golden requests are asked")
+    .option("--golden <file>", "requests and answers, in the place of those that the archive or the release has")
+    .option("--endpoint <name>", "asks each production variant of an endpoint on AWS")
+    .addOption(environmentOption())
+    .addOption(
+      new Option(
+        "--deadline <seconds>",
+        "how long all requests to an endpoint may take in all (default: 300)",
+      ).argParser(secondsOf),
+    )
     .addHelpText(
       "after",
-      "\nNeeds no AWS. The model has no network, as on SageMaker: one that reaches out is wrong. Exits with 0 when all\n" +
-        "answers are right, else with 1.",
+      "\nWithout --endpoint it needs no AWS. The model has no network, as on SageMaker: one that reaches out is wrong. With\n" +
+        "--endpoint and no archive the golden requests are those of the environment's current release, and releases.json\n" +
+        "says then what was proven. Exits with 0 when all answers are right, else with 1.",
     )
     .addHelpText(
       "after",
       examples(
         "offline-inference model verify model.tar.gz",
         "offline-inference model verify model.tar.gz --golden answers.json",
+        "offline-inference model verify --endpoint poc-dev-paraphrase-bert-en-endpoint --env dev",
       ),
     )
-    .action(async (archive: string, { golden }: { golden?: string }) => {
+    .action(async (archive: string | undefined, { endpoint, env, golden, deadline }: VerifyOptions) => {
+      const print = ({ asked, agreed, faults }: Agreement, of: string) => {
+        console.log([`${agreed} of ${asked} answers of ${of} are the golden ones.`, ...faults].join("\n  "));
+        if (agreed < asked) process.exitCode = 1;
+      };
+      if (endpoint !== undefined) {
+        const { verifyEndpoint } = await import("./model-verify-endpoint");
+        const answers = await verifyEndpoint(endpoint, { archive, golden, env, deadlineSeconds: deadline });
+        for (const { variant, ...found } of answers) print(found, `${endpoint}, variant ${variant},`);
+        return;
+      }
+      if (archive === undefined) {
+        throw new Error("Name an archive or --endpoint, as in model verify model.tar.gz");
+      }
       const { verifyModel } = await import("./model-verify");
-      const { asked, faults } = await verifyModel(archive, golden);
-      console.log(
-        [`${asked - faults.length} of ${asked} answers of ${archive} are the golden ones.`, ...faults].join("\n  "),
-      );
-      if (faults.length > 0) process.exitCode = 1;
+      print(await verifyModel(archive, golden), archive);
+    });
+
+const secondsOf = (text: string): number => {
+  const seconds = Number(text);
+  if (seconds > 0 && seconds <= 3600) return seconds;
+  throw new InvalidArgumentError(`It must be more than 0 and 3600 at most, got ${text}.`);
+};
+
+const compareCommand = () =>
+  new Command("compare")
+    .description("Asks two models about the rows of a CSV file on this machine, and says where they differ.")
+    .argument("<a>", "an archive of a model, or the folder of an unpacked one: what is served now, say")
+    .argument("<b>", "another: what is to be served")
+    .requiredOption("--csv <file>", "a column for each feature; `label` where the right answer is known, and `id`")
+    .addOption(environmentOption())
+    .addHelpText(
+      "after",
+      "\nPrints on how many rows they agree, how often each is right where rows have a label, and the rows that differ. A\n" +
+        "label is the answer's text, or its number in model.json. Exits with 1 where that is less than `model.gate` of the\n" +
+        "environment wants.",
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference model compare served.tar.gz model.tar.gz --csv samples/paraphrase/labelled-pairs.csv --env dev",
+      ),
+    )
+    .action(async (a: string, b: string, { csv, env }: { csv: string; env?: string }) => {
+      const { targetOf } = await import("../connection");
+      const { compareModels, comparisonText, faultsBy } = await import("./model-compare");
+      const { gate = {} } = targetOf({ env }, {}).environment.model;
+      const comparison = await compareModels([a, b], csv);
+      console.log(comparisonText(comparison));
+      const faults = faultsBy(gate, comparison);
+      if (faults.length > 0) throw new Error(faults.join("\n"));
     });
 
 const compileCommand = () =>
@@ -146,11 +208,15 @@ const releaseCommand = () =>
     .addOption(
       new Option("--rollback", "make the release before the current one again").conflicts(["recipe", "unverified"]),
     )
-    .option("--wait", "then wait until the endpoint serves it, while it is deployed elsewhere")
+    .option(
+      "--wait",
+      "then wait until the endpoint serves it, while it is deployed elsewhere, and ask it the golden requests",
+    )
     .addHelpText(
       "after",
-      "\nExits with 0, else with 1, with --wait also when SageMaker takes back what was deployed. The waiting ends by Ctrl-C,\n" +
-        "and then the release stays in releases.json.",
+      "\nThe archive must speak the contract of config.ts. Exits with 0, else with 1, with --wait also when SageMaker takes\n" +
+        "back what was deployed, or an answer is not the golden one. The waiting ends by Ctrl-C, and then the release stays\n" +
+        "in releases.json.",
     )
     .addHelpText(
       "after",
@@ -175,7 +241,10 @@ const releaseCommand = () =>
 const shipCommand = () =>
   new Command("ship")
     .description("Does all of it: traces and packages a model, verifies, uploads, compiles and releases it, and plans.")
-    .argument("<folder>", "a Hugging Face model with its tokenizer, as save_pretrained leaves them")
+    .argument(
+      "<folder>",
+      "a Hugging Face model with its tokenizer, as save_pretrained leaves them, or any with a model.json",
+    )
     .addOption(environmentOption())
     .addOption(recipeOption())
     .addHelpText(
@@ -201,6 +270,7 @@ export const modelCommand = () =>
     )
     .addCommand(packageCommand())
     .addCommand(verifyCommand())
+    .addCommand(compareCommand())
     .addCommand(accuracyCommand())
     .addCommand(demoCommand())
     .addCommand(uploadCommand())

@@ -1,15 +1,28 @@
-import { existsSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
 
 const folder = join(".local", "verified-models");
 
-/** Whether the archive with this hash has given the golden answers on this machine, the last time that it was asked. */
-export const isVerified = (sha256: string) => existsSync(join(folder, sha256));
+const noteSchema = z.object({ golden: z.string(), at: z.string(), asked: z.number(), agreed: z.number() });
 
-/** Keeps what `model verify` has found, for `model release`. */
-export async function noteVerification(sha256: string, isRight: boolean): Promise<void> {
-  if (!isRight) return rm(join(folder, sha256), { force: true });
+/** That an archive has given the golden answers of a file. */
+export type Verification = z.infer<typeof noteSchema>;
+
+/** How the archive with this hash has answered these golden requests here; undefined where it was not right, or not asked. */
+export async function verificationOf(sha256: string, golden: string): Promise<Verification | undefined> {
+  const written = await readFile(join(folder, sha256), "utf8").catch(() => "");
+  try {
+    const { data } = noteSchema.safeParse(JSON.parse(written));
+    return data?.golden === golden ? data : undefined;
+  } catch {
+    return undefined; // one of an earlier version does not say which golden answers
+  }
+}
+
+/** Keeps what `model verify` has found, for `model release`. @param found @default the archive is not right */
+export async function noteVerification(sha256: string, found?: Verification): Promise<void> {
+  if (found === undefined) return rm(join(folder, sha256), { force: true });
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, sha256), `${new Date().toISOString()}\n`);
+  await writeFile(join(folder, sha256), `${JSON.stringify(found)}\n`);
 }

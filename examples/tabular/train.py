@@ -1,5 +1,9 @@
-"""Trains the model on customers that it makes up, always the same, and writes it: `python train.py FOLDER`."""
+"""Trains the model on customers that it makes up, always the same: `python train.py FOLDER`.
 
+Writes it there, and beside it golden.json: what `model verify` asks, with the answers of the model itself.
+"""
+
+import json
 import sys
 from pathlib import Path
 
@@ -11,6 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 PLANS = ("basic", "family", "premium")
+LABELS = ("leaves", "renews")
+GOLDEN = 20
 CUSTOMERS = 2_000
 
 
@@ -36,7 +42,14 @@ def main():
     half = CUSTOMERS // 2
     model.fit(rows[:half], renewed[:half])
     print(f"Right for {model.score(rows[half:], renewed[half:]):.0%} of {half} customers that it has not seen")
-    joblib.dump(model.fit(rows, renewed), Path(sys.argv[1]) / "model.joblib")
+    folder = Path(sys.argv[1])
+    joblib.dump(model.fit(rows, renewed), folder / "model.joblib")
+    scores = model.predict_proba(rows[:GOLDEN])[:, 1]
+    golden = [
+        {"request": ",".join(map(str, row)), "response": f"{LABELS[int(score >= 0.5)]},{score:.4f}\n"}
+        for row, score in zip(rows, scores)
+    ]
+    (folder / "golden.json").write_text(json.dumps(golden, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ const here = join("examples", "tabular");
 /** The folder of the archive, with the model trained where that is not done yet. @throws when Python or training fails */
 export async function trainedModel(): Promise<string> {
   const folder = join(here, "model");
-  if (!existsSync(join(folder, "model.joblib"))) {
+  if (!["model.joblib", "golden.json"].every((name) => existsSync(join(folder, name)))) {
     console.error("Training the model (once; some seconds) ...");
     const python = await archivePython(folder);
     await promisify(execFile)(python, [join(here, "train.py"), folder]);

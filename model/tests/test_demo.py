@@ -59,7 +59,7 @@ def test_writes_what_an_archive_needs_and_the_answers_that_it_gives(folder, tmp_
     labelled = [{**pair, "label": str(place % 2)} for place, pair in enumerate(PAIRS)]
     out = tmp_path / "demo"
     demo.write(folder, labelled, out)
-    files = ["config.json", "golden.json", "model.pt", "tokenizer.json", "tokenizer_config.json"]
+    files = ["config.json", "golden.json", "model.json", "model.pt", "tokenizer.json", "tokenizer_config.json"]
     assert sorted(file.name for file in out.iterdir()) == files
     loaded = inference.model_fn(str(out))
     assert loaded.shape[:3] == (1, 512, True)

@@ -88,6 +88,50 @@ def test_writes_it_into_the_folder_where_no_other_place_is_named(copied, monkeyp
     ]
 
 
+def test_says_what_it_speaks_what_it_was_made_of_and_by(copied, monkeypatch):
+    run(monkeypatch, copied, "--answer", "label", "--length", 64, "--source", "our/model", "--revision", "7")
+    said = json.loads((copied / "model.json").read_text(encoding="utf-8"))
+    made = said.pop("made")
+    assert said == {
+        "version": 1,
+        "contract": {
+            "features": {"seq_0": "String", "seq_1": "String"},
+            "request": ["json", "instances"],
+            "answer": "text",
+            "outputs": {},
+        },
+        "labels": ["Not a paraphrase", "It's a paraphrase"],
+        "files": ["config.json", "model.pt", "tokenizer.json", "tokenizer_config.json"],
+        "image": "pytorch",
+        "golden": "golden.json",
+        "source": {"id": "our/model", "revision": "7"},
+    }
+    assert made["by"] == "model/trace.py"
+    assert made["versions"]["torch"] == torch.__version__.split("+")[0] or made["versions"]["torch"] == torch.__version__
+    assert set(made["versions"]) == {"python", "torch", "transformers", "tokenizers"}
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(made["of"])
+    assert made["gave"] == trace.digests_of([copied / "model.pt", copied / "golden.json"])
+    assert made["eager_attention"] is False
+
+
+def test_names_the_source_as_the_cache_of_the_hub_or_config_json_has_it(copied, tmp_path):
+    cached = tmp_path / "models--our--model" / "snapshots" / ("0" * 40)
+    assert trace.source_of(cached) == ("our/model", "0" * 40)
+    named, revision = trace.source_of(copied)
+    assert named == "copied" and revision.startswith("sha256:")
+    config = json.loads((copied / "config.json").read_text())
+    (copied / "config.json").write_text(json.dumps({**config, "_name_or_path": "our/model"}))
+    assert trace.source_of(copied).id == "our/model"
+    assert trace.source_of(copied).revision != revision
+
+
+def test_makes_golden_answers_anew_that_it_has_made_itself(copied, monkeypatch):
+    run(monkeypatch, copied, "--answer", "label", "--length", 64)
+    run(monkeypatch, copied, "--features", "review", "--length", 64)
+    (first, *_) = json.loads((copied / "golden.json").read_text(encoding="utf-8"))
+    assert list(json.loads(first["request"])) == ["review"]
+
+
 def test_holds_the_model_to_golden_answers_of_its_own(copied, monkeypatch):
     request = json.dumps({"seq_0": "The choir sings on Friday.", "seq_1": "On Friday the choir sings."})
     wrong = [{"request": request, "response": '"Not a paraphrase"'}]
