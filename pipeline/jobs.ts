@@ -70,6 +70,15 @@ export const lapseOf = ({ Expiration = "" }: HeadObjectCommandOutput): Date | un
   return Number.isNaN(lapses.getTime()) ? undefined : lapses;
 };
 
+/** A queue keeps a message for 14 days at most, so that no job and its result take longer. In milliseconds. */
+const longestJob = 14 * 86_400_000;
+
+/** Whether an object that S3 deletes then outlasts any job that begins now. */
+export const isLasting = (lapses: Date | undefined) =>
+  lapses === undefined || lapses.getTime() > Date.now() + longestJob;
+
+type NewObject = Omit<PutObjectCommandInput, "Bucket">;
+
 /** A fact that is no such thing. */
 export class InvalidFact extends Error {
   override readonly name = "InvalidFact";
@@ -171,9 +180,13 @@ export class Jobs {
    * @returns the tag of what is written; undefined where another has written meanwhile, or it is gone: read it again
    */
   async replace(key: string, value: unknown, etag: string | undefined, until: Until): Promise<string | undefined> {
+    return this.putOver({ Key: key, Body: JSON.stringify(value) }, etag, until);
+  }
+
+  private async putOver(object: NewObject, etag: string | undefined, until: Until): Promise<string | undefined> {
     const condition = etag === undefined ? { IfNoneMatch: "*" } : { IfMatch: etag };
     try {
-      return await this.put({ Key: key, Body: JSON.stringify(value), ...condition }, until);
+      return await this.put({ ...object, ...condition }, until);
     } catch (error) {
       const { name, status } = refusalOf(error);
       if (status === 412 || status === 409 || name === "NoSuchKey") return undefined;
@@ -186,10 +199,18 @@ export class Jobs {
     await this.put({ Key: key, Body: "", ContentLength: 0 }, until); // of an empty body the SDK says no length
   }
 
-  /** Writes rows as an input. The same content under the same key is the same input, and is kept for longer. */
-  async writeInput(key: string, rows: string, until: Until): Promise<JobRequest["input"]> {
-    const body = Buffer.from(rows);
-    return { key, etag: await this.put({ Key: key, Body: body }, until), bytes: body.length };
+  /**
+   * Writes rows as an input, under a key that is made of them: what is there is the same input, and is written again only
+   * where it does not last. Its tag would be another one then where a KMS key encrypts it.
+   */
+  async writeInput(key: string, rows: string, until: Until): Promise<FoundInput> {
+    const Body = Buffer.from(rows);
+    for (;;) {
+      const found = await this.input(key, until);
+      if (found !== undefined && isLasting(found.lapses)) return found;
+      const etag = await this.putOver({ Key: key, Body }, found?.etag, until);
+      if (etag !== undefined) return { key, etag, bytes: Body.length };
+    }
   }
 
   /** What a job would read under this key. @returns undefined where nothing is there */
@@ -301,7 +322,7 @@ export class Jobs {
     }
   }
 
-  private async put(input: Omit<PutObjectCommandInput, "Bucket">, { signal }: Until): Promise<string> {
+  private async put(input: NewObject, { signal }: Until): Promise<string> {
     const command = new PutObjectCommand({ Bucket: this.bucket, ...input });
     const { ETag = "" } = await this.client.send(command, { abortSignal: signal });
     return ETag;

@@ -137,6 +137,22 @@ test("an input is known by its tag and size, and the same rows are the same inpu
   expect(await jobs.writeInput("inputs/rows", "é\n", until)).toEqual(written);
 });
 
+test("an input that many write at once is written once, and again only where S3 is about to delete it", async () => {
+  let days = 30;
+  let written = 0;
+  hindrance = async ({ method }, forward) => {
+    const answer = await forward();
+    if (method === "PUT" && answer.status === 200) written++;
+    const expiry = `expiry-date="${new Date(Date.now() + 86_400_000 * days).toUTCString()}", rule-id="inputs"`;
+    return method === "HEAD" ? { ...answer, headers: { ...answer.headers, "x-amz-expiration": expiry } } : answer;
+  };
+  await Promise.all(Array.from({ length: 20 }, () => jobs.writeInput("inputs/rows", "é\n", until)));
+  expect(written).toBe(1);
+  days = 13;
+  await jobs.writeInput("inputs/rows", "é\n", until);
+  expect(written).toBe(2);
+});
+
 test("the open jobs are those that have marks, whatever else lies beside them", async () => {
   expect(await jobs.open(until)).toEqual(new Map());
   for (const one of [openMark("a"), openMark("b"), stopMark("b"), stopMark("c"), stopMark("c")]) {

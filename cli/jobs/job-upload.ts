@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { HeadObjectCommand, S3Client, S3ServiceException } from "@aws-sdk/client-s3";
 import { jobFolders } from "../../contract/job";
 import { clientSettings } from "../../pipeline/clients";
-import { lapseOf } from "../../pipeline/jobs";
+import { isLasting, lapseOf } from "../../pipeline/jobs";
 import { awsError, namingActions } from "../aws-error";
 import { progressOf } from "../progress";
 import type { CsvFile } from "./csv";
@@ -10,9 +10,6 @@ import type { CsvFile } from "./csv";
 /** Without s3:ListBucket, S3 says 403 of what is not there: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html */
 const isMissing = (error: unknown) =>
   error instanceof S3ServiceException && [403, 404].includes(error.$metadata.httpStatusCode ?? 0);
-
-/** A queue keeps a message for 14 days at most, so that a job and its result take no longer. */
-const mostMilliseconds = 14 * 86_400_000;
 
 /**
  * How large the parts are in which a large file goes: S3's tag of it, by which a job knows its input, is another where
@@ -22,7 +19,7 @@ const partBytes = 8 * 1024 ** 2;
 
 /**
  * Puts a file below `inputs/`, under a name made of its content: a file that is there already is the same input, and is
- * sent again only where S3 would delete it before the longest job is through.
+ * sent again only where it does not last.
  * @returns its key
  */
 export async function uploadInput(file: CsvFile, bucket: string, signal: AbortSignal): Promise<string> {
@@ -36,7 +33,7 @@ export async function uploadInput(file: CsvFile, bucket: string, signal: AbortSi
       if (isMissing(error)) return undefined;
       throw error;
     });
-    if (found && (lapseOf(found)?.getTime() ?? Number.POSITIVE_INFINITY) > Date.now() + mostMilliseconds) return key;
+    if (found && isLasting(lapseOf(found))) return key;
     const { Upload } = await import("@aws-sdk/lib-storage");
     const { Readable } = await import("node:stream");
     const upload = new Upload({
