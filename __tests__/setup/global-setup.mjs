@@ -2,7 +2,7 @@
 // run. Test files take a database and queues of their own from them.
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtempSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { tsImport } from "tsx/esm/api";
@@ -16,13 +16,17 @@ export const node = (...args) => execFileSync(process.execPath, args, { stdio: [
 
 export default async () => {
   if (globalThis.testServices) return; // several projects run, and another one's set-up has done it
+  const temporary = mkdtempSync(join(tmpdir(), "offline-inference-tests-"));
+  chmodSync(temporary, 0o755); // PostgreSQL runs as another user where root runs the tests
+  process.env.TMPDIR = temporary; // whatever is left there goes with it: each synthesis leaves a folder
   node("scripts/build.mjs");
   if (currentBundle() === undefined) await makeBundle(); // once, instead of by each of the first processes
   const { startPostgres } = await tsImport("../../local/postgres.ts", import.meta.url);
   const { startSqs } = await tsImport("../../local/sqs.ts", import.meta.url);
-  const dataDir = mkdtempSync(join(tmpdir(), "offline-inference-tests-"));
+  const dataDir = join(temporary, "postgres");
+  mkdirSync(dataDir);
   const [postgres, sqs] = await Promise.all([startPostgres({ dataDir }), startSqs({ queues: [] })]);
   process.env.TEST_POSTGRES_URL = postgres.url;
   process.env.TEST_SQS_URL = sqs.url;
-  globalThis.testServices = { dataDir, postgres, sqs };
+  globalThis.testServices = { temporary, postgres, sqs };
 };

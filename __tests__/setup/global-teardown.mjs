@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 
 export default async () => {
-  const { dataDir, postgres, sqs } = globalThis.testServices;
+  const { temporary, postgres, sqs } = globalThis.testServices;
   await Promise.all([postgres.stop(), sqs.stop()]);
-  rmSync(dataDir, { recursive: true, force: true });
+  rmSync(temporary, { recursive: true, force: true, maxRetries: 5 });
 };
