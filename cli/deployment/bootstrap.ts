@@ -6,7 +6,7 @@ import { bundle, synthesize } from "../synthesize";
 import { runTerraform, stackFolder, terraform } from "../terraform";
 
 /** Where the state of the state stack is until its bucket exists: beside package.json, where no synth deletes it. */
-const localState = "terraform.state.tfstate";
+export const localState = "terraform.state.tfstate";
 
 /**
  * Deploys the state stack. The first time, its bucket does not exist yet: Terraform makes it with a state in a local
@@ -34,7 +34,7 @@ async function bootstrap(approval: string[]) {
 }
 
 /** Whether Terraform reaches the bucket. Whatever else stops it is shown, and is no reason to make one. */
-async function bucketExists(folder: string): Promise<boolean> {
+export async function bucketExists(folder: string): Promise<boolean> {
   const init = ["init", "-input=false", "-reconfigure", "-no-color"];
   const { status, stderr } = await runTerraform(folder, init, "capture");
   if (status === 0) return true;
