@@ -9,7 +9,7 @@ const ownName: Readonly<Record<string, readonly string[]>> = {
   cloudwatch: ["DescribeAlarms", "GetMetricData"],
   events: ["PutEvents"],
   "execute-api": ["Invoke"],
-  lambda: ["GetAccountSettings", "GetFunctionConfiguration"],
+  lambda: ["GetAccountSettings", "GetFunctionConfiguration", "ListFunctions"],
   redshift: ["DescribeClusters"],
   "redshift-data": ["CancelStatement", "DescribeStatement", "GetStatementResult"],
   s3: ["AbortMultipartUpload", "GetBucketPolicy", "GetBucketVersioning", "PutObject"],
@@ -22,11 +22,15 @@ const ownName: Readonly<Record<string, readonly string[]>> = {
     "DescribeModel",
     "DescribeProcessingJob",
     "InvokeEndpoint",
+    "ListEndpointConfigs",
+    "ListEndpoints",
+    "ListFeatureGroups",
+    "ListModels",
     "ListRecords",
   ],
   servicequotas: ["ListAWSDefaultServiceQuotas", "ListServiceQuotas"],
-  sqs: ["GetQueueAttributes", "ReceiveMessage"],
-  ssm: ["GetParameter"],
+  sqs: ["GetQueueAttributes", "ListQueues", "ReceiveMessage"],
+  ssm: ["DescribeParameters", "GetParameter"],
 };
 
 /** A database user's name that IAM lends, or the one of the caller's own role: https://docs.aws.amazon.com/redshift/latest/mgmt/data-api-access.html */
@@ -87,6 +91,7 @@ const calls: Readonly<Record<string, readonly string[]>> = {
   "s3:GetPublicAccessBlock": ["s3:GetBucketPublicAccessBlock"],
   "s3:HeadBucket": ["s3:ListBucket"],
   "s3:HeadObject": ["s3:GetObject"],
+  "s3:ListBuckets": ["s3:ListAllMyBuckets"],
   "s3:ListObjects": ["s3:ListBucket"],
   "s3:ListObjectsV2": ["s3:ListBucket"],
   "s3:ListObjectVersions": ["s3:ListBucketVersions"],
@@ -97,6 +102,7 @@ const calls: Readonly<Record<string, readonly string[]>> = {
 
   // Other actions of API Gateway are the HTTP methods of its calls.
   "apigateway:GetAccount": ["apigateway:GET"],
+  "apigateway:GetRestApis": ["apigateway:GET"],
   "apigateway:UpdateAccount": ["apigateway:PATCH", "iam:PassRole"],
 
   "lambda:Invoke": ["lambda:InvokeFunction"],

@@ -1,5 +1,5 @@
-import { once } from "node:events";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ let moto: Moto;
 let folder: string;
 /** The checkout while AWS is moto, which makes all there is and answers no request. */
 let checkout: Checkout;
-/** The pipeline of the run that is to pass whole: it answers on this machine, and what is deployed in moto stands still. */
+/** The pipeline of the run that passes whole: it answers on this machine, and what is deployed in moto stands still. */
 let pipeline: Awaited<ReturnType<typeof startPipeline>>;
 let loading: Promise<void>;
 let isOver = false;
@@ -49,7 +49,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const smoke = (...args: string[]) => checkout.run(process.execPath, ["--import", "tsx", "scripts/smoke/main.ts", ...args]);
+const program = ["--import", "tsx", "scripts/smoke/main.ts"];
+const smoke = (...args: string[]) => checkout.run(process.execPath, [...program, ...args]);
 
 const recordOf = async (name: string) =>
   JSON.parse(await readFile(join(checkout.folder, ".local", name, "record.json"), "utf8"));
@@ -101,9 +102,7 @@ async function failInTheMiddle() {
   );
   await chmod(terraform, 0o755);
   const failing = checkout.with({ TERRAFORM_BINARY_NAME: terraform });
-  const ran = await failing.run(process.execPath, [
-    ...["--import", "tsx", "scripts/smoke/main.ts", "--name", names.failing, "--auto-approve"],
-  ]);
+  const ran = await failing.run(process.execPath, [...program, "--name", names.failing, "--auto-approve"]);
   expect(ran).toMatchObject({
     status: 1,
     stderr: expect.stringMatching(/✖ bootstrap[\s\S]*no way there[\s\S]*Nothing is left of smoke-failing/),
@@ -112,8 +111,7 @@ async function failInTheMiddle() {
 
 /** Whoever runs it goes away: a machine that went down, say. */
 async function killInTheMiddle() {
-  const args = ["--import", "tsx", "scripts/smoke/main.ts", "--name", names.killed, "--auto-approve"];
-  const child = spawn(process.execPath, args, {
+  const child = spawn(process.execPath, [...program, "--name", names.killed, "--auto-approve"], {
     cwd: checkout.folder,
     env: { ...moto.environment },
     stdio: ["ignore", "ignore", "pipe"],

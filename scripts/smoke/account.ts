@@ -61,7 +61,7 @@ async function all<Page>(pages: AsyncIterable<Page>, namesIn: (page: Page) => Na
 }
 
 /**
- * What an account has of a run, as far as AWS lists things by their names: roles, the network and logs are not among it.
+ * What an account has of a run, as far as AWS lists things by their names: roles, network and logs are not among it.
  * @throws where AWS does not answer
  */
 export async function thingsOf(

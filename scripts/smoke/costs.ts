@@ -23,36 +23,32 @@ function itemsOf({ model, warehouse }: Environment, compiledOn: string | undefin
 
 const dollars = (value: number) => `$${value.toFixed(2)}`;
 
-/**
- * What a run will cost, in lines.
- * @param compiledOn the instance that compiles the model @default the model runs as it is
- * @param given prices an hour by type, in the place of those of aws/prices.ts
- */
-export function costLines(
-  environment: Environment,
-  { region, isLong, compiledOn, given }: CostOptions,
-): readonly string[] {
+export interface CostOptions {
+  readonly region: string;
+  readonly isLong: boolean;
+  /** The instance that compiles the model. @default the model runs as it is */
+  readonly compiledOn?: string;
+  /** Prices an hour by type, in the place of those of aws/prices.ts. */
+  readonly given: ReadonlyMap<string, number>;
+}
+
+/** What a run will cost, in lines. */
+export function costLines(environment: Environment, options: CostOptions): readonly string[] {
+  const { region, isLong, compiledOn, given } = options;
   const priced = itemsOf(environment, compiledOn, isLong).map((item) => {
     const hourly = given.get(item.type) ?? prices[item.type]?.hourly;
     const most = hourly === undefined ? undefined : hourly * item.count * item.hours;
     return { ...item, most };
   });
   const known = priced.reduce((sum, { most = 0 }) => sum + most, 0);
-  const isWhole = priced.every(({ most }) => most !== undefined);
+  const besides = priced.every(({ most }) => most !== undefined) ? "" : ", and what has no price above";
   return [
     ...priced.map(({ what, type, count, hours, most }) => {
       const costs = most === undefined ? `no price is known here; say it: --price ${type}=USD` : dollars(most);
       return `  ${what.padEnd(10)} ${count} × ${type}, ${hours} h: ${costs}`;
     }),
-    `  at most about ${dollars(known)} in ${hoursOf(isLong)} h${isWhole ? "" : ", and what has no price above"}; requests, storage and logs are cents`,
+    `  at most about ${dollars(known)} in ${hoursOf(isLong)} h${besides}; requests, storage and logs are cents`,
     ...(region === "us-east-1" ? [] : [`  The prices are those of us-east-1; in ${region} others hold.`]),
     `  What AWS charges now: ${[...new Set(Object.values(prices).map(({ source }) => source))].join(" and ")}`,
   ];
-}
-
-export interface CostOptions {
-  readonly region: string;
-  readonly isLong: boolean;
-  readonly compiledOn?: string;
-  readonly given: ReadonlyMap<string, number>;
 }

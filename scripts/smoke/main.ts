@@ -6,6 +6,7 @@ import { Interruption, interruptible } from "../../cli/interruption";
 import { compiledOn } from "../../cli/model/model-jobs";
 import { recipeFor } from "../../cli/model/model-recipes";
 import { guardTerminal } from "../../cli/printing";
+import { throughProxy } from "../../cli/proxy";
 import { loadConfig } from "../../config";
 import { whileHolding } from "../../config/file-lock";
 import { makePrivateFolder } from "../../local/private-folder";
@@ -109,7 +110,7 @@ async function end(run: RunRecord, wentWell: boolean): Promise<boolean> {
     say(`Go on: ${goesOn(name)}`);
     return false;
   }
-  say(`Nothing is left of ${name}. AWS keeps the records and logs of the jobs that compiled; they cost nothing, and cents.`);
+  say(`Nothing is left of ${name}. What stays: SageMaker's records and logs of a job that compiled.`);
   const kept = keepReport(record);
   if (kept.length > 0) say(`Commit what this has shown: ${kept.join(" ")}`);
   return wentWell && record.steps.every(({ passed }) => passed);
@@ -153,7 +154,9 @@ const named = (given: string): string => {
 
 const command = new Command("smoke")
   .description("Tries the whole pipeline out on AWS, in an environment of its own that is gone afterwards.")
-  .option("--env <environment>", "whose region, network, instances and nodes it takes (default: the default environment)")
+  .addOption(
+    new Option("--env <environment>", "whose region, network, instances and nodes it has").env("OFFLINE_INFERENCE_ENV"),
+  )
   .option("--long", "asks a job of 100,000 rows too, and one of 100 while it is under way")
   .option("--rows <count>", "rows of the long job", wholeNumber, 100_000)
   .option("--apart <seconds>", "how long after the long job the other one begins", wholeNumber, 360)
@@ -165,6 +168,7 @@ const command = new Command("smoke")
     "after",
     "\nExits with 0 when every step passed and nothing is left, else with 1, and with 130 after Ctrl-C.",
   )
+  .hook("preAction", () => throughProxy(process.env))
   .action(async (options: SmokeOptions) => {
     const wentWell =
       options.clean === undefined

@@ -24,7 +24,7 @@ const recordSchema = z.object({
   startedAt: z.iso.datetime(),
   /** What was done, in its order. */
   steps: z.array(stepSchema),
-  /** What is made and is not removed yet, in the order in which it was begun: a step that failed may have made some of it. */
+  /** What is made and not yet removed, in its order: a step that has failed may have made some of it. */
   made: z.array(z.enum(["state", "environment"])),
   /** What could not be removed, when that was tried last. */
   left: z.array(z.string()),

@@ -41,7 +41,8 @@ const removers: Record<RunRecord["made"][number], (run: RunRecord) => Promise<vo
     if (!isLocal && !(await bucketExists(folder))) return; // its bucket is the first thing that has a state
     const file = join(folder, "cdk.tf.json");
     writeFileSync(file, removable(readFileSync(file, "utf8"), local));
-    await terraform(folder, ["init", "-input=false", ...(isLocal ? ["-reconfigure"] : ["-migrate-state", "-force-copy"])]);
+    const moved = isLocal ? ["-reconfigure"] : ["-migrate-state", "-force-copy"];
+    await terraform(folder, ["init", "-input=false", ...moved]);
     await terraform(folder, ["apply", "-input=false", "-auto-approve", "-no-color"]);
     await terraform(folder, ["destroy", "-input=false", "-auto-approve", "-no-color"]);
   },

@@ -15,8 +15,8 @@ export interface Ran {
 const variables = z.record(z.string(), z.string());
 
 /**
- * What the commands that work with the pipeline are told. `SMOKE_PIPELINE` names a file of variables that take the place of
- * all `AWS_…`, where the pipeline is not what was deployed: with stand-ins for AWS, one deploys and another one answers.
+ * What the commands that work with the pipeline are told. `SMOKE_PIPELINE` names a file of variables that take the place
+ * of all `AWS_…`, where the pipeline is not what was deployed: of stand-ins for AWS, one deploys and another one answers.
  */
 function environmentOf(asks: boolean): NodeJS.ProcessEnv {
   const file = process.env.SMOKE_PIPELINE;
@@ -40,15 +40,15 @@ export interface RunOptions {
 }
 
 /**
- * Runs a program of Node's in a folder, whatever it ends with. Ctrl-C at the terminal reaches it by itself, and it puts its
- * things in order; SIGTERM is passed on.
+ * Runs a program of Node's in a folder, whatever it ends with. Ctrl-C at the terminal reaches it by itself, and it puts
+ * its things in order; SIGTERM is passed on.
  */
 export async function runNode(args: readonly string[], options: RunOptions): Promise<Ran> {
   const { folder, log, asks = false, afterSeconds = 0, signal } = options;
   if (afterSeconds > 0) await setTimeout(1_000 * afterSeconds, undefined, { signal });
   signal?.throwIfAborted();
   appendFileSync(log, `> ${args.join(" ")}\n`, { mode: 0o600 });
-  const env = environmentOf(asks);
+  const env = { ...environmentOf(asks), OFFLINE_INFERENCE_ENV: undefined }; // it would name one of the team's
   const child = spawn(process.execPath, args, { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
   const said = { stdout: "", stderr: "" };
   for (const stream of ["stdout", "stderr"] as const) {

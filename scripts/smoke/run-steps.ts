@@ -12,7 +12,7 @@ interface StepsOptions {
   readonly tell: (line: string) => void;
 }
 
-/** Does the steps of a run until one fails, and keeps what became of each. @returns the record, and whether one failed */
+/** Does the steps of a run until one fails, and records each. @returns the record, and whether one failed */
 export async function runSteps(run: RunRecord, steps: readonly Step[], { signal, tell }: StepsOptions) {
   let record = run;
   for (const step of steps) {

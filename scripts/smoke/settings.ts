@@ -1,5 +1,9 @@
 import type { Environment, Settings, Shared } from "../../config";
 
+/** What a run takes over from the team's configuration. */
+type SharedLike = Pick<Shared, "project" | "owner" | "region" | "profile">;
+type EnvironmentLike = Pick<Environment, "takeOver" | "network" | "model" | "warehouse">;
+
 /** The names of runs. A run is one environment, in a deployment of its own. */
 export const runName = /^smoke-[a-z0-9]{1,12}$/;
 
@@ -21,17 +25,17 @@ export interface RunOf {
 }
 
 /**
- * The settings of a run: the team's region, network, instances and nodes, the default model, and nothing that anybody would
- * miss. It shares nothing with the team's environments: no bucket, role, key, topic or name.
+ * The settings of a run: the team's region, network, instances and nodes, the default model, and nothing that anybody
+ * would miss. It shares nothing with the team's environments: no bucket, role, key, topic or name.
  */
 export function smokeSettings(
-  shared: Pick<Shared, "project" | "owner" | "region" | "profile">,
-  { network, model, warehouse }: Pick<Environment, "network" | "model" | "warehouse">,
+  { project, owner, region, profile }: SharedLike,
+  { takeOver, network, model, warehouse }: EnvironmentLike,
   { name, account, apiGatewayRole }: RunOf,
 ): Settings {
-  const { project, owner, region, profile } = shared;
   const { cidrBlock, subnets } = network;
   const { nodeType, numberOfNodes } = warehouse;
+  const nodes = takeOver ? {} : { nodeType, numberOfNodes }; // what was taken over may be of a type that AWS retired
   return {
     project,
     owner,
@@ -47,7 +51,7 @@ export function smokeSettings(
         preventDestroy: false,
         network: { cidrBlock, subnets: [...subnets] },
         model: model.endpoint ? {} : { instanceType: model.instanceType, instanceCount: model.instanceCount },
-        warehouse: { nodeType, numberOfNodes: nodeType === undefined ? 1 : numberOfNodes, finalSnapshot: false },
+        warehouse: { ...nodes, finalSnapshot: false },
       },
     },
   };

@@ -8,8 +8,7 @@ export const claims = {
   bootstrap: "`bootstrap` makes the stack `state` in an account without it, and its state moves into the bucket.",
   compile: "`model ship` compiles a model for the instances, in a job whose role is the stack's.",
   stack: "Every resource of an environment is made in one `deploy`, in order, with the rights that its roles have.",
-  canary:
-    "Redshift takes the lock, COPY and UNLOAD as they are sent, and lets loader, writer and reader do no more: the canary.",
+  canary: "Redshift takes LOCK, COPY and UNLOAD as they are sent, and lets loader, writer and reader do no more.",
   endpoint: "The endpoint serves the model that was shipped, in AWS's image for it.",
   features: "`features ingest` writes records, and the worker reads them.",
   answers: "A request goes through queue, worker, endpoint, S3 and loader into Redshift, and `results` reads it there.",
@@ -18,7 +17,7 @@ export const claims = {
   job: "A job goes from a file through the API, the starter, the queue and the writer to a file with every row.",
   fairness: "While a job of 100,000 rows is asked, one of 100 that begins six minutes later does not wait for it.",
   destroy: "`destroy` takes all of an environment away, and leaves nothing that costs.",
-  "second-release": "A second release takes the place of the first behind the endpoint, and one that fails is taken back.",
+  "second-release": "A second release takes the place of the first at the endpoint, and one that fails is taken back.",
   neo: "Neo compiles a model for Inf1, and torch-neuronx one for Inf2.",
   "take-over": "The deployment that this project replaces is taken over with all it holds (docs/migrating.md).",
   github: "GitHub's workflows plan and deploy in their roles, whose boundary lets them do it (docs/github.md).",
@@ -67,7 +66,7 @@ export const pageWith = (text: string, shown: ReadonlySet<string>): string =>
  */
 export function keepReport({ name, region, on, startedAt, removedAt, steps }: RunRecord): readonly string[] {
   const proves = [...new Set(steps.flatMap(({ passed, proves }) => (passed ? proves : [])))];
-  if (on !== "AWS" || removedAt === undefined || proves.length === 0) return [];
+  if (on !== "AWS" || removedAt === undefined || proves.length === 0 || !existsSync(page)) return [];
   mkdirSync(reports, { recursive: true });
   const file = join(reports, `${name}.json`);
   const report: z.infer<typeof reportSchema> = { name, region, startedAt, removedAt, proves };
