@@ -117,14 +117,16 @@ async function killInTheMiddle() {
     stdio: ["ignore", "ignore", "pipe"],
     detached: true, // with all that it starts
   });
-  let said = "";
+  let [said, isKilled] = ["", false];
   const ended = once(child, "close");
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
     said += chunk;
-    if (said.includes("✔ bootstrap") && child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    if (isKilled || child.pid === undefined || !said.includes("✔ bootstrap")) return;
+    isKilled = true;
+    process.kill(-child.pid, "SIGKILL");
   });
   await ended;
-  expect(said).toContain("✔ bootstrap");
+  expect({ said, isKilled }).toEqual({ said, isKilled: true });
   expect(await recordOf(names.killed)).toMatchObject({ made: ["state"] });
   const clean = await smoke("--clean", names.killed);
   expect(clean).toMatchObject({ status: 0, stderr: expect.stringContaining("Nothing is left of smoke-killed") });

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { targetOf } from "../../cli/connection";
 import { ask, isYes, mustBeAskable } from "../../cli/deployment/asking";
@@ -72,6 +73,7 @@ async function smoke(options: SmokeOptions): Promise<boolean> {
     if (!isYes(answer)) throw new Error("Nothing was made.");
   }
 
+  if (existsSync(folderOf(name))) throw new Error(`${folderOf(name)} is of another run of that name: name another one.`);
   makePrivateFolder(folderOf(name));
   return whileHolding(recordFileOf(name), async () => {
     const record: RunRecord = {

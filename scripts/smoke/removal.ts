@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { paginateListObjectsV2, S3Client } from "@aws-sdk/client-s3";
 import { z } from "zod";
 import { bucketExists, localState } from "../../cli/deployment/bootstrap";
@@ -89,6 +90,17 @@ async function dropOutcomes({ name, account, region, profile }: RunRecord): Prom
   }
 }
 
+/** How long AWS may list what is gone: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html */
+const listed = { milliseconds: 120_000, between: 5_000 };
+
+/** What AWS lists of a run. @param waits whether all of it should be gone, and is asked about again */
+async function stillThere(run: RunRecord, waits: boolean): Promise<string[]> {
+  for (const begin = Date.now(); ; await setTimeout(listed.between)) {
+    const things = await thingsOf(run, run);
+    if (things.length === 0 || !waits || Date.now() - begin > listed.milliseconds) return things;
+  }
+}
+
 /** The addresses of what Terraform still has of a stack. */
 async function addressesIn(folder: string): Promise<string[]> {
   if (!existsSync(folder)) return [];
@@ -125,7 +137,7 @@ export async function remove(run: RunRecord, tell: (line: string) => void): Prom
     left.push(...(await addressesIn(stackFolderOf(run, stack))));
     break; // the stack state keeps the states of the others
   }
-  left.push(...(await thingsOf(record, record)));
+  left.push(...(await stillThere(record, left.length === 0)));
   const isGone = left.length === 0 && record.made.length === 0;
   record = { ...record, left, ...(isGone && { removedAt: new Date().toISOString() }) };
   writeRecord(record);
