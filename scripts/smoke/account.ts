@@ -49,7 +49,7 @@ export const accountOf = ({ region, profile }: SignIn): Promise<string> =>
 export const hasApiGatewayRole = ({ region, profile }: SignIn): Promise<boolean> =>
   asking(new APIGatewayClient({ region, profile }), "ask for API Gateway's role", async (client) => {
     const { cloudwatchRoleArn } = await client.send(new GetAccountCommand());
-    return cloudwatchRoleArn !== undefined && cloudwatchRoleArn !== "";
+    return Boolean(cloudwatchRoleArn);
   });
 
 type Names = readonly (string | undefined)[];

@@ -558,7 +558,7 @@ class OnlineFeatureGroup:
 
 @gap
 def feature_groups_live_without_an_offline_store():
-    """AWS needs no offline store, and has update, delete and tags; moto fails without one and has none of these."""
+    """AWS needs no offline store, and lists, updates, deletes and tags; moto fails without one and does none of these."""
     fields = [
         "FeatureGroupName",
         "RecordIdentifierFeatureName",
@@ -596,6 +596,14 @@ def feature_groups_live_without_an_offline_store():
     def describe_feature_group(old, self):
         group = find(self)
         return ActionResult(group.description) if isinstance(group, OnlineFeatureGroup) else old(self)
+
+    @replace(SageMakerResponse)
+    def list_feature_groups(_, self):
+        groups = self.sagemaker_backend.feature_groups.items()
+        told = [(arn, each.description["FeatureGroupName"]) for arn, each in groups if isinstance(each, OnlineFeatureGroup)]
+        summaries = [{"FeatureGroupArn": arn, "FeatureGroupName": name} for arn, name in told]
+        part = self._get_param("NameContains", "")
+        return ActionResult({"FeatureGroupSummaries": [each for each in summaries if part in each["FeatureGroupName"]]})
 
     @replace(SageMakerResponse)
     def update_feature_group(_, self):
