@@ -93,8 +93,8 @@ describe("the environment of a run", () => {
     const written = configText(text, settings());
     expect(written).toContain('"stateBucket": "smoke-11280930-123456789012"');
     expect(written).not.toContain(team().shared.stateBucket);
-    const after = (config: string) => config.slice(config.indexOf("\n};\n"));
-    expect(after(written)).toBe(after(text));
+    const behind = (config: string) => config.slice(config.indexOf("\n};\n"));
+    expect(behind(written)).toBe(behind(text));
     expect(() => configText("export {};", settings())).toThrow("config.ts has no `const ours: Settings = {`");
   });
 });

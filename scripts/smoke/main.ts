@@ -73,7 +73,8 @@ async function smoke(options: SmokeOptions): Promise<boolean> {
     if (!isYes(answer)) throw new Error("Nothing was made.");
   }
 
-  if (existsSync(folderOf(name))) throw new Error(`${folderOf(name)} is of another run of that name: name another one.`);
+  if (existsSync(folderOf(name)))
+    throw new Error(`${folderOf(name)} is of another run of that name: name another one.`);
   makePrivateFolder(folderOf(name));
   return whileHolding(recordFileOf(name), async () => {
     const record: RunRecord = {
