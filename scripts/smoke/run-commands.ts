@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { appendFileSync, readFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
+import { stripVTControlCharacters } from "node:util";
 import { z } from "zod";
 
 /** How a command ended. */
@@ -69,4 +70,4 @@ export const runProgram = (args: readonly string[], options: RunOptions): Promis
 
 /** The last lines that a command printed. */
 export const endOf = ({ stdout, stderr }: Ran, lines = 12): string =>
-  `${stdout}${stderr}`.trimEnd().split("\n").slice(-lines).join("\n");
+  stripVTControlCharacters(`${stdout}${stderr}`).trimEnd().split("\n").slice(-lines).join("\n");
