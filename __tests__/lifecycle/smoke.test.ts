@@ -3,21 +3,27 @@ import { once } from "node:events";
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { z } from "zod";
 import { targetOf } from "../../cli/connection";
 import { startPipeline } from "../../local/pipeline";
+import { json, type StandIn, serve } from "../../local/stand-in";
 import { lexicalModel } from "../../samples";
+import { paraphrases } from "../../samples/paraphrase/lexical-model";
 import { smokeSettings } from "../../scripts/smoke/settings";
 import { claims } from "../../scripts/smoke/unproven";
 import { Checkout } from "../setup/checkout";
 import { type Moto, startMoto } from "../setup/moto";
 
 const account = "123456789012"; // moto's
+const pair = z.object({ seq_0: z.string(), seq_1: z.string() });
 const names = { whole: "smoke-whole", failing: "smoke-failing", killed: "smoke-killed" };
 
 let moto: Moto;
 let folder: string;
 /** The checkout while AWS is moto, which makes all there is and answers no request. */
 let checkout: Checkout;
+/** What answers at the endpoint that is deployed: moto runs no container. */
+let answering: StandIn;
 /** The pipeline of the run that passes whole: it answers on this machine, and what is deployed in moto stands still. */
 let pipeline: Awaited<ReturnType<typeof startPipeline>>;
 let loading: Promise<void>;
@@ -25,7 +31,11 @@ let isOver = false;
 beforeAll(async () => {
   moto = await startMoto();
   folder = await mkdtemp(join(tmpdir(), "smoke-"));
-  checkout = (await Checkout.on(moto)).with({ SMOKE_PIPELINE: join(folder, "pipeline.json") });
+  answering = await serve(({ body }) => json(paraphrases(pair.parse(JSON.parse(body.toString())))));
+  checkout = (await Checkout.on(moto)).with({
+    SMOKE_PIPELINE: join(folder, "pipeline.json"),
+    AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: answering.url,
+  });
   const file = join(checkout.folder, "config.ts");
   const config = await readFile(file, "utf8");
   const onCpu = config.replace("    dev: {\n", '    dev: {\n      model: { instanceType: "ml.c7i.xlarge" },\n');
@@ -45,6 +55,7 @@ afterAll(async () => {
   await loading;
   await pipeline?.stop();
   await moto?.stop();
+  await answering?.stop();
   await checkout?.remove();
   await rm(folder, { recursive: true, force: true });
 });
