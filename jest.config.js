@@ -20,6 +20,8 @@ const slow = {
   terraform: { folders: ["terraform"], minutes: 30, setup: "synth-setup" },
   /** Deploying for real, by Terraform on moto. Needs Terraform in PATH, and Python 3. */
   lifecycle: { folders: ["lifecycle"], minutes: 30, setup: "lifecycle-setup" },
+  /** What `npm run smoke` does on AWS, on stand-ins: minutes. Needs what the life cycle needs, and PyTorch. */
+  smoke: { folders: ["smoke"], minutes: 60, setup: "lifecycle-setup" },
   /** The model as its container runs it, in a virtual environment made for it. Needs Terraform in PATH, and Python 3.11. */
   model: { folders: ["model-server"], minutes: 30 },
 };

@@ -262,6 +262,16 @@ def rest_apis_have_tags():
 
 
 @gap
+def accounts_may_lose_their_role():
+    """AWS takes a replacement without a value for none; moto fails."""
+
+    @replace(APIGatewayResponse)
+    def update_account(_, self):
+        operations = [{"value": None, **operation} for operation in self._get_param("patchOperations")]
+        return json.dumps(self.backend.update_account(operations).to_json())
+
+
+@gap
 def methods_and_integrations_change():
     """AWS has UpdateMethod and UpdateIntegration, which take patch operations; moto has neither."""
 
