@@ -4,8 +4,8 @@ import { checkoutOf, logOf, type RunRecord, type StepRecord, writeRecord } from 
 import { endOf, type Ran, runProgram } from "./run-commands";
 import type { Step } from "./steps";
 
-/** How long is looked for what takes its time: a cold start, a load, IAM's new roles. */
-const patience = { milliseconds: 15 * 60_000, between: 3_000 };
+/** How long is looked for what takes its time: a cold start, a load, IAM's new roles, a failure's last delivery. */
+const patience = { milliseconds: 25 * 60_000, between: 5_000 };
 
 interface StepsOptions {
   readonly signal: AbortSignal;
