@@ -5,13 +5,11 @@ standard input ends. With SERVE_PREFIX, `/<random>` say, each path begins so, an
 What the archive's code prints goes to standard error. Requests and errors are treated as SageMaker's inference toolkit
 treats them: https://github.com/aws/sagemaker-inference-toolkit
 
-The model has no network, as in a container with network isolation; what reaches out is an error, even if it goes on
-without. On Linux the kernel takes the network away, where it lets one do so; everywhere Python's own calls are refused.
+The model has no network, as in a container with network isolation: Python's own calls out of this machine are refused,
+and are an error even if the model goes on without.
 """
 
 import argparse
-import contextlib
-import ctypes
 import http.server
 import importlib
 import json
@@ -20,7 +18,6 @@ import os
 import platform
 import queue
 import socket
-import struct
 import sys
 import threading
 import traceback
@@ -68,14 +65,13 @@ def load(model_dir: Path):
 
 
 class Offline:
-    """Cuts this process off from all networks but its own loopback, and keeps what it has tried to reach."""
+    """Refuses this process all networks but its own loopback, and keeps what it has tried to reach."""
 
     ASKING = ("socket.getaddrinfo", "socket.gethostbyname", "socket.connect", "socket.sendto", "socket.sendmsg")
 
     def __init__(self):
         self.own = (None, "", "localhost", "127.0.0.1", "::1", socket.gethostname())
         self.reached = []
-        leave_networks()  # for what is not Python: native code, other processes
         sys.addaudithook(self.refuse)
 
     def refuse(self, event, arguments):
@@ -98,23 +94,6 @@ class Offline:
         return f"The model reached out to {self.reached[0]}: {needs}"
 
 
-def leave_networks() -> None:
-    """Moves this process, which must have one thread, to a network of its own, with loopback alone. Linux may refuse."""
-    unshare = getattr(ctypes.CDLL(None), "unshare", None) if sys.platform == "linux" else None
-    new_user, new_network = 0x10000000, 0x40000000  # https://man7.org/linux/man-pages/man2/unshare.2.html
-    user, group = os.geteuid(), os.getegid()
-    if unshare is None or unshare(new_user | new_network) != 0:
-        return
-    import fcntl
-
-    with contextlib.suppress(OSError):  # where Linux is strict, the network has gone all the same
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")  # it stays the user that it was
-        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
-        with socket.socket() as any_socket:
-            fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", 1))  # loopback is up
-
-
 def answer(code, model, body: bytes, content_type: "str | None", accept: "str | None") -> Answer:
     """What the toolkit makes of a request with the four functions: their answer, or the error with its trace."""
     try:
@@ -128,8 +107,9 @@ def answer(code, model, body: bytes, content_type: "str | None", accept: "str | 
         return Answer(200, "OK", answered_type, answered)
     except Exception as error:
         refused = error if isinstance(error, ToolkitError) else ToolkitError(500, str(error))
+        phrase = refused.phrase.replace("\r", " ").replace("\n", " ")
         text = f"{refused.message}\n{traceback.format_exc()}"
-        return Answer(refused.status_code, refused.phrase, "application/json", text.encode("utf-8", "replace"))
+        return Answer(refused.status_code, phrase, "application/json", text.encode("utf-8", "replace"))
 
 
 def work(connection, model_dir: Path) -> None:
@@ -226,8 +206,7 @@ def handler(workers: Workers, end, prefix: str):
             self.send(Answer(status, reason, "text/plain", reason.encode("utf-8")))
 
         def send(self, answered: Answer):
-            phrase = " ".join(answered.phrase.split()).encode("latin-1", "replace").decode("latin-1")
-            self.send_response(answered.status, phrase)
+            self.send_response(answered.status, answered.phrase.encode("latin-1", "replace").decode("latin-1"))
             self.send_header("Content-Type", answered.content_type)
             self.send_header("Content-Length", str(len(answered.body)))
             if self.close_connection:

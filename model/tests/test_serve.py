@@ -2,7 +2,6 @@ import http.client
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -142,16 +141,13 @@ def test_works_on_as_many_requests_at_once_as_there_are_workers(archives, tmp_pa
 
 
 REACHING = """
-import socket, subprocess, sys
+import socket
 def reach():
     try: socket.create_connection(("huggingface.co", 443))
     except OSError: return "alone"
 def model_fn(folder): return AT_START and reach()
 def input_fn(body, content_type): return body
 def predict_fn(body, model):
-    if body == "interfaces":
-        script = "import socket; print([name for _, name in socket.if_nameindex()])"
-        return subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True).stdout
     if body == "itself":
         with socket.create_server(("127.0.0.1", 0)) as server:
             socket.create_connection(server.getsockname()).close()
@@ -174,15 +170,8 @@ def test_has_no_answer_of_a_model_that_reaches_out(archives, tmp_path):
     process = start(code_of(archives["one"], tmp_path, REACHING.replace("AT_START", "False")), 1)
     url = json.loads(process.stdout.readline())["url"]
     assert ask(url, "POST", "/invocations", "itself")[:2] == (200, "reached")
-    assert ask(url, "POST", "/invocations", "interfaces")[:2] == (200, f"{interfaces_of_a_model()}\n")
     assert ask(url, "POST", "/invocations", "hub")[:2] == (500, REACHED)
     process.communicate()
-
-
-def interfaces_of_a_model():
-    """Loopback alone, where the kernel lets a process leave its networks; else those of this machine."""
-    leaving = shutil.which("unshare") and subprocess.run(["unshare", "--user", "--net", "true"], stderr=subprocess.PIPE)
-    return ["lo"] if leaving and leaving.returncode == 0 else [name for _, name in socket.if_nameindex()]
 
 
 def test_ends_with_the_reason_when_a_worker_dies(archives, tmp_path):
