@@ -1,36 +1,99 @@
-/** What a model is served on: Inferentia, Inferentia2, or a plain x86 processor. */
-export type InstanceFamily = "inf1" | "inf2" | "cpu";
+/** What a model is served on: Inferentia, Inferentia2, an x86 processor, GPUs of NVIDIA's, or Graviton, AWS's own ARM. */
+export type InstanceFamily = "inf1" | "inf2" | "cpu" | "gpu" | "graviton";
 
-// Graviton (c7g, m6g …) is left out: its images are other ones, and the model is traced for x86.
-const sizes: Record<string, { family: InstanceFamily; sizes: string }> = {
-  inf1: { family: "inf1", sizes: "xlarge 2xlarge 6xlarge 24xlarge" },
-  inf2: { family: "inf2", sizes: "xlarge 8xlarge 24xlarge 48xlarge" },
+/** What a machine has to serve a model with. */
+export interface Machine {
+  readonly family: InstanceFamily;
+  readonly vCpus: number;
+  /** GPUs, or NeuronCores. @default it has none */
+  readonly devices?: number;
+}
+
+const processors: Readonly<Record<string, { readonly family: "cpu" | "graviton"; readonly sizes: string }>> = {
   c5: { family: "cpu", sizes: "large xlarge 2xlarge 4xlarge 9xlarge 18xlarge" },
   c6i: { family: "cpu", sizes: "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge" },
   c7i: { family: "cpu", sizes: "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge" },
   m5: { family: "cpu", sizes: "large xlarge 2xlarge 4xlarge 12xlarge 24xlarge" },
   m6i: { family: "cpu", sizes: "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge" },
   m7i: { family: "cpu", sizes: "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge" },
+  c6g: { family: "graviton", sizes: "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge" },
+  c7g: { family: "graviton", sizes: "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge" },
+  c8g: { family: "graviton", sizes: "medium large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge" },
+  m6g: { family: "graviton", sizes: "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge" },
+  m8g: { family: "graviton", sizes: "medium large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge" },
 };
 
-/** The SageMaker endpoint instance types this project knows, with the family that decides on the image. */
-export const instanceTypes: ReadonlyMap<string, InstanceFamily> = new Map(
-  Object.entries(sizes).flatMap(([group, { family, sizes }]) =>
-    sizes.split(" ").map((size): [string, InstanceFamily] => [`ml.${group}.${size}`, family]),
-  ),
+/** The GPUs of each size of g5, g6 and g6e. */
+const gpus = {
+  xlarge: 1,
+  "2xlarge": 1,
+  "4xlarge": 1,
+  "8xlarge": 1,
+  "12xlarge": 4,
+  "16xlarge": 1,
+  "24xlarge": 4,
+  "48xlarge": 8,
+};
+
+/**
+ * GPUs or NeuronCores of each size.
+ * - GPUs: https://docs.aws.amazon.com/ec2/latest/instancetypes/ac.html
+ * - Inf1: https://awsdocs-neuron.readthedocs-hosted.com/en/latest/about-neuron/arch/neuron-hardware/inf1-arch.html
+ * - Inf2: https://awsdocs-neuron.readthedocs-hosted.com/en/latest/about-neuron/arch/neuron-hardware/inf2-arch.html
+ */
+const accelerators: Readonly<
+  Record<string, { readonly family: "inf1" | "inf2" | "gpu"; readonly devices: Readonly<Record<string, number>> }>
+> = {
+  inf1: { family: "inf1", devices: { xlarge: 4, "2xlarge": 4, "6xlarge": 16, "24xlarge": 64 } },
+  inf2: { family: "inf2", devices: { xlarge: 2, "8xlarge": 2, "24xlarge": 12, "48xlarge": 24 } },
+  g4dn: {
+    family: "gpu",
+    devices: { xlarge: 1, "2xlarge": 1, "4xlarge": 1, "8xlarge": 1, "12xlarge": 4, "16xlarge": 1 },
+  },
+  g5: { family: "gpu", devices: gpus },
+  g6: { family: "gpu", devices: gpus },
+  g6e: { family: "gpu", devices: gpus },
+};
+
+/**
+ * The vCPUs of a size, which is so in all groups above: an xlarge has four, a 2xlarge twice as many
+ * (https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-types.html).
+ */
+function vCpusOf(size: string): number {
+  if (size === "medium") return 1;
+  if (size === "large") return 2;
+  return 4 * Number(/^(\d*)xlarge$/.exec(size)?.[1] || 1);
+}
+
+const groups: readonly (readonly [group: string, machines: readonly (readonly [size: string, machine: Machine])[]])[] =
+  [
+    ...Object.entries(accelerators).map(
+      ([group, { family, devices }]) =>
+        [
+          group,
+          Object.entries(devices).map(
+            ([size, count]) => [size, { family, vCpus: vCpusOf(size), devices: count }] as const,
+          ),
+        ] as const,
+    ),
+    ...Object.entries(processors).map(
+      ([group, { family, sizes }]) =>
+        [group, sizes.split(" ").map((size) => [size, { family, vCpus: vCpusOf(size) }] as const)] as const,
+    ),
+  ];
+
+/**
+ * The instance types of SageMaker's endpoints of which it is known what they have: image and container follow. Any other
+ * serves an image that is named.
+ */
+export const instanceTypes: ReadonlyMap<string, Machine> = new Map(
+  groups.flatMap(([group, machines]) => machines.map(([size, machine]) => [`ml.${group}.${size}`, machine] as const)),
 );
 
 /** The known instance types in words. */
-export const knownInstanceTypes = `${Object.entries(sizes)
-  .map(([group, { sizes }]) => `ml.${group}.{${sizes.replaceAll(" ", ",")}}`)
+export const knownInstanceTypes = `${groups
+  .map(([group, machines]) => `ml.${group}.{${machines.map(([size]) => size).join(",")}}`)
   .join(", ")} (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ProductionVariant.html)`;
 
-/**
- * The family of an instance type.
- * @throws Error where the type is none of `instanceTypes`
- */
-export function familyOf(instanceType: string): InstanceFamily {
-  const family = instanceTypes.get(instanceType);
-  if (family === undefined) throw new Error(`instanceType must be one of ${knownInstanceTypes}, got "${instanceType}"`);
-  return family;
-}
+/** The family of an instance type; undefined where it is none of `instanceTypes`. */
+export const familyOf = (instanceType: string): InstanceFamily | undefined => instanceTypes.get(instanceType)?.family;

@@ -99,6 +99,12 @@ export const limits = {
     endpointConfigurationName: sagemakerName("CreateEndpointConfig"),
     endpointName: sagemakerName("CreateEndpoint"),
     variantName: sagemakerName("ProductionVariant"),
+    instanceType: {
+      pattern: /^ml\.[a-z0-9-]+\.[a-z0-9]+$/,
+      maximumLength: 63,
+      allowed: "an instance type of SageMaker's, ml.<group>.<size>",
+      source: `${sagemaker}/API_ProductionVariant.html`,
+    },
     instanceCount: { min: 1, unit: "instances", source: `${sagemaker}/API_ProductionVariant.html` },
     samplingPercentage: { min: 1, max: 100, unit: "percent", source: `${sagemaker}/API_DataCaptureConfig.html` },
     /** How long a container may take to answer. */

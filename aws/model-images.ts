@@ -1,15 +1,38 @@
 import type { InstanceFamily } from "./instance-types";
 import { partitionOf } from "./partitions";
 
+/** An image of AWS's own. */
+interface Image {
+  /** Its repository, and its tag there. */
+  readonly name: string;
+  /** The last day on which AWS mended what is found in it. */
+  readonly endOfPatch: string;
+  /** Why there is no later one. */
+  readonly last: string;
+}
+
+/** https://github.com/aws/deep-learning-containers/tree/main/docs/src/data, in pytorch-inference and pytorch-inference-arm64 */
+const torchServe = { endOfPatch: "2026-06-30", last: "PyTorch 2.6 is the last that AWS serves by an image of its own" };
+
 /**
- * AWS's own PyTorch images, the last published of each family. Sources:
- * - Neuron: https://github.com/aws-neuron/deep-learning-containers
- * - CPU: https://github.com/aws/deep-learning-containers (docs/src/data/pytorch-inference)
+ * AWS's own PyTorch images, the last published of each family. Those of Neuron are in
+ * https://github.com/aws-neuron/deep-learning-containers; what is mended goes into the next version of Neuron alone
+ * (https://awsdocs-neuron.readthedocs-hosted.com/en/latest/about-neuron/sdk-policy.html), so an image ends as that comes.
  */
-const images: Record<InstanceFamily, string> = {
-  inf1: "pytorch-inference-neuron:1.13.1-neuron-py310-sdk2.20.2-ubuntu20.04",
-  inf2: "pytorch-inference-neuronx:2.9.0-neuronx-py312-sdk2.31.1-ubuntu24.04",
-  cpu: "pytorch-inference:2.6.0-cpu-py312-ubuntu22.04-sagemaker",
+const images: Readonly<Record<InstanceFamily, Image>> = {
+  inf1: {
+    name: "pytorch-inference-neuron:1.13.1-neuron-py310-sdk2.20.2-ubuntu20.04",
+    endOfPatch: "2025-01-14",
+    last: "Neuron 2.20 is the last for Inf1",
+  },
+  inf2: {
+    name: "pytorch-inference-neuronx:2.9.0-neuronx-py312-sdk2.31.1-ubuntu24.04",
+    endOfPatch: "2026-08-17",
+    last: "Neuron 2.31 is the last for PyTorch on Inf2",
+  },
+  cpu: { name: "pytorch-inference:2.6.0-cpu-py312-ubuntu22.04-sagemaker", ...torchServe },
+  gpu: { name: "pytorch-inference:2.6.0-gpu-py312-cu124-ubuntu22.04-sagemaker", ...torchServe },
+  graviton: { name: "pytorch-inference-arm64:2.6.0-cpu-py312-ubuntu22.04-sagemaker", ...torchServe },
 };
 
 /** https://github.com/aws/deep-learning-containers/blob/main/docs/reference/region_availability.md */
@@ -60,24 +83,42 @@ export function imageFor(family: InstanceFamily, region: string): string {
   if (account === undefined) {
     throw new Error(`no image of AWS is known in region "${region}", only in ${imageRegions.join(", ")}`);
   }
-  return `${account}.dkr.ecr.${region}.${partitionOf(region).dnsSuffix}/${images[family]}`;
+  return `${account}.dkr.ecr.${region}.${partitionOf(region).dnsSuffix}/${images[family].name}`;
 }
 
-/** What an image runs on; "gpu" and "arm64" are families that no instance type of this project has. */
-export type ImageFamily = InstanceFamily | "gpu" | "arm64";
-
-const repositories: [RegExp, ImageFamily][] = [
+const repositories: [RegExp, InstanceFamily][] = [
   [/^(huggingface-)?pytorch-inference-neuron$/, "inf1"],
   [/^(huggingface-)?pytorch-inference-neuronx$/, "inf2"],
-  [/^pytorch-inference-(arm64|graviton)$/, "arm64"],
+  [/^pytorch-inference-(arm64|graviton)$/, "graviton"],
   [/^(huggingface-)?pytorch-inference$|^sagemaker-(neo|inference)-pytorch$/, "cpu"],
 ];
 
-/** The family an image of AWS is made for, by its repository's name and tag; undefined for a repository not known here. */
-export function imageFamilyOf(image: string): ImageFamily | undefined {
-  const [repository = "", tag = ""] = image.slice(image.lastIndexOf("/") + 1).split(/[:@]/, 2);
-  const family = repositories.find(([name]) => name.test(repository))?.[1];
+const partsOf = (image: string) => image.slice(image.lastIndexOf("/") + 1).split(/[:@]/, 2);
+const repositoryOf = (image: string) => partsOf(image)[0] ?? "";
+
+/** Whether an image is one of AWS's for PyTorch, by its repository's name: its server reads AWS's environment variables. */
+export const isOfAws = (image: string): boolean => repositories.some(([name]) => name.test(repositoryOf(image)));
+
+/**
+ * The family an image of AWS is made for, by its repository's name and tag; undefined for a repository not known here, and
+ * for a digest that does not say it.
+ */
+export function imageFamilyOf(image: string): InstanceFamily | undefined {
+  const family = repositories.find(([name]) => name.test(repositoryOf(image)))?.[1];
   if (family !== "cpu") return family;
+  if (image.includes("@")) return undefined;
+  const [, tag = ""] = partsOf(image);
   if (/-inf-/.test(tag)) return "inf1"; // Neo's image for models compiled for ml_inf1
   return /-gpu-/.test(tag) ? "gpu" : "cpu";
+}
+
+/**
+ * What is said of an image of AWS's own that is no longer mended; undefined of one that is, and of any other, of which
+ * nothing is known here. Each line has its last image here, so an earlier one has ended too.
+ * @param today `2026-07-01`
+ */
+export function outOfPatch(image: string, today: string): string | undefined {
+  const known = Object.values(images).find(({ name }) => repositoryOf(name) === repositoryOf(image));
+  if (known === undefined || today <= known.endOfPatch) return undefined;
+  return `${image} gets no security patches any more: its line ended on ${known.endOfPatch}, and ${known.last}`;
 }

@@ -64,7 +64,10 @@ export async function measureServing(
 ): Promise<Serving> {
   const served = await archiveFor(modelDir, way);
   try {
-    const server = await startModelServer({ modelDir: served, workers });
+    const server = await startModelServer({
+      modelDir: served,
+      environment: { SAGEMAKER_MODEL_SERVER_WORKERS: String(workers) },
+    });
     try {
       const ask = asking(server.url, way.request);
       const calls = runsOf(inputs, { count: way.inputsPerCall });

@@ -30,6 +30,7 @@ export const inProcess = (model: Model): WatchedModel => ({
 /**
  * Serves an archive. That it takes long, fails at a call or is silent is told at once, each once, with the end of its log.
  * @param logFile gets what its code prints
+ * @param environment is added to what its container is told
  * @throws when it cannot be served
  */
 export async function watchedModel(
@@ -37,12 +38,13 @@ export async function watchedModel(
   logFile: string,
   tell: (line: string) => void,
   signal: AbortSignal,
+  environment: Readonly<Record<string, string>>,
 ): Promise<WatchedModel> {
   makePrivateFolder(dirname(logFile));
   const file = createWriteStream(logFile, { mode: 0o600 });
   const log = new Log((text) => file.write(text));
   const loading = (seconds: number) => tell(`The model is being loaded, for ${seconds} seconds now.${log.end}`);
-  const served = await patiently(serveModel(artifact, { log, signal }), loading);
+  const served = await patiently(serveModel(artifact, { log, signal, environment }), loading);
   const died = new AbortController();
   served.died.then((reason) => died.abort(new Error(reason)));
   const told = new Set<string>();

@@ -50,8 +50,9 @@ function projectOf(file: string | undefined, { model: artifact, example: name }:
   const example = name === undefined ? undefined : exampleOf(name);
   const { configuration } = configurationOf({ settings: example?.settings });
   const { contract } = configuration.model;
+  const variables = configuration.model.endpoint ? {} : configuration.model.variables;
   const archive = (folder: string) => (signal: AbortSignal) =>
-    watchedModel(folder, join(dataDir, "model.log"), talk, signal);
+    watchedModel(folder, join(dataDir, "model.log"), talk, signal, variables);
   const settings = example?.settings;
   const rows = file ?? example?.rows ?? sample;
   if (artifact !== undefined) {

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { familyOf, instanceTypes, knownInstanceTypes } from "../aws/instance-types";
+import { familyOf, type InstanceFamily, knownInstanceTypes } from "../aws/instance-types";
 import { describeRange, isWithin, limits, type NameLimit, type Range } from "../aws/limits";
 import { imageFamilyOf, imageFor, imageRegions } from "../aws/model-images";
-import { containerEnvironment, kindsOfModels } from "../aws/model-kinds";
+import { containerEnvironment, environmentOn, kindsOfModels, type ModelKind } from "../aws/model-kinds";
 import { partitionOf } from "../aws/partitions";
 import { formatsOfOne, type ModelContract, requestFormats } from "../contract/model-contract";
 import { contractSection, labelOf } from "./contract";
@@ -152,11 +152,11 @@ function served(around: Surroundings) {
      * @default SagemakerModelExecutionRole, or ModelExecutionRole where `takeOver` leaves the other to Feature Store
      */
     executionRoleName: named(takeOver ? "ModelExecutionRole" : "SagemakerModelExecutionRole", limits.iam.roleName),
-    /** What the endpoint runs on. @default ml.inf1.xlarge */
-    instanceType: z
-      .string({ error: refuse(knownInstanceTypes) })
-      .refine((type) => instanceTypes.has(type), { error: refuse(knownInstanceTypes) })
-      .prefault("ml.inf1.xlarge"),
+    /**
+     * What the endpoint runs on. One that aws/instance-types.ts does not know needs an image that is named.
+     * @default ml.inf1.xlarge
+     */
+    instanceType: text(limits.sagemaker.instanceType).prefault("ml.inf1.xlarge"),
     /** How many instances the endpoint runs on. @default 1 */
     instanceCount: whole(limits.sagemaker.instanceCount).prefault(1),
     /**
@@ -164,7 +164,10 @@ function served(around: Surroundings) {
      * the family
      */
     image: text(limits.sagemaker.image).optional(),
-    /** Environment variables of the container, none of them secret. @default none */
+    /**
+     * Environment variables of the container, none of them secret. They are added to those that follow from its instances
+     * (`environmentOn` in aws/model-kinds.ts), and go before them. @default none
+     */
     environment: z
       .record(z.string(), variableValue, { error: refuse("an object of texts by their names") })
       .prefault({}),
@@ -184,28 +187,21 @@ function served(around: Surroundings) {
     }).optional(),
   });
   return ruled(fields, [
-    ...environmentRules,
+    environmentNames,
     ...Object.entries({ current, previous }).flatMap(([role, served]) => {
       if (served === undefined) return [];
-      return served === asConfigured ? configuredRules(around) : releaseRules(role, served, around);
+      const rules = served === asConfigured ? configuredRules(around) : releaseRules(role, served, around);
+      return [...rules, ...environmentRules((model) => containerOf(model, served, region))];
     }),
   ])
-    .transform(({ name, image, instanceType, artifact, environment, ...model }) => {
+    .transform(({ name, artifact, environment, ...model }) => {
       const serve = (served: Release | typeof asConfigured): Described => {
-        if (served === asConfigured) {
-          return { artifact, image: image ?? imageFor(familyOf(instanceType), region), instanceType, environment };
-        }
-        const kind = kindsOfModels[served.kind];
-        const type = served.instanceType ?? instanceType;
-        return {
-          id: releaseId(served),
-          artifact: served.artifact,
-          image: served.image ?? image ?? kind.imageIn?.(region) ?? "", // refused above where nothing names one
-          instanceType: type,
-          environment: { ...kind.environment(type), ...environment },
-        };
+        const { told, ...container } = containerOf({ ...model, environment }, served, region);
+        const described = { ...container, environment: { ...told, ...environment } };
+        if (served === asConfigured) return { ...described, artifact };
+        return { ...described, artifact: served.artifact, id: releaseId(served) };
       };
-      return { ...model, ...serve(current), previous: previous && serve(previous) };
+      return { ...model, variables: environment, ...serve(current), previous: previous && serve(previous) };
     })
     .prefault({});
 }
@@ -227,34 +223,69 @@ interface Served {
   readonly contract: ModelContract;
 }
 
+/** What serves a model, and what its container is told because of that: "" is an image that nothing names. */
+interface Container {
+  readonly image: string;
+  readonly instanceType: string;
+  readonly told: Readonly<Record<string, string>>;
+}
+
+/** What serves the model that config.ts describes, or a release, in a region. */
+function containerOf(model: Served, served: Release | typeof asConfigured, region: string): Container {
+  const isRelease = served !== asConfigured;
+  const instanceType = (isRelease ? served.instanceType : undefined) ?? model.instanceType;
+  const kind = isRelease ? served.kind : undefined;
+  const named = (isRelease ? served.image : undefined) ?? model.image;
+  const image = named ?? ownImage(kind, instanceType, region) ?? "";
+  return { image, instanceType, told: environmentOn(instanceType, image, kind) };
+}
+
+/** AWS's own image for a kind of model, or for instances; undefined where there is none. */
+function ownImage(kind: ModelKind | undefined, instanceType: string, region: string): string | undefined {
+  if (!imageRegions.includes(region)) return undefined;
+  if (kind !== undefined) return kindsOfModels[kind].imageIn?.(region);
+  const family = familyOf(instanceType);
+  return family && imageFor(family, region);
+}
+
 const ofContainer = limits.sagemaker.containerEnvironment;
 const taken = Object.keys(containerEnvironment(""));
 const bytesOf = (environment: Readonly<Record<string, string>>) =>
   Buffer.byteLength(Object.entries(environment).flat().join(""));
 
-/** What holds for the container's environment variables, beside those that it has in any case. */
-const environmentRules: readonly Rule<Served>[] = [
-  nameRule("environment", (name) => [
-    ...refusalsBy(ofContainer.name, name),
-    ...(taken.includes(name) ? [[`another name than ${taken.join(", ")}`, "these are set in any case"] as const] : []),
-  ]),
-  {
-    of: ["environment"],
-    holds: ({ environment }) => isWithin(taken.length + Object.keys(environment).length, ofContainer.variables),
-    given: ({ environment }) => `${Object.keys(environment).length} variables`,
-    allowed: `${ofContainer.variables.max - taken.length} beside the ${taken.length} that are set in any case`,
-    source: ofContainer.variables.source,
-  },
-  {
-    of: ["environment"],
-    holds: ({ environment }) => isWithin(bytesOf({ ...environment, ...containerEnvironment("") }), ofContainer.bytes),
-    given: ({ environment }) => `${bytesOf(environment)} bytes of names and values`,
-    allowed: `${describeRange(ofContainer.bytes)} with those that are set in any case`,
-    source: ofContainer.bytes.source,
-  },
-];
+const environmentNames: Rule<Served> = nameRule("environment", (name) => [
+  ...refusalsBy(ofContainer.name, name),
+  ...(taken.includes(name) ? [[`another name than ${taken.join(", ")}`, "these are set in any case"] as const] : []),
+]);
+
+/** What holds for the container's environment variables with those that are set for it. */
+function environmentRules(containerOf: (model: Served) => Container): Rule<Served>[] {
+  const all = (model: Served) => ({ ...containerEnvironment(""), ...containerOf(model).told, ...model.environment });
+  const others = (model: Served) => Object.keys(all(model)).length - Object.keys(model.environment).length;
+  return [
+    {
+      of: ["environment"],
+      holds: (model) => isWithin(Object.keys(all(model)).length, ofContainer.variables),
+      given: ({ environment }) => `${Object.keys(environment).length} variables`,
+      allowed: (model) =>
+        `${ofContainer.variables.max - others(model)} beside the ${others(model)} that are set in any case`,
+      source: ofContainer.variables.source,
+    },
+    {
+      of: ["environment"],
+      holds: (model) => isWithin(bytesOf(all(model)), ofContainer.bytes),
+      given: ({ environment }) => `${bytesOf(environment)} bytes of names and values`,
+      allowed: `${describeRange(ofContainer.bytes)} with those that are set in any case`,
+      source: ofContainer.bytes.source,
+    },
+  ];
+}
 
 const { source } = limits.sagemaker.image;
+
+/** Whether two families are one, as far as they are known. */
+const areOneFamily = (one: InstanceFamily | undefined, other: InstanceFamily | undefined) =>
+  one === undefined || other === undefined || one === other;
 
 /** What holds for an image wherever it comes from. */
 const imageRules = (region: string | undefined, imageOf: (model: Served) => string | undefined): Rule<Served>[] =>
@@ -280,9 +311,13 @@ const imageRules = (region: string | undefined, imageOf: (model: Served) => stri
 /** What holds for the model that config.ts describes. */
 const configuredRules = ({ region }: Surroundings): Rule<Served>[] => [
   {
+    of: ["instanceType", "image"],
+    holds: ({ image, instanceType }) => image !== undefined || familyOf(instanceType) !== undefined,
+    allowed: `${knownInstanceTypes}; any other with an image that model.image names`,
+  },
+  {
     of: ["image", "instanceType"],
-    holds: ({ image = "", instanceType }) =>
-      (imageFamilyOf(image) ?? familyOf(instanceType)) === familyOf(instanceType),
+    holds: ({ image = "", instanceType }) => areOneFamily(imageFamilyOf(image), familyOf(instanceType)),
     given: ({ image = "" }) => `${show(image)} (${imageFamilyOf(image)})`,
     allowed: ({ instanceType }) =>
       `an image of family ${familyOf(instanceType)} for ${instanceType}, or leave it out for AWS's own`,
@@ -301,9 +336,15 @@ function releaseRules(role: string, release: Release, { name, region }: Surround
   const rules: Rule<Served>[] = [
     {
       of: ["instanceType"],
-      holds: (model) => familyOf(typeOf(model)) === kind.family,
+      holds: (model) => areOneFamily(familyOf(typeOf(model)), kind.family),
       given: (model) => show(typeOf(model)),
       allowed: `one of family ${kind.family} ${of}; or say it in that release`,
+    },
+    {
+      of: ["instanceType", "image"],
+      holds: (model) => !isServed() || imageOf(model) !== undefined || familyOf(typeOf(model)) !== undefined,
+      given: (model) => show(typeOf(model)),
+      allowed: `${knownInstanceTypes} ${of}; any other with an image that model.image names`,
     },
     {
       of: ["image"],

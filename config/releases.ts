@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { instanceTypes, knownInstanceTypes } from "../aws/instance-types";
 import { limits, type NameLimit } from "../aws/limits";
 import { modelKinds } from "../aws/model-kinds";
 import type { ModelContract } from "../contract/model-contract";
@@ -78,10 +77,7 @@ export const releaseSchema = group({
   /** The image that serves it; Neo names one for each artifact. @default `model.image`, or AWS's own for the kind */
   image: text(limits.sagemaker.image).optional(),
   /** What it is served on, where that is not what config.ts says. @default `model.instanceType` */
-  instanceType: z
-    .string({ error: refuse(knownInstanceTypes) })
-    .refine((type) => instanceTypes.has(type), { error: refuse(knownInstanceTypes) })
-    .optional(),
+  instanceType: text(limits.sagemaker.instanceType).optional(),
   /** Whether this very artifact has answered the golden requests as it must: a compiled one, at an endpoint. */
   verified: yesOrNo(),
   /** @default of a release by an earlier version nothing is known */

@@ -3,15 +3,21 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { extract } from "tar";
 import { z } from "zod";
+import type { Machine } from "../aws/instance-types";
+import { processesOn } from "../aws/model-kinds";
 import { pythonWith } from "./python";
 import type { StandIn } from "./stand-in";
 
 const program = resolve("model");
+
+/** What a container would find here. */
+const thisMachine: Machine = { family: "cpu", vCpus: availableParallelism() };
+
 const ready = z.object({ url: z.url() });
 
 /**
@@ -45,8 +51,8 @@ export class Log {
 export interface ModelServerOptions {
   /** The folder of an unpacked archive, with `code/inference.py`. */
   readonly modelDir: string;
-  /** Processes that hold the model. @default one for each core */
-  readonly workers?: number;
+  /** Environment variables that are added to those of its container, and go before them. @default none */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Gets what the model's code prints. @default standard error does */
   readonly log?: Log;
   /** Ends the start, as {@link longestStartSeconds} do. */
@@ -60,17 +66,17 @@ export interface ModelServer extends StandIn {
 }
 
 /**
- * Serves a model as SageMaker's container would, with the code of its own archive: `POST <url>/invocations`.
+ * Serves a model as SageMaker's container would on a CPU like this machine's, with the code of its own archive:
+ * `POST <url>/invocations`.
  * @throws when the model cannot be loaded, with the last lines of its log
  */
 export async function startModelServer(options: ModelServerOptions): Promise<ModelServer> {
-  const { modelDir, workers, log = new Log() } = options;
+  const { modelDir, environment, log = new Log() } = options;
   const tooLong = AbortSignal.timeout(longestStartSeconds * 1000);
   const signal = AbortSignal.any([tooLong, ...(options.signal ? [options.signal] : [])]);
   const args = [join(program, "serve.py"), "--model-dir", modelDir, "--port", "0"];
-  if (workers !== undefined) args.push("--workers", String(workers));
   const server = spawn(await archivePython(modelDir), args, {
-    env: { ...process.env, SERVE_PREFIX: `/${randomUUID()}` },
+    env: { ...process.env, ...processesOn(thisMachine), ...environment, SERVE_PREFIX: `/${randomUUID()}` },
     detached: true, // Ctrl-C in a terminal reaches only this process, which stops the server in order
     stdio: ["pipe", "pipe", "pipe"],
   });

@@ -19,7 +19,7 @@ export interface ServedModel extends Pick<ModelServer, "died"> {
  */
 export async function serveModel(
   artifact: string,
-  options: Pick<ModelServerOptions, "log" | "signal"> = {},
+  options: Pick<ModelServerOptions, "log" | "signal" | "environment"> = {},
 ): Promise<ServedModel> {
   const found = await stat(artifact).catch(() => undefined);
   if (found === undefined) throw new Error(`There is no archive or folder ${artifact}.`);

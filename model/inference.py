@@ -6,6 +6,8 @@ Everything comes from the archive's own folder; nothing is fetched. It runs on P
 import importlib
 import json
 import os
+import platform
+import sys
 import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Union
@@ -15,6 +17,7 @@ SHAPE = "shape.json"  # within the model's file, or beside it: what the model ta
 MAX_INSTANCES = 1000  # the most that the worker can be told to send
 LONG = 8_000  # characters, from which on a text is shortened before it is tokenized with the other
 DIGITS = 6  # of a score, behind the point
+ARM = Path(__file__).parent / "aarch64"  # packages for Graviton; those beside this file are for other machines
 # What the tokenizer's library calls that which transformers and the model call so.
 FIELDS = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
 
@@ -44,8 +47,11 @@ class Loaded(NamedTuple):
 Answer = Union[str, float, dict]
 
 
-def model_fn(model_dir: str) -> Loaded:
-    """Loads the traced model and its tokenizer, once per server process."""
+def model_fn(model_dir: str, context: Any = None) -> Loaded:
+    """Loads the traced model and its tokenizer, once per server process, onto its GPU where it has one.
+
+    @param context what AWS's server says of the process; an older one says nothing
+    """
     import torch
 
     os.environ.setdefault("NEURON_RT_NUM_CORES", "1")  # a process takes every NeuronCore that is not left to the others
@@ -61,16 +67,32 @@ def model_fn(model_dir: str) -> Loaded:
     if not files:
         raise FileNotFoundError(f"there is no model in {model_dir}: it must be named {' or '.join(MODELS)}")
     within = {SHAPE: ""}
-    model = torch.jit.load(str(files[0]), _extra_files=within).eval()
+    gpu = getattr(context, "system_properties", {}).get("gpu_id") or 0
+    device = f"cuda:{gpu}" if torch.cuda.is_available() else None
+    model = torch.jit.load(str(files[0]), map_location=device, _extra_files=within).eval()
     said = within[SHAPE]
     if not said and (folder / SHAPE).exists():  # Neo keeps nothing but the model
         said = (folder / SHAPE).read_text(encoding="utf-8")
     shape = Shape(**json.loads(said)) if said else Shape()
-    return with_tokenizer(folder / "tokenizer.json", model, shape)
+    return with_tokenizer(folder / "tokenizer.json", on_device(model, device) if device else model, shape)
+
+
+def on_device(model: Any, device: str) -> Callable[..., Any]:
+    """A traced model that was loaded onto a device, to be asked from any. What it makes itself is there too: the trace has
+    kept the device that it was on before.
+    """
+    for module in model.modules():
+        for name in module._c._method_names():
+            for node in module._c._get_method(name).graph.findAllNodes("prim::Constant"):
+                if str(node.output().type()) == "Device":
+                    node.s_("value", device)
+    return lambda *tensors: model(*(tensor.to(device) for tensor in tensors))
 
 
 def with_tokenizer(tokenizer_file: Path, model: Callable[..., Any], shape: Shape) -> Loaded:
     """A model with its tokenizer, which cuts what is longer than its shape."""
+    if platform.machine() == ARM.name and ARM.is_dir():
+        sys.path.insert(0, str(ARM))
     from tokenizers import Tokenizer
 
     tokenizer, whole = (Tokenizer.from_file(str(tokenizer_file)) for _ in range(2))
@@ -167,7 +189,7 @@ def _ask(encodings: list, loaded: Loaded) -> list:
     with torch.no_grad():
         output = loaded.model(*tensors_of(filled, width, loaded.shape))
     logits = output["logits"] if isinstance(output, dict) else output[0]
-    return list(logits[: len(encodings)].float())
+    return list(logits[: len(encodings)].float().cpu())
 
 
 def tensors_of(encodings: list, width: int, shape: Shape) -> tuple:

@@ -234,7 +234,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Serves an unpacked model archive as SageMaker's container does.")
     parser.add_argument("--model-dir", type=Path, required=True, help="the folder of the unpacked archive")
     parser.add_argument("--port", type=int, default=8080, help="on 127.0.0.1; 0 takes a free one (default: 8080)")
-    parser.add_argument("--workers", type=int, default=cores(), help="processes with the model (default: the cores)")
+    count = os.environ.get("SAGEMAKER_MODEL_SERVER_WORKERS") or cores()
+    more = "(default: SAGEMAKER_MODEL_SERVER_WORKERS, or the cores)"
+    parser.add_argument("--workers", type=int, default=count, help=f"processes with the model {more}")
     arguments = parser.parse_args()
     if arguments.workers < 1:
         parser.error(f"--workers must be 1 or more, got {arguments.workers}")

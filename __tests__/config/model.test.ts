@@ -12,6 +12,8 @@ describe("the model's image", () => {
     ["ml.inf2.xlarge", "pytorch-inference-neuronx:2.9.0-neuronx-py312-sdk2.31.1-ubuntu24.04"],
     ["ml.c6i.xlarge", "pytorch-inference:2.6.0-cpu-py312-ubuntu22.04-sagemaker"],
     ["ml.m5.xlarge", "pytorch-inference:2.6.0-cpu-py312-ubuntu22.04-sagemaker"],
+    ["ml.g6.xlarge", "pytorch-inference:2.6.0-gpu-py312-cu124-ubuntu22.04-sagemaker"],
+    ["ml.c7g.xlarge", "pytorch-inference-arm64:2.6.0-cpu-py312-ubuntu22.04-sagemaker"],
   ])("follows from the instance type %s", (instanceType, image) => {
     expect(dev({ model: { instanceType } }).model.image).toBe(`763104351884.dkr.ecr.us-east-1.amazonaws.com/${image}`);
   });
@@ -28,11 +30,12 @@ describe("the model's image", () => {
     ["pytorch-inference:1.9.0-cpu-py38-ubuntu20.04", "cpu", ["cpu"]],
     ["sagemaker-neo-pytorch:1.9-inf-py3", "inf1", ["inf1"]],
     ["pytorch-inference-neuronx:2.8.0-neuronx-py311-sdk2.26.1-ubuntu22.04", "inf2", ["inf2"]],
-    ["pytorch-inference:2.6.0-gpu-py312-cu124-ubuntu22.04-sagemaker", "gpu", []],
-    ["our-own/model:7", "unknown", ["inf1", "inf2", "cpu"]],
+    ["pytorch-inference:2.6.0-gpu-py312-cu124-ubuntu22.04-sagemaker", "gpu", ["gpu"]],
+    ["pytorch-inference-arm64:2.6.0-cpu-py312-ubuntu22.04-sagemaker", "graviton", ["graviton"]],
+    ["our-own/model:7", "unknown", ["inf1", "inf2", "gpu", "cpu", "graviton"]],
   ])("%s (%s) is accepted for %j alone", (image, _, families) => {
     const uri = `763104351884.dkr.ecr.us-east-1.amazonaws.com/${image}`;
-    const accepted = [...instanceTypes].flatMap(([instanceType, family]) =>
+    const accepted = [...instanceTypes].flatMap(([instanceType, { family }]) =>
       faultsWith("model.image", uri, { model: { instanceType } }).length === 0 ? [family] : [],
     );
     expect([...new Set(accepted)]).toEqual(families);
@@ -65,10 +68,21 @@ describe("the model's image", () => {
     ]);
   });
 
-  test("goes with an instance type that is known", () => {
+  test("follows from an instance type that is known, and serves any other where it is named", () => {
     expect(faultsWith("model.instanceType", "ml.inf1.medium")).toEqual([
+      expect.stringMatching(
+        /^environments\.dev\.model\.instanceType: got "ml\.inf1\.medium"; allowed: ml\.inf1\.\{xlarge,2xlarge,6xlarge,24xlarge\}, .*; any other with an image that model\.image names$/,
+      ),
+    ]);
+    const image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/our-own/model:7";
+    expect(dev({ model: { instanceType: "ml.p5.48xlarge", image } }).model).toMatchObject({
+      instanceType: "ml.p5.48xlarge",
+      image,
+      environment: {},
+    });
+    expect(faultsWith("model.instanceType", "p5.48xlarge", { model: { image } })).toEqual([
       expect.stringContaining(
-        'environments.dev.model.instanceType: got "ml.inf1.medium"; allowed: ml.inf1.{xlarge,2xlarge,6xlarge,24xlarge}, ',
+        'got "p5.48xlarge"; allowed: 1 to 63 characters: an instance type of SageMaker\'s, ml.<group>.<size> (',
       ),
     ]);
   });
@@ -115,7 +129,7 @@ describe("a released model", () => {
       previous: undefined,
     });
     const configured = dev({ model: { instanceType: "ml.inf2.xlarge" } }).model;
-    expect(configured).toMatchObject({ previous: undefined, environment: {} });
+    expect(configured).toMatchObject({ previous: undefined, environment: model?.environment });
     expect(configured).not.toHaveProperty("id");
   });
 
@@ -140,6 +154,20 @@ describe("a released model", () => {
       "environments.dev.model.image: got nothing; allowed: sagemaker-neo-pytorch:<version>-inf-py3, which the compilation job names as its InferenceImage, for the release of kind inf1-neo (releases.json: dev.current); or say it in that release (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ContainerDefinition.html)",
       'environments.dev.model.contract.request: got "instances"; allowed: "json", "raw" for the release of kind inf1-neo (releases.json: dev.current)',
       'environments.dev.model.instanceType: got "ml.inf1.xlarge"; allowed: one of family cpu for the release of kind cpu (releases.json: dev.previous); or say it in that release',
+    ]);
+  });
+
+  test("of the kind other runs on any instances by an image that is named, which no kind but it needs", () => {
+    const image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/our-own/model:7";
+    const current = release("other", { instanceType: "ml.trn1.2xlarge" });
+    expect(read({ image }, { dev: { current } })).toMatchObject({ instanceType: "ml.trn1.2xlarge", image });
+    expect(faultsOf({}, { dev: { current } })).toEqual([
+      expect.stringContaining(
+        "environments.dev.model.image: got nothing; allowed: an image that serves it, for the release",
+      ),
+    ]);
+    expect(faultsOf({ instanceType: "ml.c5d.large" }, { dev: { current: release("cpu") } })).toEqual([
+      expect.stringMatching(/got "ml\.c5d\.large"; allowed: ml\.inf1\.\{.* any other with an image that/),
     ]);
   });
 
@@ -326,16 +354,26 @@ describe("the container's environment variables", () => {
     expect(faultsWith("model.environment", { [name]: value })).toEqual([expect.stringContaining(fault)]);
   });
 
+  test("are added to those that follow from the instances, and go before them", () => {
+    const model = dev({
+      model: { instanceType: "ml.c7i.4xlarge", environment: { A: "b", SAGEMAKER_MODEL_SERVER_WORKERS: "4" } },
+    }).model;
+    expect(model).toMatchObject({
+      environment: { OMP_NUM_THREADS: "1", SAGEMAKER_MODEL_SERVER_WORKERS: "4", A: "b" },
+      variables: { A: "b", SAGEMAKER_MODEL_SERVER_WORKERS: "4" },
+    });
+  });
+
   test("are as many as SageMaker takes", () => {
     const many = (count: number, value = "") =>
       faultsWith(
         "model.environment",
         Object.fromEntries(Array.from({ length: count }, (_, place) => [`A${place}`, value])),
       );
-    expect(many(96)).toEqual([]);
-    expect(many(97)).toEqual([
+    expect(many(94)).toEqual([]);
+    expect(many(95)).toEqual([
       expect.stringContaining(
-        "environments.dev.model.environment: got 97 variables; allowed: 96 beside the 4 that are set in any case (https://",
+        "environments.dev.model.environment: got 95 variables; allowed: 94 beside the 6 that are set in any case (https://",
       ),
     ]);
     expect(many(32, "a".repeat(1024))).toEqual([

@@ -64,8 +64,8 @@ describe("the file", () => {
     const wrong = {
       artifact: { ...artifact, sha256: "x", tag: 1 },
       ...rest,
-      kind: "gpu",
-      instanceType: "ml.inf3.xlarge",
+      kind: "tpu",
+      instanceType: "inf3.xlarge",
     };
     writeFileSync(
       file,
@@ -76,8 +76,8 @@ describe("the file", () => {
         `${file} has 6 problems:`,
         'releases.json: dev.current.artifact.sha256: got "x"; allowed: 64 characters: the SHA-256 of the archive, in hexadecimal digits (`offline-inference model package` prints it)',
         "releases.json: dev.current.artifact.tag: got a field that does not exist; allowed: bucket, key, sha256",
-        'releases.json: dev.current.kind: got "gpu"; allowed: "cpu", "inf1-neo", "inf1-torch-neuron", "inf2" (aws/model-kinds.ts)',
-        'releases.json: dev.current.instanceType: got "ml.inf3.xlarge"; allowed: ml.inf1.{',
+        'releases.json: dev.current.kind: got "tpu"; allowed: "cpu", "gpu", "graviton", "inf1-neo", "inf1-torch-neuron", "inf2", "other" (aws/model-kinds.ts)',
+        'releases.json: dev.current.instanceType: got "inf3.xlarge"; allowed: 1 to 63 characters: an instance type of SageMaker\'s',
       ].join("\n  "),
     );
     expect(

@@ -115,7 +115,7 @@ async function unpacked(url: string): Promise<Map<string, string>> {
   await list({
     file,
     onReadEntry: (entry) => {
-      if (entry.path.startsWith("code/tokenizers/")) entry.resume();
+      if (/^code\/(aarch64\/)?tokenizers\//.test(entry.path)) entry.resume();
       else reading.push(text(entry).then((content) => files.set(entry.path, content)));
     },
   });

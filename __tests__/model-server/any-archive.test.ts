@@ -1,5 +1,5 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Log } from "../../local/model-server";
 import { serveModel } from "../../local/served-model";
@@ -54,6 +54,23 @@ test("an archive without PyTorch answers any content type, and installs nothing"
     ["str text/csv text/csv 12", "text/x-own"],
     ["bytes image/png application/json 3", "text/x-own"],
   ]);
+});
+
+test("a model's process is told what one on a CPU is, and what is added goes before", async () => {
+  const model = await archive({
+    output_fn:
+      "import os\ndef output_fn(answer, accept):\n    return ' '.join(os.environ.get(name, '') for name in ('OMP_NUM_THREADS', 'SAGEMAKER_MODEL_SERVER_WORKERS', 'OWN'))",
+  });
+  const said = async (environment?: Record<string, string>) => {
+    const running = await serveModel(model, { log: new Log(() => {}), environment });
+    try {
+      return (await running.model(csv)).body.toString();
+    } finally {
+      await running.stop();
+    }
+  };
+  expect(await said()).toBe(`1 ${availableParallelism()} `);
+  expect(await said({ SAGEMAKER_MODEL_SERVER_WORKERS: "1", OWN: "x" })).toBe("1 1 x");
 });
 
 test("bytes that are no text come back as they are", async () => {

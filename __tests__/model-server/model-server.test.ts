@@ -34,7 +34,7 @@ test("a model answers from its packed archive as the golden answers have it", as
   const file = join(folder, "model.tar.gz");
   await create({ file, gzip: true, cwd: model.folder }, await readdir(model.folder));
   const modelDir = await unpackArchive(file);
-  const server = await startModelServer({ modelDir, workers: 2 });
+  const server = await startModelServer({ modelDir, environment: { SAGEMAKER_MODEL_SERVER_WORKERS: "2" } });
   try {
     expect((await fetch(`${server.url}/ping`)).status).toBe(200);
     for (const { request, response } of [...golden("predictions", answered), ...golden("instances", answered)]) {

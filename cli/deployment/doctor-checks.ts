@@ -9,7 +9,6 @@ import {
 } from "@aws-sdk/client-service-quotas";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { z } from "zod";
-import { familyOf } from "../../aws/instance-types";
 import { imageRegions } from "../../aws/model-images";
 import { loadConfig } from "../../config";
 import { engines } from "../../package.json";
@@ -21,6 +20,7 @@ import { type Connection, connect, type Target, targetOf } from "../connection";
 import { check, type Finding, messageOf, ok, problem, warning } from "../findings";
 import { ModelBucket } from "../model/model-bucket";
 import { compiledOn } from "../model/model-jobs";
+import { recipeFor } from "../model/model-recipes";
 import type { ConnectionOptions } from "../options";
 import { StateBucket } from "../state/state-bucket";
 import { terraform } from "../terraform";
@@ -172,7 +172,7 @@ async function instanceQuota(target: Target, quotas?: Promise<Quotas>): Promise<
 async function compilingQuota(target: Target, quotas?: Promise<Quotas>): Promise<Finding> {
   const { model } = target.environment;
   if (model.endpoint) return ok(`No model is compiled: the endpoint ${model.endpoint.existing} is not made here.`);
-  if (familyOf(model.instanceType) === "cpu") {
+  if (recipeFor(model.instanceType) === undefined) {
     return ok(`No model is compiled: ${model.instanceType} runs it as it is.`);
   }
   const name = ofProcessingJobs(compiledOn);

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { parse } from "@cdktf/hcl2json";
 import { z } from "zod";
-import { instanceTypes } from "../../aws/instance-types";
+import { familyOf } from "../../aws/instance-types";
 import { imageFamilyOf } from "../../aws/model-images";
 import { ConfigError, loadConfig, type Shared } from "../../config";
 import { distance } from "../../config/faults";
@@ -181,7 +181,7 @@ function describeUnknown(name: string): string {
 /** Whether the instance can run the image, as far as that is known. */
 function imageFits({ sagemaker_container_repo_url: image = "", sagemaker_model_instance_type: type }: Variables) {
   if (type === undefined) return false;
-  const family = instanceTypes.get(type);
+  const family = familyOf(type);
   const imageFamily = imageFamilyOf(image);
   return family === undefined || imageFamily === undefined || imageFamily === family;
 }

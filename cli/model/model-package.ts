@@ -57,22 +57,27 @@ const projectsCode = async (): Promise<[string, string][]> => [
   ...(await packagedFiles(await unpackedPackages())),
 ];
 
+/** SageMaker's machines by the folder of `code/` that holds what runs on them alone, which inference.py looks into. */
+const machines = { ".": "manylinux2014_x86_64", aarch64: "manylinux2014_aarch64" };
+
 /**
  * The packages that `inference.py` needs and an image may lack, as their wheels hold them for SageMaker's machines.
  * Fetched once.
  */
 const unpackedPackages = (): Promise<string> =>
-  madeOnce(join(".local", "model-packages"), requirements, async (folder) => {
+  madeOnce(join(".local", "model-code"), requirements, async (made) => {
     console.error(`Fetching the packages of ${requirements} ...`);
-    // The oldest Python of the images, and what its wheels run on: they run on every later one too.
-    const machine = ["--platform", "manylinux2014_x86_64", "--python-version", "3.10", "--only-binary=:all:"];
-    const options = ["--quiet", "--no-deps", "--no-compile", "--disable-pip-version-check"];
-    const target = ["--target", join(folder, "packages"), "--requirement", requirements];
-    await run("python3", ["-m", "pip", "install", ...options, ...machine, ...target]).catch((error: Error) => {
-      throw new Error(
-        `The packages of ${requirements} could not be fetched with python3's pip. ${error.message.trim()}`,
-      );
-    });
+    for (const [folder, platform] of Object.entries(machines)) {
+      // The oldest Python of the images, and what its wheels run on: they run on every later one too.
+      const machine = ["--platform", platform, "--python-version", "3.10", "--only-binary=:all:"];
+      const options = ["--quiet", "--no-deps", "--no-compile", "--disable-pip-version-check"];
+      const target = ["--target", join(made, "packages", folder), "--requirement", requirements];
+      await run("python3", ["-m", "pip", "install", ...options, ...machine, ...target]).catch((error: Error) => {
+        throw new Error(
+          `The packages of ${requirements} could not be fetched with python3's pip. ${error.message.trim()}`,
+        );
+      });
+    }
   });
 
 /** The files of the packages by their names in the archive, without what pip notes about its own work. */
@@ -80,7 +85,7 @@ async function packagedFiles(packages: string): Promise<[string, string][]> {
   const root = join(packages, "packages");
   const names = (await readdir(root, { recursive: true }))
     .map((name) => name.replaceAll("\\", "/"))
-    .filter((name) => !/(^|\/)__pycache__\/|^[^/]+\.dist-info\/|^bin\//.test(name));
+    .filter((name) => !/(^|\/)(__pycache__|[^/]+\.dist-info|bin)\//.test(name));
   const kinds = await Promise.all(names.map((name) => stat(join(root, name))));
   return names
     .filter((_, index) => kinds[index]?.isFile())

@@ -30,7 +30,7 @@ export const recipeNames: readonly RecipeName[] = ["torch-neuron", "neo", "torch
 
 /**
  * The recipe for an instance type.
- * @param asked @default the first one for its family: torch-neuron for Inf1, torch-neuronx for Inf2, none for a CPU
+ * @param asked @default the first one for its family: torch-neuron for Inf1, torch-neuronx for Inf2, none for any other
  * @throws when it is one for another family
  */
 export function recipeFor(instanceType: string, asked?: string): RecipeName | undefined {
@@ -39,7 +39,7 @@ export function recipeFor(instanceType: string, asked?: string): RecipeName | un
   if (asked === undefined) return fitting[0];
   const recipe = fitting.find((name) => name === asked);
   if (recipe !== undefined) return recipe;
-  const allowed = fitting.length === 0 ? "none, for a CPU runs the traced model as it is" : fitting.join(", ");
+  const allowed = fitting.length === 0 ? "none, for it runs the traced model as it is" : fitting.join(", ");
   throw new Error(`The recipe must fit ${instanceType}: got "${asked}"; allowed: ${allowed}.`);
 }
 

@@ -1,4 +1,5 @@
 import { DescribeEndpointCommand, SageMakerClient } from "@aws-sdk/client-sagemaker";
+import { kindAsTraced } from "../../aws/model-kinds";
 import { labelOf } from "../../config/contract";
 import {
   afterRelease,
@@ -93,7 +94,8 @@ async function artifactOf(archive: string, digest: Digest, of: ModelEnvironment,
   if (!(await bucket.holds(key, digest))) {
     throw new Error(`${bucket.urlOf(key)} is not there: ${command("upload")}`);
   }
-  return { artifact: { bucket: bucket.name, key, sha256: digest.sha256 }, kind: "cpu" };
+  const artifact = { bucket: bucket.name, key, sha256: digest.sha256 };
+  return { artifact, kind: kindAsTraced(environment.model.instanceType) };
 }
 
 /**

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import tiny
+import torch
 from conftest import golden
 from transformers import pipeline
 
@@ -77,3 +78,15 @@ def test_answers_as_transformers_does(architecture, config, features, labels, pa
             assert answer["score"] == answer["scores"][answer["label"]]
             assert answer["scores"] == pytest.approx({each["label"]: each["score"] for each in scores}, abs=1e-4)
     assert any((ids[:, -1] == padding).any() for ids in calls)
+
+    moved = torch.jit.load(str(tmp_path / "model.pt"))
+    places = lambda: {  # noqa: E731
+        node.s("value")
+        for module in moved.modules()
+        for name in module._c._method_names()
+        for node in module._c._get_method(name).graph.findAllNodes("prim::Constant")
+        if str(node.output().type()) == "Device"
+    }
+    assert places() == {"cpu"}  # of what the model makes itself
+    inference.on_device(moved, "cuda:1")
+    assert places() == {"cuda:1"}
