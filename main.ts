@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { App } from "cdktf";
+import { outOfPatch } from "./aws/model-images";
 import { ConfigError, loadConfig } from "./config";
 import { InferenceStack } from "./stacks/inference-stack";
 import { StateStack } from "./stacks/state-stack";
@@ -18,6 +19,11 @@ try {
     new InferenceStack(app, `inference-${environment.name}`, shared, environment, values.forget);
   }
   app.synth();
+  const today = new Date().toISOString().slice(0, 10);
+  for (const { name, model } of Object.values(environments)) {
+    const ended = model.endpoint ? undefined : outOfPatch(model.image, today);
+    if (ended !== undefined) console.error(`inference-${name}: ${ended}. What else there is: docs/your-model.md`);
+  }
 } catch (error) {
   const wrongOption = error instanceof TypeError && "code" in error && `${error.code}`.startsWith("ERR_PARSE_ARGS");
   if (!(error instanceof ConfigError) && !wrongOption) throw error;

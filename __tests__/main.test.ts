@@ -71,3 +71,24 @@ test("refuses a faulty configuration with all its faults, and no stack trace", a
   expect(failure.stderr).toContain('environments.dev.network.cidrBlock: got "10.0.0.0/33"');
   expect(failure.stderr).not.toContain("    at ");
 });
+
+test("warns of images that AWS no longer patches, and of no other", async () => {
+  const config = `
+    import { readConfig } from "./config/schema";
+    export { ConfigError } from "./config/faults";
+    const image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/our-own/model:7";
+    export const loadConfig = () => readConfig(
+      { project: "p", owner: "o", prefix: "poc", region: "us-east-1", stateBucket: "team-state",
+        environments: {
+          ours: { model: { instanceType: "ml.c7i.large", image } }, theirs: { model: { instanceType: "ml.c7i.large" } },
+          existing: { model: { endpoint: { existing: "their-endpoint" } } },
+        } }, {});`;
+  const folder = await checkout({ "config.ts": config });
+  const { stderr } = await synthesize(folder);
+  await rm(folder, { recursive: true });
+  expect(stderr).toBe(
+    "inference-theirs: 763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-inference:2.6.0-cpu-py312-ubuntu22.04-sagemaker " +
+      "gets no security patches any more: its line ended on 2026-06-30, and PyTorch 2.6 is the last that AWS serves by an " +
+      "image of its own. What else there is: docs/your-model.md\n",
+  );
+});

@@ -9,7 +9,7 @@ import {
 } from "@aws-sdk/client-service-quotas";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { z } from "zod";
-import { imageRegions } from "../../aws/model-images";
+import { imageRegions, outOfPatch } from "../../aws/model-images";
 import { loadConfig } from "../../config";
 import { engines } from "../../package.json";
 import { clientSettings, within } from "../../pipeline/clients";
@@ -78,6 +78,7 @@ export async function examineEnvironment(options: ConnectionOptions, canary = fa
     lookedAt("Deployment", [
       ["state-bucket", onAws("The state bucket", () => stateBucket(target))],
       ["model-artifact", onAws("The model artifact", () => modelArtifact(target))],
+      ["image-patches", async () => imagePatches(target)],
       ...deployed,
     ]),
   ]);
@@ -342,6 +343,13 @@ async function modelArtifact({ shared, environment }: Target): Promise<Finding> 
     `The model artifact is not there: ${bucket.urlOf(key)}`,
     `npx offline-inference model ship FOLDER --env ${environment.name} makes one of a Hugging Face model and brings it there.`,
   );
+}
+
+function imagePatches({ environment: { model } }: Target): Finding {
+  if (model.endpoint) return ok(`No image is chosen: the endpoint ${model.endpoint.existing} has its own.`);
+  const ended = outOfPatch(model.image, new Date().toISOString().slice(0, 10));
+  if (ended === undefined) return ok(`Nothing is known of an end of patches of the image ${model.image}`);
+  return warning(`${ended}.`, "docs/your-model.md says what else serves a model, an image of your own among it.");
 }
 
 async function pipeline(connection: Promise<Connection>): Promise<Finding> {

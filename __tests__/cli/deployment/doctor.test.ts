@@ -77,6 +77,10 @@ const names = {
   redshift_reader: "reader",
 };
 
+/** What is said of the image of Inf1, which AWS no longer patches. */
+const imageLines = `  ! ${dev.model.image} gets no security patches any more: its line ended on 2025-01-14, and Neuron 2.20 is the last for Inf1.
+      → docs/your-model.md says what else serves a model, an image of your own among it.`;
+
 const identity = `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>${arn}</Arn><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`;
 const versioned = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
 const quota = (Value: number, QuotaName = quotaName) => ({ QuotaName, QuotaCode: "L-INF1", Value });
@@ -174,6 +178,7 @@ Tools
 Deployment
   ✔ The state bucket ${shared.stateBucket} is there, and versioned.
   ✔ The model artifact is there: s3://${modelBucket}/${modelKey}
+${imageLines}
   ✔ The pipeline is deployed, and /poc-dev/names says where it is:
       queue          ${names.queue_url}
       worker         the-worker
@@ -220,6 +225,7 @@ Deployment
       → npm run bootstrap makes it.
   ✖ The model artifact is not there: s3://${modelBucket}/${modelKey}
       → npx offline-inference model ship FOLDER --env dev makes one of a Hugging Face model and brings it there.
+${imageLines}
   ✖ There is no pipeline "dev" in us-east-1: its stack has not written /poc-dev/names. Deploy it: npm run deploy -- inference-dev
   ! The endpoint was not looked at: no pipeline was found.
 `);
@@ -506,10 +512,9 @@ describe("without a network", () => {
   test("each thing that AWS was to be asked says so, and the tools are looked at all the same", async () => {
     const unreachable = await serve(() => json({}));
     await unreachable.stop(); // nothing listens there now
-    const { credentials, region, terraform, node, endpoint, ...others } = await found([], {
-      AWS_ENDPOINT_URL: unreachable.url,
-    });
-    expect([region, terraform, node].map((one) => one?.mark)).toEqual(["ok", "ok", "ok"]);
+    const looked = await found([], { AWS_ENDPOINT_URL: unreachable.url });
+    const { credentials, region, terraform, node, endpoint, "image-patches": patches, ...others } = looked;
+    expect([region, terraform, node, patches].map((one) => one?.mark)).toEqual(["ok", "ok", "ok", "warning"]);
     expect(endpoint).toMatchObject({ mark: "warning", text: "The endpoint was not looked at: no pipeline was found." });
     expect(Object.keys(others)).toHaveLength(7);
     for (const one of [credentials, ...Object.values(others)]) {
@@ -583,6 +588,7 @@ describe("what config.ts says", () => {
       "instance-quota": "No instance is asked for: the endpoint theirs is not made here.",
       "compiling-quota": "No model is compiled: the endpoint theirs is not made here.",
       "model-artifact": "No model artifact is needed: the endpoint theirs has its own.",
+      "image-patches": "No image is chosen: the endpoint theirs has its own.",
       endpoint: "The endpoint theirs is in service.",
     });
   });
