@@ -122,3 +122,13 @@ export function outOfPatch(image: string, today: string): string | undefined {
   if (known === undefined || today <= known.endOfPatch) return undefined;
   return `${image} gets no security patches any more: its line ended on ${known.endOfPatch}, and ${known.last}`;
 }
+
+/**
+ * Statuses from 400 to 499 by which the server of an image tells of a fault of its own, not of the input. Hugging Face's
+ * toolkit answers 400 to every exception, to one for want of memory too:
+ * https://github.com/aws/sagemaker-huggingface-inference-toolkit/blob/main/src/sagemaker_huggingface_inference_toolkit/handler_service.py
+ */
+export const faultStatusesOf = (image: string): readonly number[] =>
+  /^huggingface-(pytorch|tensorflow)-inference/.test(repositoryOf(image)) ? huggingFaceFaults : [];
+
+export const huggingFaceFaults: readonly number[] = [400];

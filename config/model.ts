@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { familyOf, type InstanceFamily, knownInstanceTypes } from "../aws/instance-types";
 import { describeRange, isWithin, limits, type NameLimit, type Range } from "../aws/limits";
-import { imageFamilyOf, imageFor, imageRegions } from "../aws/model-images";
+import { faultStatusesOf, huggingFaceFaults, imageFamilyOf, imageFor, imageRegions } from "../aws/model-images";
 import { containerEnvironment, environmentOn, kindsOfModels, type ModelKind } from "../aws/model-kinds";
 import { partitionOf } from "../aws/partitions";
 import { formatsOfOne, type ModelContract, requestFormats } from "../contract/model-contract";
@@ -33,6 +33,8 @@ const concurrency: Range = {
   source: "each is a connection, and a function may open 1024 files and connections in all",
 };
 
+const refusal: Range = { min: 400, max: 499, unit: "as a status", source: "all others tell of a fault in any case" };
+
 const modelName: NameLimit = { ...lowercaseWord, source: "it is part of names, and Redshift's are lowercase" };
 
 const partError = refuse("a number from 0 to 1");
@@ -59,6 +61,12 @@ const askedFields = {
    * `inference.timeoutSeconds`. @default as long as fits there, 60 at most
    */
   slowestCallSeconds: whole(limits.sagemaker.callSeconds).optional(),
+  /**
+   * Statuses from 400 to 499 by which the model tells of a fault of its own. Such a call is tried again; by any other the
+   * input is refused for good, but for those that never speak of it, as 429 does.
+   * @default 400 where the image is one of Hugging Face's or `request` is "inputs", which is theirs, else none
+   */
+  faultStatuses: z.array(whole(refusal), { error: refuse("a list of statuses") }).optional(),
   /** The least that `model compare A B` is to find, each a part from 0 to 1. @default it only says what it finds */
   gate: group({
     /** Of all rows, those that both models answer alike. */
@@ -70,6 +78,14 @@ const askedFields = {
 
 /** The model and its endpoint: one that exists, or one that is made. */
 export const modelSection = (around: Surroundings) => (around.hasEndpoint ? existing(around) : served(around));
+
+/** The statuses of faults: those that are set, or that follow from the image and from how it is asked. */
+function faultStatuses(
+  { faultStatuses, contract }: { readonly faultStatuses?: readonly number[]; readonly contract: ModelContract },
+  image = "",
+): readonly number[] {
+  return faultStatuses ?? (contract.request === "inputs" ? huggingFaceFaults : faultStatusesOf(image));
+}
 
 /** A setting that an endpoint which exists does without, and why. */
 const without = (why: string) => z.undefined({ error: refuse(`nothing beside endpoint.existing, ${why}`) }).optional();
@@ -115,7 +131,7 @@ function existing({ name, prefix, names, takeOver, releases }: Surroundings) {
       allowed: `nothing while ${releasesFile} has a release of ${name}: it is of an endpoint that is made here`,
     },
   ])
-    .transform(({ name, ...model }) => ({ ...model, previous: undefined }))
+    .transform(({ name, ...model }) => ({ ...model, faultStatuses: faultStatuses(model), previous: undefined }))
     .prefault({ endpoint: { existing: "" } }); // never used: the endpoint is there
 }
 
@@ -201,7 +217,14 @@ function served(around: Surroundings) {
         if (served === asConfigured) return { ...described, artifact };
         return { ...described, artifact: served.artifact, id: releaseId(served) };
       };
-      return { ...model, variables: environment, ...serve(current), previous: previous && serve(previous) };
+      const described = serve(current);
+      return {
+        ...model,
+        faultStatuses: faultStatuses(model, described.image),
+        variables: environment,
+        ...described,
+        previous: previous && serve(previous),
+      };
     })
     .prefault({});
 }

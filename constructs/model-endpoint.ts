@@ -58,14 +58,20 @@ export interface EndpointUse {
   readonly concurrency: number;
   /** The longest that a call may take, in seconds. */
   readonly slowestCallSeconds: number;
+  /** Statuses from 400 to 499 by which the model tells of a fault of its own. @default none */
+  readonly faultStatuses?: readonly number[];
 }
 
 /** What whoever asks an endpoint is told. */
-export const askedBy = (endpointName: string, { instancesPerCall, concurrency, slowestCallSeconds }: EndpointUse) => ({
+export const askedBy = (
+  endpointName: string,
+  { instancesPerCall, concurrency, slowestCallSeconds, faultStatuses = [] }: EndpointUse,
+) => ({
   ENDPOINT_NAME: endpointName,
   ENDPOINT_CONCURRENCY: String(concurrency),
   INSTANCES_PER_CALL: String(instancesPerCall),
   ENDPOINT_CALL_SECONDS: String(slowestCallSeconds),
+  ...(faultStatuses.length > 0 && { ENDPOINT_FAULT_STATUSES: faultStatuses.join(",") }),
 });
 
 export interface ModelEndpointProps extends ServedModel, EndpointUse {

@@ -39,6 +39,11 @@ export const workerEnvironment = z
     INSTANCES_PER_CALL: whole(1),
     /** The longest that a call of the endpoint may take. */
     ENDPOINT_CALL_SECONDS: z.coerce.number().positive().max(60),
+    /** Statuses from 400 to 499 by which the model tells of a fault of its own, `400,422`. @default none */
+    ENDPOINT_FAULT_STATUSES: text
+      .transform((list) => list.split(",").map(Number))
+      .pipe(z.array(z.int().min(400).max(499)))
+      .optional(),
     ...answers,
     DEAD_LETTER_QUEUE_URL: text,
     QUEUE_URL: text,

@@ -19,6 +19,8 @@ export interface ModelEndpointProps {
   readonly concurrency: number;
   /** The longest that a call may take, in seconds. */
   readonly callSeconds: number;
+  /** Statuses from 400 to 499 by which the model tells of a fault of its own. @default none */
+  readonly faultStatuses?: readonly number[];
 }
 
 export interface Question {
@@ -54,11 +56,12 @@ const failed = (reason: string, retry: "alone" | "later") => new Failure("endpoi
 const statusSchema = z.object({ $metadata: z.object({ httpStatusCode: z.number() }) });
 
 /** Why a call failed. What the model said stays out of it, for it may quote the input. */
-const failureOf = (error: unknown, single: boolean, cut: boolean): Failure => {
+const failureOf = (error: unknown, single: boolean, cut: boolean, faultStatuses: readonly number[] = []): Failure => {
   if (error instanceof ModelError) {
     const { OriginalStatusCode: status = 500 } = error;
     if (notTheInput.has(status)) return failed(`the model failed (${status})`, "later");
-    if (status >= 500 || status < 400) return failed(`the model failed (${status})`, single ? "alone" : "later");
+    const isFault = status >= 500 || status < 400 || faultStatuses.includes(status);
+    if (isFault) return failed(`the model failed (${status})`, single ? "alone" : "later");
     const code = status === 413 ? "too_large" : "refused_by_model";
     return new Failure(code, `the model refused the input (${status})`, "never");
   }
@@ -160,7 +163,7 @@ export class ModelEndpoint {
       const response = await this.client.send(command, { abortSignal: asking?.signal });
       return this.answersOf(response, call.length, performance.now() - started);
     } catch (error) {
-      return failureOf(error, call.length === 1, asking?.signal.aborted ?? false);
+      return failureOf(error, call.length === 1, asking?.signal.aborted ?? false, this.props.faultStatuses);
     }
   }
 

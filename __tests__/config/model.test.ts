@@ -392,3 +392,33 @@ test("a comparison's least parts are numbers from 0 to 1", () => {
     ]);
   }
 });
+
+describe("the statuses by which a model tells of its own faults", () => {
+  const registry = "763104351884.dkr.ecr.us-east-1.amazonaws.com";
+  const huggingFace = `${registry}/huggingface-pytorch-inference:2.6.0-transformers5.5.3-cpu-py312-ubuntu22.04`;
+  const generator = `${registry}/huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6-gpu-py311-cu124-ubuntu22.04`;
+
+  test.each<[string, EnvironmentSettings["model"], readonly number[]]>([
+    ["AWS's own image", {}, []],
+    ["an image with Hugging Face's toolkit", { instanceType: "ml.c7i.large", image: huggingFace }, [400]],
+    ["another image of Hugging Face's", { instanceType: "ml.g5.xlarge", image: generator }, []],
+    ["an endpoint that exists", { endpoint: { existing: "theirs" } }, []],
+    [
+      "the format of Hugging Face's toolkit",
+      { endpoint: { existing: "theirs" }, contract: { request: "inputs" } },
+      [400],
+    ],
+    ["what is set", { endpoint: { existing: "theirs" }, contract: { request: "inputs" }, faultStatuses: [422] }, [422]],
+  ])("follow from %s", (_, model, statuses) => {
+    expect(dev({ model }).model.faultStatuses).toEqual(statuses);
+  });
+
+  test("are from 400 to 499", () => {
+    expect(faultsWith("model.faultStatuses", [399])).toEqual([
+      "environments.dev.model.faultStatuses[0]: got 399; allowed: 400 to 499 as a status (all others tell of a fault in any case)",
+    ]);
+    expect(faultsWith("model.faultStatuses", 400)).toEqual([
+      "environments.dev.model.faultStatuses: got 400; allowed: a list of statuses",
+    ]);
+  });
+});

@@ -339,6 +339,13 @@ describe("an endpoint that exists", () => {
     });
   });
 
+  test("tells of its own faults by statuses that whoever asks it learns", () => {
+    const use = { instancesPerCall: 16, concurrency: 4, slowestCallSeconds: 7.4, faultStatuses: [400, 422] };
+    const props = { region: "eu-west-1", endpoint: { existing: "theirs" }, ...use };
+    const { knows } = granted((scope) => new ExistingEndpoint(scope, "model", props).invoke());
+    expect(knows).toMatchObject({ ENDPOINT_FAULT_STATUSES: "400,422" });
+  });
+
   test("may be asked for one of its variants", () => {
     expect(existing("theirs", "blue").knows).toMatchObject({ ENDPOINT_VARIANT: "blue" });
   });

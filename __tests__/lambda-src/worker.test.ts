@@ -543,6 +543,19 @@ describe("while a service fails for all", () => {
     expect(new Set(letters.map(({ code }) => code))).toEqual(new Set(["refused_by_model"]));
   });
 
+  test("a status by which the model tells of its own faults refuses no input: the request comes back", async () => {
+    const patient = desk.worker({}, { ENDPOINT_FAULT_STATUSES: "400,422" });
+    const bad = await requested("not at fault", "refuse");
+    expect(await deliver([bad, await requested("beside it")], patient)).toEqual([bad.messageId]);
+    const last = { ...bad, attributes: { ...bad.attributes, ApproximateReceiveCount: "5" } };
+    expect(await deliver([last, await requested("beside it again")], patient)).toEqual([]);
+    const [letter] = await desk.take(desk.deadLetterQueueUrl, 1);
+    expect(letter).toMatchObject({
+      code: "endpoint_failed",
+      reason: expect.stringContaining("the model failed (400)"),
+    });
+  });
+
   test("a bad request alone in a quiet queue is none: the model still answers what it has answered before", async () => {
     await deliver([await requested("well")]);
     const bad = await requested("alone", "break", { receiveCount: 4 });

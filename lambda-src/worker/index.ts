@@ -75,6 +75,7 @@ const worker = once(() => {
         instancesPerCall: environment.INSTANCES_PER_CALL,
         concurrency: environment.ENDPOINT_CONCURRENCY,
         callSeconds: environment.ENDPOINT_CALL_SECONDS,
+        faultStatuses: environment.ENDPOINT_FAULT_STATUSES,
       }),
       outcomes: new Outcomes(environment.ANSWERS_BUCKET, s3),
       sample: new Sample(environment.ANSWERS_BUCKET, features, s3),
