@@ -260,8 +260,13 @@ function containerOf(model: Served, served: Release | typeof asConfigured, regio
   const kind = isRelease ? served.kind : undefined;
   const named = (isRelease ? served.image : undefined) ?? model.image;
   const image = named ?? ownImage(kind, instanceType, region) ?? "";
-  return { image, instanceType, told: environmentOn(instanceType, image, kind) };
+  const resolved = isRelease && served.resolved?.image === image ? served.resolved : undefined;
+  const told = environmentOn(instanceType, image, kind);
+  return { image: resolved ? byDigest(image, resolved.digest) : image, instanceType, told };
 }
+
+/** An image that is named by its digest in the place of its tag. */
+const byDigest = (image: string, digest: string) => image.replace(/:[^:/]+$/, `@${digest}`);
 
 /** AWS's own image for a kind of model, or for instances; undefined where there is none. */
 function ownImage(kind: ModelKind | undefined, instanceType: string, region: string): string | undefined {

@@ -30,6 +30,13 @@ const sha256: NameLimit = {
   source: "`offline-inference model package` prints it",
 };
 
+const imageDigest: NameLimit = {
+  pattern: /^sha256:[0-9a-f]{64}$/,
+  maximumLength: 71,
+  allowed: "the digest of an image, sha256:<64 hexadecimal digits>",
+  source: "`offline-inference model release` looks it up",
+};
+
 const contractLabel: NameLimit = {
   pattern: /^[^\p{C}]* \([0-9a-f]{8}\)$/u,
   maximumLength: 400,
@@ -76,6 +83,11 @@ export const releaseSchema = group({
   speaks: spokenContract.optional(),
   /** The image that serves it; Neo names one for each artifact. @default `model.image`, or AWS's own for the kind */
   image: text(limits.sagemaker.image).optional(),
+  /**
+   * What the image's tag stood for when it was released: it is served by that, as long as the image is named so.
+   * @default it is served by the tag, which AWS moves
+   */
+  resolved: group({ image: text(limits.sagemaker.image), digest: text(imageDigest) }).optional(),
   /** What it is served on, where that is not what config.ts says. @default `model.instanceType` */
   instanceType: text(limits.sagemaker.instanceType).optional(),
   /** Whether this very artifact has answered the golden requests as it must: a compiled one, at an endpoint. */
@@ -119,8 +131,9 @@ export const releasesSchema = z.record(z.string(), environmentSchema, {
 export type Releases = z.infer<typeof releasesSchema>;
 
 /** A release's own part of Terraform addresses: the same as long as nothing of it changes. */
-export function releaseId({ artifact, kind, image, instanceType }: Release): string {
+export function releaseId({ artifact, kind, image, instanceType, resolved }: Release): string {
   const written = [artifact.bucket, artifact.key, artifact.sha256, kind, image ?? null, instanceType ?? null];
+  if (resolved !== undefined) written.push(resolved.image, resolved.digest);
   return createHash("sha256").update(JSON.stringify(written)).digest("hex").slice(0, 8);
 }
 

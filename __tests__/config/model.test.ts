@@ -133,6 +133,20 @@ describe("a released model", () => {
     expect(configured).not.toHaveProperty("id");
   });
 
+  test("is served by the digest that its image's tag had, as long as the image is named so", () => {
+    const registry = "763104351884.dkr.ecr.us-east-1.amazonaws.com";
+    const tag = `${registry}/pytorch-inference:2.6.0-cpu-py312-ubuntu22.04-sagemaker`;
+    const resolved = { image: tag, digest: `sha256:${"d".repeat(64)}` };
+    const releases = { dev: { current: release("cpu", { resolved }) } };
+    expect(read({ instanceType: "ml.c7i.large" }, releases)).toMatchObject({
+      image: `${registry}/pytorch-inference@${resolved.digest}`,
+      environment: { OMP_NUM_THREADS: "1", SAGEMAKER_MODEL_SERVER_WORKERS: "2" },
+    });
+    const image = `${registry}/our-own:7`;
+    expect(read({ instanceType: "ml.c7i.large", image }, releases)).toMatchObject({ image });
+    expect(releaseId(release("cpu", { resolved }))).not.toBe(releaseId(release("cpu")));
+  });
+
   test("of Neo runs in the image that its compilation job named", () => {
     expect(read({}, { dev: { current: release("inf1-neo", { image: neoImage }) } })).toMatchObject({
       image: neoImage,

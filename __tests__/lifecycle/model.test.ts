@@ -134,6 +134,10 @@ test("a model goes from its Hugging Face folder to a plan with it in one command
   expect(current).toEqual({
     artifact: { bucket: Bucket, key, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
     kind: "cpu",
+    resolved: {
+      image: expect.stringMatching(/\/pytorch-inference:2\.6\.0-cpu-/),
+      digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
+    },
     contract: labelOf(defaultContract),
     speaks: {
       features: { seq_0: "String", seq_1: "String" },

@@ -19,6 +19,7 @@ import { awsError, isNotFound, isSignInFailure, namingActions } from "../aws-err
 import { type Connection, connect, type Target, targetOf } from "../connection";
 import { check, type Finding, messageOf, ok, problem, warning } from "../findings";
 import { ModelBucket } from "../model/model-bucket";
+import { imageDigest } from "../model/model-image";
 import { compiledOn } from "../model/model-jobs";
 import { recipeFor } from "../model/model-recipes";
 import type { ConnectionOptions } from "../options";
@@ -79,6 +80,7 @@ export async function examineEnvironment(options: ConnectionOptions, canary = fa
       ["state-bucket", onAws("The state bucket", () => stateBucket(target))],
       ["model-artifact", onAws("The model artifact", () => modelArtifact(target))],
       ["image-patches", async () => imagePatches(target)],
+      ...(model.endpoint ? [] : [["image-digest", onAws("The image", () => imageNow(target, model.image))] as const]),
       ...deployed,
     ]),
   ]);
@@ -350,6 +352,12 @@ function imagePatches({ environment: { model } }: Target): Finding {
   const ended = outOfPatch(model.image, new Date().toISOString().slice(0, 10));
   if (ended === undefined) return ok(`Nothing is known of an end of patches of the image ${model.image}`);
   return warning(`${ended}.`, "docs/your-model.md says what else serves a model, an image of your own among it.");
+}
+
+async function imageNow({ shared: { profile } }: Target, image: string): Promise<Finding> {
+  const digest = await imageDigest(image, profile, settings);
+  if (digest === undefined) return ok(`The image is named by its digest: ${image}`);
+  return ok(`The tag of the image stands for ${digest} now. A release would keep to that.`);
 }
 
 async function pipeline(connection: Promise<Connection>): Promise<Finding> {

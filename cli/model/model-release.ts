@@ -20,6 +20,7 @@ import { checkArchive, type Digest, digestOf, goldenOf } from "./model-archive";
 import { type Compiled, compiledModel } from "./model-compile";
 import type { ModelEnvironment } from "./model-environment";
 import { imageMismatch } from "./model-file";
+import { imageDigest } from "./model-image";
 import { proveRelease } from "./model-proof";
 import { recipeFor } from "./model-recipes";
 import { keyOf } from "./model-upload";
@@ -56,9 +57,12 @@ export async function releaseModel(archive: string, of: ModelEnvironment, option
     );
   }
   const artifact = await artifactOf(archive, digest, of, options.recipe);
+  const image = artifact.image ?? environment.model.image;
+  const imageIs = await imageDigest(image, of.shared.profile);
   const { source, made } = model;
   const release: Release = {
     ...artifact,
+    ...(imageIs !== undefined && { resolved: { image, digest: imageIs } }),
     contract: labelOf(environment.model.contract),
     speaks: model.contract,
     verified: verification !== undefined && artifact.artifact.sha256 === digest.sha256,

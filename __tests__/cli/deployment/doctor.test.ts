@@ -79,7 +79,8 @@ const names = {
 
 /** What is said of the image of Inf1, which AWS no longer patches. */
 const imageLines = `  ! ${dev.model.image} gets no security patches any more: its line ended on 2025-01-14, and Neuron 2.20 is the last for Inf1.
-      → docs/your-model.md says what else serves a model, an image of your own among it.`;
+      → docs/your-model.md says what else serves a model, an image of your own among it.
+  ✔ The tag of the image stands for sha256:1234 now. A release would keep to that.`;
 
 const identity = `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>${arn}</Arn><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`;
 const versioned = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
@@ -106,6 +107,7 @@ const allWell = (): Answers => ({
   HeadBucket: () => ({ status: 200 }),
   GetBucketVersioning: () => ({ status: 200, headers: { "content-type": "application/xml" }, body: versioned }),
   [modelObject]: () => ({ status: 200 }),
+  BatchGetImage: () => json({ images: [{ imageId: { imageDigest: "sha256:1234" } }], failures: [] }),
   [`GET /${modelBucket}/contracts/poc-dev.json`]: () => json(dev.model.contract),
   GetParameter: () => json({ Parameter: { Name: dev.namesParameter, Value: JSON.stringify(names) } }),
   DescribeEndpoint: () => json({ EndpointName: "the-endpoint", EndpointStatus: "InService" }),
@@ -403,6 +405,15 @@ describe("the canary", () => {
   });
 });
 
+test("an image that is not there is a problem, with what ECR says", async () => {
+  const failureReason = "Requested image not found";
+  answers.BatchGetImage = () => json({ images: [], failures: [{ failureCode: "ImageNotFound", failureReason }] });
+  expect((await found())["image-digest"]).toMatchObject({
+    mark: "problem",
+    text: `Cannot look up the image ${dev.model.image}: Requested image not found.`,
+  });
+});
+
 test("an endpoint that failed says why, and where there is more", async () => {
   const FailureReason = "The container did not start.";
   answers.DescribeEndpoint = () => json({ EndpointName: "the-endpoint", EndpointStatus: "Failed", FailureReason });
@@ -441,6 +452,7 @@ test("whoever may not look is told in each place which permission is missing", a
     "GET /account": refuse,
     HeadBucket: () => ({ status: 403 }),
     [modelObject]: () => ({ status: 403 }),
+    BatchGetImage: refuse,
     DescribeEndpoint: refuse,
   };
   const { credentials, pipeline, ...denied } = await found();
@@ -452,6 +464,7 @@ test("whoever may not look is told in each place which permission is missing", a
     "lambda-concurrency": "lambda:GetAccountSettings",
     "state-bucket": "s3:ListBucket",
     "model-artifact": "s3:GetObject",
+    "image-digest": "ecr:BatchGetImage",
     endpoint: "sagemaker:DescribeEndpoint",
   };
   for (const [check, permission] of Object.entries(permissions)) {
@@ -471,6 +484,7 @@ const onAws = [
   "api-gateway-role",
   "state-bucket",
   "model-artifact",
+  "image-digest",
   "pipeline",
   "endpoint",
 ];
@@ -516,7 +530,7 @@ describe("without a network", () => {
     const { credentials, region, terraform, node, endpoint, "image-patches": patches, ...others } = looked;
     expect([region, terraform, node, patches].map((one) => one?.mark)).toEqual(["ok", "ok", "ok", "warning"]);
     expect(endpoint).toMatchObject({ mark: "warning", text: "The endpoint was not looked at: no pipeline was found." });
-    expect(Object.keys(others)).toHaveLength(7);
+    expect(Object.keys(others)).toHaveLength(8);
     for (const one of [credentials, ...Object.values(others)]) {
       expect(one).toMatchObject({ mark: "problem", text: expect.stringContaining("AWS could not be reached") });
     }

@@ -6,6 +6,7 @@ Each says what AWS does and what moto does. What moto has learned since is delet
 import json
 import time
 from functools import wraps
+from hashlib import sha256
 from urllib.parse import unquote
 
 from botocore.session import Session
@@ -13,6 +14,7 @@ from moto.apigateway.responses import APIGatewayResponse
 from moto.awslambda.models import LambdaFunction
 from moto.core.responses import ActionResult
 from moto.core.utils import camelcase_to_underscores
+from moto.ecr.responses import ECRResponse
 from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 from moto.redshift.models import Cluster, ParameterGroup, RedshiftBackend
 from moto.redshift.responses import RedshiftResponse
@@ -646,3 +648,21 @@ def tags_of_sagemaker_are_replaced():
     def add_tags(old, self, arn, tags):
         self.delete_tags(arn, [tag["Key"] for tag in tags])
         return old(self, arn, tags)
+
+
+# ECR
+
+
+@gap
+def registries_of_others_have_images():
+    """AWS's own images lie in registries of its accounts; moto knows repositories of one's own alone."""
+
+    @replace(ECRResponse)
+    def batch_get_image(old, self):
+        name, registry = self._get_param("repositoryName"), self._get_param("registryId")
+        if registry in (None, self.current_account):
+            return old(self)
+        tags = [asked["imageTag"] for asked in self._get_param("imageIds")]
+        digests = {tag: "sha256:" + sha256(f"{registry}/{name}:{tag}".encode()).hexdigest() for tag in tags}
+        images = [{"imageId": {"imageTag": tag, "imageDigest": digest}} for tag, digest in digests.items()]
+        return ActionResult({"images": images, "failures": []})
