@@ -8,6 +8,7 @@ import { demoArchive, makeDemoModel } from "../cli/model/model-demo";
 import { unpackArchive } from "../local/model-server";
 import { labelledPairs, readLabelledPairs } from "../samples";
 import { type Input, measureServing, type Serving, unlikeAnswers, type Way } from "./serving";
+import { hasToolkit } from "./toolkit";
 
 /** What pads to 512 tokens is slow: a fifth of the pairs says how slow. */
 const oneOf = 5;
@@ -40,15 +41,24 @@ const ways: Asked[] = [
   { ...ours, ...instances, inputsPerCall: 32, batch: 32, padsAll: false },
 ];
 
+/** How AWS's own stack is asked, where it is installed. */
+const ofToolkit: Asked[] = [
+  { ...ours, name: "inference.py by AWS's stack", ...pair, batch: 1, padsAll: false },
+  { ...ours, name: "inference.py by AWS's stack", ...instances, inputsPerCall: 8, batch: 8, padsAll: false },
+];
+
 interface Measured extends Asked {
   readonly serving: Serving;
 }
+
+const optionsSchema = z.object({ model: z.string().optional(), toolkit: z.string() });
+type Options = z.infer<typeof optionsSchema>;
 
 /** What the command prints for its caller goes to stdout, what it says meanwhile to stderr. */
 const talk = (line: string) => console.error(line);
 
 /** Measures every way, and gives whether all had the same answers. */
-async function main(named?: string): Promise<boolean> {
+async function main({ model: named, toolkit }: Options): Promise<boolean> {
   if (named === undefined && !existsSync(demoArchive)) await makeDemoModel();
   const archive = named ?? demoArchive;
   const workers = availableParallelism();
@@ -56,14 +66,17 @@ async function main(named?: string): Promise<boolean> {
   const some = pairs.filter((_, place) => place % oneOf === 0);
   const modelDir = await unpackArchive(archive);
   try {
-    const measure = async (way: Asked, asked: readonly Input[], times: number): Promise<Measured> => {
+    const measure = async (way: Asked, asked: readonly Input[], times: number, by?: string): Promise<Measured> => {
       talk(`measuring ${way.name}, ${wordsOf(way)}, over ${times === 1 ? "" : `${times} times `}${asked.length} pairs`);
-      return { ...way, serving: await measureServing(modelDir, way, asked, { workers, passes: times }) };
+      return { ...way, serving: await measureServing(modelDir, way, asked, { workers, passes: times, toolkit: by }) };
     };
     talk("it takes some minutes: at 512 tokens each pair needs seconds of a core");
     const reference = await measure(original, some, 1);
     const measured = [reference];
     for (const way of ways) measured.push(await (way.padsAll ? measure(way, some, 1) : measure(way, pairs, passes)));
+    if (await hasToolkit(toolkit)) {
+      for (const way of ofToolkit) measured.push(await measure(way, pairs, passes, toolkit));
+    } else talk(`${toolkit} has no TorchServe with SageMaker's toolkits: AWS's own stack is not measured.`);
 
     console.log(speedTable(reference, measured));
     console.log(
@@ -118,12 +131,13 @@ function speedTable({ serving: { inputsPerSecond } }: Measured, measured: readon
 const program = new Command("npm run bench:model --")
   .description("Measures how fast a model is served on this machine, beside the way of the pipeline that it replaces.")
   .option("--model <archive>", `the archive of a model (default: ${demoArchive}, which is made where there is none)`)
+  .option("--toolkit <python>", "a Python that has TorchServe and SageMaker's toolkits, which serve too", "python3")
   .addHelpText(
     "after",
     `\nExits with 0 when all ways gave the same answers to the pairs of ${labelledPairs}, else with 1.`,
   )
   .parse();
-main(z.object({ model: z.string().optional() }).parse(program.opts()).model).then(
+main(optionsSchema.parse(program.opts())).then(
   (same) => {
     if (!same) process.exitCode = 1;
   },

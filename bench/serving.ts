@@ -7,6 +7,7 @@ import { z } from "zod";
 import { tracedModel } from "../cli/model/model-archive";
 import { modelPython, startModelServer } from "../local/model-server";
 import { limiter, runsOf } from "../pipeline/flow";
+import { startToolkit } from "./toolkit";
 
 const run = promisify(execFile);
 const programs = resolve("bench", "model");
@@ -49,6 +50,8 @@ interface MeasureOptions {
   readonly workers: number;
   /** How many times all inputs are asked about. */
   readonly passes: number;
+  /** The Python of AWS's own serving stack, which serves then. @default model/serve.py does */
+  readonly toolkit?: string;
 }
 
 /**
@@ -60,14 +63,14 @@ export async function measureServing(
   modelDir: string,
   way: Way,
   inputs: readonly Input[],
-  { workers, passes }: MeasureOptions,
+  { workers, passes, toolkit }: MeasureOptions,
 ): Promise<Serving> {
   const served = await archiveFor(modelDir, way);
   try {
-    const server = await startModelServer({
-      modelDir: served,
-      environment: { SAGEMAKER_MODEL_SERVER_WORKERS: String(workers) },
-    });
+    const environment = { SAGEMAKER_MODEL_SERVER_WORKERS: String(workers) };
+    const server = await (toolkit === undefined
+      ? startModelServer({ modelDir: served, environment })
+      : startToolkit(served, toolkit, environment));
     try {
       const ask = asking(server.url, way.request);
       const calls = runsOf(inputs, { count: way.inputsPerCall });
