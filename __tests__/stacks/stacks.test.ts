@@ -84,10 +84,10 @@ test("the artifact of the model comes from the bucket that the state stack makes
 
 test("the functions are told just what they read from their environment", () => {
   const told = (address: string) => Object.keys(Object(Object(attributeOf(address, "environment")).variables)).sort();
-  const ofAnExistingEndpoint = ["ENDPOINT_VARIANT"];
+  const ofOtherModels = ["ENDPOINT_FAULT_STATUSES", "ENDPOINT_VARIANT"];
   const read = (schema: { shape: object }) =>
     Object.keys(schema.shape)
-      .filter((name) => !ofAnExistingEndpoint.includes(name))
+      .filter((name) => !ofOtherModels.includes(name))
       .sort();
   expect(told("aws_lambda_function.inference_worker_function")).toEqual(read(workerEnvironment));
   expect(told("aws_lambda_function.api_handler_function")).toEqual(read(apiEnvironment));
