@@ -166,7 +166,7 @@ describe("data", () => {
 
   test("in buckets is versioned and private, and safe from terraform destroy and from whoever would empty them but in dev", () => {
     const buckets = ofType("aws_s3_bucket");
-    expect(buckets).toHaveLength(4);
+    expect(buckets).toHaveLength(5);
     expect(ofType("aws_s3_bucket_versioning")).toHaveLength(buckets.length);
     expect(ofType("aws_s3_bucket_public_access_block")).toHaveLength(buckets.length);
     const notInDev = ({ stack }: { stack: string }) => stack !== "inference-dev"; // where preventDestroy is false
@@ -238,6 +238,9 @@ describe("the network", () => {
     const groups = ofType("aws_security_group");
     expect(groups).toHaveLength(2);
     for (const { attributes } of groups) expect(attributes.ingress).toEqual([]);
+    const defaults = ofType("aws_default_security_group");
+    expect(defaults).toHaveLength(2);
+    for (const { attributes } of defaults) expect(attributes).toMatchObject({ ingress: [], egress: [] });
     expect(
       namesOf(ofType("aws_redshift_cluster").filter(({ attributes }) => attributes.publicly_accessible !== false)),
     ).toEqual([]);

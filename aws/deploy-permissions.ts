@@ -91,6 +91,7 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
     "log-group:/aws/lambda/",
     "log-group:/aws/sagemaker/Endpoints/",
     "log-group:/aws/apigateway/",
+    "log-group:/aws/redshift/cluster/",
   );
   const functions = ours("lambda", "function:");
   const eventSourceMappings = [inRegion("lambda", "event-source-mapping:*")];
@@ -245,6 +246,7 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
     },
     ec2: {
       types: [
+        "aws_default_security_group",
         "aws_key_pair",
         "aws_route_table",
         "aws_route_table_association",
@@ -301,6 +303,16 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
             },
           },
           reason: "the condition lets it tag only what the same call makes, which carries the project's tag",
+        },
+        {
+          // From then on its tag says whose it is, as with all others.
+          actions: ["ec2:CreateTags"],
+          resources: [inRegion("ec2", "security-group/*")],
+          condition: {
+            ...tagging,
+            Null: Object.fromEntries(Object.keys(tagged.StringEquals).map((key) => [key, "true"])),
+          },
+          reason: "AWS makes a VPC's default group without a tag; the condition leaves out what has one by these names",
         },
         {
           // What is made inside of something needs both: the tag on what is new, and on what it is made in.
@@ -592,7 +604,12 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
       ],
     },
     redshift: {
-      types: ["aws_redshift_cluster", "aws_redshift_parameter_group", "aws_redshift_subnet_group"],
+      types: [
+        "aws_redshift_cluster",
+        "aws_redshift_logging",
+        "aws_redshift_parameter_group",
+        "aws_redshift_subnet_group",
+      ],
       plan: [
         {
           actions: [
@@ -616,6 +633,8 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
             "redshift:DeleteClusterParameterGroup",
             "redshift:DeleteClusterSubnetGroup",
             "redshift:DeleteTags",
+            "redshift:DisableLogging",
+            "redshift:EnableLogging",
             "redshift:ModifyCluster",
             "redshift:ModifyClusterIamRoles",
             "redshift:ModifyClusterParameterGroup",

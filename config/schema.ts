@@ -5,7 +5,7 @@ import { environmentSchema } from "./environment";
 import { ConfigError, faultsOf, ruled, show, sound, valueAt } from "./faults";
 import { checkKeyPairs, keyPairsFile } from "./key-pairs";
 import { checkReleases, releasesFile } from "./releases";
-import { answersBucketBeside, modelBucketBeside, sharedFields, sharedRules } from "./shared";
+import { answersBucketBeside, logBucketBeside, modelBucketBeside, sharedFields, sharedRules } from "./shared";
 import { lowercaseWord } from "./surroundings";
 
 type SharedFields = ReturnType<typeof sharedFields>;
@@ -32,6 +32,8 @@ export interface Environment extends z.output<ReturnType<typeof environmentSchem
 export interface Shared extends Omit<z.output<SharedFields>, "environments" | "modelBucket" | "github"> {
   /** The S3 bucket of the model artifacts. */
   modelBucket: string;
+  /** The S3 bucket of the access log of these two. */
+  logBucket: string;
   /** The role that `apiGatewayRole` is about. */
   apiGatewayRoleName: string;
   /** Whose workflows may plan and deploy, and what. */
@@ -123,6 +125,7 @@ export function readConfig(
       ...rest,
       account,
       modelBucket: shared.modelBucket ?? modelBucketBeside(shared.stateBucket),
+      logBucket: logBucketBeside(shared.stateBucket),
       apiGatewayRoleName: `${shared.prefix}-api-gateway-logging`,
       github: github && account ? { ...github, account, environments: Object.values(environments) } : undefined,
       tags: tagsOf(shared, "shared"),

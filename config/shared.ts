@@ -28,6 +28,9 @@ const githubRepository: NameLimit = {
 /** Where the model artifacts are, unless the settings say it. */
 export const modelBucketBeside = (stateBucket: string) => `${stateBucket}-models`;
 
+/** Where S3 writes down who asked for what in the buckets of state and models. */
+export const logBucketBeside = (stateBucket: string) => `${stateBucket}-logs`;
+
 /** Where an environment's answers are on their way to the warehouse. */
 export const answersBucketBeside = (stateBucket: string, environment: string) =>
   `${stateBucket}-${environment}-answers`;
@@ -109,8 +112,10 @@ export const sharedRules: readonly Rule<z.output<ReturnType<typeof sharedFields>
   },
   {
     of: ["modelBucket", "stateBucket"],
-    holds: ({ stateBucket, modelBucket }) => modelBucket !== stateBucket,
-    allowed: "another bucket than the state's",
+    holds: ({ stateBucket, modelBucket }) =>
+      modelBucket === undefined || ![stateBucket, logBucketBeside(stateBucket)].includes(modelBucket),
+    allowed: ({ stateBucket }) =>
+      `another bucket than the state's, and than that of its log, ${logBucketBeside(stateBucket)}`,
   },
   {
     of: ["account", "github"],

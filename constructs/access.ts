@@ -61,9 +61,13 @@ export function policyDocument(statements: PolicyStatement[]): string {
 
 /**
  * The policy of a queue or a bucket that refuses everybody who comes by plain HTTP, as JSON.
- * @param more further statements that refuse something to everybody
+ * @param more further statements, which refuse something to everybody unless they say otherwise
  */
-export function tlsOnlyPolicy(service: "sqs" | "s3", resources: string[], more: readonly Refusal[] = []): string {
+export function tlsOnlyPolicy(
+  service: "sqs" | "s3",
+  resources: string[],
+  more: readonly (Refusal | ServicePermission)[] = [],
+): string {
   const tlsOnly = {
     Sid: "DenyPlainHttp",
     Action: `${service}:*`,
@@ -81,6 +85,14 @@ export type Refusal = { readonly Sid: string; readonly Action: string[] } & (
   | { readonly Resource: string[] }
   | { readonly NotResource: string[] }
 );
+
+/** What a bucket lets a service of AWS's do. */
+export interface ServicePermission extends Omit<Refusal, "Resource" | "NotResource"> {
+  readonly Effect: "Allow";
+  readonly Principal: { readonly Service: string };
+  readonly Resource: string[];
+  readonly Condition: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
+}
 
 /**
  * The trust policy by which an AWS service, as `lambda.amazonaws.com`, takes on a role.

@@ -1,3 +1,4 @@
+import { DefaultSecurityGroup } from "@cdktf/provider-aws/lib/default-security-group";
 import { RouteTable } from "@cdktf/provider-aws/lib/route-table";
 import { RouteTableAssociation } from "@cdktf/provider-aws/lib/route-table-association";
 import { Subnet } from "@cdktf/provider-aws/lib/subnet";
@@ -25,6 +26,13 @@ export class Network extends Construct {
     const { name, cidrBlock } = props;
 
     this.vpc = new Vpc(this, "vpc", { cidrBlock, enableDnsHostnames: true, tags: { Name: name } });
+    // AWS makes it with the VPC, and lets its members reach each other and everything. It has no member, and lets none.
+    new DefaultSecurityGroup(this, "default_security_group", {
+      vpcId: this.vpc.id,
+      ingress: [],
+      egress: [],
+      tags: { Name: `${name}-default` },
+    });
     const routes = new RouteTable(this, "route_table", {
       vpcId: this.vpc.id,
       route: [], // whatever else leads out is drift, and taken away

@@ -1,5 +1,6 @@
 import { S3Bucket } from "@cdktf/provider-aws/lib/s3-bucket";
 import { S3BucketLifecycleConfiguration } from "@cdktf/provider-aws/lib/s3-bucket-lifecycle-configuration";
+import { S3BucketLoggingA } from "@cdktf/provider-aws/lib/s3-bucket-logging";
 import { S3BucketPolicy } from "@cdktf/provider-aws/lib/s3-bucket-policy";
 import { S3BucketPublicAccessBlock } from "@cdktf/provider-aws/lib/s3-bucket-public-access-block";
 import { S3BucketServerSideEncryptionConfigurationA } from "@cdktf/provider-aws/lib/s3-bucket-server-side-encryption-configuration";
@@ -18,6 +19,10 @@ export interface VersionedBucketProps {
   readonly deletable?: string;
   /** Folders whose objects S3 deletes some days after they were written. @default none */
   readonly shortLived?: Readonly<Record<string, number>>;
+  /** Where S3 writes down who asked for what here. @default nowhere */
+  readonly accessLog?: { readonly bucket: VersionedBucket; readonly folder: string };
+  /** Buckets of an account, by their ARNs, whose access log it is. @default none */
+  readonly logs?: { readonly account: string; readonly bucketArns: readonly string[] };
 }
 
 /**
@@ -27,10 +32,11 @@ export interface VersionedBucketProps {
  */
 export class VersionedBucket extends Construct {
   readonly bucket: S3Bucket;
+  private readonly policy: S3BucketPolicy;
 
   constructor(scope: Construct, id: string, props: VersionedBucketProps) {
     super(scope, id);
-    const { oldVersionsExpireAfterDays = 90, guarded = true, deletable, shortLived = {} } = props;
+    const { oldVersionsExpireAfterDays = 90, guarded = true, deletable, shortLived = {}, accessLog, logs } = props;
 
     this.bucket = new S3Bucket(this, "bucket", {
       bucket: props.bucket,
@@ -58,11 +64,22 @@ export class VersionedBucket extends Construct {
       ignorePublicAcls: true,
       restrictPublicBuckets: true,
     });
-    new S3BucketPolicy(this, "policy", {
+    this.policy = new S3BucketPolicy(this, "policy", {
       bucket,
-      policy: tlsOnlyPolicy("s3", all, guarded ? [denyEmptying] : []),
+      policy: tlsOnlyPolicy("s3", all, [
+        ...(guarded ? [denyEmptying] : []),
+        ...(logs ? [allowLogs(`${this.bucket.arn}/*`, logs.account, logs.bucketArns)] : []),
+      ]),
       dependsOn: [privateOnly], // S3 refuses to change both at once
     });
+    if (accessLog) {
+      new S3BucketLoggingA(this, "access_log", {
+        bucket,
+        targetBucket: accessLog.bucket.bucket.id,
+        targetPrefix: accessLog.folder,
+        dependsOn: [accessLog.bucket.policy],
+      });
+    }
     new S3BucketLifecycleConfiguration(this, "expiry", {
       bucket,
       rule: [
@@ -85,3 +102,13 @@ export class VersionedBucket extends Construct {
     });
   }
 }
+
+/** Lets S3 write access logs (https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html). */
+const allowLogs = (objects: string, account: string, bucketArns: readonly string[]) => ({
+  Sid: "AllowAccessLogs",
+  Effect: "Allow" as const,
+  Principal: { Service: "logging.s3.amazonaws.com" },
+  Action: ["s3:PutObject"],
+  Resource: [objects],
+  Condition: { ArnEquals: { "aws:SourceArn": bucketArns }, StringEquals: { "aws:SourceAccount": account } },
+});

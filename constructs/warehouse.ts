@@ -1,7 +1,9 @@
+import { CloudwatchLogGroup } from "@cdktf/provider-aws/lib/cloudwatch-log-group";
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { LambdaInvocation } from "@cdktf/provider-aws/lib/lambda-invocation";
 import { RedshiftCluster } from "@cdktf/provider-aws/lib/redshift-cluster";
+import { RedshiftLogging } from "@cdktf/provider-aws/lib/redshift-logging";
 import { RedshiftParameterGroup } from "@cdktf/provider-aws/lib/redshift-parameter-group";
 import { RedshiftSubnetGroup } from "@cdktf/provider-aws/lib/redshift-subnet-group";
 import { SecurityGroup } from "@cdktf/provider-aws/lib/security-group";
@@ -43,6 +45,12 @@ export interface WarehouseProps extends Omit<SchemaProps, "copyRoleArn" | "unloa
   readonly bundle: string;
   readonly logRetentionDays: number;
 }
+
+/**
+ * The audit logs that are kept: who connected, and what became of users. The third, of each statement, would hold ids.
+ * https://docs.aws.amazon.com/redshift/latest/mgmt/db-auditing.html
+ */
+const auditLogs = ["connectionlog", "userlog"];
 
 /** The Redshift cluster where predictions are kept, private and encrypted, with its tables and its users made at deploy. */
 export class Warehouse extends Construct {
@@ -102,6 +110,20 @@ export class Warehouse extends Construct {
       finalSnapshotIdentifier: props.finalSnapshot ? `${clusterIdentifier}-final` : undefined,
       iamRoles: [this.copyRole.arn, this.unloadRole.arn],
       lifecycle: kept.length > 0 ? { ignoreChanges: kept } : undefined,
+    });
+    // Redshift would make the groups itself, which would keep everything for ever.
+    const logs = auditLogs.map(
+      (log) =>
+        new CloudwatchLogGroup(this, log, {
+          name: `/aws/redshift/cluster/${clusterIdentifier}/${log}`,
+          retentionInDays: props.logRetentionDays,
+        }),
+    );
+    new RedshiftLogging(this, "audit_log", {
+      clusterIdentifier: this.cluster.clusterIdentifier,
+      logDestinationType: "cloudwatch",
+      logExports: auditLogs,
+      dependsOn: logs,
     });
     this.databaseArn = this.arnOf("database", "dbname", databaseName);
     this.readerArn = this.arnOf("reader", "dbuser", this.reader);

@@ -1,5 +1,6 @@
 import { TerraformOutput } from "cdktf";
 import type { Construct } from "constructs";
+import { arnIn } from "../aws/partitions";
 import type { Environment, Shared } from "../config";
 import { ReadableStack } from "../constructs/addresses";
 import { ApiGatewayLogging } from "../constructs/api-gateway-logging";
@@ -10,9 +11,12 @@ import { contractKey } from "../contract/model-contract";
 import { useAws } from "./aws";
 import { renamed, writeMoves } from "./moved";
 
+/** How long it is known who asked for what in the buckets of state and models. */
+const accessLogDays = 365;
+
 /**
- * What an account has once, deployed before anything else: the buckets for Terraform's state and for the models, what
- * SageMaker compiles these as, what API Gateway writes logs as, and who may deploy from GitHub.
+ * What an account has once, deployed before anything else: the buckets for Terraform's state and for the models with
+ * their access log, what SageMaker compiles these as, what API Gateway writes logs as, and who may deploy from GitHub.
  */
 export class StateStack extends ReadableStack {
   constructor(scope: Construct, id: string, shared: Shared) {
@@ -20,8 +24,21 @@ export class StateStack extends ReadableStack {
     const { account } = useAws(this, shared, shared.tags, "state/terraform.tfstate");
     const { github, region, prefix, stateBucket, modelBucket } = shared;
 
-    const state = new VersionedBucket(this, "state", { bucket: stateBucket });
-    const models = new VersionedBucket(this, "models", { bucket: modelBucket, deletable: contractKey("*") });
+    const logFolders = { state: "state/", models: "models/" };
+    const bucket = new VersionedBucket(this, "access_logs", {
+      bucket: shared.logBucket,
+      shortLived: Object.fromEntries(Object.values(logFolders).map((folder) => [folder, accessLogDays])),
+      logs: { account, bucketArns: [stateBucket, modelBucket].map((name) => arnIn(region, `s3:::${name}`)) },
+    });
+    const state = new VersionedBucket(this, "state", {
+      bucket: stateBucket,
+      accessLog: { bucket, folder: logFolders.state },
+    });
+    const models = new VersionedBucket(this, "models", {
+      bucket: modelBucket,
+      deletable: contractKey("*"),
+      accessLog: { bucket, folder: logFolders.models },
+    });
     const compilation = new ModelCompilation(this, "model_compilation", {
       region,
       account,

@@ -80,6 +80,7 @@ describe("defaults", () => {
       stateBucket: "our-terraform-state",
       modelBucket: "our-terraform-state-models",
       apiGatewayRole: true,
+      logBucket: "our-terraform-state-logs",
       apiGatewayRoleName: "poc-api-gateway-logging",
       tags: {
         Environment: "shared",

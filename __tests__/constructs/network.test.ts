@@ -1,7 +1,7 @@
 import { Subnet } from "@cdktf/provider-aws/lib/subnet";
 import { VpcEndpoint } from "@cdktf/provider-aws/lib/vpc-endpoint";
 import { Network } from "../../constructs/network";
-import { inventoryOf, resourcesOf, synth } from "../setup/synth";
+import { inventoryOf, onlyResource, resourcesOf, synth } from "../setup/synth";
 
 const network = () =>
   synth(
@@ -20,6 +20,7 @@ const network = () =>
 test("has no internet gateway, no NAT and no route but the endpoint's; another is drift", () => {
   expect(inventoryOf(network())).toEqual({
     aws_vpc: 1,
+    aws_default_security_group: 1,
     aws_subnet: 2,
     aws_route_table: 1,
     aws_route_table_association: 2,
@@ -27,6 +28,11 @@ test("has no internet gateway, no NAT and no route but the endpoint's; another i
   });
   const routeTable = resourcesOf(network()).find(({ type }) => type === "aws_route_table");
   expect(routeTable?.attributes.route).toEqual([]);
+});
+
+test("lets nothing through the security group that AWS makes with it", () => {
+  const { attributes } = onlyResource(network(), "aws_default_security_group");
+  expect(attributes).toMatchObject({ vpc_id: "${aws_vpc.network_vpc.id}", ingress: [], egress: [] });
 });
 
 test.each([

@@ -3,7 +3,7 @@ import { S3BucketPublicAccessBlock } from "@cdktf/provider-aws/lib/s3-bucket-pub
 import { S3BucketServerSideEncryptionConfigurationA } from "@cdktf/provider-aws/lib/s3-bucket-server-side-encryption-configuration";
 import { S3BucketVersioningA } from "@cdktf/provider-aws/lib/s3-bucket-versioning";
 import { VersionedBucket, type VersionedBucketProps } from "../../constructs/versioned-bucket";
-import { onlyResource, statementsOf, synth } from "../setup/synth";
+import { onlyResource, resourcesOf, statementsOf, synth } from "../setup/synth";
 
 const versionedBucket = (props: Partial<VersionedBucketProps> = {}) =>
   synth((scope) => new VersionedBucket(scope, "state", { bucket: "team-state", ...props }));
@@ -86,4 +86,31 @@ test.each([
       }),
     ],
   });
+});
+
+test("has who asks for what in it written down by S3, in a bucket that lets S3 do so for these buckets alone", () => {
+  const json = synth((scope) => {
+    const logs = { account: "123456789012", bucketArns: ["arn:aws:s3:::team-state"] };
+    const bucket = new VersionedBucket(scope, "logs", { bucket: "team-state-logs", logs });
+    new VersionedBucket(scope, "state", { bucket: "team-state", accessLog: { bucket, folder: "state/" } });
+  });
+  expect(onlyResource(json, "aws_s3_bucket_logging").attributes).toMatchObject({
+    bucket: "${aws_s3_bucket.state_bucket.id}",
+    target_bucket: "${aws_s3_bucket.logs_bucket.id}",
+    target_prefix: "state/",
+    depends_on: ["aws_s3_bucket_policy.logs_policy"], // without it S3 refuses
+  });
+  const policy = resourcesOf(json).find(({ address }) => address === "aws_s3_bucket_policy.logs_policy");
+  expect(statementsOf(policy?.attributes.policy).filter(({ Effect }) => Effect === "Allow")).toEqual([
+    {
+      Effect: "Allow",
+      Principal: { Service: "logging.s3.amazonaws.com" },
+      Action: ["s3:PutObject"],
+      Resource: ["${aws_s3_bucket.logs_bucket.arn}/*"],
+      Condition: {
+        ArnEquals: { "aws:SourceArn": ["arn:aws:s3:::team-state"] },
+        StringEquals: { "aws:SourceAccount": "123456789012" },
+      },
+    },
+  ]);
 });

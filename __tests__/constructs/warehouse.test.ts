@@ -99,6 +99,21 @@ test("lets nothing in, and out only to S3; another rule is drift", () => {
   expect(Object.keys(inventoryOf(json)).filter((type) => type.startsWith("aws_vpc_security_group"))).toEqual([]);
 });
 
+test("keeps who connected and what became of users, as long as other logs, and no statement: it would name inputs", () => {
+  const json = warehouse();
+  expect(onlyResource(json, "aws_redshift_logging").attributes).toEqual({
+    cluster_identifier: "${aws_redshift_cluster.warehouse_cluster.cluster_identifier}",
+    log_destination_type: "cloudwatch",
+    log_exports: ["connectionlog", "userlog"],
+    depends_on: ["aws_cloudwatch_log_group.warehouse_connectionlog", "aws_cloudwatch_log_group.warehouse_userlog"],
+  });
+  const logs = resourcesOf(json).filter(({ address }) => /_log_group\.warehouse_(connection|user)log$/.test(address));
+  expect(logs.map(({ attributes }) => [attributes.name, attributes.retention_in_days])).toEqual([
+    ["/aws/redshift/cluster/team-cluster/connectionlog", 7],
+    ["/aws/redshift/cluster/team-cluster/userlog", 7],
+  ]);
+});
+
 test.each([
   [1, "single-node"],
   [2, "multi-node"],

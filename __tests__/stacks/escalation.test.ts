@@ -26,6 +26,10 @@ const call = (action: string, resource: string, context: AskedCall["context"] = 
   context,
 });
 const role = iam("role/poc-dev-Worker");
+const tagsOf = (key: "RequestTag" | "ResourceTag", environment: string) => ({
+  [`aws:${key}/Project`]: "ai-deployment-bootcamp",
+  [`aws:${key}/Environment`]: environment,
+});
 
 describe("who deploys dev from GitHub", () => {
   test.each([
@@ -37,12 +41,14 @@ describe("who deploys dev from GitHub", () => {
     call("s3:GetObject", `arn:aws:s3:::${buckets.state}/inference-dev/terraform.tfstate`),
     call("s3:PutObject", `arn:aws:s3:::${buckets.state}/inference-dev/terraform.tfstate`),
     call("s3:DeleteObject", `arn:aws:s3:::${buckets.state}/inference-dev/terraform.tfstate.tflock`),
+    call("ec2:CreateTags", arnOf("ec2", "security-group/sg-made-with-the-vpc"), tagsOf("RequestTag", "dev")),
+    call("ec2:RevokeSecurityGroupIngress", arnOf("ec2", "security-group/sg-dev"), tagsOf("ResourceTag", "dev")),
   ])("may call $action on $resource", async (asked) => {
     expect(await lets(deploysDev, asked)).toBe(true);
   });
 
   const admin = "arn:aws:iam::aws:policy/AdministratorAccess";
-  const others = { "aws:ResourceTag/Project": "ai-deployment-bootcamp", "aws:ResourceTag/Environment": "prod" };
+  const others = tagsOf("ResourceTag", "prod");
   const escalations: [string, ...AskedCall[]][] = [
     ["makes a role without a boundary", call("iam:CreateRole", role)],
     [
@@ -135,6 +141,17 @@ describe("who deploys dev from GitHub", () => {
       call("ec2:DeleteVpc", arnOf("ec2", "vpc/vpc-1"), others),
       call("ec2:CreateTags", arnOf("ec2", "vpc/vpc-1"), others),
       call("apigateway:DELETE", "arn:aws:apigateway:us-east-1::/restapis/abc", others),
+    ],
+    [
+      "makes a security group its own that is another's, or opens one",
+      call("ec2:CreateTags", arnOf("ec2", "security-group/sg-1"), { ...others, ...tagsOf("RequestTag", "dev") }),
+      call("ec2:CreateTags", arnOf("ec2", "security-group/sg-1"), {
+        "aws:ResourceTag/Project": "theirs",
+        ...tagsOf("RequestTag", "dev"),
+      }),
+      call("ec2:CreateTags", arnOf("ec2", "vpc/vpc-1"), tagsOf("RequestTag", "dev")),
+      call("ec2:RevokeSecurityGroupIngress", arnOf("ec2", "security-group/sg-1")),
+      call("ec2:AuthorizeSecurityGroupIngress", arnOf("ec2", "security-group/sg-1"), tagsOf("ResourceTag", "dev")),
     ],
     [
       "reads the admin's password, or signs in as whom it likes",

@@ -6,14 +6,15 @@ import { inventoryOf } from "../setup/synth";
 
 const stacks = synthesizedStacks();
 
-test("the state stack holds two buckets, what SageMaker compiles as, and API Gateway's permission to log", () => {
+test("the state stack holds two buckets and their access log, what SageMaker compiles as, and API Gateway's permission to log", () => {
   expect(inventoryOf(stacks.state ?? "{}")).toEqual({
-    aws_s3_bucket: 2,
-    aws_s3_bucket_versioning: 2,
-    aws_s3_bucket_server_side_encryption_configuration: 2,
-    aws_s3_bucket_public_access_block: 2,
-    aws_s3_bucket_policy: 2,
-    aws_s3_bucket_lifecycle_configuration: 2,
+    aws_s3_bucket: 3,
+    aws_s3_bucket_versioning: 3,
+    aws_s3_bucket_server_side_encryption_configuration: 3,
+    aws_s3_bucket_public_access_block: 3,
+    aws_s3_bucket_policy: 3,
+    aws_s3_bucket_lifecycle_configuration: 3,
+    aws_s3_bucket_logging: 2,
     aws_iam_role: 2,
     aws_iam_role_policy: 1,
     aws_iam_role_policy_attachment: 1,
@@ -60,9 +61,11 @@ test.each(["inference-dev", "inference-prod"])("%s holds the whole pipeline", (s
     aws_route_table_association: 2,
     aws_vpc_endpoint: 1,
     aws_security_group: 1,
+    aws_default_security_group: 1,
     aws_redshift_subnet_group: 1,
     aws_redshift_parameter_group: 1,
     aws_redshift_cluster: 1,
+    aws_redshift_logging: 1,
     aws_lambda_invocation: 1, // makes tables, view and users
     // answers on their way there
     aws_s3_bucket: 1,
@@ -88,7 +91,7 @@ test.each(["inference-dev", "inference-prod"])("%s holds the whole pipeline", (s
     aws_iam_role_policy: 12, // the feature store's role needs none without an offline store
     aws_iam_role_policies_exclusive: 6,
     aws_iam_role_policy_attachments_exclusive: 6,
-    aws_cloudwatch_log_group: 8, // the functions', model, API's access log
+    aws_cloudwatch_log_group: 10, // the functions', model, API's access log, two of the warehouse's audit
     aws_cloudwatch_metric_alarm: 12,
     // where all of it is found
     aws_ssm_parameter: 1,

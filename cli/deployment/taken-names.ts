@@ -30,10 +30,11 @@ interface Wanted {
  * @throws with every name that is taken, and with what to do about each
  */
 export async function refuseTakenNames({ shared, environments }: Config, localState: string): Promise<void> {
-  const { region, profile, stateBucket, modelBucket } = shared;
+  const { region, profile, stateBucket, modelBucket, logBucket } = shared;
   const wanted: Wanted[] = [
     { stack: "state", fields: ["stateBucket"], name: stateBucket, address: "aws_s3_bucket.state_bucket" },
     { stack: "state", fields: ["modelBucket"], name: modelBucket, address: "aws_s3_bucket.models_bucket" },
+    { stack: "state", fields: ["stateBucket"], name: logBucket, address: "aws_s3_bucket.access_logs_bucket" },
     ...Object.values(environments).map(({ name, answersBucket }) => ({
       stack: `inference-${name}`,
       fields: ["stateBucket", "environment"],

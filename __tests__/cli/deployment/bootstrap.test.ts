@@ -73,7 +73,7 @@ const stateOf = (buckets: Record<string, string>) =>
 
 test("names that nobody has are no reason to stop", async () => {
   expect(await bootstrap()).toMatchObject({ status: 0 });
-  const buckets = [stateBucket, modelBucket, ...answersBuckets];
+  const buckets = [stateBucket, modelBucket, `${stateBucket}-logs`, ...answersBuckets];
   expect(asked.sort()).toEqual(buckets.map((bucket) => `HEAD /${bucket}`).sort());
   expect(await terraformRuns()).toContain("apply");
 });
