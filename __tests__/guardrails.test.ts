@@ -99,6 +99,8 @@ describe("permissions of GitHub's workflows, where a team deploys from there", (
     modelBucket: "our-models",
     contractKey: "contracts/poc-dev.json",
     namesParameter: "/poc-dev/names",
+    kmsKeyArn: "arn:aws:kms:us-east-1:123456789012:key/own",
+    stateKmsKeyArn: "arn:aws:kms:us-east-1:123456789012:key/shared",
   };
   const permissions = [
     ...Object.values(deployPermissions(environment)).flatMap(({ plan, apply }) => [...plan, ...apply]),

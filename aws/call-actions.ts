@@ -161,6 +161,12 @@ export const servicePermissions = {
   runJob: [...container, "logs:CreateLogGroup", "s3:GetObject", "s3:ListBucket", "s3:PutObject"],
   /** https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateCompilationJob.html, which names no actions for it */
   compileModel: ["s3:GetBucketLocation", "s3:GetObject", "s3:ListBucket", "s3:PutObject"],
+  /** Of objects: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#require-sse-kms */
+  decrypt: ["kms:Decrypt"],
+  /** The same page, of objects in parts; https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html */
+  encrypt: ["kms:Decrypt", "kms:GenerateDataKey"],
+  /** By the Data API, in the name of whoever calls it: https://docs.aws.amazon.com/redshift/latest/mgmt/data-api-kms.html */
+  lendKey: ["kms:CreateGrant", "kms:DescribeKey"],
   /** https://docs.aws.amazon.com/sagemaker/latest/dg/security-iam-awsmanpol-feature-store.html; the rest there is for Iceberg's tables */
   writeOfflineStore: ["s3:GetBucketAcl", "s3:PutObject", "s3:PutObjectAcl"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;

@@ -24,6 +24,10 @@ export interface Scope {
   readonly contractKey: string;
   /** The SSM parameter that says where its pipeline is. */
   readonly namesParameter: string;
+  /** The KMS key that the buckets of states and models are encrypted with. @default S3's own */
+  readonly stateKmsKeyArn?: string;
+  /** The KMS key that its own data is encrypted with. @default AWS's own */
+  readonly kmsKeyArn?: string;
 }
 
 /** Actions that are allowed on resources. */
@@ -66,6 +70,9 @@ export const deployRoleName = (prefix: string) => `${prefix}-deploy`;
 /** AWS's own policy with which API Gateway writes logs. */
 export const apiGatewayLoggingPolicy = (region: string) =>
   arnIn(region, "iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs");
+
+/** That a key is granted to a service of AWS's, for what it keeps, and to nobody else. */
+export const toAwsAlone = { Bool: { "kms:GrantIsForAWSResource": "true" } };
 
 /** What Terraform needs, service by service. */
 export function deployPermissions(scope: Scope): Record<string, ServicePermissions> {
@@ -115,6 +122,8 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
         { actions: ["s3:GetObject"], resources: [...states, ...locks] },
         // A plan locks the state too: Terraform writes the lock file and deletes it.
         { actions: ["s3:PutObject", "s3:DeleteObject"], resources: locks },
+        // So are the contracts in the models' bucket.
+        ...forKey(scope.stateKmsKeyArn, { actions: ["kms:Decrypt", "kms:GenerateDataKey"] }),
       ],
       apply: [{ actions: ["s3:PutObject"], resources: states }],
     },
@@ -485,9 +494,11 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
       apply: [
         {
           actions: [
+            "logs:AssociateKmsKey",
             "logs:CreateLogGroup",
             "logs:DeleteLogGroup",
             "logs:DeleteRetentionPolicy",
+            "logs:DisassociateKmsKey",
             "logs:PutRetentionPolicy",
             "logs:TagResource",
             "logs:UntagResource",
@@ -653,7 +664,19 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
           ],
           resources: ours("secretsmanager", "secret:redshift!"),
         },
+        // Redshift uses the key in the name of whoever makes the cluster, and has itself granted it.
+        // https://docs.aws.amazon.com/redshift/latest/mgmt/authorizing-kms-customer-managed-key.html
+        ...forKey(scope.kmsKeyArn, {
+          actions: ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"],
+        }),
+        ...forKey(scope.kmsKeyArn, { actions: ["kms:CreateGrant"], condition: toAwsAlone }),
       ],
     },
   };
 }
+
+/** Permissions on a KMS key, where there is one. */
+export const forKey = (key: string | undefined, permission: Pick<Permission, "actions" | "condition">): Permission[] =>
+  key === undefined
+    ? []
+    : [{ ...permission, resources: [key], reason: "the settings say which key it is, and AWS names it" }];

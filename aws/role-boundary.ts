@@ -1,4 +1,4 @@
-import type { Permission, Scope } from "./deploy-permissions";
+import { forKey, type Permission, type Scope, toAwsAlone } from "./deploy-permissions";
 import { arnIn } from "./partitions";
 
 /** What the roles of an environment reach beside what is its own. */
@@ -82,6 +82,11 @@ export function roleBoundary(scope: Scope, { artifactBuckets, written, endpoint 
       condition: { StringEquals: { "redshift-data:statement-owner-iam-userid": "$${aws:userid}" } }, // $$: Terraform's
       reason: "they know no resource; the condition leaves a role the statements that it sent itself",
     },
+    ...[...new Set([scope.kmsKeyArn, scope.stateKmsKeyArn])].flatMap((key) =>
+      forKey(key, { actions: ["kms:Decrypt", "kms:GenerateDataKey"] }),
+    ),
+    ...forKey(scope.kmsKeyArn, { actions: ["kms:DescribeKey"] }),
+    ...forKey(scope.kmsKeyArn, { actions: ["kms:CreateGrant"], condition: toAwsAlone }),
     {
       actions: ["events:PutEvents"],
       resources: [inRegion("events", "event-bus/default")],

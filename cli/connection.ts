@@ -41,6 +41,7 @@ export interface Pipeline {
     readonly bucket: string;
     /** The role by which the warehouse writes large results there. */
     readonly unloadRoleArn: string;
+    readonly unloadKmsKeyId?: string;
   };
 }
 
@@ -86,7 +87,11 @@ const describedBy = (names: Names, contract: ModelContract): Pipeline => ({
     databaseName: names.redshift_database_name,
     databaseUser: names.redshift_reader,
   },
-  answers: { bucket: names.answers_bucket, unloadRoleArn: names.redshift_unload_role_arn },
+  answers: {
+    bucket: names.answers_bucket,
+    unloadRoleArn: names.redshift_unload_role_arn,
+    unloadKmsKeyId: names.redshift_unload_kms_key_id,
+  },
 });
 
 /** Where `npm start` keeps what it runs. */

@@ -8,6 +8,7 @@ import { featuresSection, groupOf } from "./features";
 import { inferenceSection } from "./inference";
 import { jobsSection } from "./jobs";
 import { keyPairSection, keyPairsFile } from "./key-pairs";
+import { keyIsIn, kmsKeyArn } from "./kms-key";
 import { loadingSection } from "./loading";
 import { modelSection } from "./model";
 import { networkSection } from "./network";
@@ -62,6 +63,11 @@ export const environmentSchema = (around: Surroundings) => {
       warehouse: warehouseSection(around).prefault({}),
       /** The REST API. */
       api: apiSection(around).prefault({}),
+      /**
+       * The KMS key that queues, the bucket for answers, logs and the warehouse are encrypted with. Its policy lets CloudWatch
+       * Logs use it (docs/security.md). @default that of all environments, or else AWS's own
+       */
+      kmsKeyArn: kmsKeyArn(),
       /** The SNS topic that alarms tell, by its ARN. @default nobody is told: alarms are to be seen in CloudWatch */
       alarmTopicArn: text(snsTopicArn).optional(),
       /** How long logs are kept, in days. @default 30 */
@@ -93,6 +99,7 @@ export const environmentSchema = (around: Surroundings) => {
         given: () => `a bucket for answers ${show(answersBucket)}`,
         allowed: "another bucket than modelBucket",
       },
+      keyIsIn(() => region),
       {
         of: ["alarmTopicArn"],
         holds: ({ alarmTopicArn }) =>

@@ -94,7 +94,8 @@ export function readConfig(
           publicKey: keys.content?.[name],
           states,
         }).safeParse(written);
-        if (data) environments[name] = { ...data, tags: tagsOf(shared, name) };
+        const kmsKeyArn = data?.kmsKeyArn ?? sane("kmsKeyArn", undefined);
+        if (data) environments[name] = { ...data, ...(kmsKeyArn && { kmsKeyArn }), tags: tagsOf(shared, name) };
         faults.push(...faultsOf(["environments", name], error));
       }
     },

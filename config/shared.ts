@@ -2,6 +2,7 @@ import { z } from "zod";
 import { deployRoleName, githubProviderArn } from "../aws/deploy-permissions";
 import { describeName, isName, limits, type NameLimit } from "../aws/limits";
 import { fault, got, group, nameRule, type Rule, refusalsBy, refuse, show, text, yesOrNo } from "./faults";
+import { keyIsIn, kmsKeyArn } from "./kms-key";
 import { lowercaseWord } from "./surroundings";
 
 const regionCode: NameLimit = {
@@ -57,6 +58,11 @@ export const sharedFields = (usual?: string) =>
     stateBucket: text(limits.s3.bucketName),
     /** The S3 bucket of the model artifacts. @default the state bucket's name and `-models` */
     modelBucket: text(limits.s3.bucketName).optional(),
+    /**
+     * The KMS key that the buckets of state and models are encrypted with, and queues, buckets, logs and the warehouse of
+     * each environment that has none of its own. Its policy lets CloudWatch Logs use it (docs/security.md). @default AWS's own
+     */
+    kmsKeyArn: kmsKeyArn(),
     /**
      * Whether the stack `state` gives API Gateway the role that it writes access logs with. An account has one in a region,
      * for the APIs of all teams: false leaves another team's in its place, and this project's logs are written with that.
@@ -117,6 +123,7 @@ export const sharedRules: readonly Rule<z.output<ReturnType<typeof sharedFields>
     allowed: ({ stateBucket }) =>
       `another bucket than the state's, and than that of its log, ${logBucketBeside(stateBucket)}`,
   },
+  keyIsIn(({ region }) => region),
   {
     of: ["account", "github"],
     holds: ({ github, account }) => github === undefined || account !== undefined,

@@ -1,4 +1,5 @@
 import type { ITerraformDependable } from "cdktf";
+import { toAwsAlone } from "../aws/deploy-permissions";
 import type { FunctionEnvironment } from "../contract/environment";
 import { contractFile, type ModelContract } from "../contract/model-contract";
 
@@ -31,6 +32,27 @@ export const ofOwnStatements = (actions: string[]): PolicyStatement => ({
   condition: { StringEquals: { "redshift-data:statement-owner-iam-userid": "$${aws:userid}" } },
 });
 
+/**
+ * What whoever reads needs of the key that it is encrypted with, and whoever writes. S3 asks for both of an object in parts, SQS
+ * of every sender: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#require-sse-kms,
+ * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
+ * @param key its ARN @default nothing, for AWS's own asks for nothing
+ */
+export const decrypt = (key?: string) => usesOf(key, ["kms:Decrypt"]);
+export const encrypt = (key?: string) => usesOf(key, ["kms:Decrypt", "kms:GenerateDataKey"]);
+
+/**
+ * What whoever runs statements needs of the warehouse's key: the Data API has itself granted it in their name.
+ * https://docs.aws.amazon.com/redshift/latest/mgmt/data-api-kms.html
+ */
+export const lendKey = (key?: string): PolicyStatement[] => [
+  ...usesOf(key, ["kms:DescribeKey"]),
+  ...usesOf(key, ["kms:CreateGrant"]).map((statement) => ({ ...statement, condition: toAwsAlone })),
+];
+
+const usesOf = (key: string | undefined, actions: string[]): PolicyStatement[] =>
+  key === undefined ? [] : [{ actions, resources: [key] }];
+
 /** Allows `actions` on the resource with this ARN, and tells its holder `environment`. */
 export function allow(actions: string[], arn: string, environment: FunctionEnvironment = {}): Access {
   return { statements: [{ actions, resources: [arn] }], environment };
@@ -41,16 +63,23 @@ export function know(contract: ModelContract): Access {
   return { statements: [], environment: {}, files: { [contractFile]: JSON.stringify(contract) } };
 }
 
+/** The same access, and what these statements allow. */
+export const also = (access: Access, statements: PolicyStatement[]): Access => ({
+  ...access,
+  statements: [...access.statements, ...statements],
+});
+
 /** Tells its holder something by its environment. */
 export function tell(environment: FunctionEnvironment): Access {
   return { statements: [], environment };
 }
 
-/** The policy document that allows `statements`, as JSON. */
+/** The policy document that allows `statements`, each once, as JSON. */
 export function policyDocument(statements: PolicyStatement[]): string {
+  const once = new Map(statements.map((statement) => [JSON.stringify(statement), statement]));
   return JSON.stringify({
     Version: "2012-10-17",
-    Statement: statements.map(({ actions, resources, condition }) => ({
+    Statement: [...once.values()].map(({ actions, resources, condition }) => ({
       Effect: "Allow",
       Action: actions,
       Resource: resources,

@@ -1,12 +1,14 @@
 import type { Construct } from "constructs";
 import { folders, oldVersionDays, sampleKey } from "../contract/answers-bucket";
 import { factsOf, jobFolders } from "../contract/job";
-import type { Access, PolicyStatement } from "./access";
+import { type Access, decrypt, encrypt, type PolicyStatement } from "./access";
 import { VersionedBucket } from "./versioned-bucket";
 
 export interface AnswersBucketProps {
   /** Unique among all buckets of all AWS accounts. */
   readonly bucket: string;
+  /** The KMS key that it encrypts with. @default S3's own */
+  readonly kmsKeyArn?: string;
   /** Whether Terraform refuses to destroy it, and it refuses to be emptied. */
   readonly guarded: boolean;
   /** How long inputs, facts and results of jobs are kept, in days. */
@@ -21,6 +23,8 @@ const days = 7;
  * back for a week. What tells that a job has not ended never lapses.
  */
 export class AnswersBucket extends VersionedBucket {
+  private readonly key?: string;
+
   constructor(scope: Construct, id: string, props: AnswersBucketProps) {
     const { inputs, jobs, results } = jobFolders;
     super(scope, id, {
@@ -32,6 +36,7 @@ export class AnswersBucket extends VersionedBucket {
         ...Object.fromEntries([inputs, jobs, results].map((folder) => [folder, props.keepDays])),
       },
     });
+    this.key = props.kmsKeyArn;
   }
 
   /** Lets its holder stage outcomes, keep a sample of what was answered, and see which jobs are stopped. */
@@ -41,6 +46,7 @@ export class AnswersBucket extends VersionedBucket {
         this.list(jobFolders.open),
         this.on(["s3:PutObject"], folders.staged),
         { actions: ["s3:GetObject", "s3:PutObject"], resources: [`${this.bucket.arn}/${sampleKey}`] },
+        ...encrypt(this.key),
       ],
       environment: { ANSWERS_BUCKET: this.bucket.bucket },
     };
@@ -54,6 +60,7 @@ export class AnswersBucket extends VersionedBucket {
         this.on(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], folders.staged, folders.manifests),
         this.on(["s3:PutObject"], folders.rejected),
         this.on(["s3:GetObject", "s3:PutObject"], jobFolders.jobs),
+        ...encrypt(this.key),
       ],
       environment: { ANSWERS_BUCKET: this.bucket.bucket },
     };
@@ -71,6 +78,7 @@ export class AnswersBucket extends VersionedBucket {
         },
         this.on(["s3:GetObject", "s3:PutObject"], jobs),
         this.on(["s3:PutObject"], open),
+        ...encrypt(this.key),
       ],
       environment: { ANSWERS_BUCKET: this.bucket.bucket },
     };
@@ -87,6 +95,7 @@ export class AnswersBucket extends VersionedBucket {
         this.on(["s3:PutObject"], inputs, open),
         { actions: ["s3:GetObject"], resources: [`${this.bucket.arn}/${manifest}`] },
         { actions: ["s3:PutObject"], resources: [request, cancel].map((key) => `${this.bucket.arn}/${key}`) },
+        ...encrypt(this.key),
       ],
       environment: { ANSWERS_BUCKET: this.bucket.bucket },
     };
@@ -103,6 +112,7 @@ export class AnswersBucket extends VersionedBucket {
         this.on(["s3:PutObject"], open, results),
         { actions: ["s3:PutObject"], resources: [failed, merge].map((key) => `${this.bucket.arn}/${key}`) },
         this.on(["s3:DeleteObject"], open, results, folders.unloads),
+        ...encrypt(this.key),
       ],
       environment: { ANSWERS_BUCKET: this.bucket.bucket },
     };
@@ -110,12 +120,14 @@ export class AnswersBucket extends VersionedBucket {
 
   /** What Redshift needs to COPY what is staged (https://docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-access-permissions.html). */
   copy(): PolicyStatement[] {
-    return [this.locate(), this.list(), this.on(["s3:GetObject"], folders.staged, folders.manifests)];
+    const read = this.on(["s3:GetObject"], folders.staged, folders.manifests);
+    return [this.locate(), this.list(), read, ...decrypt(this.key)];
   }
 
   /** What Redshift needs to UNLOAD results (https://docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-access-permissions.html). */
   unload(): PolicyStatement[] {
-    return [this.locate(), this.list(folders.unloads), this.on(["s3:GetObject", "s3:PutObject"], folders.unloads)];
+    const write = this.on(["s3:GetObject", "s3:PutObject"], folders.unloads);
+    return [this.locate(), this.list(folders.unloads), write, ...encrypt(this.key)];
   }
 
   private locate(): PolicyStatement {

@@ -28,6 +28,8 @@ export interface DeployedEnvironment extends Beyond {
   readonly stateKey: string;
   readonly answersBucket: string;
   readonly namesParameter: string;
+  /** The KMS key that its data is encrypted with. @default AWS's own */
+  readonly kmsKeyArn?: string;
 }
 
 export interface GitHubAccessProps {
@@ -43,6 +45,8 @@ export interface GitHubAccessProps {
     readonly prefix: string;
     readonly stateBucket: string;
     readonly modelBucket: string;
+    /** The KMS key that these two are encrypted with. @default S3's own */
+    readonly stateKmsKeyArn?: string;
   };
   /** What they may change, each environment in a role of its own. */
   readonly environments: readonly DeployedEnvironment[];

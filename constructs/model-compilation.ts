@@ -3,7 +3,7 @@ import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { Construct } from "constructs";
 import { imageFor, imageRegions } from "../aws/model-images";
 import { arnIn } from "../aws/partitions";
-import { policyDocument, trustPolicy } from "./access";
+import { encrypt, policyDocument, trustPolicy } from "./access";
 import { repositoryArn } from "./model-endpoint";
 
 export interface ModelCompilationProps {
@@ -13,13 +13,19 @@ export interface ModelCompilationProps {
   readonly roleName: string;
   /** The ARN of the bucket of the model artifacts. */
   readonly bucketArn: string;
+  /** The KMS key that the bucket encrypts with. @default S3's own */
+  readonly kmsKeyArn?: string;
 }
 
 /** What SageMaker may do while it compiles a model: read it from the bucket, and write there what it has made. */
 export class ModelCompilation extends Construct {
   readonly role: IamRole;
 
-  constructor(scope: Construct, id: string, { region, account, roleName, bucketArn }: ModelCompilationProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { region, account, roleName, bucketArn, kmsKeyArn }: ModelCompilationProps,
+  ) {
     super(scope, id);
     const families = imageRegions.includes(region) ? (["inf1", "inf2"] as const) : [];
     const logGroups = ["CompilationJobs", "ProcessingJobs"].map((group) =>
@@ -35,6 +41,7 @@ export class ModelCompilation extends Construct {
       policy: policyDocument([
         { actions: ["s3:GetBucketLocation", "s3:ListBucket"], resources: [bucketArn] },
         { actions: ["s3:GetObject", "s3:PutObject"], resources: [`${bucketArn}/compiled/*`] },
+        ...encrypt(kmsKeyArn),
         {
           actions: ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
           resources: families.map((family) => repositoryArn(imageFor(family, region))),

@@ -12,7 +12,7 @@ import { containerEnvironment } from "../aws/model-kinds";
 import { arnIn } from "../aws/partitions";
 import type { ModelContract } from "../contract/model-contract";
 import { wireFormatOf } from "../contract/wire-format";
-import { type Access, allow, type PolicyStatement, policyDocument, trustPolicy } from "./access";
+import { type Access, allow, decrypt, type PolicyStatement, policyDocument, trustPolicy } from "./access";
 
 /** A model artifact and what it runs on. */
 export interface ServedModel {
@@ -92,6 +92,10 @@ export interface ModelEndpointProps extends ServedModel, EndpointUse {
   /** Keeps a sample of requests and answers under an S3 prefix without a slash at its end. @default none is kept */
   readonly dataCapture?: { readonly s3Uri: string; readonly samplingPercentage: number };
   readonly logRetentionDays: number;
+  /** The KMS key that its log is encrypted with. @default CloudWatch Logs' own */
+  readonly kmsKeyArn?: string;
+  /** The KMS key that artifacts are encrypted with. @default S3's own */
+  readonly artifactKmsKeyArn?: string;
 }
 
 /**
@@ -128,6 +132,7 @@ export class ModelEndpoint extends Construct implements Endpoint {
     this.log = new CloudwatchLogGroup(this, "log", {
       name: `/aws/sagemaker/Endpoints/${endpointName}`,
       retentionInDays: props.logRetentionDays,
+      kmsKeyId: props.kmsKeyArn,
     });
     // SageMaker's deployment guardrails leave Inf1 out, as what it comes from and as what it goes to:
     // https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-exclusions.html
@@ -146,6 +151,7 @@ export class ModelEndpoint extends Construct implements Endpoint {
           actions: ["s3:GetObject"],
           resources: unique(served.map(({ artifact }) => arnIn(region, `s3:::${artifact.bucket}/${artifact.key}`))),
         },
+        ...decrypt(props.artifactKmsKeyArn),
         {
           actions: ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
           resources: unique(served.map(({ image }) => repositoryArn(image))),

@@ -22,6 +22,8 @@ export interface NodeFunctionProps {
   readonly memoryMegabytes: number;
   readonly timeoutSeconds: number;
   readonly logRetentionDays: number;
+  /** The KMS key that its log is encrypted with. @default CloudWatch Logs' own */
+  readonly kmsKeyArn?: string;
   /** All that the function may do, and all that it is told. */
   readonly uses: Access[];
 }
@@ -39,6 +41,7 @@ export class NodeFunction extends Construct {
     this.log = new CloudwatchLogGroup(this, "log", {
       name: `/aws/lambda/${functionName}`,
       retentionInDays: props.logRetentionDays,
+      kmsKeyId: props.kmsKeyArn,
     });
     const writeLog = allow(["logs:CreateLogStream", "logs:PutLogEvents"], `${this.log.arn}:*`);
     const policy = new IamRolePolicy(this, "policy", {

@@ -30,6 +30,8 @@ export interface PredictionApiProps {
     readonly burst: number;
   };
   readonly logRetentionDays: number;
+  /** The KMS key that its logs are encrypted with. @default CloudWatch Logs' own */
+  readonly kmsKeyArn?: string;
   /** All that the function behind the API may do, and all that it is told. */
   readonly uses: Access[];
 }
@@ -56,7 +58,7 @@ export class PredictionApi extends Construct {
 
   constructor(scope: Construct, id: string, props: PredictionApiProps) {
     super(scope, id);
-    const { stageName, throttle, logRetentionDays } = props;
+    const { stageName, throttle, logRetentionDays, kmsKeyArn } = props;
     this.authorization = props.authorization;
 
     this.function = new NodeFunction(this, "handler", {
@@ -66,6 +68,7 @@ export class PredictionApi extends Construct {
       memoryMegabytes: 256,
       timeoutSeconds: 29, // as long as API Gateway waits
       logRetentionDays,
+      kmsKeyArn,
       uses: props.uses,
     });
     this.restApi = new ApiGatewayRestApi(this, "rest_api", {
@@ -105,6 +108,7 @@ export class PredictionApi extends Construct {
     const accessLog = new CloudwatchLogGroup(this, "access_log", {
       name: `/aws/apigateway/${props.name}`,
       retentionInDays: logRetentionDays,
+      kmsKeyId: kmsKeyArn,
     });
     this.stage = new ApiGatewayStage(this, "stage", {
       restApiId: this.restApi.id,

@@ -4,7 +4,7 @@ import { SqsQueuePolicy } from "@cdktf/provider-aws/lib/sqs-queue-policy";
 import { SqsQueueRedriveAllowPolicy } from "@cdktf/provider-aws/lib/sqs-queue-redrive-allow-policy";
 import { Construct } from "constructs";
 import { deliveriesThrough, returnDelayFor } from "../contract/return-delay";
-import { type Access, allow, tlsOnlyPolicy } from "./access";
+import { type Access, allow, also, encrypt, tlsOnlyPolicy } from "./access";
 import { NodeFunction, type NodeFunctionProps } from "./node-function";
 
 export interface QueueWorkerProps extends NodeFunctionProps {
@@ -27,17 +27,20 @@ export class QueueWorker extends Construct {
   readonly queue: SqsQueue;
   readonly deadLetterQueue: SqsQueue;
   readonly worker: NodeFunction;
+  private readonly key?: string;
   private readonly times: { readonly messageRetentionSeconds: number; readonly visibilityTimeoutSeconds: number };
 
   constructor(scope: Construct, id: string, props: QueueWorkerProps) {
     super(scope, id);
     const { queueName, timeoutSeconds, messageRetentionSeconds, deadLetterRetentionSeconds } = props;
     const returnDelay = returnDelayFor(messageRetentionSeconds);
+    this.key = props.kmsKeyArn;
+    const encryption = this.key === undefined ? { sqsManagedSseEnabled: true } : { kmsMasterKeyId: this.key };
 
     this.deadLetterQueue = new SqsQueue(this, "dead_letter_queue", {
       name: `${queueName}-dead-letters`,
       messageRetentionSeconds: deadLetterRetentionSeconds,
-      sqsManagedSseEnabled: true,
+      ...encryption,
     });
     const maxReceiveCount = Math.min(1000, deliveriesThrough(props.survivedOutageSeconds, returnDelay)); // SQS knows no more
     // What AWS advises: room for throttled retries.
@@ -46,7 +49,7 @@ export class QueueWorker extends Construct {
       name: queueName,
       ...this.times,
       redrivePolicy: JSON.stringify({ deadLetterTargetArn: this.deadLetterQueue.arn, maxReceiveCount }),
-      sqsManagedSseEnabled: true,
+      ...encryption,
     });
     new SqsQueueRedriveAllowPolicy(this, "dead_letter_sources", {
       queueUrl: this.deadLetterQueue.url,
@@ -76,7 +79,10 @@ export class QueueWorker extends Construct {
     const setAside = allow(["sqs:SendMessage"], this.deadLetterQueue.arn, {
       DEAD_LETTER_QUEUE_URL: this.deadLetterQueue.url,
     });
-    this.worker = new NodeFunction(this, "worker", { ...props, uses: [...props.uses, consume, setAside] });
+    this.worker = new NodeFunction(this, "worker", {
+      ...props,
+      uses: [...props.uses, also(consume, encrypt(this.key)), setAside],
+    });
     new LambdaEventSourceMapping(this, "delivery", {
       eventSourceArn: this.queue.arn,
       functionName: this.worker.function.arn,
@@ -89,7 +95,7 @@ export class QueueWorker extends Construct {
 
   /** Lets its holder put work on the queue as there is room for it. */
   feed(): Access {
-    return allow(["sqs:SendMessage", "sqs:GetQueueAttributes"], this.queue.arn, { QUEUE_URL: this.queue.url });
+    return this.put(["sqs:SendMessage", "sqs:GetQueueAttributes"]);
   }
 
   /** Lets its holder know how long the queue keeps a message, and how long it hides one that was received. */
@@ -115,6 +121,10 @@ export class QueueWorker extends Construct {
 
   /** Lets its holder put work on the queue, which it finds in QUEUE_URL. */
   send(): Access {
-    return allow(["sqs:SendMessage"], this.queue.arn, { QUEUE_URL: this.queue.url });
+    return this.put(["sqs:SendMessage"]);
+  }
+
+  private put(actions: string[]): Access {
+    return also(allow(actions, this.queue.arn, { QUEUE_URL: this.queue.url }), encrypt(this.key));
   }
 }

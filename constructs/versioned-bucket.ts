@@ -13,6 +13,8 @@ export interface VersionedBucketProps {
   readonly bucket: string;
   /** How long an overwritten or deleted object can be brought back. @default 90 */
   readonly oldVersionsExpireAfterDays?: number;
+  /** The KMS key that it encrypts with. @default S3's own */
+  readonly kmsKeyArn?: string;
   /** Whether Terraform refuses to destroy it, and it refuses to be emptied. @default true */
   readonly guarded?: boolean;
   /** What may be deleted for good, as `contracts/*`: Terraform deletes an object of its own with all versions. @default nothing */
@@ -36,7 +38,15 @@ export class VersionedBucket extends Construct {
 
   constructor(scope: Construct, id: string, props: VersionedBucketProps) {
     super(scope, id);
-    const { oldVersionsExpireAfterDays = 90, guarded = true, deletable, shortLived = {}, accessLog, logs } = props;
+    const {
+      oldVersionsExpireAfterDays = 90,
+      guarded = true,
+      deletable,
+      shortLived = {},
+      accessLog,
+      logs,
+      kmsKeyArn,
+    } = props;
 
     this.bucket = new S3Bucket(this, "bucket", {
       bucket: props.bucket,
@@ -55,7 +65,14 @@ export class VersionedBucket extends Construct {
     });
     new S3BucketServerSideEncryptionConfigurationA(this, "encryption", {
       bucket,
-      rule: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }],
+      rule: [
+        kmsKeyArn === undefined
+          ? { applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }
+          : {
+              applyServerSideEncryptionByDefault: { sseAlgorithm: "aws:kms", kmsMasterKeyId: kmsKeyArn },
+              bucketKeyEnabled: true, // one call of KMS for many objects
+            },
+      ],
     });
     const privateOnly = new S3BucketPublicAccessBlock(this, "public_access_block", {
       bucket,

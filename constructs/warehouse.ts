@@ -9,7 +9,7 @@ import { RedshiftSubnetGroup } from "@cdktf/provider-aws/lib/redshift-subnet-gro
 import { SecurityGroup } from "@cdktf/provider-aws/lib/security-group";
 import { Fn, type ITerraformDependable, TerraformLocal } from "cdktf";
 import { Construct } from "constructs";
-import { type Access, ofOwnStatements, type PolicyStatement, policyDocument, trustPolicy } from "./access";
+import { type Access, lendKey, ofOwnStatements, type PolicyStatement, policyDocument, trustPolicy } from "./access";
 import type { AnswersBucket } from "./answers-bucket";
 import type { Network } from "./network";
 import { NodeFunction } from "./node-function";
@@ -44,6 +44,8 @@ export interface WarehouseProps extends Omit<SchemaProps, "copyRoleArn" | "unloa
   readonly schemaRoleName: string;
   readonly bundle: string;
   readonly logRetentionDays: number;
+  /** The KMS key that data and logs are encrypted with, and large results. @default AWS's own */
+  readonly kmsKeyArn?: string;
 }
 
 /**
@@ -61,6 +63,9 @@ export class Warehouse extends Construct {
   /** The roles that the cluster reads outcomes with, and writes large results with. */
   readonly copyRole: IamRole;
   readonly unloadRole: IamRole;
+  /** The id of the KMS key that large results are encrypted with. @default S3's own is used */
+  readonly unloadKeyId?: string;
+  private readonly key?: string;
   private readonly databaseArn: string;
   private readonly readerArn: string;
   private readonly schema: ITerraformDependable;
@@ -70,6 +75,8 @@ export class Warehouse extends Construct {
     const { clusterIdentifier, nodeType, numberOfNodes, network, databaseName, answers } = props;
     const kept = [...(props.takeOver ? ["database_name"] : []), ...(nodeType === undefined ? ["node_type"] : [])];
     this.databaseName = databaseName;
+    this.key = props.kmsKeyArn;
+    this.unloadKeyId = props.kmsKeyArn?.replace(/^.*\//, "");
 
     const subnetGroup = new RedshiftSubnetGroup(this, "subnet_group", {
       name: props.subnetGroupName,
@@ -101,6 +108,7 @@ export class Warehouse extends Construct {
       manageMasterPassword: true,
       port: props.port,
       encrypted: true,
+      kmsKeyId: props.kmsKeyArn,
       publiclyAccessible: false,
       enhancedVpcRouting: true,
       clusterSubnetGroupName: subnetGroup.name,
@@ -117,6 +125,7 @@ export class Warehouse extends Construct {
         new CloudwatchLogGroup(this, log, {
           name: `/aws/redshift/cluster/${clusterIdentifier}/${log}`,
           retentionInDays: props.logRetentionDays,
+          kmsKeyId: props.kmsKeyArn,
         }),
     );
     new RedshiftLogging(this, "audit_log", {
@@ -163,12 +172,14 @@ export class Warehouse extends Construct {
       memoryMegabytes: 256,
       timeoutSeconds: 900, // the longest there is: a takeover copies rows
       logRetentionDays: props.logRetentionDays,
+      kmsKeyArn: props.kmsKeyArn,
       uses: [
         {
           statements: [
             { actions: ["redshift-data:ExecuteStatement"], resources: [arn] },
             { actions: ["redshift:GetClusterCredentials"], resources: [admin, this.databaseArn] },
             ofOwnStatements(["redshift-data:DescribeStatement", "redshift-data:CancelStatement"]),
+            ...lendKey(this.key),
           ],
           environment: { CLUSTER_ID: clusterIdentifier, DB_NAME: this.databaseName, ADMIN_USER: masterUsername },
         },
@@ -195,7 +206,7 @@ export class Warehouse extends Construct {
   /** Lets its holder, which the warehouse knows as the writer, have the outcomes of a job written to the bucket. */
   unload(): Access {
     const { environment, ...access } = this.signIn(["redshift-data:ExecuteStatement"]);
-    return { ...access, environment: { ...environment, UNLOAD_ROLE_ARN: this.unloadRole.arn } };
+    return { ...access, environment: { ...environment, ...this.unloading() } };
   }
 
   /**
@@ -213,11 +224,17 @@ export class Warehouse extends Construct {
       environment: {
         ...environment,
         COPY_ROLE_ARN: this.copyRole.arn,
-        UNLOAD_ROLE_ARN: this.unloadRole.arn,
+        ...this.unloading(),
         READER: this.reader,
       },
       after,
     };
+  }
+
+  /** What whoever unloads is told. */
+  private unloading(): Access["environment"] {
+    const { unloadKeyId } = this;
+    return { UNLOAD_ROLE_ARN: this.unloadRole.arn, ...(unloadKeyId && { UNLOAD_KMS_KEY_ID: unloadKeyId }) };
   }
 
   /** The Data API, as a database user of the holder's own (https://docs.aws.amazon.com/redshift/latest/mgmt/data-api-access.html). */
@@ -228,6 +245,7 @@ export class Warehouse extends Construct {
         { actions: execute, resources: [arn] },
         { actions: ["redshift:GetClusterCredentialsWithIAM"], resources: [this.databaseArn] },
         ofOwnStatements(["redshift-data:DescribeStatement", ...read, "redshift-data:CancelStatement"]),
+        ...lendKey(this.key),
       ],
       environment: { CLUSTER_ID: clusterIdentifier, DB_NAME: this.databaseName },
       after: [this.schema],

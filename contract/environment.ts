@@ -89,6 +89,8 @@ export const loaderEnvironment = z.object({
   COPY_ROLE_ARN: text,
   /** The role by which the cluster writes large results. */
   UNLOAD_ROLE_ARN: text,
+  /** The KMS key that it encrypts them with. @default S3's own */
+  UNLOAD_KMS_KEY_ID: text.optional(),
   /** The database user that people read as. */
   READER: text,
 });
@@ -99,6 +101,8 @@ export const writerEnvironment = z.object({
   ...warehouse,
   /** The role by which the cluster writes the outcomes of a job. */
   UNLOAD_ROLE_ARN: text,
+  /** The KMS key that it encrypts them with. @default S3's own */
+  UNLOAD_KMS_KEY_ID: text.optional(),
   ...recordIdentifier,
   ...queueTimes,
   /** The longest that a run of the worker takes. */

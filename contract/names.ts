@@ -23,6 +23,8 @@ export const namesSchema = z.object({
   redshift_reader: z.string(),
   /** The role by which the cluster writes large results to the answers bucket. */
   redshift_unload_role_arn: z.string(),
+  /** The KMS key that it encrypts them with. @default S3's own */
+  redshift_unload_kms_key_id: z.string().optional(),
 });
 
 export type Names = z.infer<typeof namesSchema>;

@@ -16,7 +16,7 @@ export interface Unload {
 }
 
 const form =
-  /^\s*UNLOAD \('((?:[^']|'')*)'\) TO '([^']+)' IAM_ROLE '([^']+)' FORMAT JSON GZIP MANIFEST VERBOSE( PARALLEL OFF)?\s*$/;
+  /^\s*UNLOAD \('((?:[^']|'')*)'\) TO '([^']+)' IAM_ROLE '([^']+)' FORMAT JSON GZIP MANIFEST VERBOSE( PARALLEL OFF)?(?: KMS_KEY_ID '[^']+' ENCRYPTED)?\s*$/;
 
 /** Reads an UNLOAD. @returns undefined where it is none of the known form */
 export function unloadOf(sql: string): Unload | undefined {

@@ -13,6 +13,8 @@ export interface UnloadsProps {
   readonly bucket: string;
   /** The role by which the cluster writes there. */
   readonly roleArn: string;
+  /** The KMS key that it encrypts with. @default S3's own */
+  readonly kmsKeyId?: string;
 }
 
 /** The list of what was unloaded (https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html). */
@@ -52,12 +54,14 @@ export class Unloads {
    * @param order of its rows over all parts, which one node writes one after another: an expression @default they have none
    */
   statement(expressions: readonly string[], source: string, folder: string, order?: string): string {
-    const { bucket, roleArn } = this.props;
+    const { bucket, roleArn, kmsKeyId } = this.props;
     const columns = expressions.map((expression, place) => `${expression} AS ${nameOf(place)}`);
     const sorted = order === undefined ? "" : ` ORDER BY ${order}`;
     const select = `SELECT ${columns.join(", ")} ${source}${sorted}`;
     const serial = order === undefined ? "" : " PARALLEL OFF";
-    return `UNLOAD ('${select.replaceAll("'", "''")}') TO 's3://${bucket}/${folder}' IAM_ROLE '${roleArn}' FORMAT JSON GZIP MANIFEST VERBOSE${serial}`;
+    // By itself it encrypts with S3's own key, whatever the bucket's is.
+    const encrypted = kmsKeyId === undefined ? "" : ` KMS_KEY_ID '${kmsKeyId}' ENCRYPTED`;
+    return `UNLOAD ('${select.replaceAll("'", "''")}') TO 's3://${bucket}/${folder}' IAM_ROLE '${roleArn}' FORMAT JSON GZIP MANIFEST VERBOSE${serial}${encrypted}`;
   }
 
   /**

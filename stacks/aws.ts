@@ -15,7 +15,7 @@ export function useAws(
   tags: Record<string, string>,
   stateKey: string,
 ): { readonly account: string } {
-  const { region, profile, account, stateBucket } = shared;
+  const { region, profile, account, stateBucket, kmsKeyArn: kmsKeyId } = shared;
   new AwsProvider(stack, "aws", {
     region,
     profile,
@@ -23,7 +23,7 @@ export function useAws(
     defaultTags: [{ tags }],
   });
   new ArchiveProvider(stack, "archive");
-  new S3Backend(stack, { bucket: stateBucket, key: stateKey, region, profile, encrypt: true });
+  new S3Backend(stack, { bucket: stateBucket, key: stateKey, region, profile, encrypt: true, kmsKeyId });
   stack.addOverride("terraform.backend.s3.use_lockfile", true);
   stack.addOverride("terraform.required_version", `>= ${oldestTerraform}`);
   return { account: account ?? new DataAwsCallerIdentity(stack, "account").accountId };

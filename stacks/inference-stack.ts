@@ -38,7 +38,8 @@ export class InferenceStack extends ReadableStack {
     super(scope, id);
     const { account } = useAws(this, shared, environment.tags, environment.stateKey);
     const { region } = shared;
-    const { logRetentionDays, takeOver, preventDestroy, loading, jobs } = environment;
+    const { logRetentionDays, kmsKeyArn, takeOver, preventDestroy, loading, jobs } = environment;
+    const kept = { logRetentionDays, kmsKeyArn };
 
     const { contract } = environment.model;
     const features =
@@ -46,12 +47,19 @@ export class InferenceStack extends ReadableStack {
       new FeatureStore(this, "features", { ...environment.features, region, features: contract.features });
     const model: Endpoint = environment.model.endpoint
       ? new ExistingEndpoint(this, "model", { ...environment.model, region })
-      : new ModelEndpoint(this, "model", { ...environment.model, region, account, logRetentionDays });
+      : new ModelEndpoint(this, "model", {
+          ...environment.model,
+          region,
+          account,
+          ...kept,
+          artifactKmsKeyArn: shared.kmsKeyArn,
+        });
     const network = new Network(this, "network", { ...environment.network, region });
     const answers = new AnswersBucket(this, "outcomes", {
       bucket: environment.answersBucket,
       guarded: preventDestroy,
       keepDays: jobs.keepDays,
+      kmsKeyArn,
     });
     const warehouse = new Warehouse(this, "warehouse", {
       ...environment.warehouse,
@@ -63,12 +71,12 @@ export class InferenceStack extends ReadableStack {
       loaderRoleName: loading.roleName,
       writerRoleName: jobs.writerRoleName,
       readerRoleNames: [environment.api.roleName],
-      logRetentionDays,
+      ...kept,
     });
     const inference = new QueueWorker(this, "inference", {
       ...environment.inference,
       bundle: "dist/worker",
-      logRetentionDays,
+      ...kept,
       uses: [know(contract), ...(features ? [features.read()] : []), model.invoke(), answers.stage()],
     });
     const loader = new ScheduledFunction(this, "loading", {
@@ -78,7 +86,7 @@ export class InferenceStack extends ReadableStack {
       bundle: "dist/loader",
       memoryMegabytes: 512,
       timeoutSeconds: loadSeconds.run,
-      logRetentionDays,
+      ...kept,
       uses: [answers.load(), warehouse.load()],
     });
     const starter = new ScheduledFunction(this, "starting", {
@@ -91,7 +99,7 @@ export class InferenceStack extends ReadableStack {
       bundle: "dist/starter",
       memoryMegabytes: 1_769, // one whole processor: https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
       timeoutSeconds: 900,
-      logRetentionDays,
+      ...kept,
       uses: [
         know(contract),
         knowRecords(features),
@@ -110,7 +118,7 @@ export class InferenceStack extends ReadableStack {
       bundle: "dist/writer",
       memoryMegabytes: 1_769, // one core (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html)
       timeoutSeconds: 900, // the longest there is: a result may have millions of rows
-      logRetentionDays,
+      ...kept,
       uses: [
         know(contract),
         knowRecords(features),
@@ -123,7 +131,7 @@ export class InferenceStack extends ReadableStack {
     const api = new PredictionApi(this, "api", {
       ...environment.api,
       bundle: "dist/api",
-      logRetentionDays,
+      ...kept,
       uses: [
         know(contract),
         knowGroup(features),
@@ -199,6 +207,7 @@ export class InferenceStack extends ReadableStack {
         contract_url: `s3://${contractObject.bucket}/${contractObject.key}`,
         redshift_reader: warehouse.reader,
         redshift_unload_role_arn: warehouse.unloadRole.arn,
+        ...(warehouse.unloadKeyId && { redshift_unload_kms_key_id: warehouse.unloadKeyId }),
         ...(environment.features && {
           record_identifier: environment.features.recordIdentifier,
           event_time: environment.features.eventTime,

@@ -22,7 +22,7 @@ export class StateStack extends ReadableStack {
   constructor(scope: Construct, id: string, shared: Shared) {
     super(scope, id);
     const { account } = useAws(this, shared, shared.tags, "state/terraform.tfstate");
-    const { github, region, prefix, stateBucket, modelBucket } = shared;
+    const { github, region, prefix, stateBucket, modelBucket, kmsKeyArn } = shared;
 
     const logFolders = { state: "state/", models: "models/" };
     const bucket = new VersionedBucket(this, "access_logs", {
@@ -32,10 +32,12 @@ export class StateStack extends ReadableStack {
     });
     const state = new VersionedBucket(this, "state", {
       bucket: stateBucket,
+      kmsKeyArn,
       accessLog: { bucket, folder: logFolders.state },
     });
     const models = new VersionedBucket(this, "models", {
       bucket: modelBucket,
+      kmsKeyArn,
       deletable: contractKey("*"),
       accessLog: { bucket, folder: logFolders.models },
     });
@@ -44,6 +46,7 @@ export class StateStack extends ReadableStack {
       account,
       roleName: `${prefix}-model-compilation`,
       bucketArn: models.bucket.arn,
+      kmsKeyArn,
     });
     if (shared.apiGatewayRole) {
       new ApiGatewayLogging(this, "api_gateway_logging", { region, roleName: shared.apiGatewayRoleName });
@@ -53,7 +56,7 @@ export class StateStack extends ReadableStack {
       github &&
       new GitHubAccess(this, "github", {
         ...github,
-        project: { account: github.account, region, prefix, stateBucket, modelBucket },
+        project: { account: github.account, region, prefix, stateBucket, modelBucket, stateKmsKeyArn: kmsKeyArn },
         environments: github.environments.map(deployed),
       });
 

@@ -166,7 +166,7 @@ describe("unknown fields", () => {
 
   test("are refused with the list of those there are", () => {
     expect(faultsWith("queue", {})).toEqual([
-      "environments.dev.queue: got a field that does not exist; allowed: stateKey, takeOver, preventDestroy, keyPair, network, features, model, inference, loading, jobs, warehouse, api, alarmTopicArn, logRetentionDays",
+      "environments.dev.queue: got a field that does not exist; allowed: stateKey, takeOver, preventDestroy, keyPair, network, features, model, inference, loading, jobs, warehouse, api, kmsKeyArn, alarmTopicArn, logRetentionDays",
     ]);
   });
 
@@ -182,7 +182,7 @@ describe("unknown fields", () => {
 
   test("are refused in the shared part too", () => {
     expect(faults(settings({}, { masterPassword: "hunter2" }))).toEqual([
-      "masterPassword: got a field that does not exist; allowed: project, owner, prefix, region, account, profile, stateBucket, modelBucket, apiGatewayRole, github, defaultEnvironment, environments",
+      "masterPassword: got a field that does not exist; allowed: project, owner, prefix, region, account, profile, stateBucket, modelBucket, kmsKeyArn, apiGatewayRole, github, defaultEnvironment, environments",
     ]);
   });
 });
@@ -273,7 +273,7 @@ describe("all faults", () => {
 
   test("are told where the settings are nothing of the kind", () => {
     expect(faults("nonsense")).toEqual([
-      'settings: got "nonsense"; allowed: an object with fields of project, owner, prefix, region, account, profile, stateBucket, modelBucket, apiGatewayRole, github, defaultEnvironment, environments',
+      'settings: got "nonsense"; allowed: an object with fields of project, owner, prefix, region, account, profile, stateBucket, modelBucket, kmsKeyArn, apiGatewayRole, github, defaultEnvironment, environments',
     ]);
   });
 });

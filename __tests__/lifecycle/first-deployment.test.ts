@@ -77,7 +77,7 @@ test("the commands of the README lead from an empty account to results in a file
 
   const privateKey = await stat(join(home, ".ssh", "pipeline"));
   expect(privateKey.mode & 0o777).toBe(0o400);
-  expect(await moto.holdings()).toMatchObject({ aws_s3_bucket: 3, aws_sagemaker_endpoint: 1 });
+  expect(await moto.holdings()).toMatchObject({ aws_s3_bucket: 4, aws_sagemaker_endpoint: 1 });
   const { KeyPairs } = keyPairs.parse(await moto.aws("ec2", "describe-key-pairs"));
   expect(KeyPairs).toEqual([expect.objectContaining({ KeyName: "poc-dev-key-pair", KeyType: "ed25519" })]);
   const rowsIn = async (file: string) => (await readFile(file, "utf8")).trim().split("\n").length - 1;

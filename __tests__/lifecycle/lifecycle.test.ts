@@ -86,7 +86,7 @@ test("bootstrap deploys the state stack, and moves its state into the bucket tha
   expect(resources.sort()).toEqual((await addressesIn("state")).sort());
   foundation = await moto.holdings();
   callsOfBootstrap = (await moto.calls()).length;
-  expect(foundation).toEqual({ aws_iam_role: 2, aws_s3_bucket: 2 });
+  expect(foundation).toEqual({ aws_iam_role: 2, aws_s3_bucket: 3 });
   report(`state: ${length} applied`, bootstrap);
 });
 

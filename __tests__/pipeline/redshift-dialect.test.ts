@@ -2,6 +2,7 @@ import { RedshiftDataClient } from "@aws-sdk/client-redshift-data";
 import { Parser } from "node-sql-parser/build/redshift";
 import { createMakeValues, createView, makeValues } from "../../constructs/prediction-schema";
 import { createTables, tables } from "../../contract/load-tables";
+import { unloadOf } from "../../local/redshift-unload";
 import { loadStatements } from "../../pipeline/load-statements";
 import { Results, type Selection } from "../../pipeline/results";
 import { Unloads } from "../../pipeline/unloads";
@@ -95,6 +96,17 @@ test("predictions are read from the view where the contract has outputs, and els
   const select = (results: Results) => results.select({}, ever).next();
   expect(await statementsOf(select)).toEqual([expect.stringMatching(/"label" END, "score" FROM prediction_values /)]);
   expect(await statementsOf(select, [])).toEqual([expect.stringMatching(/ FROM prediction_results /)]);
+});
+
+test("what is unloaded is encrypted with the bucket's key where it has one of the customer's: by itself Redshift takes S3's own", () => {
+  const unloads = new Unloads({
+    bucket: "answers",
+    roleArn: "arn:aws:iam::000000000000:role/unload",
+    kmsKeyId: "mrk-1",
+  });
+  const sql = unloads.statement(["1"], "FROM prediction_results", "unloads/1/", "request_id");
+  expect(sql).toMatch(/ FORMAT JSON GZIP MANIFEST VERBOSE PARALLEL OFF KMS_KEY_ID 'mrk-1' ENCRYPTED$/);
+  expect(unloadOf(sql)).toMatchObject({ isSerial: true, to: "s3://answers/unloads/1/" });
 });
 
 test("what is unloaded is Redshift's; of UNLOAD itself the parser knows nothing", () => {

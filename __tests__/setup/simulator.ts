@@ -21,6 +21,12 @@ export const account = "000000000000";
 /** Who acts, where a policy says `${aws:userid}`. */
 export const user = "AROAHOLDER:session";
 
+/** A KMS key lets IAM decide: https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html */
+const defaultKeyPolicy = {
+  Version: "2012-10-17",
+  Statement: [{ Effect: "Allow", Principal: { AWS: `arn:aws:iam::${account}:root` }, Action: "kms:*", Resource: "*" }],
+};
+
 /** Whether AWS lets a role make a call, by a simulation of IAM's rules. @throws where IAM knows no such call */
 export async function lets({ policies, boundary }: Holder, { action, resource, context = {} }: AskedCall) {
   const document = (statements: Holder["policies"]) => ({
@@ -39,6 +45,7 @@ export async function lets({ policies, boundary }: Holder, { action, resource, c
       identityPolicies: [document(policies)],
       serviceControlPolicies: [],
       resourceControlPolicies: [],
+      resourcePolicy: action.startsWith("kms:") ? defaultKeyPolicy : undefined,
       permissionBoundaryPolicies: boundary && [document(boundary)],
     },
     {},

@@ -61,6 +61,9 @@ export function stateStackWithGitHub(region?: string): string {
   return Testing.synth(new StateStack(Testing.app(), "state", withGitHub(config, region ?? config.shared.region)));
 }
 
+/** The ARN of a KMS key. */
+export const keyArn = (id: string, region = "us-east-1") => arnIn(region, `kms:${region}:123456789012:key/${id}`);
+
 /** Two environments: `full` has all that can be switched on, `asking` asks an endpoint that exists. */
 export function fullConfig(region = "us-east-1") {
   const network = {
@@ -75,8 +78,10 @@ export function fullConfig(region = "us-east-1") {
     prefix: "poc",
     region,
     stateBucket: "team-state",
+    kmsKeyArn: keyArn("shared", region),
     environments: {
       full: {
+        kmsKeyArn: keyArn("own", region),
         keyPair: { publicKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB" },
         features: { offlineStoreS3Uri: "s3://team-features/offline" },
         model: {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type AskedCall, account, type Holder, lets, user } from "../setup/simulator";
-import { fullConfig, stacksWithGitHub, synthesizedStacks } from "../setup/stacks";
+import { fullConfig, keyArn, stacksWithGitHub, synthesizedStacks } from "../setup/stacks";
 import { attachedStatementsOf, resourcesOf, roleStatementsOf, statementsOf } from "../setup/synth";
 
 const { state = "", "inference-dev": dev = "", "inference-prod": prod = "" } = stacksWithGitHub();
@@ -166,6 +166,45 @@ describe("who deploys dev from GitHub", () => {
   });
 });
 
+const boundaryOf = (environment: string, json = state) =>
+  statementsOf(attributesOf(json, `aws_iam_policy.github_${environment}_boundary`).policy);
+
+describe("a KMS key of the team's", () => {
+  const { state = "" } = stacksWithGitHub(fullConfig());
+  const full: Holder = { policies: attachedStatementsOf(state, "aws_iam_role.github_deploy_full_role") };
+  const plan: Holder = { policies: attachedStatementsOf(state, "aws_iam_role.github_plan_role") };
+  const withinBoundary: Holder = { policies: boundaryOf("full", state) };
+  const [own, shared] = [keyArn("own"), keyArn("shared")];
+  const forAws = { "kms:GrantIsForAWSResource": "true" };
+
+  test("is used and lent to Redshift by who deploys, and lent to nobody else", async () => {
+    const may = (holder: Holder, action: string, key: string, context = {}) => lets(holder, call(action, key, context));
+    for (const holder of [full, withinBoundary]) {
+      expect(await may(holder, "kms:CreateGrant", own, forAws)).toBe(true);
+      expect(await may(holder, "kms:CreateGrant", own)).toBe(false);
+      expect(await may(holder, "kms:CreateGrant", own, { "kms:GrantIsForAWSResource": "false" })).toBe(false);
+      expect(await may(holder, "kms:CreateGrant", shared, forAws)).toBe(false);
+      expect(await may(holder, "kms:Decrypt", shared)).toBe(true); // states, contracts and models
+      expect(await may(holder, "kms:Decrypt", keyArn("theirs"))).toBe(false);
+    }
+    expect([await may(plan, "kms:Decrypt", shared), await may(plan, "kms:Decrypt", own)]).toEqual([true, false]);
+  });
+
+  test.each([
+    "kms:PutKeyPolicy",
+    "kms:ScheduleKeyDeletion",
+    "kms:DisableKey",
+    "kms:CreateAlias",
+    "kms:RetireGrant",
+    "kms:RevokeGrant",
+  ])("is changed by none of these roles: %s", async (action) => {
+    const allowed = await Promise.all(
+      [full, plan, withinBoundary].flatMap((holder) => [own, shared].map((key) => lets(holder, call(action, key)))),
+    );
+    expect(allowed).toEqual(Array(6).fill(false));
+  });
+});
+
 /** A call that changes a resource of a stack, by its type. */
 const changes: Record<string, (attributes: Record<string, unknown>) => [action: string, resource: string]> = {
   aws_cloudwatch_log_group: ({ name }) => ["logs:DeleteLogGroup", arnOf("logs", `log-group:${name}`)],
@@ -216,9 +255,6 @@ test("who deploys dev from GitHub may change what dev has, and nothing that prod
   expect((await allowedOf(dev)).refused).toEqual([]);
   expect((await allowedOf(prod)).allowed).toEqual([]);
 });
-
-const boundaryOf = (environment: string, json = state) =>
-  statementsOf(attributesOf(json, `aws_iam_policy.github_${environment}_boundary`).policy);
 
 describe("a role of dev", () => {
   const everything = statementsOf(JSON.stringify({ Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }] }));

@@ -16,6 +16,11 @@ const sectionOf = (title: string) => {
   if (found === undefined) throw new Error(`docs/security.md has no section "${title}"`);
   return found.split("\n## ")[0] ?? "";
 };
+const statementSchema = z.object({
+  Principal: z.object({ Service: z.string() }),
+  Action: z.array(z.string()),
+  Condition: z.object({ ArnLike: z.object({ "kms:EncryptionContext:aws:logs:arn": z.array(z.string()) }) }),
+});
 const { "inference-dev": stack = "" } = synthesizedStacks();
 const resources = resourcesOf(stack);
 
@@ -97,8 +102,22 @@ describe("the page on security", () => {
     expect(said).toContain(`${dev.warehouse.adminUsername} (warehouse.adminUsername)`);
   });
 
-  test("is right that a bucket's key is S3's, a queue's SQS's, and that no key is the customer's", () => {
+  test("is right that without a key of one's own a bucket's key is S3's, and a queue's SQS's", () => {
     expect(JSON.stringify(resources.map(({ attributes }) => attributes))).not.toMatch(/kms/i);
+  });
+
+  test("has a key's policy that lets CloudWatch Logs use it for the groups that there are", () => {
+    const [, json = ""] = /```json\n(.*?)```/s.exec(sectionOf("Encryption")) ?? [];
+    const [policy] = z.tuple([statementSchema]).parse([JSON.parse(json)]);
+    expect(policy).toMatchObject({
+      Principal: { Service: "logs.us-east-1.amazonaws.com" },
+      Action: ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
+    });
+    const patterns = policy.Condition.ArnLike["kms:EncryptionContext:aws:logs:arn"];
+    const groups = resources.filter(({ type }) => type === "aws_cloudwatch_log_group");
+    const arns = groups.map(({ attributes }) => `arn:aws:logs:us-east-1:123456789012:log-group:${attributes.name}`);
+    expect(arns.length).toBeGreaterThan(5);
+    expect(arns.filter((arn) => !patterns.some((pattern) => arn.startsWith(pattern.replace(/\*$/, ""))))).toEqual([]);
   });
 });
 

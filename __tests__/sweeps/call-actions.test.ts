@@ -4,10 +4,11 @@ import { Testing } from "cdktf";
 import { actionsFor, servicePermissions } from "../../aws/call-actions";
 import { loadConfig, type Settings } from "../../config";
 import { InferenceStack } from "../../stacks/inference-stack";
+import { StateStack } from "../../stacks/state-stack";
 import { CallGraph } from "../setup/aws-calls";
 import { allows, lacking, spare } from "../setup/iam-actions";
 import { erasurePolicy, operatorPolicy } from "../setup/operator-policy";
-import { fullStacks, stateStackWithGitHub } from "../setup/stacks";
+import { keyArn, stateStackWithGitHub } from "../setup/stacks";
 import { attachedStatementsOf, resourcesOf, statementsOf } from "../setup/synth";
 
 const functions = ["worker", "loader", "starter", "writer", "schema", "api"];
@@ -54,6 +55,7 @@ describe("a role", () => {
       prefix: "poc",
       region: "us-east-1",
       stateBucket: "team-state",
+      kmsKeyArn: keyArn("shared"),
       environments: { test: environment },
     });
     if (environments.test === undefined) throw new Error("no environment test");
@@ -66,6 +68,9 @@ describe("a role", () => {
     },
     features: { offlineStoreS3Uri: "s3://team-features/offline" },
   });
+  const state = Testing.synth(
+    new StateStack(Testing.app(), "state", { ...loadConfig().shared, kmsKeyArn: keyArn("shared") }),
+  );
   const existing = stackOf({ model: { endpoint: { existing: "theirs" } }, features: false });
 
   /** What a role is used for: the calls of a function's code, and what services do in it. */
@@ -74,20 +79,20 @@ describe("a role", () => {
     readonly services: readonly (keyof typeof servicePermissions)[];
   }
   const uses: Record<string, Use> = {
-    inference_worker_role: { code: "worker", services: ["log", "deliverFromQueue"] },
-    loading_loader_role: { code: "loader", services: ["log"] },
-    writing_writer_role: { code: "writer", services: ["log"] },
-    warehouse_schema_role: { code: "schema", services: ["log"] },
-    api_handler_role: { code: "api", services: ["log"] },
+    inference_worker_role: { code: "worker", services: ["log", "deliverFromQueue", "encrypt"] },
+    loading_loader_role: { code: "loader", services: ["log", "encrypt", "lendKey"] },
+    writing_writer_role: { code: "writer", services: ["log", "encrypt", "lendKey"] },
+    warehouse_schema_role: { code: "schema", services: ["log", "lendKey"] },
+    api_handler_role: { code: "api", services: ["log", "encrypt", "lendKey"] },
     loading_schedule_role: { services: ["invokeBySchedule"] },
-    starting_starter_role: { code: "starter", services: ["log"] },
+    starting_starter_role: { code: "starter", services: ["log", "encrypt"] },
     starting_schedule_role: { services: ["invokeBySchedule"] },
     writing_schedule_role: { services: ["invokeBySchedule"] },
-    warehouse_copy_role: { services: ["copy"] },
-    warehouse_unload_role: { services: ["unload"] },
-    model_execution_role: { services: ["serveModel", "rollBack", "captureData"] },
+    warehouse_copy_role: { services: ["copy", "decrypt"] },
+    warehouse_unload_role: { services: ["unload", "encrypt"] },
+    model_execution_role: { services: ["serveModel", "rollBack", "captureData", "decrypt"] },
     features_role: { services: ["writeOfflineStore"] },
-    model_compilation_role: { services: ["compileModel", "runJob"] },
+    model_compilation_role: { services: ["compileModel", "runJob", "encrypt"] },
     api_gateway_logging_role: { services: [] }, // it has AWS's own policy for this
   };
 
@@ -95,7 +100,7 @@ describe("a role", () => {
     // What only the other of two kinds of environment calls.
     ["of an environment with an endpoint of its own", own, ["sagemaker:DescribeEndpoint"]],
     ["of an environment with an endpoint that exists, and no features", existing, ["sagemaker:BatchGetRecord"]],
-    ["of the state stack", fullStacks().state, []],
+    ["of the state stack", state, []],
   ])("%s may do what it is used for, and nothing else", (_, json, unused) => {
     const resources = resourcesOf(json);
     const roles = resources.filter(({ type, attributes }) => type === "aws_iam_role" && attributes.path === undefined);

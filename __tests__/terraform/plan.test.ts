@@ -1,7 +1,7 @@
 import { chmod, readdir, readFile, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { stacksWithGitHub, stateStackWithGitHub } from "../setup/stacks";
+import { fullStacks, keyArn, stacksWithGitHub, stateStackWithGitHub } from "../setup/stacks";
 import { resourcesOf } from "../setup/synth";
 import { StackFolder } from "./terraform";
 
@@ -67,6 +67,39 @@ test("a role that was deployed without a boundary, and trusted for any account, 
       },
     },
   });
+});
+
+test("what stands gets a KMS key of the team's in place: queues, logs and the warehouse with all that they hold", async () => {
+  const { inference: json } = fullStacks();
+  const stack = await StackFolder.of(json);
+  const held = {
+    aws_sqs_queue: { fifo_queue: false, sqs_managed_sse_enabled: true },
+    aws_cloudwatch_log_group: {},
+    aws_redshift_cluster: {
+      cluster_subnet_group_name: "poc-full-redshift-subnet-group",
+      encrypted: "true",
+      kms_key_id: keyArn("of-aws"),
+    },
+  };
+  const named = resourcesOf(json).flatMap(({ type, address, attributes }) =>
+    Object.entries(held).flatMap(([stateful, others]) => {
+      const names = Object.entries(attributes).filter(
+        ([, value]) => ["string", "number"].includes(typeof value) && !String(value).includes("${"),
+      );
+      const name = address.replace(`${type}.`, "");
+      const { kms_key_id, kms_master_key_id, ...plain } = Object.fromEntries(names);
+      return type === stateful
+        ? [{ address, type, name, attributes: { id: "held", arn: "arn:held", ...plain, ...others } }]
+        : [];
+    }),
+  );
+  await stack.holdState(named.map(({ address, ...resource }) => resource));
+  const changes = (await stack.plan(...named.map(({ address }) => address))).filter(({ type }) => type in held);
+  await stack.remove();
+  expect(changes.map(({ address }) => address).sort()).toEqual(named.map(({ address }) => address).sort());
+  const withoutLoss = changes.filter(({ change }) => change.actions.join() === "update");
+  expect(withoutLoss).toEqual(changes);
+  expect(JSON.stringify(changes)).not.toContain("of-aws");
 });
 
 test("an unchanged source gives the same archive on another machine, whatever its files' times and modes", async () => {

@@ -3,8 +3,12 @@ import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { Testing } from "cdktf";
 import { z } from "zod";
+import { loadConfig } from "../../config";
 import { pythonWith } from "../../local/python";
+import { StateStack } from "../../stacks/state-stack";
+import { keyArn, writtenStacks } from "../setup/stacks";
 import { StackFolder } from "./terraform";
 
 const run = promisify(execFile);
@@ -16,22 +20,53 @@ const report = z.object({
   }),
 });
 
-/** The checks that are said not to hold, each with why, and of which resources alone, where the reason begins with them. */
+/** The checks that are said not to hold, each with why, and of which resources, where the reason begins with some. */
 const exempt = new Map(
-  [...readFileSync(".checkov.yaml", "utf8").matchAll(/^ {2}- (\w+)(?: # (?:of ([^:]+): )?(.+))?$/gm)].map(
-    ([, id = "", of, why]) => [id, { of: of?.split(" and "), why }],
-  ),
+  [
+    ...readFileSync(".checkov.yaml", "utf8").matchAll(
+      /^ {2}- (\w+)(?: # (?:(without kmsKeyArn)(?:, or )?)?(?:of ([^:]+))?(?:: )?(.+))?$/gm,
+    ),
+  ].map(([, id = "", keyless, of, why]) => [id, { keyless: keyless !== undefined, of: of?.split(" and ") ?? [], why }]),
 );
+
+/** The stacks of a team: one environment has a KMS key of the team's, as the buckets of state and models have. */
+async function stacks() {
+  const key = keyArn("ours");
+  const settings = {
+    project: "predictions",
+    owner: "team@example.com",
+    prefix: "poc",
+    region: "us-east-1",
+    stateBucket: "team-state",
+    environments: {
+      prod: {
+        kmsKeyArn: key,
+        model: { instanceCount: 2 },
+        warehouse: { numberOfNodes: 2 },
+        logRetentionDays: 365 as const,
+      },
+    },
+  };
+  const { shared } = loadConfig(settings);
+  const state = Testing.synth(new StateStack(Testing.app(), "state", { ...shared, kmsKeyArn: key }));
+  const written = await writtenStacks(settings);
+  const prod = await StackFolder.copyOfFolder(written.folderOf("prod"));
+  await written.remove();
+  return [
+    { name: "state", stack: await StackFolder.of(state), hasKey: true },
+    { name: "inference-dev", stack: await StackFolder.copyOf("inference-dev"), hasKey: false },
+    { name: "inference-prod", stack: prod, hasKey: true },
+  ];
+}
 
 test("every stack passes all checks of checkov but those that are exempt, each of which says why and is needed", async () => {
   const python = await pythonWith("checkov", join("__tests__", "setup", "checkov", "requirements.txt"));
-  const failed: { id: string; resource: string; what: string }[] = [];
+  const failed: { id: string; resource: string; hasKey: boolean; what: string }[] = [];
   let passed = 0;
-  for (const stack of ["state", "inference-dev", "inference-prod"]) {
-    const copy = await StackFolder.copyOf(stack);
-    await copy.plan();
-    const plan = join(copy.folder, "plan.json");
-    await writeFile(plan, await copy.terraform("show", "-json", "plan"));
+  for (const { name, stack, hasKey } of await stacks()) {
+    await stack.plan();
+    const plan = join(stack.folder, "plan.json");
+    await writeFile(plan, await stack.terraform("show", "-json", "plan"));
     const args = [
       "-m",
       "checkov.main",
@@ -44,21 +79,30 @@ test("every stack passes all checks of checkov but those that are exempt, each o
       "-o",
       "json",
     ];
-    const { stdout } = await run(python, args, { cwd: copy.folder, maxBuffer: 1 << 26 });
+    const { stdout } = await run(python, args, { cwd: stack.folder, maxBuffer: 1 << 26 });
     const { results } = report.parse(JSON.parse(stdout));
     passed += results.passed_checks.length;
     for (const { check_id, check_name, resource } of results.failed_checks) {
-      failed.push({ id: check_id, resource, what: `${check_id}: ${check_name}: ${resource} of ${stack}` });
+      failed.push({ id: check_id, resource, hasKey, what: `${check_id}: ${check_name}: ${resource} of ${name}` });
     }
-    await copy.remove();
+    await stack.remove();
   }
-  const isListed = (id: string, resource: string) => exempt.get(id)?.of?.includes(resource) ?? exempt.has(id);
-  const unlisted = failed.filter(({ id, resource }) => !isListed(id, resource)).map(({ what }) => what);
-  const needless = [...exempt].flatMap(([id, { of = [undefined] }]) =>
-    of
-      .filter((resource) => !failed.some((one) => one.id === id && resource === (resource && one.resource)))
-      .map((resource) => [id, resource]),
-  );
+  const covers = (id: string, { resource, hasKey }: { resource: string; hasKey: boolean }) => {
+    const exemption = exempt.get(id);
+    if (exemption === undefined) return false;
+    const { keyless, of } = exemption;
+    return (!keyless && of.length === 0) || (keyless && !hasKey) || of.includes(resource);
+  };
+  const unlisted = failed.filter((one) => !covers(one.id, one)).map(({ what }) => what);
+  const needless = [...exempt].flatMap(([id, { keyless, of }]) => {
+    const ofId = failed.filter((one) => one.id === id);
+    return [
+      ...(ofId.length === 0 || (keyless && ofId.every(({ hasKey }) => hasKey)) ? [id] : []),
+      ...of
+        .filter((resource) => ofId.every((one) => one.resource !== resource))
+        .map((resource) => `${id} of ${resource}`),
+    ];
+  });
   const unexplained = [...exempt].filter(([, { why }]) => why === undefined).map(([id]) => id);
   expect({ unlisted, needless, unexplained }).toEqual({ unlisted: [], needless: [], unexplained: [] });
   expect(passed).toBeGreaterThan(0);

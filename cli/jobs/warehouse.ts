@@ -10,7 +10,11 @@ import type { Pipeline } from "../connection";
 /** The results of a deployed pipeline, read as the user that IAM lends to people, with more patience than the API has. */
 export const resultsOf = ({ warehouse, answers, contract }: Pipeline) =>
   new Results(
-    { ...warehouse, outputs: contract.outputs, unloads: { bucket: answers.bucket, roleArn: answers.unloadRoleArn } },
+    {
+      ...warehouse,
+      outputs: contract.outputs,
+      unloads: { bucket: answers.bucket, roleArn: answers.unloadRoleArn, kmsKeyId: answers.unloadKmsKeyId },
+    },
     new RedshiftDataClient(clientSettings({ requestTimeout: 30_000, maxAttempts: 6 })),
   );
 

@@ -25,7 +25,7 @@ const parts = once(() => {
       outcomes,
       database,
       reader: new RedshiftData({ ...cluster, databaseUser }),
-      unloads: new Unloads({ bucket, roleArn: environment.UNLOAD_ROLE_ARN }),
+      unloads: new Unloads({ bucket, roleArn: environment.UNLOAD_ROLE_ARN, kmsKeyId: environment.UNLOAD_KMS_KEY_ID }),
       copyRoleArn,
     },
   };

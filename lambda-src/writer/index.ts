@@ -23,7 +23,11 @@ const parts = once(() => {
   const { ANSWERS_BUCKET: bucket, CLUSTER_ID: clusterId, DB_NAME: databaseName } = environment;
   const { RECORD_IDENTIFIER_NAME: name, RECORD_IDENTIFIER_TYPE: type } = environment;
   const database = new RedshiftData({ clusterId, databaseName });
-  const unloads = new Unloads({ bucket, roleArn: environment.UNLOAD_ROLE_ARN });
+  const unloads = new Unloads({
+    bucket,
+    roleArn: environment.UNLOAD_ROLE_ARN,
+    kmsKeyId: environment.UNLOAD_KMS_KEY_ID,
+  });
   const outcomes = new JobOutcomes({ database, unloads, outputs: contract.outputs });
   const recordIdentifier = name === undefined || type === undefined ? undefined : { name, type };
   const rules = { features: contract.features, recordIdentifier };

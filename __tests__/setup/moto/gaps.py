@@ -19,7 +19,7 @@ from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 from moto.redshift.models import Cluster, ParameterGroup, RedshiftBackend
 from moto.redshift.responses import RedshiftResponse
 from moto.redshiftdata.models import Statement
-from moto.s3.models import FakeDeleteMarker
+from moto.s3.models import FakeBucket, FakeDeleteMarker
 from moto.s3.responses import S3Response
 from moto.sagemaker.exceptions import ResourceNotFound, ValidationError
 from moto.sagemaker.models import FakeEndpointConfig, SageMakerModelBackend
@@ -106,6 +106,20 @@ def checksums_of_parts_say_how_many():
 def markers_are_deleted_with_the_versions_beneath():
     """AWS deletes a marker as any version; moto fails where the last version beneath it goes first."""
     FakeDeleteMarker.dispose = lambda self, garbage=False: None
+
+
+@gap
+def access_logs_are_let_in_by_a_list():
+    """AWS reads a statement whatever its form; moto knows no Principal "*" and no list of resources in a log's bucket."""
+
+    def _log_permissions_enabled_policy(target_bucket, target_prefix):
+        statements = json.loads(target_bucket.policy.decode())["Statement"] if target_bucket.policy else []
+        return any(
+            one["Effect"] == "Allow" and one["Principal"] == {"Service": "logging.s3.amazonaws.com"}
+            for one in statements
+        )
+
+    FakeBucket._log_permissions_enabled_policy = staticmethod(_log_permissions_enabled_policy)
 
 
 # SQS
