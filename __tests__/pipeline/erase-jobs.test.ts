@@ -3,6 +3,7 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import {
   DeleteObjectCommand,
   GetObjectCommand,
+  HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
@@ -147,6 +148,72 @@ describe("an input", () => {
       inTheWay: [`s3://${Bucket}/inputs/a.csv has changed meanwhile: run this again.`],
     });
     expect(await textOf("inputs/a.csv")).toBe("id\n9\n");
+  });
+
+  describe("that is written anew in parts, for it is larger than one", () => {
+    const others = Array.from({ length: 20_000 }, (_, place) => `${place + 100},${"x".repeat(1_000)}\n`);
+    const rows = (...erased: string[]) =>
+      ["id,text\n", ...others.slice(0, 17_000), ...erased, ...others.slice(17_000)].join("");
+    const large = rows("7,erased\n");
+    const key = "inputs/large.csv";
+    const xml = (name: string, text: string) => ({
+      status: 200,
+      headers: { "content-type": "application/xml" },
+      body: Buffer.from(`<${name}>${text}</${name}>`),
+    });
+    let parts: Map<string, Buffer>;
+    let isAborted: boolean;
+    let atPart: (number: string) => Promise<unknown> | undefined;
+    beforeEach(async () => {
+      parts = new Map();
+      isAborted = false;
+      atPart = () => undefined;
+      await put(key, large);
+      // The stand-in for S3 has no uploads in parts. As in S3, If-Match is looked at when the upload is completed:
+      // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+      onTheWay = async ({ method, url, headers, body }, forward) => {
+        const number = url.searchParams.get("partNumber");
+        if (method === "POST" && url.searchParams.has("uploads")) {
+          return xml("InitiateMultipartUploadResult", "<UploadId>1</UploadId>");
+        }
+        if (number !== null) {
+          await atPart(number);
+          parts.set(number, body);
+          return { status: 200, headers: { etag: `"${number}"` }, body: Buffer.from("") };
+        }
+        if (method === "DELETE" && url.searchParams.has("uploadId")) isAborted = true;
+        else if (method === "POST" && url.searchParams.has("uploadId")) {
+          const { ETag } = await s3.send(new HeadObjectCommand({ Bucket, Key: key }));
+          if (headers["if-match"] !== ETag) {
+            return { ...xml("Error", "<Code>PreconditionFailed</Code>"), status: 412 };
+          }
+          await put(key, Buffer.concat(["1", "2"].map((one) => parts.get(one) ?? Buffer.from(""))));
+          return xml("CompleteMultipartUploadResult", "<ETag>2</ETag>");
+        } else return forward();
+        return { status: 204, headers: {}, body: Buffer.from("") };
+      };
+    });
+
+    test("loses the rows of one id, and nothing else", async () => {
+      expect(await walk(true)).toEqual({ counts: [ofInputs(1)], inTheWay: [] });
+      expect([...parts.keys()].sort()).toEqual(["1", "2"]);
+      expect((await textOf(key)) === rows()).toBe(true); // of 20 MB no difference is printed
+    });
+
+    test("is left as it is, and named, where it is written over before the last part is there", async () => {
+      atPart = (number) => (number === "2" ? put(key, "id\n9\n") : undefined);
+      expect(await walk(true)).toEqual({
+        counts: [],
+        inTheWay: [`s3://${Bucket}/${key} has changed meanwhile: run this again.`],
+      });
+      expect([await textOf(key), isAborted]).toEqual(["id\n9\n", true]);
+    });
+
+    test("stays whole where a part is refused, and its parts are given up", async () => {
+      atPart = (number) => (number === "2" ? Promise.reject(new Error("no way")) : undefined);
+      await expect(walk(true)).rejects.toThrow();
+      expect([(await textOf(key)) === large, isAborted]).toEqual([true, true]);
+    });
   });
 
   test.each([
