@@ -4,8 +4,11 @@ import { checkoutOf, logOf, type RunRecord, type StepRecord, writeRecord } from 
 import { endOf, type Ran, runProgram } from "./run-commands";
 import type { Step } from "./steps";
 
-/** How long is looked for what takes its time: a cold start, a load, IAM's new roles, a failure's last delivery. */
-const patience = { milliseconds: 25 * 60_000, between: 5_000 };
+/**
+ * How long is looked for what takes its time: a cold start, a load, IAM's new roles, and half an hour to the last delivery of
+ * a failure.
+ */
+const patience = { milliseconds: 35 * 60_000, between: 5_000 };
 
 interface StepsOptions {
   readonly signal: AbortSignal;

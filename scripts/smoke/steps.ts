@@ -110,7 +110,7 @@ export function stepsOf({ name, longRows, apartSeconds }: StepOptions): readonly
       waits,
       fault: rowsIn("ten.results.csv", few),
     },
-    // The worker waits a quarter of an hour for features that are not there: its dead letter is looked for at the end.
+    // Its dead letter comes within half an hour, for its features might: it is looked for at the end.
     { name: "a failure", commands: one("requests", "publish", unknownId), proves: [], asks },
     longRows === undefined
       ? {
