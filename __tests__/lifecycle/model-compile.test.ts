@@ -300,6 +300,7 @@ test("what is compiled for an environment is what is released there", async () =
   );
   expect(release).toMatchObject({ status: 0 });
   const { dev } = JSON.parse(await readFile(join(checkout.folder, "releases.json"), "utf8"));
+  const image = "785573368785.dkr.ecr.us-east-1.amazonaws.com/sagemaker-neo-pytorch:1.9-inf-py3";
   expect(dev).toEqual({
     current: {
       artifact: {
@@ -308,7 +309,8 @@ test("what is compiled for an environment is what is released there", async () =
         sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
       },
       kind: "inf1-neo",
-      image: "785573368785.dkr.ecr.us-east-1.amazonaws.com/sagemaker-neo-pytorch:1.9-inf-py3",
+      image,
+      resolved: { image, digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/) },
       contract: labelOf(defaultContract),
       speaks: modelOfPairs.contract,
       verified: false,

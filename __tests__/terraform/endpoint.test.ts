@@ -36,7 +36,9 @@ describe("a deployment of an endpoint", () => {
     takesBack = false;
     expect(await deploy("first")).toMatchObject({
       status: 0,
-      stderr: expect.stringMatching(/Apply complete! .*[\s\S]*\nclassifier serves first\.\n$/),
+      stderr: expect.stringMatching(
+        /Apply complete! .*[\s\S]*\nclassifier serves first\.\nWhat classifier answers is not proven: .*\n$/,
+      ),
     });
   });
 
