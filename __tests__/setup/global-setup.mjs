@@ -16,7 +16,7 @@ export const node = (...args) => execFileSync(process.execPath, args, { stdio: [
 
 export default async () => {
   if (globalThis.testServices) return; // several projects run, and another one's set-up has done it
-  const temporary = mkdtempSync(join(tmpdir(), "offline-inference-tests-"));
+  const temporary = mkdtempSync(join(tmpdir(), "tests-")); // short: the paths of sockets in it have 104 bytes at most on macOS
   chmodSync(temporary, 0o755); // PostgreSQL runs as another user where root runs the tests
   process.env.TMPDIR = temporary; // whatever is left there goes with it: each synthesis leaves a folder
   node("scripts/build.mjs");
