@@ -65,34 +65,33 @@ function vCpusOf(size: string): number {
   return 4 * Number(/^(\d*)xlarge$/.exec(size)?.[1] || 1);
 }
 
-const groups: readonly (readonly [group: string, machines: readonly (readonly [size: string, machine: Machine])[]])[] =
-  [
-    ...Object.entries(accelerators).map(
-      ([group, { family, devices }]) =>
-        [
-          group,
-          Object.entries(devices).map(
-            ([size, count]) => [size, { family, vCpus: vCpusOf(size), devices: count }] as const,
-          ),
-        ] as const,
-    ),
-    ...Object.entries(processors).map(
-      ([group, { family, sizes }]) =>
-        [group, sizes.split(" ").map((size) => [size, { family, vCpus: vCpusOf(size) }] as const)] as const,
-    ),
-  ];
+/** The sizes of each group, with what a machine of that size has. */
+const groups: readonly (readonly [group: string, machines: ReadonlyMap<string, Machine>])[] = [
+  ...Object.entries(accelerators).map(([group, { family, devices }]) => {
+    const sizes = Object.entries(devices);
+    return [
+      group,
+      new Map(sizes.map(([size, count]) => [size, { family, vCpus: vCpusOf(size), devices: count }])),
+    ] as const;
+  }),
+  ...Object.entries(processors).map(([group, { family, sizes }]) => {
+    return [group, new Map(sizes.split(" ").map((size) => [size, { family, vCpus: vCpusOf(size) }]))] as const;
+  }),
+];
 
 /**
  * The instance types of SageMaker's endpoints of which it is known what they have: image and container follow. Any other
  * serves an image that is named.
  */
 export const instanceTypes: ReadonlyMap<string, Machine> = new Map(
-  groups.flatMap(([group, machines]) => machines.map(([size, machine]) => [`ml.${group}.${size}`, machine] as const)),
+  groups.flatMap(([group, machines]) =>
+    [...machines].map(([size, machine]) => [`ml.${group}.${size}`, machine] as const),
+  ),
 );
 
 /** The known instance types in words. */
 export const knownInstanceTypes = `${groups
-  .map(([group, machines]) => `ml.${group}.{${machines.map(([size]) => size).join(",")}}`)
+  .map(([group, machines]) => `ml.${group}.{${[...machines.keys()].join(",")}}`)
   .join(", ")} (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ProductionVariant.html)`;
 
 /** The family of an instance type; undefined where it is none of `instanceTypes`. */

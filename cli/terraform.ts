@@ -5,6 +5,9 @@ import { join } from "node:path";
 
 const stacks = join("cdktf.out", "stacks");
 
+/** The environment that a stack is of. */
+export const environmentOf = (stack: string) => stack.replace(/^inference-/, "");
+
 /**
  * The folder of a synthesized stack, in which Terraform is run.
  * @throws when there is no such stack, with those that there are

@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { showsColours } from "../colours";
 import { messageOf } from "../findings";
 import { examples } from "../help";
+import { environmentOf } from "../terraform";
 import { ask, isYes, mustBeAskable } from "./asking";
 import { allowDestroyOption, takeOverOption } from "./diff";
 import type { Plan } from "./plan";
@@ -79,8 +80,6 @@ async function checkEndpoint({ stack, folder, signal }: MadePlan) {
   console.error(`${endpoint.endpointName} serves ${endpoint.configurationName}.`);
   await proveRelease(environmentOf(stack), endpoint, { signal });
 }
-
-const environmentOf = (stack: string) => stack.replace(/^inference-/, "");
 
 export const deployCommand = () =>
   new Command("deploy")

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type LossRule, lossRules, signsOfState, statefulTypes, statelessTypes } from "../../aws/stateful-types";
+import { environmentOf } from "../terraform";
 import { type AttributeChange, type Change, isRecord, type Plan } from "./plan";
 
 /** Something that the plan loses. */
@@ -55,7 +56,7 @@ function notesOf({ changes }: Plan, stack: string): string[] {
   const left = groups("forget").map(({ address, before }) => nameIn(before) ?? address);
   if (left.length === 0) return [];
   const made = groups("create").map(({ address, after }) => nameIn(after) ?? address);
-  const environment = stack.replace(/^inference-/, "");
+  const environment = environmentOf(stack);
   const stays = `${left.join(" and ")} stays on AWS with the features in it, and is no longer read.`;
   return made.length === 0
     ? [stays]
