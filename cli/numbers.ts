@@ -1,2 +1,13 @@
 /** A whole number as people write it: 1,204. */
 export const whole = (value: number) => Math.round(value).toLocaleString("en");
+
+/** US dollars as people write them: $1,204.50. What is less than a cent has six places. */
+export const dollars = (usd: number) => {
+  const digits = Math.abs(usd) > 0 && Math.abs(usd) < 0.01 ? 6 : 2;
+  return usd.toLocaleString("en", {
+    style: "currency",
+    currency: "USD",
+    minimumFractionDigits: 2,
+    maximumFractionDigits: digits,
+  });
+};

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { completeCommand, completionCommand } from "./completion";
 import { bootstrapCommand } from "./deployment/bootstrap";
+import { costCommand } from "./deployment/cost";
 import { deployCommand } from "./deployment/deploy";
 import { destroyCommand } from "./deployment/destroy";
 import { diffCommand } from "./deployment/diff";
@@ -32,6 +33,7 @@ export function program(): Command {
     .addCommand(diffCommand())
     .addCommand(deployCommand())
     .addCommand(destroyCommand())
+    .addCommand(costCommand())
     .addCommand(modelCommand())
     .addCommand(runCommand())
     .addCommand(featuresCommand())

@@ -40,6 +40,8 @@ const modelName: NameLimit = { ...lowercaseWord, source: "it is part of names, a
 const partError = refuse("a number from 0 to 1");
 const part = z.number({ error: partError }).refine((value) => value >= 0 && value <= 1, { error: partError });
 
+const speedError = refuse("a number above 0");
+
 /** What is said of the model whoever makes its endpoint. */
 const askedFields = {
   /**
@@ -67,6 +69,14 @@ const askedFields = {
    * @default 400 where the image is one of Hugging Face's or `request` is "inputs", which is theirs, else none
    */
   faultStatuses: z.array(whole(refusal), { error: refuse("a list of statuses") }).optional(),
+  /**
+   * Predictions that one instance gives a second, by `npm run bench:model` or the endpoint's own metrics; of an endpoint that
+   * exists, all that it gives. What a million takes and costs follows from it. @default not known
+   */
+  predictionsPerSecond: z
+    .number({ error: speedError })
+    .refine((value) => value > 0, { error: speedError })
+    .optional(),
   /** The least that `model compare A B` is to find, each a part from 0 to 1. @default it only says what it finds */
   gate: group({
     /** Of all rows, those that both models answer alike. */

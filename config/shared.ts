@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { deployRoleName, githubProviderArn } from "../aws/deploy-permissions";
 import { describeName, isName, limits, type NameLimit } from "../aws/limits";
+import { prices } from "../aws/prices";
 import { fault, got, group, nameRule, type Rule, refusalsBy, refuse, show, text, yesOrNo } from "./faults";
 import { keyIsIn, kmsKeyArn } from "./kms-key";
 import { lowercaseWord } from "./surroundings";
@@ -25,6 +26,18 @@ const githubRepository: NameLimit = {
   allowed: '"owner/name", or "owner@id/name@id" where GitHub writes it so in its tokens; no wildcards',
   source: "https://docs.github.com/en/actions/reference/security/oidc#immutable-subject-claims",
 };
+
+/** An instance type of SageMaker or EC2, or a node type of Redshift. */
+const typeName: NameLimit = {
+  pattern: /^[a-z0-9]+([.-][a-z0-9]+)+$/,
+  maximumLength: 63,
+  allowed: "an instance or node type",
+  source: "aws/prices.ts",
+};
+
+const pricedThings = Object.keys(prices).filter((name) => !isName(name, typeName));
+
+const priceError = refuse("US dollars, 0 or more");
 
 /** Where the model artifacts are, unless the settings say it. */
 export const modelBucketBeside = (stateBucket: string) => `${stateBucket}-models`;
@@ -76,6 +89,15 @@ export const sharedFields = (usual?: string) =>
       /** The account's OIDC provider for GitHub, where it has one: there can be only one. @default one is made */
       oidcProviderArn: z.string({ error: refuse("an ARN") }).optional(),
     }).optional(),
+    /**
+     * US dollars by instance type, node type or what else aws/prices.ts counts, in the place of its prices: an hour of
+     * "ml.g5.xlarge", say. @default those that are known in public
+     */
+    prices: z
+      .record(z.string(), z.number({ error: priceError }).min(0, { error: priceError }), {
+        error: refuse("an object of prices by what they are of"),
+      })
+      .prefault({}),
     /** The environment that `offline-inference` works with when it is told none. @default it must be told one */
     defaultEnvironment: z.string({ error: refuse("the name of an environment") }).optional(),
     environments: z.record(z.string(), z.unknown(), { error: refuse("an object of environments by their names") }),
@@ -94,6 +116,11 @@ export const sharedRules: readonly Rule<z.output<ReturnType<typeof sharedFields>
     allowed: "one environment or more",
   },
   nameRule("environments", (name) => refusalsBy(lowercaseWord, name)),
+  nameRule("prices", (name) =>
+    Object.hasOwn(prices, name) || isName(name, typeName)
+      ? []
+      : [[`an instance or node type, or one of ${pricedThings.join(", ")}`, "aws/prices.ts"]],
+  ),
   {
     of: ["environments", "prefix", "github"],
     faults: ({ environments, prefix, github }) => {

@@ -70,6 +70,10 @@ export const apiEnvironment = z.object({
   ...warehouse,
   /** The function that sends the rows of jobs. */
   STARTER_FUNCTION_NAME: text,
+  /** What a million rows of a job cost, beside what the environment costs at rest, in US dollars. */
+  MILLION_ROWS_USD: z.coerce.number().min(0),
+  /** Whether something in it has no price that is known. */
+  MILLION_ROWS_USD_IS_AT_LEAST: z.enum(["true", "false"]).transform((text) => text === "true"),
 });
 
 /** What the starter is told by its environment. */

@@ -396,13 +396,33 @@ export interface Job {
   readonly errors?: readonly string[];
   readonly releases?: readonly string[];
   readonly contract?: string;
+  /** @default its input is not checked */
+  readonly cost?: JobCost;
 }
 
-/** A job as its facts show it. */
-export const jobOf = (facts: JobFacts, visibilitySeconds: number, now: Date): Job => {
+/** What a job costs, beside what its environment costs at rest: once it has ended that of the rows that were asked. */
+export const jobCost = z.object({
+  /** US dollars. */
+  usd: z.number().min(0),
+  /** Whether something in it has no price that is known. */
+  isAtLeast: z.boolean(),
+});
+export type JobCost = Readonly<z.output<typeof jobCost>>;
+
+const costOf = ({ total, ...ended }: RowCounts, isOver: boolean, { usd, isAtLeast }: JobCost): JobCost => {
+  const rows = isOver ? ended.answered + ended.failed : total;
+  return { usd: Number(((rows * usd) / 1_000_000).toFixed(6)), isAtLeast };
+};
+
+/**
+ * A job as its facts show it.
+ * @param ofMillion what a million rows cost
+ */
+export const jobOf = (facts: JobFacts, visibilitySeconds: number, ofMillion: JobCost, now: Date): Job => {
   const { request, failed, counts, manifest } = facts;
   const { id, createdAt, deadline, input, settings } = request;
   const contradiction = contradictionOf(facts);
+  const rows = rowCountsOf(facts, visibilitySeconds, now);
   const rest = manifest && {
     endedAt: manifest.endedAt,
     result: {
@@ -422,7 +442,8 @@ export const jobOf = (facts: JobFacts, visibilitySeconds: number, now: Date): Jo
     deadline,
     input,
     settings,
-    counts: rowCountsOf(facts, visibilitySeconds, now),
+    counts: rows,
+    cost: rows && costOf(rows, manifest !== undefined, ofMillion),
     ...(failed && {
       endedAt: failed.failedAt,
       errors: failed.more > 0 ? [...failed.errors, `and ${failed.more} more`] : failed.errors,

@@ -5,6 +5,7 @@ import { TerraformOutput } from "cdktf";
 import type { Construct } from "constructs";
 import { boundaryArn } from "../aws/deploy-permissions";
 import type { Environment, Shared } from "../config";
+import { costOf, perMillion } from "../config/cost";
 import { know, tell } from "../constructs/access";
 import { ReadableStack } from "../constructs/addresses";
 import { Alarms } from "../constructs/alarms";
@@ -40,6 +41,7 @@ export class InferenceStack extends ReadableStack {
     const { region } = shared;
     const { logRetentionDays, kmsKeyArn, takeOver, preventDestroy, loading, jobs } = environment;
     const kept = { logRetentionDays, kmsKeyArn };
+    const cost = costOf(perMillion(environment), shared.prices);
 
     const { contract } = environment.model;
     const features =
@@ -140,6 +142,7 @@ export class InferenceStack extends ReadableStack {
         warehouse.read(),
         answers.manageJobs(),
         starter.invoke({ STARTER_FUNCTION_NAME: starter.function.function.functionName }),
+        tell({ MILLION_ROWS_USD: cost.usd.toFixed(4), MILLION_ROWS_USD_IS_AT_LEAST: String(cost.isAtLeast) }),
       ],
     });
     new Alarms(this, "alarms", {

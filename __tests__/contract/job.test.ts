@@ -40,6 +40,7 @@ const request: JobRequest = {
   input,
   settings,
 };
+const ofMillion = { usd: 2.5, isAtLeast: false };
 const none = { answered: 0, failed: 0, expired: 0, cancelled: 0 };
 const checkedOf = (rows: number) => ({ v: 1, rows, carriesFeatures: true, checkedAt: ago(60) }) as const;
 const countsOf = (more: Partial<JobCounts>): JobCounts => ({
@@ -174,22 +175,34 @@ describe("a job as it is shown", () => {
   test("says which of its rows have changed since its result was written", () => {
     const facts = { request, checked: checkedOf(3), manifest: manifestOf({ answered: 1, failed: 2 }) };
     const changed = (answered: number) =>
-      jobOf({ ...facts, counts: countsOf({ answered }) }, visibilitySeconds, now).result?.changedSince;
+      jobOf({ ...facts, counts: countsOf({ answered }) }, visibilitySeconds, ofMillion, now).result?.changedSince;
     expect([0, 1, 3].map(changed)).toEqual([0, 0, 2]);
   });
 
   test("has fifteen fields at most, whatever is known of it", () => {
     fc.assert(
       fc.property(someFacts, fc.boolean(), (facts, is) => {
-        const job = jobOf({ ...facts, manifest: is ? manifestOf() : undefined }, visibilitySeconds, now);
+        const job = jobOf({ ...facts, manifest: is ? manifestOf() : undefined }, visibilitySeconds, ofMillion, now);
         expect(Object.keys(job).length).toBeLessThanOrEqual(15);
       }),
     );
   });
 
+  test("costs what its rows do, and once it has ended what those do that were asked", () => {
+    const costOf = (facts: Partial<JobFacts>, of = ofMillion) =>
+      jobOf({ request, ...facts }, visibilitySeconds, of, now).cost;
+    const checked = checkedOf(2_000_000);
+    expect(costOf({})).toBeUndefined();
+    expect(costOf({ checked })).toEqual({ usd: 5, isAtLeast: false });
+    expect(costOf({ checked, counts: countsOf({ answered: 1_000_000 }) })).toEqual({ usd: 5, isAtLeast: false });
+    const manifest = manifestOf({ answered: 300_000, failed: 100_000, cancelled: 1_600_000 });
+    expect(costOf({ checked, manifest }, { usd: 2.5, isAtLeast: true })).toEqual({ usd: 1, isAtLeast: true });
+    expect(costOf({ checked: checkedOf(1) })).toEqual({ usd: 0.000003, isAtLeast: false });
+  });
+
   test("tells which of its numbers cannot all be so", () => {
     const errorsOf = (facts: Partial<JobFacts>) =>
-      jobOf({ request, checked: checkedOf(3), ...facts }, visibilitySeconds, now).errors;
+      jobOf({ request, checked: checkedOf(3), ...facts }, visibilitySeconds, ofMillion, now).errors;
     expect(errorsOf({ counts: countsOf({ answered: 3, failed: 1 }) })).toEqual([
       "the input has 3 rows, and 4 are counted to have ended",
     ]);
@@ -204,7 +217,12 @@ describe("a job as it is shown", () => {
   });
 
   test("tells the first faults of its input, and how many more there are", () => {
-    const { state, errors, endedAt } = jobOf({ request, failed: { ...failed, errors: ["a"], more: 7 } }, 120, now);
+    const { state, errors, endedAt } = jobOf(
+      { request, failed: { ...failed, errors: ["a"], more: 7 } },
+      120,
+      ofMillion,
+      now,
+    );
     expect({ state, errors, endedAt }).toEqual({
       state: "failed",
       errors: ["a", "and 7 more"],

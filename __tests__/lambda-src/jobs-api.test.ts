@@ -456,6 +456,7 @@ describe("GET /jobs/{id}", () => {
     expect(running.body).toMatchObject({
       state: "in_progress",
       counts: { total: 10, waiting: 4, answered: 4, failed: 1, expired: 1, cancelled: 0 },
+      cost: { usd: 0.000025, isAtLeast: true },
     });
     expect(new Set(desk.calls.map((one) => one.split(" ")[0]))).toEqual(new Set(["S3"]));
     await putFact(manifest, whole);

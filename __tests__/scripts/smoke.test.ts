@@ -100,20 +100,20 @@ describe("the environment of a run", () => {
 });
 
 describe("what a run costs", () => {
-  const costs = { region: "us-east-1", isLong: false, compiledOn: "ml.c5.4xlarge", given: new Map<string, number>() };
+  const costs = { region: "us-east-1", isLong: false, compiledOn: "ml.c5.4xlarge", prices: {} };
 
   test("is the sum of the prices that are known, and those that are not are named", () => {
     expect(costLines(made().environment, costs).slice(0, 4)).toEqual([
       "  endpoint   2 × ml.inf1.xlarge, 2 h: $1.19",
       "  warehouse  2 × ra3.large, 2 h: $2.17",
-      "  compiling  1 × ml.c5.4xlarge, 1 h: no price is known here; say it: --price ml.c5.4xlarge=USD",
+      "  compiling  1 × ml.c5.4xlarge, 1 h: no price is known here; say it in `prices` of config.ts",
       "  at most about $3.36 in 2 h, and what has no price above; requests, storage and logs are cents",
     ]);
   });
 
   test("is reckoned with prices that are given", () => {
-    const given = new Map([["ml.c5.4xlarge", 1]]);
-    expect(costLines(made().environment, { ...costs, given, region: "eu-west-1" })).toEqual(
+    const prices = { "ml.c5.4xlarge": 1 };
+    expect(costLines(made().environment, { ...costs, prices, region: "eu-west-1" })).toEqual(
       expect.arrayContaining([
         "  compiling  1 × ml.c5.4xlarge, 1 h: $1.00",
         "  at most about $4.36 in 2 h; requests, storage and logs are cents",

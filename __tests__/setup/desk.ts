@@ -305,6 +305,8 @@ export const startDesk = async ({
           MESSAGE_RETENTION_SECONDS: "345600",
           VISIBILITY_TIMEOUT_SECONDS: "120",
           STARTER_FUNCTION_NAME: starter.name,
+          MILLION_ROWS_USD: "2.5",
+          MILLION_ROWS_USD_IS_AT_LEAST: "true",
           ANSWERS_BUCKET: answersBucket,
           ...warehouse,
           ...environment,

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { loadConfig } from "../../config";
 import { interruptible } from "../interruption";
 import { bundle, synthesize } from "../synthesize";
 import { stackFolder, terraform } from "../terraform";
@@ -113,7 +114,7 @@ export async function reviewOf(made: MadePlan, allowed: readonly string[]): Prom
   const plan = await planOf(made);
   const types = typesToLookUp(plan);
   const schemas = types.size > 0 ? await schemasOf(made, types) : undefined;
-  return review(plan, { stack: made.stack, allowed, schemas });
+  return review(plan, { stack: made.stack, allowed, schemas, prices: loadConfig().shared.prices });
 }
 
 const planOf = async (made: MadePlan) => readPlan(await terraformOf(made, ["show", "-json", planFile]));

@@ -1,6 +1,8 @@
 import { statefulTypes } from "../../aws/stateful-types";
 import { createColors } from "../colours";
+import { dollars } from "../numbers";
 import type { AttributeChange, Change } from "./plan";
+import type { RestingCost } from "./resting-cost";
 import type { Counts, Loss, Review } from "./review";
 
 interface Item {
@@ -134,10 +136,18 @@ const wayOut = (losses: readonly Loss[]) => {
   return `Where that is meant: ${flags.join(" ")}`;
 };
 
+/** What the plan changes in the cost, as a sentence. */
+function costSentence({ usd, unpriced }: RestingCost): string {
+  const amount = usd === 0 ? "" : `about ${dollars(Math.abs(usd))} a month ${usd < 0 ? "less" : "more"}`;
+  const without = unpriced.length === 0 ? "" : `${unpriced.join(", ")}, of which no price is known`;
+  if (usd === 0) return `At rest its cost changes by that of ${without}.`;
+  return `At rest it costs ${[amount, without].filter(Boolean).join(", and something else for ")}.`;
+}
+
 /** The review for people at a terminal. */
 export function textOf(review: Review, colours: boolean): string {
   const { bold, dim, green, red, yellow } = createColors(colours);
-  const { stack, plan, losses, warnings, notes, isSafe } = review;
+  const { stack, plan, losses, warnings, notes, cost, isSafe } = review;
   const lines = [`${bold(stack)}: ${countsInWords(review)}`];
   for (const loss of losses) {
     const tone = loss.allowed ? yellow : red;
@@ -152,6 +162,7 @@ export function textOf(review: Review, colours: boolean): string {
     }
   }
   if (plan.outputs.length > 0) lines.push("", `${bold("Outputs that change")}: ${plan.outputs.join(", ")}`);
+  if (cost) lines.push("", costSentence(cost));
   if (warnings.length > 0) lines.push("", ...warnings.map((warning) => yellow(`Warning: ${warning}`)));
   if (notes.length > 0) lines.push("", ...notes.map((note) => yellow(note)));
   lines.push("", isSafe ? (losses.length === 0 ? green : yellow)(verdictOf(review)) : red(bold(verdictOf(review))));
@@ -207,7 +218,7 @@ export const commentMarker = (stack: string) => `<!-- offline-inference plan: ${
  * @param whole what `terraform show` says
  */
 export function markdownOf(review: Review, whole: string): string {
-  const { stack, plan, losses, warnings, notes, isSafe } = review;
+  const { stack, plan, losses, warnings, notes, cost, isSafe } = review;
   const head = [commentMarker(stack), `### Plan of ${code(stack)}: ${countsInWords(review)}`, ""];
   head.push(`> [!${isSafe ? (losses.length === 0 ? "NOTE" : "WARNING") : "CAUTION"}]`, `> **${verdictOf(review)}**`);
   for (const loss of losses) {
@@ -215,6 +226,7 @@ export function markdownOf(review: Review, whole: string): string {
     head.push(...[...loss.reasons, ...renamed(loss)].map((line) => `>   - ${escaped(line)}`));
   }
   if (!isSafe) head.push(">", `> ${wayOut(losses).replace(/(--allow-destroy.*)/, (flags) => code(flags))}`);
+  if (cost) head.push("", `> ${escaped(costSentence(cost))}`);
   for (const warning of warnings) head.push("", `> Warning: ${escaped(warning)}`);
   for (const said of notes) head.push("", `> ${escaped(said)}`);
 

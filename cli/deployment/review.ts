@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { type LossRule, lossRules, signsOfState, statefulTypes, statelessTypes } from "../../aws/stateful-types";
+import type { OwnPrices } from "../../config/cost";
 import { environmentOf } from "../terraform";
 import { type AttributeChange, type Change, isRecord, type Plan } from "./plan";
+import { type RestingCost, restingCostOf } from "./resting-cost";
 
 /** Something that the plan loses. */
 export interface Loss {
@@ -34,6 +36,8 @@ export interface Review {
   readonly warnings: readonly string[];
   /** What is to be done by hand after it. */
   readonly notes: readonly string[];
+  /** What it changes in what the environment costs at rest. @default nothing that has a price */
+  readonly cost?: RestingCost;
   /** Whether nothing is lost but what was allowed. */
   readonly isSafe: boolean;
 }
@@ -44,6 +48,8 @@ export interface ReviewOptions {
   readonly allowed?: readonly string[];
   /** Attributes and blocks of the types that `typesToLookUp` names. @default no type has any */
   readonly schemas?: ReadonlyMap<string, readonly string[]>;
+  /** Prices in the place of those of aws/prices.ts. @default none */
+  readonly prices?: OwnPrices;
 }
 
 /** The type of a feature group. */
@@ -84,7 +90,7 @@ export function typesToLookUp({ changes }: Plan): ReadonlyMap<string, string> {
  * Says what a plan loses.
  * @throws when an address was allowed that the plan does not lose, with those that it does
  */
-export function review(plan: Plan, { stack, allowed = [], schemas = new Map() }: ReviewOptions): Review {
+export function review(plan: Plan, { stack, allowed = [], schemas = new Map(), prices = {} }: ReviewOptions): Review {
   const { changes } = plan;
   const lookedUp = new Map([...typesToLookUp(plan).keys()].map((type) => [type, judge(type, schemas.get(type))]));
   const losses = changes.flatMap((change): Loss[] => {
@@ -122,6 +128,7 @@ export function review(plan: Plan, { stack, allowed = [], schemas = new Map() }:
     losses,
     warnings: [...lookedUp.values()].map(({ warning }) => warning),
     notes: notesOf(plan, stack),
+    cost: restingCostOf(plan, prices),
     isSafe: losses.every((loss) => loss.allowed),
   };
 }
@@ -254,10 +261,12 @@ export const reviewJson = z.object({
   warnings: z.array(z.string()),
   /** What is to be done by hand after it. */
   notes: z.array(z.string()),
+  /** What it changes in what the environment costs at rest, in US dollars a month; null where nothing with a price changes. */
+  cost: z.object({ usd: z.number(), unpriced: z.array(z.string()) }).nullable(),
 });
 
 /** The review for machines. */
-export function jsonOf({ stack, plan, counts, losses, warnings, notes, isSafe }: Review): string {
+export function jsonOf({ stack, plan, counts, losses, warnings, notes, cost, isSafe }: Review): string {
   const changes = plan.changes.map(({ address, type, kind, createBeforeDestroy, attributes, forcedBy, ...change }) => ({
     address,
     type,
@@ -270,6 +279,18 @@ export function jsonOf({ stack, plan, counts, losses, warnings, notes, isSafe }:
     forcedBy: [...forcedBy],
   }));
   const { outputs, isEmpty } = plan;
-  const json = { version: 1, stack, safe: isSafe, empty: isEmpty, counts, losses, changes, outputs, warnings, notes };
+  const json = {
+    version: 1,
+    stack,
+    safe: isSafe,
+    empty: isEmpty,
+    counts,
+    losses,
+    changes,
+    outputs,
+    warnings,
+    notes,
+    cost: cost ?? null,
+  };
   return JSON.stringify(reviewJson.parse(json), null, 2);
 }

@@ -1,6 +1,6 @@
 import Table from "cli-table3";
 import type { Pipeline } from "../connection";
-import { whole } from "../numbers";
+import { dollars, whole } from "../numbers";
 import { followJob, hasEnded, inWords } from "./job-follow";
 import { JobsApi, type ShownJob } from "./jobs-api";
 import { cellOf } from "./output";
@@ -33,13 +33,14 @@ export const showJob = (pipeline: Pipeline, id: string, wait: boolean, signal: A
   withApi(pipeline, async (api) => {
     const found = await jobNamed(api, id, signal);
     const job = wait ? await followJob(pipeline, api, found, signal) : found;
-    const { state, counts, createdAt, endedAt, deadline, input, result, errors = [] } = job;
+    const { state, counts, createdAt, endedAt, deadline, input, result, cost, errors = [] } = job;
     const rows = Object.entries(counts ?? {}).filter(([name, count]) => count > 0 || name === "answered");
     const lines = [
       ["state", state],
       ...rows.map(([name, count]) => [name, whole(count)]),
       ["created", createdAt.toISOString()],
       ...(endedAt === undefined ? [["deadline", deadline.toISOString()]] : [["ended", endedAt.toISOString()]]),
+      ...(cost === undefined ? [] : [["cost", `${cost.isAtLeast ? "at least " : ""}${dollars(cost.usd)}`]]),
       ["input", `s3://${pipeline.answers.bucket}/${input.key}`],
       ...(result === undefined ? [] : [["result", `s3://${pipeline.answers.bucket}/${result.manifest}`]]),
     ];

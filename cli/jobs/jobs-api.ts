@@ -1,7 +1,7 @@
 import { LambdaClient } from "@aws-sdk/client-lambda";
 import { SignatureV4 } from "@smithy/signature-v4";
 import { z } from "zod";
-import { type JobSettings, jobStates, resultFormats, rowCounts } from "../../contract/job";
+import { type JobSettings, jobCost, jobStates, resultFormats, rowCounts } from "../../contract/job";
 import { type clientSettings, reasonOf } from "../../pipeline/clients";
 import { Patience } from "../../pipeline/flow";
 
@@ -24,6 +24,7 @@ const jobSchema = z.object({
     })
     .optional(),
   errors: z.array(z.string()).optional(),
+  cost: jobCost.optional(),
 });
 export type ShownJob = Readonly<z.output<typeof jobSchema>>;
 

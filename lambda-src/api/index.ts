@@ -26,6 +26,7 @@ const api = once(() => {
     starter: new LambdaFunction(told.STARTER_FUNCTION_NAME),
     retentionSeconds: told.MESSAGE_RETENTION_SECONDS,
     visibilitySeconds: told.VISIBILITY_TIMEOUT_SECONDS,
+    millionRows: { usd: told.MILLION_ROWS_USD, isAtLeast: told.MILLION_ROWS_USD_IS_AT_LEAST },
     logger: logger(),
   };
 });

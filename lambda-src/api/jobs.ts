@@ -7,6 +7,7 @@ import {
   fingerprintOf,
   hashOf,
   inlineInputKey,
+  type JobCost,
   type JobFacts,
   type JobRequest,
   type JobSettings,
@@ -34,6 +35,8 @@ export interface JobParts {
   readonly starter: LambdaFunction;
   readonly retentionSeconds: number;
   readonly visibilitySeconds: number;
+  /** What a million rows cost. */
+  readonly millionRows: JobCost;
   readonly logger: Logger;
 }
 
@@ -41,7 +44,8 @@ const busy = () => new Fault(503, "busy", "the jobs cannot be reached now; try a
 
 const isEnded = ({ failed, manifest }: JobFacts) => failed !== undefined || manifest !== undefined;
 
-const shown = (facts: JobFacts, { visibilitySeconds }: JobParts) => jobOf(facts, visibilitySeconds, new Date());
+const shown = (facts: JobFacts, { visibilitySeconds, millionRows }: JobParts) =>
+  jobOf(facts, visibilitySeconds, millionRows, new Date());
 
 const idOf = (request: Request): string => {
   const id = pathParameter(request, "id");

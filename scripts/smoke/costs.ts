@@ -1,5 +1,7 @@
-import { prices } from "../../aws/prices";
+import { prices, pricesOf } from "../../aws/prices";
+import { dollars } from "../../cli/numbers";
 import type { Environment } from "../../config";
+import { costOf, type OwnPrices } from "../../config/cost";
 
 /** Hours that a run may take, from the first step to the last thing that is gone: an upper bound, not a measurement. */
 export const hoursOf = (isLong: boolean) => (isLong ? 4 : 2);
@@ -21,34 +23,31 @@ function itemsOf({ model, warehouse }: Environment, compiledOn: string | undefin
   ];
 }
 
-const dollars = (value: number) => `$${value.toFixed(2)}`;
-
 export interface CostOptions {
   readonly region: string;
   readonly isLong: boolean;
   /** The instance that compiles the model. @default the model runs as it is */
   readonly compiledOn?: string;
-  /** Prices an hour by type, in the place of those of aws/prices.ts. */
-  readonly given: ReadonlyMap<string, number>;
+  /** In the place of those of aws/prices.ts. */
+  readonly prices: OwnPrices;
 }
 
 /** What a run will cost, in lines. */
-export function costLines(environment: Environment, options: CostOptions): readonly string[] {
-  const { region, isLong, compiledOn, given } = options;
-  const priced = itemsOf(environment, compiledOn, isLong).map((item) => {
-    const hourly = given.get(item.type) ?? prices[item.type]?.hourly;
-    const most = hourly === undefined ? undefined : hourly * item.count * item.hours;
-    return { ...item, most };
-  });
-  const known = priced.reduce((sum, { most = 0 }) => sum + most, 0);
-  const besides = priced.every(({ most }) => most !== undefined) ? "" : ", and what has no price above";
+export function costLines(environment: Environment, { region, isLong, compiledOn, prices: own }: CostOptions) {
+  const items = itemsOf(environment, compiledOn, isLong);
+  const { lines, usd, isAtLeast } = costOf(
+    items.map(({ what: part, type: of, count, hours }) => ({ part, of, amount: count * hours })),
+    own,
+  );
+  const pages = ["ml.inf1.xlarge", "ra3.large"].map((type) => prices[type]?.page);
   return [
-    ...priced.map(({ what, type, count, hours, most }) => {
-      const costs = most === undefined ? `no price is known here; say it: --price ${type}=USD` : dollars(most);
+    ...items.map(({ what, type, count, hours }, place) => {
+      const most = lines[place]?.usd;
+      const costs = most === undefined ? `no price is known here; say it in \`prices\` of config.ts` : dollars(most);
       return `  ${what.padEnd(10)} ${count} × ${type}, ${hours} h: ${costs}`;
     }),
-    `  at most about ${dollars(known)} in ${hoursOf(isLong)} h${besides}; requests, storage and logs are cents`,
-    ...(region === "us-east-1" ? [] : [`  The prices are those of us-east-1; in ${region} others hold.`]),
-    `  What AWS charges now: ${[...new Set(Object.values(prices).map(({ source }) => source))].join(" and ")}`,
+    `  at most about ${dollars(usd)} in ${hoursOf(isLong)} h${isAtLeast ? ", and what has no price above" : ""}; requests, storage and logs are cents`,
+    ...(region === pricesOf.region ? [] : [`  The prices are those of ${pricesOf.region}; in ${region} others hold.`]),
+    `  What AWS charges now: ${pages.join(" and ")}`,
   ];
 }

@@ -37,7 +37,6 @@ interface SmokeOptions {
   readonly rows: number;
   readonly apart: number;
   readonly name?: string;
-  readonly price: ReadonlyMap<string, number>;
   readonly clean?: string | true;
   readonly autoApprove?: true;
 }
@@ -47,7 +46,7 @@ const goesOn = (name: string) => `npm run smoke -- --clean ${name}`;
 
 /** Makes an environment of its own, tries everything out, and takes it away. @returns whether all of it went well */
 async function smoke(options: SmokeOptions): Promise<boolean> {
-  const { env, long = false, rows, apart: apartSeconds, name = nameAt(new Date()), price, autoApprove } = options;
+  const { env, long = false, rows, apart: apartSeconds, name = nameAt(new Date()), autoApprove } = options;
   const { shared, environment } = targetOf({ env });
   const as = { region: shared.region, profile: shared.profile };
   const account = await accountOf(as);
@@ -65,7 +64,12 @@ async function smoke(options: SmokeOptions): Promise<boolean> {
 
   say(`${name} is made in the account ${account}, in ${shared.region}, is tried out and taken away. It costs:`);
   const compiles = recipeFor(made.model.instanceType) !== undefined;
-  const costs = { region: shared.region, isLong: long, given: price, compiledOn: compiles ? compiledOn : undefined };
+  const costs = {
+    region: shared.region,
+    isLong: long,
+    prices: shared.prices,
+    compiledOn: compiles ? compiledOn : undefined,
+  };
   for (const line of costLines(made, costs)) say(line);
   if (!autoApprove) {
     mustBeAskable();
@@ -144,12 +148,6 @@ const wholeNumber = (given: string): number => {
   return Number(given);
 };
 
-const priced = (given: string, before: ReadonlyMap<string, number>): ReadonlyMap<string, number> => {
-  const [, type, usd] = /^([\w.-]+)=(\d+(?:\.\d+)?)$/.exec(given) ?? [];
-  if (type === undefined || usd === undefined) throw new InvalidArgumentError("Write it as ml.inf1.xlarge=0.297.");
-  return new Map([...before, [type, Number(usd)]]);
-};
-
 const named = (given: string): string => {
   if (!runName.test(given)) throw new InvalidArgumentError("Write smoke- and up to 12 lowercase letters and digits.");
   return given;
@@ -163,7 +161,6 @@ const command = new Command("smoke")
   .option("--long", "asks a job of 100,000 rows too, and one of 100 while it is under way")
   .option("--rows <count>", "rows of the long job", wholeNumber, 100_000)
   .option("--apart <seconds>", "how long after the long job the other one begins", wholeNumber, 360)
-  .option("--price <type=usd>", "what an instance or a node costs an hour", priced, new Map())
   .addOption(new Option("--name <name>", "what the environment is called (default: by the clock)").argParser(named))
   .option("--clean [name]", "takes away what a run has left, or all runs have")
   .option("--auto-approve", "do not ask before anything is made")

@@ -151,3 +151,21 @@ describe("for a pull request", () => {
     expect(textOf(reviewOf([], planned), false)).not.toContain(secret);
   });
 });
+
+test("people read what the plan changes in the cost", () => {
+  const grown = (node_type: string): PlannedChange => ({
+    address: "aws_redshift_cluster.c",
+    before: { node_type: "ra3.large", number_of_nodes: 1 },
+    after: { node_type, number_of_nodes: 1 },
+  });
+  const alarm: PlannedChange = { address: "aws_cloudwatch_metric_alarm.a", actions: ["delete"], before: {} };
+  const said = (...planned: PlannedChange[]) => textOf(reviewOf([], planned), false);
+  expect(said(grown("ra3.xlplus"))).toContain("\nAt rest it costs about $396.39 a month more.\n");
+  expect(said(alarm)).toContain("\nAt rest it costs about $0.10 a month less.\n");
+  expect(said(grown("ra3.4xlarge"))).toContain(
+    "\nAt rest it costs about $396.39 a month less, and something else for ra3.4xlarge, of which no price is known.\n",
+  );
+  expect(markdownOf(reviewOf([], [grown("ra3.xlplus")]), "")).toContain(
+    "> At rest it costs about $396.39 a month more.",
+  );
+});

@@ -245,6 +245,7 @@ test("for machines it is JSON of a fixed shape, without the resources' values", 
   expect(reviewJson.parse(JSON.parse(json))).toEqual({
     version: 1,
     notes: [],
+    cost: null,
     stack: "inference-dev",
     safe: false,
     empty: false,
@@ -293,5 +294,52 @@ describe("a group of features that leaves the state", () => {
 
   test("is nothing to tell of where it is only made", () => {
     expect(reviewOf([group("features_group", ["create"], "pairs")]).notes).toEqual([]);
+  });
+});
+
+describe("what a plan changes in the cost at rest", () => {
+  const endpoint = (instance_type: string, initial_instance_count: number) => ({
+    production_variants: [{ instance_type, initial_instance_count }],
+  });
+  const configuration = "aws_sagemaker_endpoint_configuration.model";
+  const costOf = (changes: PlannedChange[], prices = {}) => reviewOf(changes, { prices }).cost;
+
+  test("is that of its instances, nodes and alarms", () => {
+    const made: PlannedChange[] = [
+      { address: configuration, actions: ["create"], after: endpoint("ml.inf1.xlarge", 2) },
+      { address: cluster, actions: ["create"], after: { node_type: "ra3.large", number_of_nodes: 1 } },
+      { address: "aws_cloudwatch_metric_alarm.fails", actions: ["create"], after: { alarm_name: "fails" } },
+      { address: "aws_sqs_queue.q", actions: ["create"], after: { name: "q" } },
+    ];
+    expect(costOf(made)).toEqual({ usd: expect.closeTo(730 * (2 * 0.297 + 0.543) + 0.1, 6), unpriced: [] });
+    const gone = made.map(({ address, after }) => ({ address, actions: ["delete"], before: after }));
+    expect(costOf(gone)?.usd).toBeCloseTo(-730 * (2 * 0.297 + 0.543) - 0.1, 6);
+  });
+
+  test("is the difference where something stays", () => {
+    const before = endpoint("ml.inf1.xlarge", 1);
+    const replaced = { address: configuration, actions: ["create", "delete"], before };
+    expect(costOf([{ ...replaced, after: endpoint("ml.inf1.xlarge", 3) }])?.usd).toBeCloseTo(730 * 0.594, 6);
+    expect(costOf([{ ...replaced, after: before }])).toBeUndefined();
+    expect(costOf([{ address: cluster, before: { node_type: "ra3.large" }, after: { node_type: "ra3.large" } }])).toBe(
+      undefined,
+    );
+  });
+
+  test("names what has no price, and takes a team's own", () => {
+    const changes = [
+      {
+        address: configuration,
+        actions: ["create", "delete"],
+        before: endpoint("ml.inf1.xlarge", 1),
+        after: endpoint("ml.p5.48xlarge", 1),
+      },
+    ];
+    expect(costOf(changes)).toEqual({ usd: expect.closeTo(-730 * 0.297, 6), unpriced: ["ml.p5.48xlarge"] });
+    expect(costOf(changes, { "ml.p5.48xlarge": 1 })).toEqual({ usd: expect.closeTo(730 * 0.703, 6), unpriced: [] });
+  });
+
+  test("is not known of what is known after apply", () => {
+    expect(costOf([{ address: configuration, actions: ["create"], after: {} }])).toBeUndefined();
   });
 });

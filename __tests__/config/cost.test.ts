@@ -1,0 +1,117 @@
+import { readFileSync } from "node:fs";
+import { hoursOfMonth, prices } from "../../aws/prices";
+import { loadConfig } from "../../config";
+import { atRest, costOf, perMillion } from "../../config/cost";
+import { dev, faults, settings } from "../setup/settings";
+import { synthesizedStacks } from "../setup/stacks";
+import { inventoryOf } from "../setup/synth";
+
+describe("a cost", () => {
+  test("is the sum of what has a price, and says where something has none", () => {
+    const known = { part: "endpoint", of: "ml.inf1.xlarge", amount: 2 };
+    const unknown = { part: "endpoint", of: "ml.p5.48xlarge", amount: 1 };
+    expect(costOf([known])).toMatchObject({ usd: 0.594, isAtLeast: false, lines: [{ usd: 0.594, trust: "low" }] });
+    expect(costOf([known, unknown])).toEqual({
+      usd: 0.594,
+      isAtLeast: true,
+      lines: [expect.objectContaining({ usd: 0.594 }), unknown],
+    });
+  });
+
+  test("goes by a team's own prices first, nothing among them", () => {
+    const items = ["ml.p5.48xlarge", "ml.inf1.xlarge"].map((of) => ({ part: "endpoint", of, amount: 3 }));
+    expect(costOf(items, { "ml.p5.48xlarge": 100, "ml.inf1.xlarge": 0 })).toMatchObject({
+      usd: 300,
+      isAtLeast: false,
+      lines: [{ trust: "yours" }, { usd: 0, trust: "yours" }],
+    });
+  });
+
+  test("takes nothing for a price that only every object has", () => {
+    expect(costOf([{ part: "endpoint", of: "constructor", amount: 1 }])).toMatchObject({ usd: 0, isAtLeast: true });
+  });
+});
+
+describe("an environment", () => {
+  const linesOf = (items: ReturnType<typeof atRest>, part: string) =>
+    items.filter((item) => item.part === part).map(({ of, amount }) => [of, amount]);
+
+  test("costs at rest what its instances, nodes and alarms do", () => {
+    const items = atRest(
+      dev({ model: { instanceCount: 2, instanceType: "ml.c5.large" }, warehouse: { numberOfNodes: 3 } }),
+    );
+    expect(linesOf(items, "endpoint")).toEqual([["ml.c5.large", 2 * hoursOfMonth]]);
+    expect(linesOf(items, "warehouse")).toEqual([
+      ["ra3.large", 3 * hoursOfMonth],
+      ["secret", 1],
+    ]);
+  });
+
+  test("has the alarms that it is reckoned with", () => {
+    const { aws_cloudwatch_metric_alarm } = inventoryOf(synthesizedStacks()["inference-dev"] ?? "{}");
+    expect(linesOf(atRest(dev()), "alarms")).toEqual([["alarm", aws_cloudwatch_metric_alarm]]);
+  });
+
+  test("pays for no endpoint that is somebody else's", () => {
+    const items = atRest(dev({ model: { endpoint: { existing: "theirs" } } }));
+    expect(linesOf(items, "endpoint")).toEqual([]);
+  });
+
+  test("names a node type that only AWS knows", () => {
+    expect(costOf(atRest(dev({ takeOver: true }))).isAtLeast).toBe(true);
+  });
+
+  test("pays for looking features up only where it does", () => {
+    expect(linesOf(perMillion(dev()), "features")).toEqual([["feature reads", 1]]);
+    const contract = { features: { age: "Integral" as const }, request: "csv" as const };
+    expect(linesOf(perMillion(dev({ features: false, model: { contract } })), "features")).toEqual([]);
+  });
+
+  test("has its workers run as long as they may, or as long as they do where that is known", () => {
+    const time = (model: { predictionsPerSecond?: number; instanceCount?: number }) =>
+      linesOf(perMillion(dev({ model })), "worker").find(([of]) => of === "function time")?.[1];
+    expect(time({})).toBe((1e6 / 50) * 20 * 0.5);
+    expect(time({ predictionsPerSecond: 1_000 })).toBe(3 * 1_000 * 0.5);
+    expect(time({ predictionsPerSecond: 1_000, instanceCount: 2 })).toBe(3 * 500 * 0.5);
+    expect(time({ predictionsPerSecond: 0.001 })).toBe((1e6 / 50) * 20 * 0.5);
+  });
+
+  test("tells its API what a million rows cost", () => {
+    const stack = JSON.parse(synthesizedStacks()["inference-dev"] ?? "{}");
+    const { variables } = stack.resource.aws_lambda_function.api_handler_function.environment;
+    expect(variables).toMatchObject({
+      MILLION_ROWS_USD: costOf(perMillion(dev())).usd.toFixed(4),
+      MILLION_ROWS_USD_IS_AT_LEAST: "false",
+    });
+  });
+});
+
+test("prices of one's own are of something that can be paid for, and no less than nothing", () => {
+  const faultsOf = (prices: unknown) => faults(settings({}, { prices }));
+  expect(faultsOf({ "ml.p5.48xlarge": 98.3, "ra3.large": 0, "queue requests": 0.5 })).toEqual([]);
+  expect(faultsOf({ "ml.p5.48xlarge": -1, gold: 1 })).toEqual([
+    'prices["ml.p5.48xlarge"]: got -1; allowed: US dollars, 0 or more',
+    expect.stringMatching(/^prices\.gold: got "gold"; allowed: an instance or node type, or one of endpoint data, /),
+  ]);
+  expect(faultsOf(1)).toEqual(["prices: got 1; allowed: an object of prices by what they are of"]);
+});
+
+test("docs/cost.md says what the commands do", () => {
+  const page = readFileSync("docs/cost.md", "utf8");
+  const { environments } = loadConfig(undefined, process.env, [], {});
+  const { dev, prod } = environments;
+  if (dev === undefined || prod === undefined) throw new Error("config.ts has no dev, or no prod");
+  const original = [
+    { part: "endpoint", of: "ml.inf1.xlarge", amount: hoursOfMonth },
+    { part: "warehouse", of: "dc2.large", amount: hoursOfMonth },
+  ];
+  const whole = (usd: number) => `$${Math.round(usd).toLocaleString("en")}`;
+  const rows = { original: costOf(original), dev: costOf(atRest(dev)), prod: costOf(atRest(prod)) };
+  for (const [name, { usd }] of Object.entries(rows)) {
+    expect(page).toMatch(new RegExp(`^\\| ${name}\\b.* \\| \\${whole(usd)} \\|$`, "m"));
+  }
+  for (const [name, { usd, per, trust }] of Object.entries(prices)) {
+    expect(page).toContain(`| ${name} | ${usd} | ${per} | `);
+    expect(page).toContain(` | ${trust} |`);
+  }
+});
