@@ -20,7 +20,7 @@ afterEach(() => rm(clone, { recursive: true, force: true }));
 
 test.each([
   ["unit", "__tests__/constructs/queue-worker.test.ts"],
-  ["cli", "__tests__/cli/status/status.test.ts"],
+  ["cli", "__tests__/cli/deployment/cost.test.ts"],
 ])("a file of %s tests runs alone: %s", async (project, file) => {
   const jest = ["node_modules/jest/bin/jest.js", "--cacheDirectory", ".local/jest"];
   const { stderr } = await run(process.execPath, [...jest, file], { cwd: clone });

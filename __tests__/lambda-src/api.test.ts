@@ -428,10 +428,12 @@ describe("GET /predict/{id}", () => {
   });
 
   test("ends a page where Lambda would refuse the answer, and goes on in the next", async () => {
-    await store("large", 100, '"'.repeat(65_000));
+    await store("large", 60, '"'.repeat(65_000));
     const ids: string[] = [];
     let next: string | undefined;
+    let pages = 0;
     do {
+      pages++;
       const answer = z.object({ statusCode: z.literal(200), body: z.string() }).parse(
         await api.invoke({
           httpMethod: "GET",
@@ -446,8 +448,9 @@ describe("GET /predict/{id}", () => {
       ids.push(...idsOf(page));
       next = page.next;
     } while (next !== undefined);
-    expect(ids).toHaveLength(100);
-    expect(new Set(ids).size).toBe(100);
+    expect(pages).toBeGreaterThan(1);
+    expect(ids).toHaveLength(60);
+    expect(new Set(ids).size).toBe(60);
   });
 
   test("answers what became of one request: its prediction, or why it failed, or 404", async () => {
