@@ -5,11 +5,13 @@ import { join } from "node:path";
 import { pipeline as connected } from "node:stream/promises";
 import { csvLine, InvalidCsv, trimmed } from "../../pipeline/csv";
 import { FeatureStore } from "../../pipeline/features";
+import { QueueWalk } from "../../pipeline/queue-walk";
 import { awsError } from "../aws-error";
-import type { Pipeline } from "../connection";
+import type { Connection, Pipeline, Target } from "../connection";
 import { whole } from "../numbers";
 import { progressOf } from "../progress";
 import { type CsvFile, nameOf, withCsv } from "./csv";
+import { type Bounds, estimate } from "./estimate";
 import { checkInputs, openInputs, tellPassedOver } from "./feature-rows";
 import { ingestFeatures, rejectsOf } from "./features-ingest";
 import { followJob } from "./job-follow";
@@ -34,6 +36,8 @@ export interface RunOptions extends JobRows {
   readonly tenant?: string;
   /** How long it may take, in seconds. @default the longest there is */
   readonly deadline?: number;
+  /** What it may take and cost by the configuration of its environment. @default whatever it does */
+  readonly within?: Target & Bounds;
   /** Whether the rows are written to the feature store first. @default they are not */
   readonly ingest?: boolean;
   readonly format: OutputFormat;
@@ -48,16 +52,17 @@ export interface RunOptions extends JobRows {
  * Takes the rows of a file all the way to their predictions: a job of the pipeline's own, which goes on without this
  * process. The same rows under the same name are the same job.
  * @returns whether every row has its prediction
- * @throws before anything is asked, when a row is at fault
+ * @throws before anything is asked, when a row is at fault, it cannot be done by the deadline, or costs more than it may
  */
 export async function runJob(options: RunOptions): Promise<boolean> {
-  const { pipeline, file, columns, signal, ...how } = options;
-  await checkRows(pipeline, { file, columns }, signal);
+  const { pipeline, file, columns, limit, within, signal, ...how } = options;
+  if (within === undefined) await checkRows(pipeline, { file, columns }, signal);
+  else await foreseen({ pipeline, ...within }, { file, columns }, { limit, ...within }, signal);
   if (options.ingest) await ingest(pipeline, { file, columns }, signal);
   const key = await uploadInput(file, pipeline.answers.bucket, signal);
   const api = new JobsApi(pipeline.apiUrl);
   try {
-    const { job: id, limit, tenant, deadline } = options;
+    const { job: id, tenant, deadline } = options;
     const asked: NewJob = {
       id,
       input: { key },
@@ -96,6 +101,32 @@ export async function checkRows(pipeline: Pipeline, rows: JobRows, signal: Abort
   }
   for (const note of notes) console.error(note);
   return count;
+}
+
+/** How many rows would be asked. Those that are ids alone are counted, and checked by the starter. */
+async function rowsOf(pipeline: Pipeline, rows: JobRows, limit: number | undefined, signal: AbortSignal) {
+  let count = await checkRows(pipeline, rows, signal);
+  if (count === undefined) {
+    count = 0;
+    for await (const _ of rows.file.rows()) if (count++ === limit) break;
+  }
+  return Math.min(count, limit ?? count);
+}
+
+/**
+ * What would be asked, how long that takes and what it costs, in sentences.
+ * @throws when a row is at fault, it cannot be done by the deadline, or costs more than it may
+ */
+export async function foreseen(
+  { pipeline, shared, environment }: Connection,
+  rows: JobRows,
+  { limit, ...bounds }: Bounds & { readonly limit?: number },
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const count = await rowsOf(pipeline, rows, limit, signal);
+  const { visible, hidden } = await new QueueWalk(pipeline.queueUrl).counts({ signal });
+  const said = estimate({ rows: count, waiting: visible + hidden, shared, environment, ...bounds });
+  return [`${whole(count)} would be asked about.`, ...said];
 }
 
 async function ingest({ contract, featureGroup }: Pipeline, { file, columns }: JobRows, signal: AbortSignal) {

@@ -16,6 +16,7 @@ interface RunOptions extends ConnectionOptions {
   readonly tenant?: string;
   readonly deadline?: number;
   readonly ingest?: true;
+  readonly maxCost?: number;
   readonly dryRun?: true;
   readonly format?: OutputFormat;
   readonly output?: string;
@@ -24,6 +25,11 @@ interface RunOptions extends ConnectionOptions {
 
 const readLimit = (given: string): number => {
   if (!/^[1-9]\d{0,8}$/.test(given)) throw new InvalidArgumentError("Write a whole number, 1 or more.");
+  return Number(given);
+};
+
+const readDollars = (given: string): number => {
+  if (!/^\d{1,9}(\.\d+)?$/.test(given)) throw new InvalidArgumentError("Write US dollars, such as 5 or 0.50.");
   return Number(given);
 };
 
@@ -53,7 +59,12 @@ export const runCommand = () =>
         ).argParser(parseDuration),
       )
       .option("--ingest", "writes the rows to the feature store too, before anything is asked")
-      .option("--dry-run", "checks the rows and counts them, and asks for none")
+      .addOption(
+        new Option("--max-cost <usd>", "asks for nothing where it would cost more, in US dollars").argParser(
+          readDollars,
+        ),
+      )
+      .option("--dry-run", "checks the rows, says how many would be asked, how long it takes and what it costs")
       .addOption(formatOption(["csv", "json", "ndjson", "parquet"], "csv"))
       .option("--output <file>", "where the result goes (default: the CSV file's name with .results.<format>)")
       .addOption(safeOption()),
@@ -77,27 +88,28 @@ export const runCommand = () =>
     )
     .action(async (options: RunOptions) => {
       check(options);
-      const { csv, column: columns, delimiter, job, limit, tenant, deadline, ingest, format, output, safe } = options;
+      const { csv, column: columns, delimiter, job, limit, tenant, deadline, ingest, maxCost } = options;
+      const { format, output, safe } = options;
       const plan = outputPlan({ format, output, safe }, "csv");
       const { whileHolding } = await import("../../config/file-lock");
       const { connect } = await import("../connection");
       const { untilInterrupted } = await import("../interruption");
       const { nameOf, withCsv } = await import("./csv");
-      const { checkRows, runJob, withAllIds } = await import("./run-job");
-      const { whole } = await import("../numbers");
-      const { pipeline } = await connect(options);
+      const { foreseen, runJob, withAllIds } = await import("./run-job");
+      const connection = await connect(options);
+      const { pipeline } = connection;
       const name = csv === undefined ? "all" : nameOf(csv).replace(/\.csv$/i, "");
       const results = output ?? `${name}.results.${plan.format}`;
       const isWhole = await untilInterrupted((signal) => {
         const run = async (file: Parameters<typeof runJob>[0]["file"]) => {
           if (options.dryRun) {
-            const count = await checkRows(pipeline, { file, columns }, signal);
-            console.error(
-              `${count === undefined ? "Each id" : whole(Math.min(count, limit ?? count))} would be asked about.`,
-            );
+            const bounds = { limit, deadline, maxCost };
+            for (const line of await foreseen(connection, { file, columns }, bounds, signal)) console.error(line);
             return undefined;
           }
-          const settings = { job, limit, tenant, deadline, ingest };
+          const isBounded = (deadline ?? maxCost) !== undefined;
+          const within = isBounded ? { ...connection, deadline, maxCost } : undefined;
+          const settings = { job, limit, tenant, deadline, within, ingest };
           return whileHolding(results, () =>
             runJob({ pipeline, file, columns, ...settings, ...plan, output: results, signal }),
           );

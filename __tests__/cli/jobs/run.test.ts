@@ -132,10 +132,19 @@ test("asks for the first rows alone, and for what the feature store has; a dry r
   const folder = await deskWith("some", pairs("some-", 10));
   const dry = await run(folder, "--limit", "3", "--dry-run").ended;
   expect(dry).toMatchObject({ status: 0, stderr: expect.stringContaining("3 would be asked about.") });
+  expect(dry.stderr).toContain("It costs about $0.00");
+  const dear = await run(folder, "--max-cost", "0").ended;
+  expect(dear).toMatchObject({ status: 1, stdout: "" });
+  expect(dear.stderr).toMatch(/^10 rows cost about \$[\d.]+, and --max-cost allows \$0\.00\.\nNothing was asked\.$/m);
+  await writeFile(join(folder, "ids.csv"), "id\na\nb\nc\n");
+  const ids = (...args: string[]) =>
+    pipeline.start(["run", "--csv", "ids.csv", "--dry-run", ...args], { folder }).ended;
+  expect(await ids()).toMatchObject({ status: 0, stderr: expect.stringContaining("3 would be asked about.") });
+  expect(await ids("--limit", "2")).toMatchObject({ stderr: expect.stringContaining("2 would be asked about.") });
   expect(await run(folder, "--limit", "3", "--ingest").ended).toMatchObject({ status: 0 });
   expect(await linesIn(folder, "pairs.results.csv")).toHaveLength(4);
   const all = await pipeline.start(["run", "--all", "--job", "all"], { folder }).ended;
   expect(all).toMatchObject({ status: 0, stdout: "all.results.csv\n" });
-  const ids = (await linesIn(folder, "all.results.csv")).slice(1).map((line) => line.split(",")[1]);
-  expect(ids.sort()).toEqual(Array.from({ length: 10 }, (_, n) => `some-${n}`).sort());
+  const answered = (await linesIn(folder, "all.results.csv")).slice(1).map((line) => line.split(",")[1]);
+  expect(answered.sort()).toEqual(Array.from({ length: 10 }, (_, n) => `some-${n}`).sort());
 });
