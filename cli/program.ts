@@ -6,7 +6,6 @@ import { deployCommand } from "./deployment/deploy";
 import { destroyCommand } from "./deployment/destroy";
 import { diffCommand } from "./deployment/diff";
 import { doctorCommand } from "./deployment/doctor";
-import { importTfvarsCommand } from "./deployment/import-tfvars";
 import { keypairCommand } from "./deployment/keypair";
 import { allCommands, examples, exitCodes, fullName } from "./help";
 import { eraseCommand } from "./jobs/erase";
@@ -44,7 +43,6 @@ export function program(): Command {
     .addCommand(eraseCommand())
     .addCommand(stateCommand())
     .addCommand(statusCommand())
-    .addCommand(importTfvarsCommand())
     .addCommand(completionCommand())
     .addCommand(completeCommand(), { hidden: true });
   for (const command of allCommands(program)) {

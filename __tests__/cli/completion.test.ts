@@ -32,7 +32,7 @@ test.each([
 });
 
 test.each([
-  ["a file", ["import-tfvars", ""]],
+  ["a file", ["keypair", "import", ""]],
   ["a second stack", ["deploy", "state", ""]],
   ["a value that may be any", ["diff", "state", "--save", ""]],
   ["an option after --", ["diff", "--", "--js"]],

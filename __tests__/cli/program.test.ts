@@ -105,11 +105,11 @@ describe("what is mistyped", () => {
 });
 
 describe("an error", () => {
-  const failing = "$cli import-tfvars nowhere.tfvars";
+  const failing = "$cli keypair import nowhere.pub";
 
   test("is one line, and with --debug what it comes from too", async () => {
     const short = await bash(failing);
-    expect(short).toEqual({ status: 1, stdout: "", stderr: expect.stringMatching(/^.*nowhere\.tfvars.*\n$/) });
+    expect(short).toEqual({ status: 1, stdout: "", stderr: expect.stringMatching(/^.*nowhere\.pub.*\n$/) });
     for (const line of [`${failing} --debug`, failing.replace("$cli", "$cli --debug")]) {
       const { status, stderr } = await bash(line);
       expect(status).toBe(1);
@@ -148,9 +148,9 @@ describe("Ctrl-C", () => {
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
   test("ends a command with 130 for the shell, and without a word", async () => {
-    const fifo = join(folder, "terraform.tfvars");
+    const fifo = join(folder, "team.pub");
     await run("mkfifo", [fifo]);
-    const child = spawn(process.execPath, [launcher, "import-tfvars", fifo]);
+    const child = spawn(process.execPath, [launcher, "keypair", "import", fifo]);
     let said = "";
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (said += chunk));
     const written = await open(fifo, "w"); // waits until it is read

@@ -116,7 +116,7 @@ describe("an address of S3 that is signed", () => {
     const signer = awsSigner({ accessKeyId, region: operator.region, service: "s3" });
     const request = { method, path: `/${Bucket}/${key}`, protocol, hostname, headers };
     const { query = {} } = await signer.presign(request, { ...options, expiresIn: options.expiresIn ?? 60 });
-    return `${s3.url}/${Bucket}/${key}?${new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]))}`;
+    return `${s3.url}/${Bucket}/${key}?${new URLSearchParams(Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]))}`;
   };
 
   test("puts and gets an object, and is nobody's who changes it", async () => {
