@@ -95,8 +95,8 @@ describe("what is mistyped", () => {
     ["depoly state", "error: unknown command 'depoly'\n(Did you mean deploy?)\nSee: offline-inference --help\n"],
     ["model uplaod", "error: unknown command 'uplaod'\n(Did you mean upload?)\nSee: offline-inference model --help\n"],
     [
-      "state doctor --restor 1",
-      "error: unknown option '--restor'\n(Did you mean --restore?)\nSee: offline-inference state doctor --help\n",
+      "diff state --markdow",
+      "error: unknown option '--markdow'\n(Did you mean --markdown?)\nSee: offline-inference diff --help\n",
     ],
     ["diff", "error: missing required argument 'stack'\nSee: offline-inference diff --help\n"],
   ])("%s ends with 1, what may be meant and where to read on", async (words, stderr) => {

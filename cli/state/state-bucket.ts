@@ -13,16 +13,9 @@ import { z } from "zod";
 import { awsError, namingActions } from "../aws-error";
 import type { StateBackend } from "./state-backend";
 
-/** One version of an object. */
-export interface Version {
-  readonly id: string;
+/** An object, and when it was written. */
+export interface Content {
   readonly written: Date;
-  /** In bytes. */
-  readonly size: number;
-}
-
-/** A version with what is in it. */
-export interface Content extends Version {
   readonly text: string;
 }
 
@@ -101,31 +94,20 @@ export class StateBucket {
     return answer?.Policy === undefined ? [] : bucketPolicy.parse(JSON.parse(answer.Policy)).Statement;
   }
 
-  /** Reads an object, the current version or the one with this id. */
-  async read(key: string, versionId?: string): Promise<Content | undefined> {
-    const call = this.client.send(new GetObjectCommand({ Bucket: this.name, Key: key, VersionId: versionId }));
-    const what =
-      versionId === undefined ? `s3://${this.name}/${key}` : `version ${versionId} of s3://${this.name}/${key}`;
-    // A version that marks a deletion allows no GET; an id that never was one is an invalid argument.
-    const absent = versionId === undefined ? ["NoSuchKey"] : ["NoSuchVersion", "InvalidArgument", "MethodNotAllowed"];
-    const answer = await ask(`read ${what}`, call, absent);
+  /** Reads an object. */
+  async read(key: string): Promise<Content | undefined> {
+    const call = this.client.send(new GetObjectCommand({ Bucket: this.name, Key: key }));
+    const answer = await ask(`read s3://${this.name}/${key}`, call, ["NoSuchKey"]);
     if (answer === undefined) return undefined;
-    const { VersionId: id = "null", LastModified: written = new Date(0), Body } = answer;
-    const text = (await Body?.transformToString()) ?? "";
-    return { id, written, size: Buffer.byteLength(text), text };
+    const { LastModified: written = new Date(0), Body } = answer;
+    return { written, text: (await Body?.transformToString()) ?? "" };
   }
 
-  /** The latest versions of an object, newest first, ten at most. */
-  async versions(key: string): Promise<Version[]> {
+  /** Whether it keeps a version of an object. */
+  async hasVersions(key: string): Promise<boolean> {
     const call = this.client.send(new ListObjectVersionsCommand({ Bucket: this.name, Prefix: key, MaxKeys: 10 }));
     const { Versions = [] } = (await ask(`list the versions of s3://${this.name}/${key}`, call)) ?? {};
-    return Versions.filter((version) => version.Key === key).map(
-      ({ VersionId = "null", LastModified = new Date(0), Size = 0 }) => ({
-        id: VersionId,
-        written: LastModified,
-        size: Size,
-      }),
-    );
+    return Versions.some((version) => version.Key === key);
   }
 
   /** The lock on a state, while somebody holds it. */

@@ -1,14 +1,14 @@
 import { check, type Finding, linesOf, messageOf, ok, problem, warning } from "../findings";
-import { stackFolder, stackNames, terraform } from "../terraform";
+import { stackFolder, stackNames } from "../terraform";
 import { stateBackend } from "./state-backend";
-import { type PolicyStatement, StateBucket, timeOf, type Version } from "./state-bucket";
-import { driftOf } from "./state-drift";
-import { parseState, type State } from "./state-file";
+import { type PolicyStatement, StateBucket, timeOf } from "./state-bucket";
+import { parseState } from "./state-file";
 
 const bootstrap = "npm run bootstrap sets it right.";
+const oldVersions = "Bring an old version back: docs/state.md";
 
 /**
- * Prints whether the state of a stack, or of all, is safe and true.
+ * Prints whether the state of a stack, or of all, is safe.
  * @returns whether all is well
  * @throws when there is no such stack, or AWS cannot be asked
  */
@@ -110,25 +110,25 @@ const matches = (pattern: string, text: string) =>
   ).test(text);
 
 async function stackFindings(stack: string, bucket: StateBucket, key: string): Promise<Finding[]> {
-  let state: State | undefined;
   const found = await check(async () => {
     const current = await bucket.read(key);
-    if (current === undefined) return absentState(stack, await bucket.versions(key));
-    try {
-      state = parseState(current.text);
-    } catch (error) {
-      return problem(`Its state cannot be read: ${messageOf(error)}`, "Bring an older version back, see below.");
+    if (current === undefined) {
+      return (await bucket.hasVersions(key))
+        ? problem("Its state was deleted.", oldVersions)
+        : warning("It has no state yet: nothing of it is deployed.");
     }
-    const { serial, lineage, terraformVersion, resources } = state;
-    return ok(
-      `Its state has ${countOf(resources.size, "resource")}, written ${timeOf(current.written)} by Terraform ` +
-        `${terraformVersion}: serial ${serial} of lineage ${lineage}.`,
-    );
+    try {
+      const { serial, lineage, terraformVersion, resources } = parseState(current.text);
+      return ok(
+        `Its state has ${countOf(resources.size, "resource")}, written ${timeOf(current.written)} by Terraform ` +
+          `${terraformVersion}: serial ${serial} of lineage ${lineage}.`,
+      );
+    } catch (error) {
+      return problem(`Its state cannot be read: ${messageOf(error)}`, oldVersions);
+    }
   });
-  let isLocked = true; // until it is known that it is not
   const lock = await check(async () => {
     const held = await bucket.lock(key);
-    isLocked = held !== undefined;
     if (held === undefined) return ok("It is not locked.");
     const folder = stackFolder(stack);
     return problem(
@@ -139,67 +139,7 @@ async function stackFindings(stack: string, bucket: StateBucket, key: string): P
           : `terraform -chdir=${folder} init && terraform -chdir=${folder} force-unlock ${held.id}`),
     );
   });
-  if (found.mark === "warning") return [found, lock]; // there never was a state
-  const notLooked = warning("What has changed on AWS is not looked for while it may be written.");
-  const changes = state === undefined ? [] : [isLocked ? notLooked : await check(() => drift(stack))];
-  return [found, lock, ...changes, await check(() => versions(stack, bucket, key))];
+  return [found, lock];
 }
 
 const countOf = (count: number, thing: string) => `${count} ${thing}${count === 1 ? "" : "s"}`;
-
-function absentState(stack: string, [latest]: readonly Version[]): Finding {
-  if (latest === undefined) return warning("It has no state yet: nothing of it is deployed.");
-  return problem("Its state was deleted.", `The last one can be brought back: ${restoreCommand(stack, latest.id)}`);
-}
-
-/** What brings a version back. */
-export const restoreCommand = (stack: string, version: string) =>
-  `npx offline-inference state doctor ${stack} --restore ${version}`;
-
-async function drift(stack: string): Promise<Finding> {
-  console.error(`Comparing the state of ${stack} with what is on AWS ...`);
-  const folder = stackFolder(stack);
-  await terraform(folder, ["init", "-input=false", "-reconfigure", "-no-color"]);
-  const found = await driftOf(folder);
-  if (found.length === 0) return ok("Nothing has changed on AWS since the last apply.");
-  return problem(
-    `${countOf(found.length, "resource")} changed on AWS since the last apply:`,
-    `npm run diff -- ${stack} shows how a deployment sets them back. To keep a change, write it into the stack first.`,
-    found.map(({ address, changed }) => `${address}: ${changed === undefined ? "deleted" : changed.join(", ")}`),
-  );
-}
-
-/** The latest versions of a state as a table, and how to bring one back. */
-async function versions(stack: string, bucket: StateBucket, key: string): Promise<Finding> {
-  const rows = await Promise.all(
-    (await bucket.versions(key)).map(async ({ id, written, size }) => [
-      id,
-      timeOf(written),
-      `${size} B`,
-      ...(await columnsOf(bucket, key, id)),
-    ]),
-  );
-  const table = [["version", "written", "size", "serial", "resources"], ...rows];
-  const width = (column: number) => Math.max(...table.map((row) => row[column]?.length ?? 0));
-  return {
-    ...ok("The latest versions of it, newest first:"),
-    details: table.map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(width(column)))
-        .join("  ")
-        .trimEnd(),
-    ),
-    mend: `${restoreCommand(stack, "VERSION")} shows what one differs in, asks, and brings it back.`,
-  };
-}
-
-async function columnsOf(bucket: StateBucket, key: string, version: string): Promise<string[]> {
-  try {
-    const content = await bucket.read(key, version);
-    if (content === undefined) return ["gone", ""];
-    const { serial, resources } = parseState(content.text);
-    return [String(serial), String(resources.size)];
-  } catch {
-    return ["unreadable", ""];
-  }
-}

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 
 const attributes = z.record(z.string(), z.unknown());
@@ -74,33 +73,4 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** A state file with another serial, and all else as it was: parsing would round its large numbers. */
-export function withSerial(text: string, serial: number): string {
-  const changed = text.replace(/"serial":\s*\d+/, `"serial": ${serial}`); // Terraform writes it before any resource
-  if (parseState(changed).serial !== serial) throw new Error("its serial is not where Terraform writes it");
-  return changed;
-}
-
-/** The names of the attributes that differ. */
-export const changedNames = (one: Readonly<Record<string, unknown>>, other: Readonly<Record<string, unknown>>) =>
-  [...new Set([...Object.keys(one), ...Object.keys(other)])]
-    .filter((name) => !isDeepStrictEqual(one[name], other[name]))
-    .sort();
-
-/** What differs between two sets of things with names, by name. */
-export interface Difference {
-  readonly added: readonly string[];
-  readonly removed: readonly string[];
-  readonly changed: readonly string[];
-}
-
-/** What becomes of things when `from` becomes `to`. */
-export function difference(from: ReadonlyMap<string, unknown>, to: ReadonlyMap<string, unknown>): Difference {
-  return {
-    added: [...to.keys()].filter((name) => !from.has(name)).sort(),
-    removed: [...from.keys()].filter((name) => !to.has(name)).sort(),
-    changed: [...from.keys()].filter((name) => to.has(name) && !isDeepStrictEqual(from.get(name), to.get(name))).sort(),
-  };
 }

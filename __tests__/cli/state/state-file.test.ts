@@ -1,4 +1,4 @@
-import { changedNames, difference, parseState, withSerial } from "../../../cli/state/state-file";
+import { parseState } from "../../../cli/state/state-file";
 
 /** A state as Terraform writes it. */
 const stateFile = (fields: object = {}) =>
@@ -63,39 +63,4 @@ test.each([
   })();
   expect(refusal).toContain("it is no state of Terraform's that is known here");
   expect(refusal).not.toContain("hunter2");
-});
-
-test("changes the serial and nothing else, not even a number that JavaScript would round", () => {
-  const text = stateFile({ resources: [resource({ instances: [{ attributes: { id: "big", serial: 3 } }] })] }).replace(
-    '"big"',
-    "12345678901234567890",
-  );
-  expect(withSerial(text, 12)).toBe(text.replace('"serial": 7', '"serial": 12'));
-  expect(parseState(withSerial(text, 12)).serial).toBe(12);
-});
-
-test("refuses to change the serial of a file that has another one first", () => {
-  const { serial, ...others } = JSON.parse(stateFile({ outputs: {}, resources: [resource({ serial: 1 })] }));
-  expect(() => withSerial(JSON.stringify({ ...others, serial }), 12)).toThrow(
-    "its serial is not where Terraform writes it",
-  );
-});
-
-test("tells what comes, what goes, and what is another, by name", () => {
-  const from = new Map<string, unknown>([
-    ["gone", 1],
-    ["same", { a: [1] }],
-    ["other", { a: [1] }],
-  ]);
-  const to = new Map<string, unknown>([
-    ["same", { a: [1] }],
-    ["other", { a: [2] }],
-    ["new", 1],
-  ]);
-  expect(difference(from, to)).toEqual({ added: ["new"], removed: ["gone"], changed: ["other"] });
-  expect(changedNames({ same: [1], other: "secret", gone: 1 }, { same: [1], other: "another", new: 1 })).toEqual([
-    "gone",
-    "new",
-    "other",
-  ]);
 });
