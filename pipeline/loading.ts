@@ -17,6 +17,8 @@ export interface LoaderProps {
   /** The role by which the cluster reads what is staged. */
   readonly copyRoleArn: string;
   readonly tables: Tables;
+  /** Is told of each object whose rows are in the tables, and of the manifest that it was loaded by. @default nobody is */
+  readonly tell?: (key: string, manifest: string) => void;
 }
 
 /** What came of loading. */
@@ -142,12 +144,13 @@ export class Loader {
   }
 
   private async loadOnce(objects: readonly StagedObject[], loaded: Loaded, until: Until): Promise<void> {
-    const { outcomes, database, jobs, copyRoleArn, tables } = this.props;
+    const { outcomes, database, jobs, copyRoleArn, tables, tell } = this.props;
     const keys = objects.map(({ key }) => key);
     const manifest = await outcomes.writeManifest(keys, until);
     const manifestUrl = outcomes.urlOf(manifest);
     const load = { manifestUrl, copyRoleArn, range: rangeOf(objects), tables, now: new Date() };
     const { answers = 0, failures = 0, runs } = await runLoad(database, load, until);
+    for (const key of keys) tell?.(key, manifest);
     loaded.objects += objects.length;
     loaded.answers += answers;
     loaded.failures += failures;

@@ -72,13 +72,15 @@ export class Outcomes {
 
   /**
    * Writes outcomes as one object. Check each prediction by `unstorable` first.
+   * @returns its key
    * @throws when it is not known that they are written. Writing them again is harmless.
    */
-  async put(outcomes: readonly Outcome[], { signal }: Until): Promise<void> {
+  async put(outcomes: readonly Outcome[], { signal }: Until): Promise<string> {
     const now = new Date();
     const requestIds = outcomes.map(({ requestId }) => requestId);
     const Key = stagedKey(requestIds, outcomeVersion, newId(now.getTime()), now);
     await this.write(Key, await contentOf(outcomes), { signal });
+    return Key;
   }
 
   /** Writes an object. */

@@ -10,6 +10,7 @@ import {
   parseNewRequests,
 } from "../../pipeline/request-reader";
 import { faultOf, type NewRequest, type RequestQueue } from "../../pipeline/requests";
+import { logRequests } from "../logger";
 import { json, type Request, retryLater, textOf } from "./http";
 
 /** A request whose key is settled, so that the caller can send it again as the same one. */
@@ -65,6 +66,8 @@ const queueAll = async (
     logger.error("requests not queued", { count: refused.length, reasons });
   }
   const notQueued = new Set(refused.map(({ requestId }) => requestId));
+  const queued = [...first.keys()].filter((requestId) => !notQueued.has(requestId));
+  logRequests(logger, "requests are queued", queued);
   return keyed.map((one) => {
     if (one instanceof InvalidRequest) return invalid(one.message);
     const { id, requestId } = one;

@@ -1,4 +1,3 @@
-import { MetricUnit } from "@aws-lambda-powertools/metrics";
 import type { Context } from "aws-lambda";
 import * as z from "zod";
 import { loaderEnvironment } from "../../contract/environment";
@@ -20,7 +19,14 @@ const parts = once(() => {
   const outcomes = new Outcomes(bucket);
   const database = new RedshiftData(cluster);
   return {
-    loader: new Loader({ outcomes, database, jobs: new Jobs(bucket), copyRoleArn, tables }),
+    loader: new Loader({
+      outcomes,
+      database,
+      jobs: new Jobs(bucket),
+      copyRoleArn,
+      tables,
+      tell: (key, manifest) => reports().logger.info("an object is loaded", { key, manifest }),
+    }),
     canary: {
       outcomes,
       database,
@@ -42,7 +48,7 @@ const eventSchema = z.object({
  * @throws when it is not known that all is loaded: nothing is lost, and the next run loads it
  */
 export const handler = async (event: unknown, context: Context): Promise<Loaded | { passed: string[] }> => {
-  const { logger, metrics } = reports();
+  const { logger, metrics, measure } = reports();
   logger.addContext(context);
   const until = within(context.getRemainingTimeInMillis() - 5_000);
   if (eventSchema.parse(event).canary) return { passed: await tryOut(parts().canary, until) };
@@ -52,10 +58,10 @@ export const handler = async (event: unknown, context: Context): Promise<Loaded 
     while (run.more && !until.signal.aborted);
   } finally {
     for (const { key, reason } of run.rejected) logger.error("an object was set aside", { key, reason });
-    metrics.addMetric("LoadedRows", MetricUnit.Count, run.answers + run.failures);
-    metrics.addMetric("RejectedObjects", MetricUnit.Count, run.rejected.length);
-    metrics.addMetric("NewerObjects", MetricUnit.Count, run.newer);
-    metrics.addMetric("StagedAge", MetricUnit.Seconds, run.oldestSeconds);
+    measure("LoadedRows", run.answers + run.failures);
+    measure("RejectedObjects", run.rejected.length);
+    measure("NewerObjects", run.newer);
+    measure("StagedAge", run.oldestSeconds);
     metrics.publishStoredMetrics();
   }
   return run;

@@ -1,4 +1,3 @@
-import { MetricUnit } from "@aws-lambda-powertools/metrics";
 import type { Context } from "aws-lambda";
 import * as z from "zod";
 import { starterEnvironment } from "../../contract/environment";
@@ -35,12 +34,12 @@ const eventSchema = z.object({
  * @throws when something stood in the way of a job: the next run goes on with it
  */
 export const handler = async (event: unknown, context: Context): Promise<Started> => {
-  const { logger, metrics } = reports();
+  const { logger, metrics, measure } = reports();
   logger.addContext(context);
   const started = await starter().run(eventSchema.parse(event).job, context.getRemainingTimeInMillis() - 5_000);
   for (const { job, reason } of started.failed) logger.warn("a job has failed", { job, reason });
   for (const { job, reason } of started.errors) logger.error("a job does not get on", { job, reason });
-  metrics.addMetric("SentRows", MetricUnit.Count, started.sent);
+  measure("SentRows", started.sent);
   metrics.publishStoredMetrics();
   if (started.errors.length > 0) {
     throw new Error(`${started.errors.length} jobs do not get on: ${started.errors.map(({ job }) => job).join(", ")}`);

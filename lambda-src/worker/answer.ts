@@ -237,7 +237,7 @@ const failureOf = (asked: Asked, { code, reason }: Pick<Failure, "code" | "reaso
 };
 
 /** Does something, and gives why it failed. */
-const failureIn = async (code: FailureCode, task: () => Promise<void>): Promise<Failure | undefined> => {
+const failureIn = async (code: FailureCode, task: () => Promise<unknown>): Promise<Failure | undefined> => {
   try {
     await task();
     return undefined;

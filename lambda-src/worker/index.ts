@@ -1,4 +1,3 @@
-import { MetricUnit } from "@aws-lambda-powertools/metrics";
 import { S3Client } from "@aws-sdk/client-s3";
 import type { Context, SQSBatchResponse } from "aws-lambda";
 import * as z from "zod";
@@ -6,8 +5,10 @@ import { bytesOf } from "../../contract/bytes";
 import { workerEnvironment } from "../../contract/environment";
 import type { FeatureValues } from "../../contract/feature-values";
 import { quietCodes } from "../../contract/job";
+import { failuresMetric } from "../../contract/metrics";
+import type { Outcome } from "../../contract/outcome";
 import { askingShare } from "../../contract/worker-time";
-import { clientSettings, within } from "../../pipeline/clients";
+import { clientSettings, type Until, within } from "../../pipeline/clients";
 import { FeatureStore } from "../../pipeline/features";
 import { Outcomes } from "../../pipeline/outcomes";
 import { ModelEndpoint } from "../../pipeline/predictions";
@@ -16,6 +17,7 @@ import { DeadLetterQueue } from "../../pipeline/requests";
 import { Sample } from "../../pipeline/sample";
 import { StoppedJobs } from "../../pipeline/stopped-jobs";
 import { once, readContract, readEnvironment } from "../environment";
+import { logRequests } from "../logger";
 import { reports } from "../reports";
 import { answerAll, type Parts, type Settled } from "./answer";
 import { giveBack } from "./give-back";
@@ -59,6 +61,7 @@ const worker = once(() => {
   const contract = readContract();
   const { features } = contract;
   const s3 = new S3Client(clientSettings({ requestTimeout: 10_000 }));
+  const outcomes = new Outcomes(environment.ANSWERS_BUCKET, s3);
   const featureGroupName = environment.FEATURE_GROUP_NAME;
   const recordIdentifierType = environment.RECORD_IDENTIFIER_TYPE;
   return {
@@ -77,7 +80,14 @@ const worker = once(() => {
         callSeconds: environment.ENDPOINT_CALL_SECONDS,
         faultStatuses: environment.ENDPOINT_FAULT_STATUSES,
       }),
-      outcomes: new Outcomes(environment.ANSWERS_BUCKET, s3),
+      outcomes: {
+        put: async (ended: readonly Outcome[], until: Until) => {
+          const key = await outcomes.put(ended, until);
+          const requestIds = ended.map(({ requestId }) => requestId);
+          logRequests(reports().logger, "outcomes are staged", requestIds, { key });
+          return key;
+        },
+      },
       sample: new Sample(environment.ANSWERS_BUCKET, features, s3),
       deadLetters: new DeadLetterQueue(environment.DEAD_LETTER_QUEUE_URL),
       stopped: new StoppedJobs(environment.ANSWERS_BUCKET, s3, (reason) =>
@@ -101,7 +111,7 @@ const bytesIn = (values: FeatureValues) => values.reduce((sum, value) => sum + b
  * Logs what was not answered, and measures the rest. Never shows a feature's value. What is no failure of a request's is
  * just counted: there may be a million of them.
  */
-const report = (settled: readonly Settled[], { logger, metrics }: ReturnType<typeof reports>) => {
+const report = (settled: readonly Settled[], { logger, metrics, measure }: ReturnType<typeof reports>) => {
   const now = Date.now();
   const ageOf = ({ requestedAt }: Settled) => Math.max(0, now - requestedAt.getTime());
   const failures = new Map<string, number>();
@@ -109,9 +119,9 @@ const report = (settled: readonly Settled[], { logger, metrics }: ReturnType<typ
   for (const outcome of settled) {
     const { status, requestId, deliveries } = outcome;
     if (status === "answered") {
-      metrics.addMetric("ModelLatency", MetricUnit.Milliseconds, outcome.answer.latency);
-      metrics.addMetric("InputBytes", MetricUnit.Bytes, bytesIn(outcome.values));
-      metrics.addMetric("RequestAge", MetricUnit.Milliseconds, ageOf(outcome));
+      measure("ModelLatency", outcome.answer.latency);
+      measure("InputBytes", bytesIn(outcome.values));
+      measure("RequestAge", ageOf(outcome));
     } else if (quietCodes.includes(outcome.failure.code)) {
       quiet[outcome.failure.code] = (quiet[outcome.failure.code] ?? 0) + 1;
     } else {
@@ -119,14 +129,15 @@ const report = (settled: readonly Settled[], { logger, metrics }: ReturnType<typ
       failures.set(code, (failures.get(code) ?? 0) + 1);
       const messages = deliveries.map(({ messageId, receiveCount }) => ({ messageId, receiveCount }));
       logger.warn(`request ${status}`, { requestId, messages, code, reason });
-      if (status === "returned") metrics.addMetric("ReturnedAge", MetricUnit.Seconds, ageOf(outcome) / 1000);
+      if (status === "returned") measure("ReturnedAge", ageOf(outcome) / 1000);
     }
   }
   if (Object.keys(quiet).length > 0) logger.info("requests that were not asked", { requests: quiet });
-  metrics.addMetric("Predictions", MetricUnit.Count, settled.filter(({ status }) => status === "answered").length);
+  measure("Predictions", settled.filter(({ status }) => status === "answered").length);
   metrics.publishStoredMetrics();
+  const { name, unit, dimension } = failuresMetric;
   for (const [code, count] of failures) {
-    metrics.singleMetric().addDimension("reason", code).addMetric("Failures", MetricUnit.Count, count);
+    metrics.singleMetric().addDimension(dimension, code).addMetric(name, unit, count);
   }
 };
 
@@ -140,7 +151,7 @@ class SystemicFault extends Error {
  * @throws SystemicFault when a service failed for all that needed it, after all else is done
  */
 export const handler = async (event: unknown, context: Context): Promise<SQSBatchResponse> => {
-  const { logger, metrics } = reports();
+  const { logger } = reports();
   logger.addContext(context);
   const { Records: deliveries } = eventSchema.parse(event);
   const { parts, returns } = worker();
@@ -152,7 +163,7 @@ export const handler = async (event: unknown, context: Context): Promise<SQSBatc
     asking: within(remaining * askingShare),
     writing: within(remaining * 0.82),
   });
-  report(settled, { logger, metrics });
+  report(settled, reports());
 
   const returned = settled.flatMap((one) => {
     if (one.status !== "returned") return [];

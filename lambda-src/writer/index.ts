@@ -1,4 +1,3 @@
-import { MetricUnit } from "@aws-lambda-powertools/metrics";
 import type { Context } from "aws-lambda";
 import * as z from "zod";
 import { writerEnvironment } from "../../contract/environment";
@@ -66,14 +65,14 @@ class JobsFailed extends Error {
  * @throws JobsFailed where that did not go well for some of them: nothing is lost, and the next run tries again
  */
 export const handler = async (event: unknown, context: Context): Promise<Written | { passed: string[] }> => {
-  const { logger, metrics } = reports();
+  const { logger, metrics, measure } = reports();
   logger.addContext(context);
   const milliseconds = context.getRemainingTimeInMillis() - 5_000;
   const { writer, outcomes, database } = parts();
   if (eventSchema.parse(event).canary) return { passed: await tryOutWriter(outcomes, database, within(milliseconds)) };
   const run = await writer.run(milliseconds);
   for (const failed of run.failed) logger.error("a job was not ended", failed);
-  metrics.addMetric("EndedJobs", MetricUnit.Count, run.ended.length);
+  measure("EndedJobs", run.ended.length);
   metrics.publishStoredMetrics();
   const [first, ...others] = run.failed;
   if (first === undefined) return run;
