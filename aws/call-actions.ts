@@ -115,6 +115,7 @@ const calls: Readonly<Record<string, readonly string[]>> = {
   "scheduler:UpdateSchedule": ["scheduler:UpdateSchedule", "iam:PassRole"],
 
   // What is made with tags needs the action that tags.
+  "cloudwatch:PutCompositeAlarm": ["cloudwatch:PutCompositeAlarm", "cloudwatch:TagResource"],
   "cloudwatch:PutMetricAlarm": ["cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"],
   "ec2:AuthorizeSecurityGroupEgress": ["ec2:AuthorizeSecurityGroupEgress", "ec2:CreateTags"],
   "ec2:CreateRouteTable": ["ec2:CreateRouteTable", "ec2:CreateTags"],

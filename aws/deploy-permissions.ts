@@ -110,6 +110,7 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
   const golden = arn(`s3:::${modelBucket}/golden/*`);
   const warehouses = ours("redshift", "cluster:", "subnetgroup:", "parametergroup:");
   const schedules = ours("scheduler", "schedule/default/");
+  const dashboards = [arn(`cloudwatch::${account}:dashboard/${prefix}-*`)];
   const parameters = [inRegion("ssm", `parameter${scope.namesParameter}`)];
   const apis = arn(`apigateway:${region}::/restapis`);
   const apiTags = arn(`apigateway:${region}::/tags/*`);
@@ -508,14 +509,16 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
       ],
     },
     cloudWatch: {
-      types: ["aws_cloudwatch_metric_alarm"],
+      types: ["aws_cloudwatch_composite_alarm", "aws_cloudwatch_dashboard", "aws_cloudwatch_metric_alarm"],
       plan: [
         {
           actions: ["cloudwatch:DescribeAlarms"],
-          resources: [inRegion("cloudwatch", "alarm:*")],
-          reason: "it lists, and takes no name but as a filter",
+          resources: ["*"],
+          // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
+          reason: "it lists, and tells of an alarm over others only who may list all",
         },
         { actions: ["cloudwatch:ListTagsForResource"], resources: ours("cloudwatch", "alarm:") },
+        { actions: ["cloudwatch:GetDashboard"], resources: dashboards },
       ],
       apply: [
         {
@@ -527,6 +530,13 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
           ],
           resources: ours("cloudwatch", "alarm:"),
         },
+        {
+          actions: ["cloudwatch:PutCompositeAlarm"],
+          resources: ["*"],
+          // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
+          reason: "AWS lets nobody make an alarm over others who may not make all; it tells topics, and does no more",
+        },
+        { actions: ["cloudwatch:DeleteDashboards", "cloudwatch:PutDashboard"], resources: dashboards },
       ],
     },
     scheduler: {

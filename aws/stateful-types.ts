@@ -56,6 +56,7 @@ export const statelessTypes: readonly string[] = [
   "aws_appautoscaling_policy",
   "aws_appautoscaling_target",
   "aws_budgets_budget",
+  "aws_cloudwatch_composite_alarm",
   "aws_cloudwatch_dashboard",
   "aws_cloudwatch_event_rule",
   "aws_cloudwatch_event_target",

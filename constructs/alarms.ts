@@ -1,5 +1,8 @@
+import { CloudwatchCompositeAlarm } from "@cdktf/provider-aws/lib/cloudwatch-composite-alarm";
 import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { Construct } from "constructs";
+import { type MetricName, measured, metricsNamespace } from "../contract/metrics";
+import { alarmText } from "./alarm-text";
 import type { Endpoint } from "./model-endpoint";
 import type { PredictionApi } from "./prediction-api";
 import type { QueueWorker } from "./queue-worker";
@@ -23,8 +26,10 @@ export interface AlarmsProps {
 }
 
 interface Alarm {
-  /** What is so when it rings, and where to look. */
-  readonly description: string;
+  /** What is the matter when it rings. */
+  readonly matter: string;
+  /** What to do first. */
+  readonly mend: string;
   readonly namespace: string;
   readonly metric: string;
   readonly statistic: "Maximum" | "Sum";
@@ -37,22 +42,45 @@ interface Alarm {
   readonly periodSeconds?: number;
   /** Whether it rings where nothing is measured. @default then nothing happened */
   readonly ringsWithout?: boolean;
+  /** Whether no request is answered while it rings: the one alarm over all of these tells the topic, and it does not. */
+  readonly standsStill?: boolean;
 }
 
 /** Says when requests fail, wait too long, or are given up: all that asks for a person. */
 export class Alarms extends Construct {
+  /** The ARNs of them all, the one over others first. */
+  readonly arns: string[];
+
   constructor(scope: Construct, id: string, props: AlarmsProps) {
     super(scope, id);
-    const { inference, model, loader, starter, writer, api, topicArn } = props;
+    const { name, inference, model, loader, starter, writer, api, topicArn } = props;
     // Long before a request would expire, and before the worker sends it anew, at half of its time.
     const aQuarter = Math.floor(props.messageRetentionSeconds / 4);
-    const worker = inference.worker.function.functionName;
-    const loads = loader.function.function.functionName;
+    const functions = {
+      worker: inference.worker.function.functionName,
+      loader: loader.function.function.functionName,
+      starter: starter.function.function.functionName,
+      writer: writer.function.function.functionName,
+    };
     const severalRuns = 60 * Math.max(15, 5 * props.loadingEveryMinutes);
+    const measures = (metric: MetricName) => ({
+      namespace: metricsNamespace,
+      metric,
+      dimensions: { service: functions[measured[metric].of] },
+    });
+    const failsOf = (function_: keyof typeof functions) => ({
+      namespace: "AWS/Lambda",
+      metric: "Errors",
+      statistic: "Sum" as const,
+      dimensions: { FunctionName: functions[function_] },
+      threshold: 1,
+      periods: 2,
+    });
 
     const alarms: Record<string, Alarm> = {
       dead_letters: {
-        description: "Requests were given up. They lie in the dead-letter queue, each with its reason.",
+        matter: "Requests were given up: they lie in the dead-letter queue, each with its reason.",
+        mend: "`offline-inference failed` lists them by reason. Mend that, then `offline-inference failed redrive`.",
         namespace: "AWS/SQS",
         metric: "ApproximateNumberOfMessagesVisible", // a redrive does not count as sent
         statistic: "Maximum",
@@ -61,96 +89,79 @@ export class Alarms extends Construct {
         periods: 1,
       },
       requests_wait: {
-        description:
-          "A request has waited for a quarter of the time that the queue keeps it. Is the worker keeping up?",
+        matter: "A request has waited for a quarter of the time that the queue keeps it.",
+        mend: "`offline-inference status` says whether the worker runs, and how long the queue lasts.",
         namespace: "AWS/SQS",
         metric: "ApproximateAgeOfOldestMessage",
         statistic: "Maximum",
         dimensions: { QueueName: inference.queue.name },
         threshold: aQuarter,
         periods: 1,
+        standsStill: true,
       },
       requests_return: {
         // SQS leaves what was received three times out of the age of the oldest message.
-        description:
-          "A request keeps failing, for a quarter of the time that the queue keeps it. The worker's log says why.",
-        namespace: "SageMaker/CustomModelMetrics",
-        metric: "ReturnedAge",
+        matter: "A request keeps failing, for a quarter of the time that the queue keeps it.",
+        mend: "The worker's log names it and says why: mend what it stands on, and it is answered by itself.",
+        ...measures("ReturnedAge"),
         statistic: "Maximum",
-        dimensions: { service: worker },
         threshold: aQuarter,
         periods: 1,
+        standsStill: true,
       },
       worker_fails: {
-        description: "The worker cannot go on: endpoint, feature store or S3 fails for all. Its log says which.",
-        namespace: "AWS/Lambda",
-        metric: "Errors",
-        statistic: "Sum",
-        dimensions: { FunctionName: worker },
-        threshold: 1,
-        periods: 2,
+        matter: "The worker cannot go on: endpoint, feature store or S3 fails for all. No request is lost.",
+        mend: "Its log says which. `offline-inference status` shows the endpoint. It goes on by itself once that works.",
+        ...failsOf("worker"),
+        standsStill: true,
       },
       loader_fails: {
-        description: "Answers do not reach the warehouse: the loader fails. Nothing is lost. Its log says why.",
-        namespace: "AWS/Lambda",
-        metric: "Errors",
-        statistic: "Sum",
-        dimensions: { FunctionName: loads },
-        threshold: 1,
-        periods: 2,
+        matter: "Answers do not reach the warehouse: the loader fails. Nothing is lost.",
+        mend: "Its log says why. `offline-inference doctor --canary` tries the warehouse. The next run loads all.",
+        ...failsOf("loader"),
       },
       starter_fails: {
-        description: "Jobs do not get on: the starter fails. Nothing is lost. Its log says why.",
-        namespace: "AWS/Lambda",
-        metric: "Errors",
-        statistic: "Sum",
-        dimensions: { FunctionName: starter.function.function.functionName },
-        threshold: 1,
-        periods: 2,
+        matter: "Jobs do not get on: the starter fails. Nothing is lost.",
+        mend: "Its log names the job and says why. The next run goes on with it.",
+        ...failsOf("starter"),
       },
       writer_fails: {
-        description: "A job that is finished has no result, or that was not told. Nothing is lost. Its log says why.",
-        namespace: "AWS/Lambda",
-        metric: "Errors",
-        statistic: "Sum",
-        dimensions: { FunctionName: writer.function.function.functionName },
-        threshold: 1,
-        periods: 2,
+        matter: "A job that is finished has no result, or its end was not told. Nothing is lost.",
+        mend: "Its log names the job and says why. The next run tries again.",
+        ...failsOf("writer"),
       },
       answers_wait: {
-        description: "Answers have waited for several runs of the loader, or it has not run. Nothing is lost.",
-        namespace: "SageMaker/CustomModelMetrics",
-        metric: "StagedAge",
+        matter: "Answers have waited for several runs of the loader, or it has not run. Nothing is lost.",
+        mend: "Its log says why. `offline-inference doctor --canary` tries the warehouse, and the loader with it.",
+        ...measures("StagedAge"),
         statistic: "Maximum",
-        dimensions: { service: loads },
         threshold: severalRuns,
         periods: 1,
         periodSeconds: severalRuns,
         ringsWithout: true,
+        standsStill: true,
       },
       answers_set_aside: {
-        description:
-          "The loader set answers aside that the warehouse refuses: rejected/ in the bucket. Its log says why.",
-        namespace: "SageMaker/CustomModelMetrics",
-        metric: "RejectedObjects",
+        matter: "The warehouse refuses the data of staged objects. They lie below rejected/ in the bucket for answers.",
+        mend: "The loader's log names them and says why. Mend each, and put it back below staged/.",
+        ...measures("RejectedObjects"),
         statistic: "Sum",
-        dimensions: { service: loads },
         threshold: 1,
         periods: 1,
       },
       answers_newer: {
-        description: "Answers wait that a newer version of this project wrote. The next upgrade loads them.",
-        namespace: "SageMaker/CustomModelMetrics",
-        metric: "NewerObjects",
+        matter: "Answers wait that a newer version of this project wrote.",
+        mend: "Deploy that version, whose loader loads them.",
+        ...measures("NewerObjects"),
         statistic: "Maximum",
-        dimensions: { service: loads },
         threshold: 1,
         periods: 1,
       },
       // SageMaker counts by variant alone, and no alarm can search for one. `worker_fails` and `requests_return` ring in any case.
       ...(model.variantName !== undefined && {
         endpoint_fails: {
-          description: "The model's container answers with 5xx. See the endpoint's log.",
+          matter: "The model's container answers with 5xx.",
+          mend: "The endpoint's log says why. After a release, go back to the one before.",
           namespace: "AWS/SageMaker",
           metric: "Invocation5XXErrors",
           statistic: "Sum",
@@ -160,7 +171,8 @@ export class Alarms extends Construct {
         },
       }),
       api_fails: {
-        description: "The API answers with 5xx. See its function's log.",
+        matter: "The API answers with 5xx.",
+        mend: "Its function's log says why. Callers may send again what they sent, with the same requestId.",
         namespace: "AWS/ApiGateway",
         metric: "5XXError",
         statistic: "Sum",
@@ -169,10 +181,13 @@ export class Alarms extends Construct {
         periods: 2,
       },
     };
-    for (const [id, alarm] of Object.entries(alarms)) {
-      new CloudwatchMetricAlarm(this, id, {
-        alarmName: `${props.name}-${id.replaceAll("_", "-")}`,
-        alarmDescription: alarm.description,
+    const told = topicArn === undefined ? undefined : [topicArn];
+    const made = Object.entries(alarms).map(([id, alarm]) => {
+      const actions = alarm.standsStill ? undefined : told;
+      const section = id.replaceAll("_", "-");
+      const resource = new CloudwatchMetricAlarm(this, id, {
+        alarmName: `${name}-${section}`,
+        alarmDescription: alarmText(alarm.matter, alarm.mend, section),
         namespace: alarm.namespace,
         metricName: alarm.metric,
         statistic: alarm.statistic,
@@ -182,9 +197,23 @@ export class Alarms extends Construct {
         period: alarm.periodSeconds ?? 300,
         evaluationPeriods: alarm.periods,
         treatMissingData: alarm.ringsWithout ? "breaching" : "notBreaching",
-        alarmActions: topicArn === undefined ? undefined : [topicArn],
-        okActions: topicArn === undefined ? undefined : [topicArn],
+        alarmActions: actions,
+        okActions: actions,
       });
-    }
+      return { resource, alarm };
+    });
+    const stillstands = made.flatMap(({ resource, alarm }) => (alarm.standsStill ? [resource] : []));
+    const unanswered = new CloudwatchCompositeAlarm(this, "requests_unanswered", {
+      alarmName: `${name}-requests-unanswered`,
+      alarmDescription: alarmText(
+        "Requests are not being answered: they wait or keep failing, the worker fails, or answers are not loaded.",
+        "`offline-inference status` says which of these alarms rings. Go by its section.",
+        "requests-unanswered",
+      ),
+      alarmRule: stillstands.map(({ alarmName }) => `ALARM("${alarmName}")`).join(" OR "),
+      alarmActions: told,
+      okActions: told,
+    });
+    this.arns = [unanswered.arn, ...made.map(({ resource }) => resource.arn)];
   }
 }

@@ -13,6 +13,7 @@ import { arnIn } from "../aws/partitions";
 import type { ModelContract } from "../contract/model-contract";
 import { wireFormatOf } from "../contract/wire-format";
 import { type Access, allow, decrypt, type PolicyStatement, policyDocument, trustPolicy } from "./access";
+import { alarmText } from "./alarm-text";
 
 /** A model artifact and what it runs on. */
 export interface ServedModel {
@@ -243,7 +244,11 @@ export class ModelEndpoint extends Construct implements Endpoint {
   private rollbackAlarm() {
     return new CloudwatchMetricAlarm(this, "rollback_alarm", {
       alarmName: `${this.props.endpointName}-rollback`,
-      alarmDescription: "The model's container answers with 5xx: SageMaker takes back the update that is on its way.",
+      alarmDescription: alarmText(
+        "The model's container answers with 5xx: SageMaker takes back the update that is on its way.",
+        "The endpoint's log says why. Where no update is on its way, nothing is taken back.",
+        "rollback",
+      ),
       namespace: "AWS/SageMaker",
       metricName: "Invocation5XXErrors",
       statistic: "Sum",

@@ -10,6 +10,7 @@ import { know, tell } from "../constructs/access";
 import { ReadableStack } from "../constructs/addresses";
 import { Alarms } from "../constructs/alarms";
 import { AnswersBucket } from "../constructs/answers-bucket";
+import { Dashboard } from "../constructs/dashboard";
 import { EventBus } from "../constructs/event-bus";
 import { ExistingEndpoint } from "../constructs/existing-endpoint";
 import { FeatureStore, knowGroup, knowRecords } from "../constructs/feature-store";
@@ -28,7 +29,7 @@ import { featureGroup, renamed, writeMoves } from "./moved";
 /**
  * The pipeline of one environment. Requests wait in a queue; a worker reads each input's features, asks the model, and
  * stages the answers; a loader moves them into the warehouse. The API puts requests on the queue, reads predictions, and
- * keeps jobs. Alarms ring where a person is needed.
+ * keeps jobs. Alarms ring where a person is needed, and a dashboard shows the way of requests.
  */
 export class InferenceStack extends ReadableStack {
   /**
@@ -145,18 +146,15 @@ export class InferenceStack extends ReadableStack {
         tell({ MILLION_ROWS_USD: cost.usd.toFixed(4), MILLION_ROWS_USD_IS_AT_LEAST: String(cost.isAtLeast) }),
       ],
     });
-    new Alarms(this, "alarms", {
+    const watched = { inference, model, loader, starter, writer, api };
+    const alarms = new Alarms(this, "alarms", {
       name: environment.prefix,
-      inference,
-      model,
-      loader,
-      starter,
-      writer,
-      api,
+      ...watched,
       loadingEveryMinutes: loading.everyMinutes,
       messageRetentionSeconds: environment.inference.messageRetentionSeconds,
       topicArn: environment.alarmTopicArn,
     });
+    new Dashboard(this, "dashboard", { name: `${environment.prefix}-pipeline`, region, ...watched, alarms });
     const taken = {
       stage: api.stage,
       logs: [...(model.log ? [model.log] : []), inference.worker.log],

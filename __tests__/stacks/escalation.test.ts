@@ -212,6 +212,10 @@ const changes: Record<string, (attributes: Record<string, unknown>) => [action: 
     "cloudwatch:DeleteAlarms",
     arnOf("cloudwatch", `alarm:${alarm_name}`),
   ],
+  aws_cloudwatch_dashboard: ({ dashboard_name: name }) => [
+    "cloudwatch:PutDashboard",
+    `arn:aws:cloudwatch::${account}:dashboard/${name}`,
+  ],
   aws_iam_role: ({ name }) => ["iam:DeleteRole", iam(`role/${name}`)],
   aws_lambda_function: ({ function_name: name }) => ["lambda:UpdateFunctionCode", arnOf("lambda", `function:${name}`)],
   aws_redshift_cluster: ({ cluster_identifier: id }) => ["redshift:ModifyCluster", arnOf("redshift", `cluster:${id}`)],

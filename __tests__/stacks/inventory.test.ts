@@ -93,6 +93,8 @@ test.each(["inference-dev", "inference-prod"])("%s holds the whole pipeline", (s
     aws_iam_role_policy_attachments_exclusive: 6,
     aws_cloudwatch_log_group: 10, // the functions', model, API's access log, two of the warehouse's audit
     aws_cloudwatch_metric_alarm: 12,
+    aws_cloudwatch_composite_alarm: 1,
+    aws_cloudwatch_dashboard: 1,
     // where all of it is found
     aws_ssm_parameter: 1,
     aws_s3_object: 1, // the contract

@@ -109,8 +109,10 @@ export async function thingsOf(
       ),
     ),
     alarm: asking(new CloudWatchClient(as), "list the alarms", (client) =>
-      all(paginateDescribeAlarms({ client }, { AlarmNamePrefix: prefix }), ({ MetricAlarms }) =>
-        MetricAlarms?.map(({ AlarmName }) => AlarmName),
+      all(
+        paginateDescribeAlarms({ client }, { AlarmNamePrefix: prefix, AlarmTypes: ["CompositeAlarm", "MetricAlarm"] }),
+        ({ CompositeAlarms = [], MetricAlarms = [] }) =>
+          [...CompositeAlarms, ...MetricAlarms].map(({ AlarmName }) => AlarmName),
       ),
     ),
     API: asking(new APIGatewayClient(as), "list the APIs", (client) =>

@@ -25,6 +25,7 @@ def holdings():
     own = {vpc.id for vpc in vpcs}
     held = {
         "aws_api_gateway_rest_api": apigateway_backends[ACCOUNT][REGION].apis,
+        "aws_cloudwatch_dashboard": cloudwatch_backends[ACCOUNT][REGION].dashboards,
         "aws_cloudwatch_log_group": logs_backends[ACCOUNT][REGION].groups,
         "aws_cloudwatch_metric_alarm": cloudwatch_backends[ACCOUNT][REGION].alarms,
         "aws_iam_policy": [p for p in iam.managed_policies.values() if ":aws:policy/" not in p.arn],

@@ -1,0 +1,191 @@
+import { CloudwatchDashboard } from "@cdktf/provider-aws/lib/cloudwatch-dashboard";
+import { Construct } from "constructs";
+import { failuresMetric, type MetricName, measured, metricsNamespace } from "../contract/metrics";
+import type { Alarms } from "./alarms";
+import type { Endpoint } from "./model-endpoint";
+import type { PredictionApi } from "./prediction-api";
+import type { QueueWorker } from "./queue-worker";
+import type { ScheduledFunction } from "./scheduled-function";
+
+export interface DashboardProps {
+  readonly name: string;
+  readonly region: string;
+  readonly inference: QueueWorker;
+  readonly model: Endpoint;
+  readonly loader: ScheduledFunction;
+  readonly starter: ScheduledFunction;
+  readonly writer: ScheduledFunction;
+  readonly api: PredictionApi;
+  readonly alarms: Alarms;
+}
+
+type Statistic = "Sum" | "Maximum" | "p50" | "p99";
+
+interface LineOptions {
+  readonly label: string;
+  readonly stat: Statistic;
+  /** Which axis it is drawn on. @default the left one */
+  readonly yAxis?: "right";
+}
+
+/** A line of a graph, as a dashboard has it. */
+type Line = readonly (string | LineOptions)[] | readonly [{ readonly expression: string; readonly label: string }];
+
+interface Stage {
+  readonly title: string;
+  /** The one figure that is shown of it. */
+  readonly figure: Line;
+  /** Whether the figure is of all the time that is shown. @default it is the newest */
+  readonly isTotal?: true;
+  readonly lines: readonly Line[];
+}
+
+/** Eight places beside one another fill the width of a dashboard: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html */
+const place = { width: 3, height: 4 };
+/** Four graphs do. */
+const graph = { width: 6, height: 6 };
+
+const line = (namespace: string, metric: string, dimensions: Record<string, string>, options: LineOptions): Line => [
+  namespace,
+  metric,
+  ...Object.entries(dimensions).flat(),
+  options,
+];
+
+/** All metrics of one name that have these dimensions, whatever values the others have. */
+const search = (schema: string, metric: string, where: Record<string, string>) => {
+  const terms = Object.entries({ MetricName: metric, ...where }).map(([name, value]) => `${name}="${value}"`);
+  return `SEARCH('{${schema}} ${terms.join(" ")}', 'Sum')`;
+};
+const found = (expression: string, label: string): Line => [{ expression, label }];
+const totalOf = (expression: string, label: string) => found(`SUM(${expression})`, label);
+
+/** Shows an environment as requests go through it, from left to right, by what AWS's services and the functions measure. */
+export class Dashboard extends Construct {
+  constructor(scope: Construct, id: string, props: DashboardProps) {
+    super(scope, id);
+    const { name, region, inference, model, loader, starter, writer, api, alarms } = props;
+    const functions = {
+      worker: inference.worker.function.functionName,
+      loader: loader.function.function.functionName,
+      starter: starter.function.function.functionName,
+      writer: writer.function.function.functionName,
+      api: api.function.function.functionName,
+    };
+    const own = (metric: MetricName, options: LineOptions) =>
+      line(metricsNamespace, metric, { service: functions[measured[metric].of] }, options);
+    const queue = (metric: string, options: LineOptions, { name } = inference.queue) =>
+      line("AWS/SQS", metric, { QueueName: name }, options);
+    const calls = (metric: string, options: LineOptions) =>
+      line("AWS/ApiGateway", metric, { ApiName: api.restApi.name, Stage: api.stage.stageName }, options);
+    // SageMaker counts by variant, and an endpoint that exists may have any.
+    const endpoint = (metric: string) =>
+      search("AWS/SageMaker,EndpointName,VariantName", metric, { EndpointName: model.endpointName });
+    const failures = search(`"${metricsNamespace}",${failuresMetric.dimension},service`, failuresMetric.name, {
+      service: functions[failuresMetric.of],
+    });
+
+    const stages: Stage[] = [
+      {
+        title: "Asked",
+        figure: queue("NumberOfMessagesSent", { label: "requests", stat: "Sum" }),
+        isTotal: true,
+        lines: [
+          queue("NumberOfMessagesSent", { label: "requests on the queue", stat: "Sum" }),
+          own("SentRows", { label: "of them rows of jobs", stat: "Sum" }),
+          calls("Count", { label: "calls of the API", stat: "Sum" }),
+        ],
+      },
+      {
+        title: "Waiting",
+        figure: queue("ApproximateNumberOfMessagesVisible", { label: "requests", stat: "Maximum" }),
+        lines: [
+          queue("ApproximateNumberOfMessagesVisible", { label: "waiting", stat: "Maximum" }),
+          queue("ApproximateNumberOfMessagesNotVisible", { label: "in flight", stat: "Maximum" }),
+          queue("ApproximateAgeOfOldestMessage", { label: "age of the oldest (s)", stat: "Maximum", yAxis: "right" }),
+        ],
+      },
+      {
+        title: "Asked of the endpoint",
+        figure: totalOf(endpoint("Invocations"), "calls"),
+        isTotal: true,
+        lines: [
+          found(endpoint("Invocations"), "calls"),
+          own("ModelLatency", { label: "the model's time (ms), median", stat: "p50", yAxis: "right" }),
+          own("ModelLatency", { label: "the model's time (ms), p99", stat: "p99", yAxis: "right" }),
+        ],
+      },
+      {
+        title: "Answered",
+        figure: own("Predictions", { label: "requests", stat: "Sum" }),
+        isTotal: true,
+        lines: [
+          own("Predictions", { label: "answered", stat: "Sum" }),
+          own("RequestAge", { label: "from request to answer (ms), median", stat: "p50", yAxis: "right" }),
+          own("RequestAge", { label: "from request to answer (ms), p99", stat: "p99", yAxis: "right" }),
+        ],
+      },
+      {
+        title: "Staged",
+        figure: own("StagedAge", { label: "the oldest (s)", stat: "Maximum" }),
+        lines: [
+          own("StagedAge", { label: "age of the oldest object (s)", stat: "Maximum" }),
+          own("NewerObjects", { label: "objects of a newer version", stat: "Maximum", yAxis: "right" }),
+        ],
+      },
+      {
+        title: "Loaded",
+        figure: own("LoadedRows", { label: "rows", stat: "Sum" }),
+        isTotal: true,
+        lines: [
+          own("LoadedRows", { label: "rows in the warehouse", stat: "Sum" }),
+          own("EndedJobs", { label: "jobs that ended", stat: "Sum", yAxis: "right" }),
+        ],
+      },
+      {
+        title: "Failed",
+        figure: totalOf(failures, "times"),
+        isTotal: true,
+        lines: [
+          found(failures, ""),
+          queue(
+            "ApproximateNumberOfMessagesVisible",
+            { label: "dead letters", stat: "Maximum" },
+            inference.deadLetterQueue,
+          ),
+          own("RejectedObjects", { label: "objects set aside", stat: "Sum" }),
+          own("ReturnedAge", { label: "age of what returns (s)", stat: "Maximum", yAxis: "right" }),
+        ],
+      },
+    ];
+    const faults: Line[] = [
+      ...Object.entries(functions).map(([does, FunctionName]) =>
+        line("AWS/Lambda", "Errors", { FunctionName }, { label: `${does} fails`, stat: "Sum" }),
+      ),
+      line("AWS/Lambda", "Throttles", { FunctionName: functions.worker }, { label: "worker throttled", stat: "Sum" }),
+      calls("5XXError", { label: "API answers 5xx", stat: "Sum" }),
+      found(endpoint("Invocation5XXErrors"), "endpoint answers 5xx"),
+    ];
+
+    const shared = { region, period: 300 };
+    const figures = stages.map(({ title, figure, isTotal = false }) => ({
+      type: "metric",
+      properties: { ...shared, title, view: "singleValue", metrics: [figure], setPeriodToTimeRange: isTotal },
+    }));
+    const graphs = [...stages, { title: "Faults", lines: faults }].map(({ title, lines }) => ({
+      type: "metric",
+      properties: { ...shared, title, view: "timeSeries", metrics: lines },
+    }));
+    const row = [...figures, { type: "alarm", properties: { title: "Alarms", alarms: alarms.arns } }];
+    const widgets = [
+      ...row.map((widget, index) => ({ ...widget, ...place, x: place.width * index, y: 0 })),
+      ...graphs.map((widget, index) => ({
+        ...widget,
+        ...graph,
+        x: graph.width * (index % 4),
+        y: place.height + graph.height * Math.floor(index / 4),
+      })),
+    ];
+    new CloudwatchDashboard(this, "pipeline", { dashboardName: name, dashboardBody: JSON.stringify({ widgets }) });
+  }
+}
