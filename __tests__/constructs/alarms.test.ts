@@ -1,3 +1,4 @@
+import { CloudwatchCompositeAlarm } from "@cdktf/provider-aws/lib/cloudwatch-composite-alarm";
 import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { Testing } from "cdktf";
 import { loadConfig } from "../../config";
@@ -65,13 +66,31 @@ test("watches the dead-letter queue for dead letters, not the queue", () => {
   });
 });
 
-test("tells the topic when it rings and when all is well again", () => {
+/** What no request is answered in. */
+const stillstands = ["requests_wait", "requests_return", "worker_fails", "answers_wait"];
+const addressOf = (name: string) => `aws_cloudwatch_metric_alarm.alarms_${name}`;
+
+test("tells the topic when it rings and when all is well again, and of what stops all answers once", () => {
   const topic = "arn:aws:sns:eu-west-1:123456789012:on-call";
-  const told = ofAlarms(alarms(topic));
-  expect(told).toHaveLength(12);
-  for (const { attributes } of told) expect(attributes).toMatchObject({ alarm_actions: [topic], ok_actions: [topic] });
+  const told = alarms(topic);
+  const tells = { alarm_actions: [topic], ok_actions: [topic] };
+  const addresses = stillstands.map(addressOf);
+  const [silent, others] = [true, false].map((is) =>
+    ofAlarms(told).filter(({ address }) => addresses.includes(address) === is),
+  );
+  expect(silent).toHaveLength(4);
+  for (const { attributes } of silent ?? []) expect(Object.keys(attributes)).not.toContain("alarm_actions");
+  expect(others).toHaveLength(8);
+  for (const { attributes } of others ?? []) expect(attributes).toMatchObject(tells);
+  expect(told).toHaveResourceWithProperties(CloudwatchCompositeAlarm, {
+    alarm_name: "team-dev-requests-unanswered",
+    alarm_rule: stillstands.map((name) => `ALARM("\${${addressOf(name)}.alarm_name}")`).join(" OR "),
+    ...tells,
+  });
 });
 
 test("tells nobody where there is no topic", () => {
-  for (const { attributes } of ofAlarms(untold)) expect(attributes).not.toHaveProperty("alarm_actions");
+  const all = resourcesOf(untold).filter(({ type }) => type.endsWith("_alarm"));
+  expect(all).toHaveLength(13);
+  for (const { attributes } of all) expect(attributes).not.toHaveProperty("alarm_actions");
 });

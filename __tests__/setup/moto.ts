@@ -64,6 +64,13 @@ export async function startMoto() {
       const { stdout } = await run(python, command, { env: environment, maxBuffer: 1 << 26 });
       return stdout === "" ? undefined : JSON.parse(stdout);
     },
+    /** Runs a script of bash's in a folder, in which `aws` is AWS's CLI. */
+    bash: (script: string, cwd: string) =>
+      run("bash", ["-euc", `aws() { "${python}" -m awscli --endpoint-url ${url} "$@"; }\n${script}`], {
+        cwd,
+        env: environment,
+        maxBuffer: 1 << 26,
+      }),
     /** Every call since the start, in its order. */
     calls: async () => calls.parse(await ask("calls")),
     /** How many resources of each of Terraform's types it holds, but for what every account has. None left out is 0. */

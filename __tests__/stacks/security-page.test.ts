@@ -6,7 +6,7 @@ import { folders, sampleKey } from "../../contract/answers-bucket";
 import { jobFolders } from "../../contract/job";
 import { tables } from "../../contract/load-tables";
 import { dev } from "../setup/dev";
-import { rowsOf } from "../setup/markdown";
+import { anchorsOf, rowsOf } from "../setup/markdown";
 import { synthesizedStacks } from "../setup/stacks";
 import { onlyResource, resourcesOf } from "../setup/synth";
 
@@ -122,20 +122,12 @@ describe("the page on security", () => {
 });
 
 const documents = ["README.md", ...readdirSync("docs").map((file) => join("docs", file))];
-/** What GitHub makes of a heading: https://docs.github.com/en/get-started/writing-on-github/getting-started-with-writing-and-formatting-on-github/basic-writing-and-formatting-syntax#section-links */
-const anchorsOf = (file: string) =>
-  [...readFileSync(file, "utf8").matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
-    heading
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
-      .replaceAll(/\s/g, "-"),
-  );
 
 test.each(documents)("each link of %s to a file leads to one, and to a heading that it has", (document) => {
   const links = [...readFileSync(document, "utf8").matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)];
   const broken = links.flatMap(([link, path = "", anchor]) => {
     const file = path === "" ? document : join(dirname(document), path);
-    const leads = existsSync(file) && (anchor === undefined || anchorsOf(file).includes(anchor));
+    const leads = existsSync(file) && (anchor === undefined || anchorsOf(readFileSync(file, "utf8")).includes(anchor));
     return leads ? [] : [link];
   });
   expect(broken).toEqual([]);

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from botocore.session import Session
 from moto.apigateway.responses import APIGatewayResponse
 from moto.awslambda.models import LambdaFunction
+from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 from moto.core.utils import camelcase_to_underscores
 from moto.ecr.responses import ECRResponse
@@ -224,6 +225,15 @@ def new_code_may_have_another_architecture():
     def update_function_code(old, self, spec):
         self.architectures = spec.get("Architectures", self.architectures)
         return old(self, spec)
+
+
+# CloudWatch
+
+
+@gap
+def alarms_watch_others():
+    """AWS makes an alarm over others by PutCompositeAlarm; moto keeps and lists such alarms, and does not know the call."""
+    CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
 
 
 # API Gateway
