@@ -6,7 +6,7 @@
 
 /** Calls that need the action of their own name, and no other. */
 const ownName: Readonly<Record<string, readonly string[]>> = {
-  cloudwatch: ["DescribeAlarms", "GetMetricData"],
+  cloudwatch: ["DescribeAlarms", "GetMetricData", "ListDashboards"],
   ecr: ["BatchGetImage"],
   events: ["PutEvents"],
   "execute-api": ["Invoke"],

@@ -88,6 +88,12 @@ describe.each([
   });
 });
 
+test("has no more metrics than a dashboard has that is free", () => {
+  const metrics = widgetsOf(dev).flatMap(({ properties }) => properties.metrics);
+  expect(metrics.length).toBeGreaterThan(20);
+  expect(metrics.length).toBeLessThanOrEqual(50); // https://aws.amazon.com/cloudwatch/pricing/
+});
+
 test("shows all alarms, and every other widget the environment's region", () => {
   const [alarms, ...more] = widgetsOf(inference).filter(({ type }) => type === "alarm");
   expect(more).toEqual([]);

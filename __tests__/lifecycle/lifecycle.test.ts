@@ -1,12 +1,15 @@
 import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
+import { gzipSync } from "node:zlib";
 import { DeleteObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { z } from "zod";
 import { Checkout, type Outcome } from "../setup/checkout";
 import { dev } from "../setup/dev";
 import { allows, iamActionOf } from "../setup/iam-actions";
+import { scriptIn } from "../setup/markdown";
 import { type AwsCall, type Moto, startMoto } from "../setup/moto";
+import { actionsIn } from "../setup/operator-policy";
 import { stateStackWithGitHub } from "../setup/stacks";
 import { attributesIn } from "../setup/state";
 import { attachedStatementsOf, resourcesOf } from "../setup/synth";
@@ -27,6 +30,8 @@ let foundation: Record<string, number>;
 let callsOfBootstrap: number;
 /** What a plan calls where all is deployed. */
 let callsOfPlan: AwsCall[];
+/** Where among all calls those of the runbook begin and end: a person makes them too. */
+let runbook: { readonly begin: number; readonly end: number };
 beforeAll(async () => {
   moto = await startMoto();
   checkout = await Checkout.on(moto);
@@ -118,6 +123,8 @@ test("moto knows every call that it was sent by its name in AWS", async () => {
   expect(calls).toEqual(
     expect.arrayContaining([
       "apigateway:PutIntegration",
+      "cloudwatch:PutCompositeAlarm",
+      "cloudwatch:PutDashboard",
       "cloudwatch:PutMetricAlarm",
       "ec2:CreateVpc",
       "iam:PutRolePolicy",
@@ -143,6 +150,31 @@ test("the next plan is empty", async () => {
     callsOfPlan.filter(({ service, operation }) => service === "redshift-data" || operation.startsWith("Invoke")),
   ).toEqual([]);
   report(`${stack}: 0 drift`, plan);
+});
+
+test("the commands of the runbook that are AWS's run on what is deployed, and mend what was set aside", async () => {
+  const page = await readFile("docs/runbook.md", "utf8");
+  const script = scriptIn(page);
+  const [, object = ""] = /^object=(\S+)/m.exec(script) ?? [];
+  const place = { Bucket: dev.answersBucket, Key: `rejected/${object}` };
+  await s3.send(new PutObjectCommand({ ...place, Body: gzipSync("{}\n") }));
+  const others = ["npx", "npm"].map((name) => `${name}() { :; }`);
+  const begin = (await moto.calls()).length;
+  const { stdout, stderr } = await moto.bash([...others, script].join("\n"), checkout.folder);
+  const calls = await moto.calls();
+  runbook = { begin, end: calls.length };
+  expect(stderr).toBe("");
+  expect(stdout).toContain(object);
+  const needed = new Set(
+    calls
+      .slice(begin)
+      .flatMap(iamActionOf)
+      .flatMap((either) => either.split(" | ")[0] ?? []),
+  );
+  expect(actionsIn(page)).toEqual(expect.arrayContaining([...needed]));
+  const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: dev.answersBucket }));
+  expect(Contents.map(({ Key }) => Key)).toEqual([`staged/${object}`]);
+  await s3.send(new DeleteObjectCommand({ ...place, Key: `staged/${object}` }));
 });
 
 test("a changed source of a function changes its archive and that function, and nothing else", async () => {
@@ -187,7 +219,7 @@ test("destroy empties the bucket for answers, and leaves nothing behind, in the 
   const destroy = await checkout.cli("destroy", stack, "--auto-approve");
   const said = printed(destroy);
   const { length } = await addressesIn(stack);
-  expect(said).toContain("4 versions are deleted ...");
+  expect(said).toContain("8 versions are deleted ..."); // of these and of the runbook's
   expect(said).toContain(`Apply complete! Resources: 0 added, 0 changed, ${length} destroyed.`);
   expect(printed(await checkout.terraform(stack, "state", "list"))).toBe("");
   expect(await moto.holdings()).toEqual(foundation);
@@ -209,6 +241,8 @@ describe("GitHub's roles", () => {
   });
 
   test("may make every call that was made to deploy, change and destroy, with the deploy role", async () => {
-    expect(refused("deploy_dev", (await moto.calls()).slice(callsOfBootstrap))).toEqual([]);
+    const calls = await moto.calls();
+    const deploying = [...calls.slice(callsOfBootstrap, runbook.begin), ...calls.slice(runbook.end)];
+    expect(refused("deploy_dev", deploying)).toEqual([]);
   });
 });

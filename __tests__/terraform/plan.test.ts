@@ -1,4 +1,4 @@
-import { chmod, readdir, readFile, utimes } from "node:fs/promises";
+import { chmod, readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { fullStacks, keyArn, stacksWithGitHub, stateStackWithGitHub } from "../setup/stacks";
@@ -22,6 +22,16 @@ describe.each(["state", "inference-dev", "inference-prod"])("%s", (stack) => {
     const synthesized = resourcesOf(await readFile(join(copy.folder, "cdk.tf.json"), "utf8"));
     expect(changes.map(({ address }) => address).sort()).toEqual(synthesized.map(({ address }) => address).sort());
   });
+});
+
+test("the rule of docs/jobs.md that tells of a job's end is valid", async () => {
+  const [, rule = ""] = /```hcl\n([\s\S]*?)```/.exec(await readFile("docs/jobs.md", "utf8")) ?? [];
+  const required = { required_providers: { aws: { source: "aws", version: "5.100.0" } } };
+  const stack = await StackFolder.of(JSON.stringify({ terraform: required }));
+  await writeFile(join(stack.folder, "rule.tf"), rule);
+  expect(JSON.parse(await stack.terraform("validate", "-json"))).toMatchObject({ valid: true, diagnostics: [] });
+  expect(rule).toContain("aws_cloudwatch_event_rule");
+  await stack.remove();
 });
 
 test("the state stack of a team that deploys from GitHub is valid, and plans to create each of its resources", async () => {

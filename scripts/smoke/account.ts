@@ -1,5 +1,5 @@
 import { APIGatewayClient, GetAccountCommand, paginateGetRestApis } from "@aws-sdk/client-api-gateway";
-import { CloudWatchClient, paginateDescribeAlarms } from "@aws-sdk/client-cloudwatch";
+import { CloudWatchClient, paginateDescribeAlarms, paginateListDashboards } from "@aws-sdk/client-cloudwatch";
 import { LambdaClient, paginateListFunctions } from "@aws-sdk/client-lambda";
 import { paginateDescribeClusters, RedshiftClient } from "@aws-sdk/client-redshift";
 import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
@@ -113,6 +113,11 @@ export async function thingsOf(
         paginateDescribeAlarms({ client }, { AlarmNamePrefix: prefix, AlarmTypes: ["CompositeAlarm", "MetricAlarm"] }),
         ({ CompositeAlarms = [], MetricAlarms = [] }) =>
           [...CompositeAlarms, ...MetricAlarms].map(({ AlarmName }) => AlarmName),
+      ),
+    ),
+    dashboard: asking(new CloudWatchClient(as), "list the dashboards", (client) =>
+      all(paginateListDashboards({ client }, { DashboardNamePrefix: prefix }), ({ DashboardEntries }) =>
+        DashboardEntries?.map(({ DashboardName }) => DashboardName),
       ),
     ),
     API: asking(new APIGatewayClient(as), "list the APIs", (client) =>
