@@ -57,5 +57,6 @@ export const prices: Readonly<Record<string, Price>> = {
   "S3 writes and lists": priced("s3", "million", 5, memory, "from memory"),
   "S3 reads": priced("s3", "million", 0.4, memory, "from memory"),
   secret: priced("secrets", "month", 0.4, memory, "from memory"),
-  alarm: priced("cloudWatch", "month", 0.1, memory, "from memory"),
+  alarm: priced("cloudWatch", "month", 0.1, "a public list, c3x.dev; ten of an account are free", "medium"),
+  "alarm over others": priced("cloudWatch", "month", 0.5, "a public list, c3x.dev", "medium"),
 };

@@ -74,6 +74,7 @@ export function atRest(environment: Environment): Item[] {
     { part: "schedules", of: "S3 writes and lists", amount: (runs * idleRun.lists) / million },
     { part: "queue", of: "queue requests", amount: (idlePoll.connections * minutes * 60) / idlePoll.seconds / million },
     { part: "alarms", of: "alarm", amount: alarmsOf(environment) },
+    { part: "alarms", of: "alarm over others", amount: 1 },
   ];
 }
 

@@ -48,8 +48,11 @@ describe("an environment", () => {
   });
 
   test("has the alarms that it is reckoned with", () => {
-    const { aws_cloudwatch_metric_alarm } = inventoryOf(synthesizedStacks()["inference-dev"] ?? "{}");
-    expect(linesOf(atRest(dev()), "alarms")).toEqual([["alarm", aws_cloudwatch_metric_alarm]]);
+    const made = inventoryOf(synthesizedStacks()["inference-dev"] ?? "{}");
+    expect(linesOf(atRest(dev()), "alarms")).toEqual([
+      ["alarm", made.aws_cloudwatch_metric_alarm],
+      ["alarm over others", made.aws_cloudwatch_composite_alarm],
+    ]);
   });
 
   test("pays for no endpoint that is somebody else's", () => {

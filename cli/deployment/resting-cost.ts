@@ -26,6 +26,7 @@ const itemsBy: Readonly<Record<string, (attributes: unknown) => Item[]>> = {
     const { data } = nodes.safeParse(attributes);
     return data ? [{ part: "", of: data.node_type, amount: (data.number_of_nodes ?? 1) * hoursOfMonth }] : [];
   },
+  aws_cloudwatch_composite_alarm: () => [{ part: "", of: "alarm over others", amount: 1 }],
   aws_cloudwatch_metric_alarm: () => [{ part: "", of: "alarm", amount: 1 }],
 };
 
