@@ -154,7 +154,9 @@ test("the next plan is empty", async () => {
 
 test("the commands of the runbook that are AWS's run on what is deployed, and mend what was set aside", async () => {
   const page = await readFile("docs/runbook.md", "utf8");
-  const script = scriptIn(page);
+  const [beginning = "", ...logs] = scriptIn(page).split(/^(?=log )/m);
+  const once = logs.map((text, place) => (place === 0 ? text : text.replace(/^log .*\n/, ""))); // each takes a second
+  const script = [beginning, ...once].join("");
   const [, object = ""] = /^object=(\S+)/m.exec(script) ?? [];
   const place = { Bucket: dev.answersBucket, Key: `rejected/${object}` };
   await s3.send(new PutObjectCommand({ ...place, Body: gzipSync("{}\n") }));
