@@ -113,19 +113,29 @@ async function rowsOf(pipeline: Pipeline, rows: JobRows, limit: number | undefin
   return Math.min(count, limit ?? count);
 }
 
+/** How many messages lie on the queue. */
+export async function waitingOn({ queueUrl }: Pipeline, signal: AbortSignal): Promise<number> {
+  try {
+    const { visible, hidden } = await new QueueWalk(queueUrl).counts({ signal });
+    return visible + hidden;
+  } catch (error) {
+    throw signal.aborted ? error : awsError(`count the messages of ${queueUrl}`, error);
+  }
+}
+
 /**
  * What would be asked, how long that takes and what it costs, in sentences.
+ * @param waiting messages that lie on the queue already @default none
  * @throws when a row is at fault, it cannot be done by the deadline, or costs more than it may
  */
 export async function foreseen(
   { pipeline, shared, environment }: Connection,
   rows: JobRows,
-  { limit, ...bounds }: Bounds & { readonly limit?: number },
+  { limit, waiting = 0, ...bounds }: Bounds & { readonly limit?: number; readonly waiting?: number },
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const count = await rowsOf(pipeline, rows, limit, signal);
-  const { visible, hidden } = await new QueueWalk(pipeline.queueUrl).counts({ signal });
-  const said = estimate({ rows: count, waiting: visible + hidden, shared, environment, ...bounds });
+  const said = estimate({ rows: count, waiting, shared, environment, ...bounds });
   return [`${whole(count)} would be asked about.`, ...said];
 }
 

@@ -95,7 +95,7 @@ export const runCommand = () =>
       const { connect } = await import("../connection");
       const { untilInterrupted } = await import("../interruption");
       const { nameOf, withCsv } = await import("./csv");
-      const { foreseen, runJob, withAllIds } = await import("./run-job");
+      const { foreseen, runJob, waitingOn, withAllIds } = await import("./run-job");
       const connection = await connect(options);
       const { pipeline } = connection;
       const name = csv === undefined ? "all" : nameOf(csv).replace(/\.csv$/i, "");
@@ -103,7 +103,7 @@ export const runCommand = () =>
       const isWhole = await untilInterrupted((signal) => {
         const run = async (file: Parameters<typeof runJob>[0]["file"]) => {
           if (options.dryRun) {
-            const bounds = { limit, deadline, maxCost };
+            const bounds = { limit, deadline, maxCost, waiting: await waitingOn(pipeline, signal) };
             for (const line of await foreseen(connection, { file, columns }, bounds, signal)) console.error(line);
             return undefined;
           }
