@@ -1,12 +1,12 @@
+import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import Table from "cli-table3";
 import { Command } from "commander";
 import { z } from "zod";
-import { demoArchive, makeDemoModel } from "../cli/model/model-demo";
 import { unpackArchive } from "../local/model-server";
-import { labelledPairs, readLabelledPairs } from "../samples";
+import { demoArchive, labelledPairs, readLabelledPairs } from "../samples";
 import { type Input, measureServing, type Serving, unlikeAnswers, type Way } from "./serving";
 import { hasToolkit } from "./toolkit";
 
@@ -59,7 +59,9 @@ const talk = (line: string) => console.error(line);
 
 /** Measures every way, and gives whether all had the same answers. */
 async function main({ model: named, toolkit }: Options): Promise<boolean> {
-  if (named === undefined && !existsSync(demoArchive)) await makeDemoModel();
+  if (named === undefined && !existsSync(demoArchive)) {
+    execFileSync(process.execPath, ["--import", "tsx", "samples/paraphrase/demo.ts"], { stdio: ["ignore", 2, 2] });
+  }
   const archive = named ?? demoArchive;
   const workers = availableParallelism();
   const pairs: Input[] = await readLabelledPairs();

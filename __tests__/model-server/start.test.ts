@@ -117,8 +117,14 @@ test("a served model speaks both contracts, and refuses as its container would",
   await expect(ask(model, pair)).rejects.toThrow("fetch failed");
 });
 
-test("model accuracy measures a model beside the stand-in", async () => {
-  const { code, stdout, stderr } = await node("cli/offline-inference.mjs", "model", "accuracy", "--model", tiny.folder);
+test("the accuracy script measures a model beside the stand-in", async () => {
+  const { code, stdout, stderr } = await node(
+    "--import",
+    "tsx",
+    "samples/paraphrase/accuracy.ts",
+    "--model",
+    tiny.folder,
+  );
   expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/^150 of 150 pairs are answered\n$/m) });
   const [head, , all] = stdout.split("\n");
   expect(head).toBe("|  | pairs | stand-in: right | precision | model: right | precision |");

