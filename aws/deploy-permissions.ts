@@ -1,3 +1,4 @@
+import { bastionImage, bastionInstanceType } from "./bastion";
 import { arnIn } from "./partitions";
 
 /**
@@ -28,6 +29,8 @@ export interface Scope {
   readonly stateKmsKeyArn?: string;
   /** The KMS key that its own data is encrypted with. @default AWS's own */
   readonly kmsKeyArn?: string;
+  /** The key pair that its bastion opens by. @default it has no bastion */
+  readonly bastionKeyPair?: string;
 }
 
 /** Actions that are allowed on resources. */
@@ -369,6 +372,17 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
         },
       ],
     },
+    bastion: {
+      types: [
+        "aws_ec2_instance_connect_endpoint",
+        "aws_instance",
+        "aws_vpc_security_group_egress_rule",
+        "aws_vpc_security_group_ingress_rule",
+      ],
+      ...(scope.bastionKeyPair === undefined
+        ? { plan: [], apply: [] }
+        : bastionPermissions({ ...scope, bastionKeyPair: scope.bastionKeyPair }, { tagged, tagging })),
+    },
     sqs: {
       types: ["aws_sqs_queue", "aws_sqs_queue_policy", "aws_sqs_queue_redrive_allow_policy"],
       plan: [{ actions: ["sqs:GetQueueAttributes", "sqs:ListQueueTags"], resources: ours("sqs", "") }],
@@ -682,6 +696,108 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
         ...forKey(scope.kmsKeyArn, { actions: ["kms:CreateGrant"], condition: toAwsAlone }),
       ],
     },
+  };
+}
+
+type Condition = Record<string, Record<string, string>>;
+
+/** What Terraform needs for a bastion. It hands EC2 no role, and so needs no PassRole. */
+function bastionPermissions(
+  { account, region, bastionKeyPair, kmsKeyArn }: Scope,
+  { tagged, tagging }: Readonly<Record<"tagged" | "tagging", Condition>>,
+): Pick<ServicePermissions, "plan" | "apply"> {
+  const ec2 = (...kinds: string[]) => kinds.map((kind) => arnIn(region, `ec2:${region}:${account}:${kind}`));
+  const makes = ["AuthorizeSecurityGroupIngress", "CreateInstanceConnectEndpoint", "RunInstances"];
+  return {
+    plan: [
+      {
+        actions: [
+          "ec2:DescribeImages",
+          "ec2:DescribeInstanceAttribute",
+          "ec2:DescribeInstanceConnectEndpoints",
+          "ec2:DescribeInstanceCreditSpecifications",
+          "ec2:DescribeInstanceTypes",
+          "ec2:DescribeInstances",
+          "ec2:DescribeTags",
+          "ec2:DescribeVolumes",
+        ],
+        resources: ["*"],
+        reason: "EC2 limits no list to a resource",
+      },
+      {
+        actions: ["ssm:GetParameter"],
+        resources: [arnIn(region, `ssm:${region}::parameter${bastionImage}`)],
+        reason: "AWS says there for everybody which image is its newest",
+      },
+    ],
+    apply: [
+      {
+        actions: ["ec2:RunInstances"],
+        resources: ec2("instance/*"),
+        condition: { StringEquals: { ...tagging.StringEquals, "ec2:InstanceType": bastionInstanceType } },
+      },
+      { actions: ["ec2:RunInstances"], resources: ec2("volume/*"), condition: tagging },
+      { actions: ["ec2:RunInstances"], resources: ec2("subnet/*", "security-group/*"), condition: tagged },
+      {
+        actions: ["ec2:RunInstances"],
+        resources: ec2(`key-pair/${bastionKeyPair}`),
+        reason: "the settings of the environment say which key pair it is",
+      },
+      {
+        actions: ["ec2:RunInstances"],
+        resources: [arnIn(region, `ec2:${region}::image/*`)],
+        condition: { StringEquals: { "ec2:Owner": "amazon" } },
+        reason: "AWS makes an image every few weeks; the condition leaves out those of others",
+      },
+      {
+        actions: ["ec2:CreateNetworkInterface", "ec2:RunInstances"],
+        resources: ec2("network-interface/*"),
+        reason: "it is made with its instance or endpoint, in a subnet that must carry the project's tag",
+      },
+      { actions: ["ec2:CreateNetworkInterface"], resources: ec2("subnet/*", "security-group/*"), condition: tagged },
+      {
+        actions: ["ec2:CreateInstanceConnectEndpoint"],
+        resources: ec2("instance-connect-endpoint/*"),
+        condition: tagging,
+      },
+      {
+        actions: ["ec2:AuthorizeSecurityGroupIngress"],
+        resources: ec2("security-group-rule/*"),
+        condition: tagging,
+      },
+      {
+        actions: ["ec2:AuthorizeSecurityGroupIngress", "ec2:CreateInstanceConnectEndpoint"],
+        resources: ec2("security-group/*", "subnet/*"),
+        condition: tagged,
+      },
+      {
+        actions: ["ec2:CreateTags"],
+        resources: ec2("instance-connect-endpoint/*", "instance/*", "security-group-rule/*", "volume/*"),
+        condition: { StringEquals: { "ec2:CreateAction": makes } },
+        reason: "the condition lets it tag only what the same call makes, which carries the project's tag",
+      },
+      {
+        actions: ["ec2:CreateTags", "ec2:DeleteTags"],
+        resources: ec2("instance-connect-endpoint/*", "instance/*", "volume/*"),
+        condition: tagged,
+      },
+      {
+        actions: ["ec2:DeleteInstanceConnectEndpoint", "ec2:TerminateInstances"],
+        resources: ec2("instance-connect-endpoint/*", "instance/*"),
+        condition: tagged,
+      },
+      {
+        actions: ["iam:CreateServiceLinkedRole"],
+        resources: [arnIn(region, `iam::${account}:role/aws-service-role/*`)],
+        condition: { StringEquals: { "iam:AWSServiceName": "ec2-instance-connect.amazonaws.com" } },
+        reason: "AWS makes this role for an account's first endpoint, and says what it may do",
+      },
+      // EBS uses the key in the name of whoever runs the instance, and has itself granted it, as the warehouse does.
+      // https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption-requirements.html
+      ...forKey(kmsKeyArn, {
+        actions: ["kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"],
+      }),
+    ],
   };
 }
 

@@ -63,6 +63,7 @@ export const statelessTypes: readonly string[] = [
   "aws_cloudwatch_log_metric_filter",
   "aws_cloudwatch_metric_alarm",
   "aws_default_security_group",
+  "aws_ec2_instance_connect_endpoint",
   "aws_iam_instance_profile",
   "aws_iam_openid_connect_provider",
   "aws_iam_policy",

@@ -2,6 +2,7 @@ import { describeName, isName, limits, type NameLimit } from "../aws/limits";
 import { arnIn } from "../aws/partitions";
 import { formatsOfOne, type ModelContract } from "../contract/model-contract";
 import { largestBatch, longestCall } from "../contract/worker-time";
+import { accessSection } from "./access";
 import { apiSection } from "./api";
 import { group, oneOf, type Rule, ruled, show, text, valueAt, yesOrNo } from "./faults";
 import { featuresSection, groupOf } from "./features";
@@ -47,6 +48,8 @@ export const environmentSchema = (around: Surroundings) => {
       preventDestroy: yesOrNo().prefault(true),
       /** A key pair to import into EC2, or one that is there. @default the public key in key-pairs.json, or else none */
       keyPair: keyPairSection(around).optional(),
+      /** How people reach what lies in the network. */
+      access: accessSection().prefault({}),
       /** The VPC of the warehouse. */
       network: networkSection(around).prefault({}),
       /** The feature group, or false for none: then every message carries its features. */
@@ -79,6 +82,11 @@ export const environmentSchema = (around: Surroundings) => {
         holds: ({ keyPair }) => keyPair === undefined || publicKey === undefined,
         given: () => `a key pair, and ${keyPairsFile} has a public key for ${name}`,
         allowed: "one of the two",
+      },
+      {
+        of: ["access.bastion", "keyPair"],
+        holds: ({ access, keyPair }) => !access.bastion || keyPair !== undefined || publicKey !== undefined,
+        allowed: `false until ${name} has a key pair to open it by: npx offline-inference keypair create NAME --env ${name}`,
       },
       {
         of: ["stateKey"], // two environments with one state would destroy each other's resources

@@ -30,6 +30,8 @@ export interface DeployedEnvironment extends Beyond {
   readonly namesParameter: string;
   /** The KMS key that its data is encrypted with. @default AWS's own */
   readonly kmsKeyArn?: string;
+  /** The key pair that its bastion opens by. @default it has no bastion */
+  readonly bastionKeyPair?: string;
 }
 
 export interface GitHubAccessProps {
@@ -91,6 +93,7 @@ export class GitHubAccess extends Construct {
         answersBucket: `${project.stateBucket}-*-answers`,
         contractKey: contractKey(`${project.prefix}-*`),
         namesParameter: `/${project.prefix}-*`,
+        bastionKeyPair: environments.find(({ bastionKeyPair }) => bastionKeyPair !== undefined)?.bastionKeyPair,
       }),
     ).flatMap((service) => service.plan);
     const planSubjects = ["pull_request", "ref:refs/heads/main"];

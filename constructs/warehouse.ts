@@ -11,6 +11,7 @@ import { Fn, type ITerraformDependable, TerraformLocal } from "cdktf";
 import { Construct } from "constructs";
 import { type Access, lendKey, ofOwnStatements, type PolicyStatement, policyDocument, trustPolicy } from "./access";
 import type { AnswersBucket } from "./answers-bucket";
+import type { Bastion } from "./bastion";
 import type { Network } from "./network";
 import { NodeFunction } from "./node-function";
 import { readerUser, type SchemaProps, schemaStatements } from "./prediction-schema";
@@ -39,6 +40,8 @@ export interface WarehouseProps extends Omit<SchemaProps, "copyRoleArn" | "unloa
   readonly copyRoleName: string;
   readonly unloadRoleName: string;
   readonly network: Network;
+  /** What people may come through. @default nothing comes in */
+  readonly bastion?: Bastion;
   /** Names of the function that makes tables, users and rights at deploy, and of its role. */
   readonly schemaFunctionName: string;
   readonly schemaRoleName: string;
@@ -72,7 +75,7 @@ export class Warehouse extends Construct {
 
   constructor(scope: Construct, id: string, props: WarehouseProps) {
     super(scope, id);
-    const { clusterIdentifier, nodeType, numberOfNodes, network, databaseName, answers } = props;
+    const { clusterIdentifier, nodeType, numberOfNodes, network, bastion, databaseName, answers, port } = props;
     const kept = [...(props.takeOver ? ["database_name"] : []), ...(nodeType === undefined ? ["node_type"] : [])];
     this.databaseName = databaseName;
     this.key = props.kmsKeyArn;
@@ -82,13 +85,16 @@ export class Warehouse extends Construct {
       name: props.subnetGroupName,
       subnetIds: network.subnets.map(({ id }) => id),
     });
-    // Nothing comes in: functions and people use the Data API. Out goes COPY and UNLOAD, to S3 alone.
+    // Functions and people use the Data API: nothing comes in but by a bastion. Out goes COPY and UNLOAD, to S3 alone.
     const securityGroup = new SecurityGroup(this, "security_group", {
       vpcId: network.vpc.id,
-      ingress: [],
+      ingress: bastion
+        ? [{ protocol: "tcp", fromPort: port, toPort: port, securityGroups: [bastion.securityGroup.id] }]
+        : [],
       egress: [{ protocol: "tcp", fromPort: 443, toPort: 443, prefixListIds: [network.s3PrefixListId] }],
       tags: { Name: clusterIdentifier },
     });
+    bastion?.reach("warehouse", securityGroup, port);
     const parameterGroup = new RedshiftParameterGroup(this, "parameter_group", {
       name: clusterIdentifier,
       family: "redshift-1.0",
@@ -106,7 +112,7 @@ export class Warehouse extends Construct {
       databaseName,
       masterUsername: props.adminUsername,
       manageMasterPassword: true,
-      port: props.port,
+      port,
       encrypted: true,
       kmsKeyId: props.kmsKeyArn,
       publiclyAccessible: false,

@@ -1,6 +1,17 @@
 import * as z from "zod";
 import { featureTypes } from "./model-contract";
 
+/** The bastion of a pipeline. What is here becomes part of a command's line, so each is checked to be no more than a name. */
+const bastionSchema = z.object({
+  instance_id: z.string().regex(/^i-[0-9a-f]+$/),
+  private_ip: z.ipv4(),
+  /** The EC2 Instance Connect Endpoint that leads to it, by its id and its name in DNS. */
+  endpoint_id: z.string().regex(/^eice-[0-9a-f]+$/),
+  endpoint_dns_name: z.string().regex(/^[a-z0-9][a-z0-9.-]*$/),
+  /** Where it leads, `host:port`. */
+  leads_to: z.string().regex(/^[a-z0-9][a-z0-9.-]*:\d+$/),
+});
+
 /** What a stack writes into its names parameter, and commands read there: where the pipeline is. */
 export const namesSchema = z.object({
   queue_url: z.string(),
@@ -25,6 +36,8 @@ export const namesSchema = z.object({
   redshift_unload_role_arn: z.string(),
   /** The KMS key that it encrypts them with. @default S3's own */
   redshift_unload_kms_key_id: z.string().optional(),
+  /** What leads people to the cluster. @default nothing */
+  bastion: bastionSchema.optional(),
 });
 
 export type Names = z.infer<typeof namesSchema>;

@@ -10,6 +10,7 @@ import { know, tell } from "../constructs/access";
 import { ReadableStack } from "../constructs/addresses";
 import { Alarms } from "../constructs/alarms";
 import { AnswersBucket } from "../constructs/answers-bucket";
+import { Bastion } from "../constructs/bastion";
 import { Dashboard } from "../constructs/dashboard";
 import { EventBus } from "../constructs/event-bus";
 import { ExistingEndpoint } from "../constructs/existing-endpoint";
@@ -29,7 +30,8 @@ import { featureGroup, renamed, writeMoves } from "./moved";
 /**
  * The pipeline of one environment. Requests wait in a queue; a worker reads each input's features, asks the model, and
  * stages the answers; a loader moves them into the warehouse. The API puts requests on the queue, reads predictions, and
- * keeps jobs. Alarms ring where a person is needed, and a dashboard shows the way of requests.
+ * keeps jobs. Alarms ring where a person is needed, and a dashboard shows the way of requests. A bastion leads people to the
+ * warehouse where one is asked for.
  */
 export class InferenceStack extends ReadableStack {
   /**
@@ -58,6 +60,16 @@ export class InferenceStack extends ReadableStack {
           artifactKmsKeyArn: shared.kmsKeyArn,
         });
     const network = new Network(this, "network", { ...environment.network, region });
+    const keyPair = environment.keyPair && new KeyPair(this, "access", environment.keyPair);
+    const bastion =
+      environment.access.bastion && keyPair
+        ? new Bastion(this, "bastion", {
+            name: `${environment.prefix}-bastion`,
+            network,
+            keyName: keyPair.keyName,
+            kmsKeyArn,
+          })
+        : undefined;
     const answers = new AnswersBucket(this, "outcomes", {
       bucket: environment.answersBucket,
       guarded: preventDestroy,
@@ -70,6 +82,7 @@ export class InferenceStack extends ReadableStack {
       contract,
       takeOver,
       network,
+      bastion,
       answers,
       loaderRoleName: loading.roleName,
       writerRoleName: jobs.writerRoleName,
@@ -175,7 +188,6 @@ export class InferenceStack extends ReadableStack {
       for (const role of this.node.findAll())
         if (role instanceof IamRole) role.permissionsBoundary = permissionsBoundary;
     }
-    const keyPair = environment.keyPair && new KeyPair(this, "access", environment.keyPair);
 
     const names = {
       queue_url: inference.queue.url,
@@ -209,6 +221,15 @@ export class InferenceStack extends ReadableStack {
         redshift_reader: warehouse.reader,
         redshift_unload_role_arn: warehouse.unloadRole.arn,
         ...(warehouse.unloadKeyId && { redshift_unload_kms_key_id: warehouse.unloadKeyId }),
+        ...(bastion && {
+          bastion: {
+            instance_id: bastion.instance.id,
+            private_ip: bastion.instance.privateIp,
+            endpoint_id: bastion.endpoint.id,
+            endpoint_dns_name: bastion.endpoint.dnsName,
+            leads_to: warehouse.cluster.endpoint,
+          },
+        }),
         ...(environment.features && {
           record_identifier: environment.features.recordIdentifier,
           event_time: environment.features.eventTime,

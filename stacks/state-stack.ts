@@ -77,7 +77,7 @@ export class StateStack extends ReadableStack {
 
 /** What a workflow may deploy of an environment, and what its roles reach beside. */
 function deployed(environment: Environment): DeployedEnvironment {
-  const { features, model } = environment;
+  const { features, model, access, keyPair } = environment;
   const served = model.endpoint ? [] : [model, ...(model.previous ? [model.previous] : [])];
   const dataCapture = model.endpoint ? undefined : model.dataCapture;
   const written = [features ? features.offlineStoreS3Uri : undefined, dataCapture?.s3Uri];
@@ -86,5 +86,6 @@ function deployed(environment: Environment): DeployedEnvironment {
     artifactBuckets: served.map(({ artifact }) => artifact.bucket),
     written: written.filter((uri) => uri !== undefined),
     endpoint: model.endpoint?.existing,
+    bastionKeyPair: access.bastion ? keyPair?.name : undefined,
   };
 }
