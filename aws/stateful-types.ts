@@ -73,6 +73,7 @@ export const statelessTypes: readonly string[] = [
   "aws_iam_role_policy",
   "aws_iam_role_policy_attachment",
   "aws_iam_role_policy_attachments_exclusive",
+  "aws_instance", // a bastion, which keeps nothing
   "aws_internet_gateway",
   "aws_kms_alias",
   "aws_lambda_alias",

@@ -14,6 +14,7 @@ const services = deployPermissions({
   modelBucket: "our-models",
   contractKey: "contracts/poc-dev.json",
   namesParameter: "/poc-dev/names",
+  bastionKeyPair: "theirs",
 });
 
 test("every resource type of every environment is one that the roles' permissions are written for", () => {

@@ -1,11 +1,13 @@
 import { lossRules, statefulTypes, statelessTypes } from "../../aws/stateful-types";
-import { synthesizedStacks } from "../setup/stacks";
+import { fullStacks, synthesizedStacks } from "../setup/stacks";
 import { inventoryOf } from "../setup/synth";
 
 const stateful = Object.keys(statefulTypes);
 const listed = [...stateful, ...statelessTypes];
 
-test.each(Object.entries(synthesizedStacks()))("every type of resource in %s is in one of the lists", (_, json) => {
+const stacks = { ...synthesizedStacks(), "a stack with all that can be switched on": fullStacks().inference };
+
+test.each(Object.entries(stacks))("every type of resource in %s is in one of the lists", (_, json) => {
   const types = Object.keys(inventoryOf(json));
   expect(types.length).toBeGreaterThan(5);
   expect(types.filter((type) => !listed.includes(type))).toEqual([]);

@@ -57,6 +57,7 @@ describe("defaults", () => {
       name: "dev",
       prefix: "poc-dev",
       namesParameter: "/poc-dev/names",
+      access: { bastion: false },
       answersBucket: "our-terraform-state-dev-answers",
       stateKey: "inference-dev/terraform.tfstate",
       takeOver: false,
@@ -166,7 +167,7 @@ describe("unknown fields", () => {
 
   test("are refused with the list of those there are", () => {
     expect(faultsWith("queue", {})).toEqual([
-      "environments.dev.queue: got a field that does not exist; allowed: stateKey, takeOver, preventDestroy, keyPair, network, features, model, inference, loading, jobs, warehouse, api, kmsKeyArn, alarmTopicArn, logRetentionDays",
+      "environments.dev.queue: got a field that does not exist; allowed: stateKey, takeOver, preventDestroy, keyPair, access, network, features, model, inference, loading, jobs, warehouse, api, kmsKeyArn, alarmTopicArn, logRetentionDays",
     ]);
   });
 

@@ -86,3 +86,34 @@ describe("a key pair in key-pairs.json", () => {
     );
   });
 });
+
+describe("a bastion", () => {
+  const publicKey = ed25519();
+
+  test("is none unless asked for, with a key pair too", () => {
+    expect([dev().access, dev({ keyPair: { publicKey } }).access]).toEqual(Array(2).fill({ bastion: false }));
+    expect(dev({ keyPair: { publicKey }, access: { bastion: true } }).access).toEqual({ bastion: true });
+  });
+
+  test("opens by the key pair in key-pairs.json as by one in config.ts", () => {
+    const { environments } = loadConfig(settings({ access: { bastion: true } }), {}, [], {}, { dev: publicKey });
+    expect(environments.dev?.access).toEqual({ bastion: true });
+  });
+
+  test("is refused without a key pair to open it by, and with how to have one", () => {
+    expect(faultsWith("access.bastion", true)).toEqual([
+      "environments.dev.access.bastion: got true; allowed: false until dev has a key pair to open it by: npx offline-inference keypair create NAME --env dev",
+    ]);
+  });
+
+  test("is not blamed for a key pair at fault", () => {
+    const [fault, ...others] = faultsWith("keyPair.publicKey", "nonsense", { access: { bastion: true } });
+    expect([fault, others]).toEqual([expect.stringContaining("environments.dev.keyPair.publicKey: "), []]);
+  });
+
+  test("is asked for by true or false", () => {
+    expect(faultsWith("access.bastion", "yes")).toEqual([
+      'environments.dev.access.bastion: got "yes"; allowed: true or false',
+    ]);
+  });
+});

@@ -83,6 +83,7 @@ export function fullConfig(region = "us-east-1") {
       full: {
         kmsKeyArn: keyArn("own", region),
         keyPair: { publicKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB" },
+        access: { bastion: true },
         features: { offlineStoreS3Uri: "s3://team-features/offline" },
         model: {
           instanceType: "ml.c7i.xlarge", // Inf1 has no rollback, and so no alarm for it

@@ -205,6 +205,113 @@ describe("a KMS key of the team's", () => {
   });
 });
 
+describe("a bastion", () => {
+  const { state: withBastion = "", "inference-full": json = "" } = stacksWithGitHub(fullConfig());
+  const deploys: Holder = { policies: attachedStatementsOf(withBastion, "aws_iam_role.github_deploy_full_role") };
+  const plans: Holder = { policies: attachedStatementsOf(withBastion, "aws_iam_role.github_plan_role") };
+  const made = tagsOf("RequestTag", "full");
+  const ours = tagsOf("ResourceTag", "full");
+  const ec2 = (rest: string) => arnOf("ec2", rest);
+  const { instance_type: type } = attributesOf(json, "aws_instance.bastion_instance");
+  const { key_name: key } = attributesOf(json, "aws_key_pair.access_key_pair");
+  const image = "arn:aws:ec2:us-east-1::image/ami-1";
+  const run = (rest: string, context: AskedCall["context"]) => call("ec2:RunInstances", ec2(rest), context);
+  const ofType = (name: unknown) => ({ "ec2:InstanceType": String(name) });
+  const group = ec2("security-group/sg-1");
+
+  const needed = [
+    run("instance/*", { ...made, ...ofType(type) }),
+    run("volume/*", made),
+    run("network-interface/*", {}),
+    run("subnet/subnet-1", ours),
+    run("security-group/sg-1", ours),
+    run(`key-pair/${key}`, {}),
+    call("ec2:RunInstances", image, { "ec2:Owner": "amazon" }),
+    ...["instance/i-1", "volume/vol-1"].map((one) =>
+      call("ec2:CreateTags", ec2(one), { ...made, "ec2:CreateAction": "RunInstances" }),
+    ),
+    call("ec2:TerminateInstances", ec2("instance/i-1"), ours),
+    call("ec2:CreateInstanceConnectEndpoint", ec2("instance-connect-endpoint/*"), made),
+    call("ec2:CreateInstanceConnectEndpoint", ec2("subnet/subnet-1"), ours),
+    call("ec2:CreateInstanceConnectEndpoint", group, ours),
+    call("ec2:CreateNetworkInterface", ec2("subnet/subnet-1"), ours),
+    call("ec2:DeleteInstanceConnectEndpoint", ec2("instance-connect-endpoint/eice-1"), ours),
+    call("ec2:AuthorizeSecurityGroupIngress", group, ours),
+    call("ec2:AuthorizeSecurityGroupIngress", ec2("security-group-rule/*"), made),
+    call("ec2:RevokeSecurityGroupIngress", group, ours),
+  ];
+
+  test.each(needed)("lets who deploys it call $action on $resource", async (asked) => {
+    expect(await lets(deploys, asked)).toBe(true);
+  });
+
+  test("opens no tunnel to who deploys it, or plans", () => {
+    const actions = [deploys, plans].flatMap(({ policies }) => policies.flatMap(({ Action }) => Action));
+    expect(actions.filter((action) => action.startsWith("ec2-instance-connect:"))).toEqual([]);
+  });
+
+  test("is nothing that who deploys an environment without one may make, nor who plans", async () => {
+    const asked = needed.filter(({ action }) => action !== "ec2:RevokeSecurityGroupIngress");
+    const [dev, full] = [tagsOf("ResourceTag", "dev"), tagsOf("RequestTag", "dev")];
+    const ofDev = asked.map((one) => ({ ...one, context: { ...one.context, ...dev, ...full } }));
+    const allowed = await Promise.all([
+      ...ofDev.map((one) => lets(deploysDev, one)),
+      ...asked.map((one) => lets(plans, one)),
+    ]);
+    expect(allowed).toEqual(Array(2 * asked.length).fill(false));
+  });
+
+  const others = tagsOf("ResourceTag", "prod");
+  const escalations: [string, ...AskedCall[]][] = [
+    ["runs what is not the environment's own", run("instance/*", ofType(type)), run("volume/*", {})],
+    ["runs what costs or reckons more", run("instance/*", { ...made, ...ofType("p5.48xlarge") })],
+    ["runs what is in another's network", run("subnet/subnet-1", others), run("security-group/sg-1", others)],
+    ["runs what another's key opens", run("key-pair/poc-prod-key-pair", {})],
+    ["runs an image that is not AWS's", call("ec2:RunInstances", image, { "ec2:Owner": "999999999999" })],
+    [
+      "gives an instance a role",
+      call("iam:PassRole", iam("role/poc-full-Worker"), { "iam:PassedToService": "ec2.amazonaws.com" }),
+      call("ec2:AssociateIamInstanceProfile", ec2("instance/i-1"), ours),
+      call("iam:AddRoleToInstanceProfile", iam("instance-profile/poc-full-mine"), withBoundary),
+    ],
+    [
+      "makes another's instance, disk or endpoint its own",
+      ...["instance/i-1", "volume/vol-1", "instance-connect-endpoint/eice-1"].flatMap((one) => [
+        call("ec2:CreateTags", ec2(one), { ...others, ...made }),
+        call("ec2:CreateTags", ec2(one), made),
+      ]),
+    ],
+    [
+      "ends what is another's",
+      call("ec2:TerminateInstances", ec2("instance/i-1"), others),
+      call("ec2:DeleteInstanceConnectEndpoint", ec2("instance-connect-endpoint/eice-1"), others),
+    ],
+    [
+      "opens another's group, or has an endpoint lead there",
+      call("ec2:AuthorizeSecurityGroupIngress", group, others),
+      call("ec2:AuthorizeSecurityGroupIngress", group),
+      call("ec2:CreateInstanceConnectEndpoint", ec2("subnet/subnet-1"), others),
+    ],
+    [
+      "makes a way to the internet for a group that it opens",
+      call("ec2:CreateInternetGateway", ec2("internet-gateway/*"), made),
+      call("ec2:AttachInternetGateway", ec2("vpc/vpc-1"), ours),
+      call("ec2:CreateRoute", ec2("route-table/rtb-1"), ours),
+      call("ec2:AllocateAddress", ec2("elastic-ip/*"), made),
+    ],
+    [
+      "comes in by the bastion, or has it run something else",
+      call("ec2-instance-connect:SendSSHPublicKey", ec2("instance/i-1"), ours),
+      call("ec2:ModifyInstanceAttribute", ec2("instance/i-1"), ours),
+      call("ec2:StopInstances", ec2("instance/i-1"), ours),
+    ],
+  ];
+  test.each(escalations)("gets nobody anywhere who %s", async (_, ...calls) => {
+    const allowed = await Promise.all(calls.map((asked) => lets(deploys, asked)));
+    expect(calls.filter((_, place) => allowed[place])).toEqual([]);
+  });
+});
+
 /** A call that changes a resource of a stack, by its type. */
 const changes: Record<string, (attributes: Record<string, unknown>) => [action: string, resource: string]> = {
   aws_cloudwatch_log_group: ({ name }) => ["logs:DeleteLogGroup", arnOf("logs", `log-group:${name}`)],
