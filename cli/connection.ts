@@ -36,6 +36,8 @@ export interface Pipeline {
     /** Whom IAM signs people in as. */
     readonly databaseUser: string;
   };
+  /** What leads people to it. @default nothing */
+  readonly bastion?: Names["bastion"];
   readonly answers: {
     /** Through which outcomes go to the warehouse, and large results come from it. */
     readonly bucket: string;
@@ -87,6 +89,7 @@ const describedBy = (names: Names, contract: ModelContract): Pipeline => ({
     databaseName: names.redshift_database_name,
     databaseUser: names.redshift_reader,
   },
+  bastion: names.bastion,
   answers: {
     bucket: names.answers_bucket,
     unloadRoleArn: names.redshift_unload_role_arn,

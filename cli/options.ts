@@ -15,18 +15,21 @@ export const environmentOption = () =>
     "one of the environments of config.ts, where `defaultEnvironment` says which without this",
   ).env("OFFLINE_INFERENCE_ENV");
 
-/** Adds the options of {@link ConnectionOptions}. */
-export const withConnectionOptions = (command: Command): Command =>
+/** Adds those of {@link ConnectionOptions} that lead to a pipeline on AWS. */
+export const withAwsOptions = (command: Command): Command =>
   command
     .addOption(environmentOption())
     .option("--profile <name>", "a profile of AWS's configuration files")
-    .option("--region <code>", "another region than config.ts names")
-    .addOption(
-      new Option("--local", "works with the pipeline that `npm start -- --keep` runs on this machine").conflicts([
-        "profile",
-        "region",
-      ]),
-    );
+    .option("--region <code>", "another region than config.ts names");
+
+/** Adds the options of {@link ConnectionOptions}. */
+export const withConnectionOptions = (command: Command): Command =>
+  withAwsOptions(command).addOption(
+    new Option("--local", "works with the pipeline that `npm start -- --keep` runs on this machine").conflicts([
+      "profile",
+      "region",
+    ]),
+  );
 
 /** Options of earlier versions by their names, each with what does the same now. */
 export type Gone = Readonly<Record<string, string>>;

@@ -18,6 +18,7 @@ import { runCommand } from "./jobs/run";
 import { modelCommand } from "./model/model";
 import { stateCommand } from "./state/state";
 import { statusCommand } from "./status/status";
+import { warehouseCommand } from "./warehouse/warehouse";
 
 /** The program with all its commands. What they need is loaded when they run. */
 export function program(): Command {
@@ -41,6 +42,7 @@ export function program(): Command {
     .addCommand(resultsCommand())
     .addCommand(failedCommand())
     .addCommand(eraseCommand())
+    .addCommand(warehouseCommand())
     .addCommand(stateCommand())
     .addCommand(statusCommand())
     .addCommand(completionCommand())

@@ -1,0 +1,47 @@
+import { Command, InvalidArgumentError } from "commander";
+import { examples } from "../help";
+import { type ConnectionOptions, withAwsOptions } from "../options";
+
+interface ConnectOptions extends Omit<ConnectionOptions, "local"> {
+  readonly key?: string;
+  readonly port?: number;
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port >= 1 && port <= 65_535) return port;
+  throw new InvalidArgumentError("A port is a number from 1 to 65535.");
+}
+
+const connectCommand = () =>
+  withAwsOptions(new Command("connect"))
+    .description("Opens a tunnel to the warehouse through the environment's bastion, for psql and the like.")
+    .option("--key <file>", "the private key of the environment's key pair (default: those that ssh tries by itself)")
+    .option("--port <number>", "the port of this machine (default: the warehouse's)", parsePort)
+    .addHelpText(
+      "after",
+      "\nThe environment has a bastion where config.ts says `access: { bastion: true }`. Needs the AWS CLI, 2.12 or newer,\n" +
+        "and ssh. Prints what to type then, and no password. The tunnel is there until Ctrl-C, an hour at most.\n\n" +
+        "Exits with 130 after Ctrl-C, and with 1 where there is no tunnel, or none any more.",
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference warehouse connect --env dev --key ~/.ssh/team",
+        "offline-inference warehouse connect --env prod --port 15439",
+      ),
+    )
+    .action(async (options: ConnectOptions) => {
+      const { connect } = await import("../connection");
+      const { untilInterrupted } = await import("../interruption");
+      const { openTunnel, refuseWhatIsMissing } = await import("./connect");
+      refuseWhatIsMissing(options.key);
+      const connection = await connect(options);
+      await untilInterrupted((signal) => openTunnel(connection, options, signal));
+    });
+
+export const warehouseCommand = () =>
+  new Command("warehouse")
+    .description("Leads to the Redshift cluster, which is in a network of its own.")
+    .addHelpText("after", examples("offline-inference warehouse connect --env dev"))
+    .addCommand(connectCommand());
