@@ -7,11 +7,12 @@
 /** Calls that need the action of their own name, and no other. */
 const ownName: Readonly<Record<string, readonly string[]>> = {
   cloudwatch: ["DescribeAlarms", "GetMetricData", "ListDashboards"],
+  "ec2-instance-connect": ["OpenTunnel"],
   ecr: ["BatchGetImage"],
   events: ["PutEvents"],
   "execute-api": ["Invoke"],
   lambda: ["GetAccountSettings", "GetFunctionConfiguration", "ListFunctions"],
-  redshift: ["DescribeClusters"],
+  redshift: ["DescribeClusters", "GetClusterCredentials"],
   "redshift-data": ["CancelStatement", "DescribeStatement", "GetStatementResult"],
   s3: ["AbortMultipartUpload", "GetBucketPolicy", "GetBucketVersioning", "PutObject"],
   sagemaker: [
@@ -118,12 +119,21 @@ const calls: Readonly<Record<string, readonly string[]>> = {
   "cloudwatch:PutCompositeAlarm": ["cloudwatch:PutCompositeAlarm", "cloudwatch:TagResource"],
   "cloudwatch:PutMetricAlarm": ["cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"],
   "ec2:AuthorizeSecurityGroupEgress": ["ec2:AuthorizeSecurityGroupEgress", "ec2:CreateTags"],
+  "ec2:AuthorizeSecurityGroupIngress": ["ec2:AuthorizeSecurityGroupIngress", "ec2:CreateTags"],
+  // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/permissions-for-ec2-instance-connect-endpoint.html
+  "ec2:CreateInstanceConnectEndpoint": [
+    "ec2:CreateInstanceConnectEndpoint",
+    "ec2:CreateNetworkInterface",
+    "ec2:CreateTags",
+    "iam:CreateServiceLinkedRole",
+  ],
   "ec2:CreateRouteTable": ["ec2:CreateRouteTable", "ec2:CreateTags"],
   "ec2:CreateSecurityGroup": ["ec2:CreateSecurityGroup", "ec2:CreateTags"],
   "ec2:CreateSubnet": ["ec2:CreateSubnet", "ec2:CreateTags"],
   "ec2:CreateVpc": ["ec2:CreateVpc", "ec2:CreateTags"],
   "ec2:CreateVpcEndpoint": ["ec2:CreateVpcEndpoint", "ec2:CreateTags"],
   "ec2:ImportKeyPair": ["ec2:ImportKeyPair", "ec2:CreateTags"],
+  "ec2:RunInstances": ["ec2:RunInstances", "ec2:CreateTags"],
   "iam:CreateRole": ["iam:CreateRole", "iam:TagRole"],
   "logs:CreateLogGroup": ["logs:CreateLogGroup", "logs:TagResource"],
 };

@@ -8,6 +8,7 @@ const policySchema = z.object({
       Effect: z.literal("Allow"),
       Action: z.array(z.string()),
       Resource: z.array(z.string()),
+      Condition: z.record(z.string(), z.record(z.string(), z.string())).optional(),
     }),
   ),
 });
@@ -21,6 +22,9 @@ export const jobsPolicy = () => policyIn("A program that has jobs alone");
 
 /** The policy there for who erases. */
 export const erasurePolicy = () => policyIn("One person's data: `erase`");
+
+/** The policy there for who comes in by a bastion. */
+export const bastionPolicy = () => policyIn("SQL from your desk: `warehouse connect`");
 
 async function policyIn(title: string) {
   const [, section = ""] = (await readFile("docs/operating.md", "utf8")).split(`\n## ${title}\n`);

@@ -1,7 +1,7 @@
 import { folders } from "../../contract/answers-bucket";
 import { factsOf, jobFolders, openMark } from "../../contract/job";
 import { dev as devEnvironment } from "../setup/dev";
-import { erasurePolicy, jobsPolicy, operatorPolicy } from "../setup/operator-policy";
+import { bastionPolicy, erasurePolicy, jobsPolicy, operatorPolicy } from "../setup/operator-policy";
 import { synthesizedStacks } from "../setup/stacks";
 import { onlyResource, resourcesOf } from "../setup/synth";
 
@@ -54,7 +54,8 @@ test("no policy but that for who erases lets anybody sign in as the warehouse's 
   const erases = /DeleteRecord|:dbuser:.*\/(admin|\*)$/;
   const texts = (statements: { Action: string[]; Resource: string[] }[]) =>
     statements.flatMap(({ Action, Resource }) => [...Action, ...Resource]).filter((text) => erases.test(text));
-  expect(texts([...(await operatorPolicy()).statements, ...(await jobsPolicy())])).toEqual([]);
+  const others = [...(await operatorPolicy()).statements, ...(await jobsPolicy()), ...(await bastionPolicy())];
+  expect(texts(others)).toEqual([]);
   expect(texts(await erasurePolicy())).toEqual([
     "sagemaker:DeleteRecord",
     `arn:aws:redshift:us-east-1:123456789012:dbuser:poc-dev-*/${devEnvironment.warehouse.adminUsername}`,
@@ -83,6 +84,28 @@ test("the resources of the policy for who erases are those of the stack", async 
     .map((resource) => new RegExp(`^${resource.replaceAll("*", "[^/]*")}$`));
   expect(expected.filter((arn) => !patterns.some((pattern) => pattern.test(arn)))).toEqual([]);
   expect(patterns.filter((pattern) => !expected.some((arn) => pattern.test(arn)))).toEqual([]);
+});
+
+describe("the policy for who comes in by a bastion", () => {
+  test("leads to SSH of the environment's own endpoint, as which the stack tags it", async () => {
+    const tunnel = (await bastionPolicy()).find(({ Action }) => Action.includes("ec2-instance-connect:OpenTunnel"));
+    expect(tunnel?.Action).toHaveLength(1);
+    expect(tunnel?.Condition).toEqual({
+      StringEquals: {
+        "aws:ResourceTag/Project": devEnvironment.tags.Project,
+        "aws:ResourceTag/Environment": devEnvironment.tags.Environment,
+      },
+      NumericEquals: { "ec2-instance-connect:remotePort": "22" },
+    });
+  });
+
+  test("lends its holder the reader that operators are lent, in the same pipeline", async () => {
+    const ofOperators = (await operatorPolicy()).statements.flatMap(({ Resource }) => Resource);
+    const resources = (await bastionPolicy()).flatMap(({ Resource }) => Resource);
+    expect(resources.filter((resource) => !ofOperators.includes(resource))).toEqual([
+      ofAccount("ec2", "instance-connect-endpoint/*"),
+    ]);
+  });
 });
 
 describe("the policy for a program that has jobs alone", () => {

@@ -7,7 +7,7 @@ import { InferenceStack } from "../../stacks/inference-stack";
 import { StateStack } from "../../stacks/state-stack";
 import { CallGraph } from "../setup/aws-calls";
 import { allows, lacking, spare } from "../setup/iam-actions";
-import { erasurePolicy, operatorPolicy } from "../setup/operator-policy";
+import { bastionPolicy, erasurePolicy, operatorPolicy } from "../setup/operator-policy";
 import { keyArn, stateStackWithGitHub } from "../setup/stacks";
 import { attachedStatementsOf, resourcesOf, statementsOf } from "../setup/synth";
 
@@ -171,6 +171,13 @@ describe("the documentation names what a command needs, and nothing else:", () =
   test("erase, as the policy for it has them", async () => {
     const needs = needsOf(graph.reachedFrom("cli/jobs/erase.ts", "eraseCommand"));
     const allowed = (await erasurePolicy()).flatMap(({ Action }) => Action);
+    expect({ lacking: lacking(allowed, needs), spare: spare(allowed, needs) }).toEqual({ lacking: [], spare: [] });
+  });
+
+  test("warehouse connect, with what the programs call that it starts or names, as the policy for it has them", async () => {
+    const byPrograms = ["ec2-instance-connect:OpenTunnel", "redshift:GetClusterCredentials"];
+    const needs = needsOf([...graph.reachedFrom("cli/warehouse/warehouse.ts", "warehouseCommand"), ...byPrograms]);
+    const allowed = (await bastionPolicy()).flatMap(({ Action }) => Action);
     expect({ lacking: lacking(allowed, needs), spare: spare(allowed, needs) }).toEqual({ lacking: [], spare: [] });
   });
 

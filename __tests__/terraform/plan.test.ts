@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { fullStacks, keyArn, stacksWithGitHub, stateStackWithGitHub } from "../setup/stacks";
 import { resourcesOf } from "../setup/synth";
-import { StackFolder } from "./terraform";
+import { newestImage, StackFolder } from "./terraform";
 
 describe.each(["state", "inference-dev", "inference-prod"])("%s", (stack) => {
   let copy: StackFolder;
@@ -79,9 +79,8 @@ test("a role that was deployed without a boundary, and trusted for any account, 
   });
 });
 
-test("what stands gets a KMS key of the team's in place: queues, logs and the warehouse with all that they hold", async () => {
+describe("a stack with all that can be switched on", () => {
   const { inference: json } = fullStacks();
-  const stack = await StackFolder.of(json);
   const held = {
     aws_sqs_queue: { fifo_queue: false, sqs_managed_sse_enabled: true },
     aws_cloudwatch_log_group: {},
@@ -103,13 +102,38 @@ test("what stands gets a KMS key of the team's in place: queues, logs and the wa
         : [];
     }),
   );
-  await stack.holdState(named.map(({ address, ...resource }) => resource));
-  const changes = (await stack.plan(...named.map(({ address }) => address))).filter(({ type }) => type in held);
-  await stack.remove();
-  expect(changes.map(({ address }) => address).sort()).toEqual(named.map(({ address }) => address).sort());
-  const withoutLoss = changes.filter(({ change }) => change.actions.join() === "update");
-  expect(withoutLoss).toEqual(changes);
-  expect(JSON.stringify(changes)).not.toContain("of-aws");
+  const bastion = resourcesOf(json).flatMap(({ address }) => (/\.bastion_/.test(address) ? [address] : []));
+  let planned: Awaited<ReturnType<StackFolder["plan"]>>;
+  beforeAll(async () => {
+    const stack = await StackFolder.of(json);
+    await stack.holdState(named.map(({ address, ...resource }) => resource));
+    planned = await stack.plan(...named.map(({ address }) => address), ...bastion);
+    await stack.remove();
+  });
+
+  test("gives what stands a KMS key of the team's in place: queues, logs and the warehouse with all that they hold", () => {
+    const changes = planned.filter(({ type }) => type in held);
+    expect(changes.map(({ address }) => address).sort()).toEqual(named.map(({ address }) => address).sort());
+    const withoutLoss = changes.filter(({ change }) => change.actions.join() === "update");
+    expect(withoutLoss).toEqual(changes);
+    expect(JSON.stringify(changes)).not.toContain("of-aws");
+  });
+
+  test("plans a bastion: an instance of AWS's newest image and what leads to it, all of it tagged as the environment's", () => {
+    const changes = planned.filter(({ address }) => bastion.includes(address));
+    expect(changes.map(({ address, change }) => `${change.actions}: ${address}`).sort()).toEqual([
+      "create: aws_ec2_instance_connect_endpoint.bastion_endpoint",
+      "create: aws_instance.bastion_instance",
+      "create: aws_security_group.bastion_endpoint_security_group",
+      "create: aws_security_group.bastion_security_group",
+      "create: aws_vpc_security_group_egress_rule.bastion_warehouse",
+      "create: aws_vpc_security_group_ingress_rule.bastion_ssh",
+    ]);
+    const instance = changes.find(({ type }) => type === "aws_instance")?.change.after;
+    expect(instance).toMatchObject({ ami: newestImage, root_block_device: [{ kms_key_id: keyArn("own") }] });
+    const tags = { Project: "ai-deployment-bootcamp", Environment: "full" };
+    for (const { change } of changes) expect(change.after).toMatchObject({ tags_all: tags });
+  });
 });
 
 test("an unchanged source gives the same archive on another machine, whatever its files' times and modes", async () => {

@@ -29,7 +29,7 @@ const exempt = new Map(
   ].map(([, id = "", keyless, of, why]) => [id, { keyless: keyless !== undefined, of: of?.split(" and ") ?? [], why }]),
 );
 
-/** The stacks of a team: one environment has a KMS key of the team's, as the buckets of state and models have. */
+/** The stacks of a team: one environment has a KMS key of the team's, as the buckets of state and models have, and a bastion. */
 async function stacks() {
   const key = keyArn("ours");
   const settings = {
@@ -41,6 +41,8 @@ async function stacks() {
     environments: {
       prod: {
         kmsKeyArn: key,
+        keyPair: { existing: "theirs" },
+        access: { bastion: true },
         model: { instanceCount: 2 },
         warehouse: { numberOfNodes: 2 },
         logRetentionDays: 365 as const,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
 import { operator } from "../../local/credentials";
+import { json, serve } from "../../local/stand-in";
 
 const run = promisify(execFile);
 
@@ -17,6 +18,9 @@ export const environment = {
   AWS_EC2_METADATA_DISABLED: "true",
   CHECKPOINT_DISABLE: "1",
 };
+
+/** What AWS has for an image. */
+export const newestImage = "ami-0123456789abcdef0";
 
 const planJson = z.object({
   resource_changes: z.array(
@@ -85,7 +89,11 @@ export class StackFolder {
   }
 
   async terraform(...args: string[]): Promise<string> {
-    const { stdout } = await run("terraform", args, { cwd: this.folder, env: environment, maxBuffer: 1 << 26 });
+    return this.terraformIn(environment, args);
+  }
+
+  private async terraformIn(env: NodeJS.ProcessEnv, args: string[]): Promise<string> {
+    const { stdout } = await run("terraform", args, { cwd: this.folder, env, maxBuffer: 1 << 26 });
     return stdout;
   }
 
@@ -94,10 +102,18 @@ export class StackFolder {
     return writeFile(join(this.folder, stateFile), stateOf(resources));
   }
 
-  /** What Terraform would do to managed resources, to all or these. There is no AWS to ask how those in the state are. */
+  /**
+   * What Terraform would do to managed resources, to all or these. There is no AWS to ask how those in the state are, but
+   * for an SSM whose every parameter is an image.
+   */
   async plan(...addresses: string[]) {
     const targets = addresses.map((address) => `-target=${address}`);
-    await this.terraform("plan", "-refresh=false", "-input=false", "-no-color", "-out=plan", ...targets);
+    const ssm = await serve(({ body }) => {
+      const { Name } = z.object({ Name: z.string() }).parse(JSON.parse(body.toString()));
+      return json({ Parameter: { Name, Type: "String", Value: newestImage, Version: 1 } });
+    });
+    const args = ["plan", "-refresh=false", "-input=false", "-no-color", "-out=plan", ...targets];
+    await this.terraformIn({ ...environment, AWS_ENDPOINT_URL_SSM: ssm.url }, args).finally(() => ssm.stop());
     const plan = planJson.parse(JSON.parse(await this.terraform("show", "-json", "plan")));
     return plan.resource_changes.filter(({ mode }) => mode === "managed");
   }

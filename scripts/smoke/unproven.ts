@@ -24,6 +24,7 @@ export const claims = {
   partitions: "An environment in China or in GovCloud is deployed and works.",
   erase: "`erase --id` takes out what is kept of one input.",
   watch: "The dashboard shows what is measured, and the query of docs/runbook.md follows a request.",
+  bastion: "`warehouse connect` leads to Redshift, through a bastion that the deploy role of an environment has made.",
   unload: "Results above what the Data API hands out come by UNLOAD, and expired requests are told as such.",
 } as const satisfies Record<string, string>;
 
