@@ -63,7 +63,7 @@ export class Bastion extends Construct {
     this.endpoint = new Ec2InstanceConnectEndpoint(this, "endpoint", {
       subnetId: subnet.id,
       securityGroupIds: [endpointGroup.id],
-      preserveClientIp: false, // else the bastion would be called from the client's address, and not from the group
+      preserveClientIp: false, // the bastion is called from the endpoint's address, whoever calls
       tags: { Name: name },
     });
     const image = new DataAwsSsmParameter(this, "image", { name: bastionImage });
