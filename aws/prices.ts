@@ -22,6 +22,7 @@ export const hoursOfMonth = 730;
 const pages = {
   sageMaker: "https://aws.amazon.com/sagemaker/ai/pricing/",
   redshift: "https://aws.amazon.com/redshift/pricing/",
+  ec2: "https://aws.amazon.com/ec2/pricing/on-demand/",
   lambda: "https://aws.amazon.com/lambda/pricing/",
   sqs: "https://aws.amazon.com/sqs/pricing/",
   s3: "https://aws.amazon.com/s3/pricing/",
@@ -49,6 +50,7 @@ export const prices: Readonly<Record<string, Price>> = {
   "dc2.large": priced("redshift", "hour", 0.25, "AWS's page, before the type was retired", "good"),
   "ra3.large": priced("redshift", "hour", 0.543, "three public code files, one after AWS's page of 2026-03", "medium"),
   "ra3.xlplus": priced("redshift", "hour", 1.086, "a public code file", "medium"),
+  "t4g.nano": priced("ec2", "hour", 0.0042, memory, "from memory"),
   "endpoint data": priced("sageMaker", "GB", 0.016, "a bill of December 2023", "good"),
   "feature reads": priced("sageMaker", "million", 0.25, memory, "from memory"),
   "function time": priced("lambda", "GB-second", 0.0000133334, "a list after AWS's own, of 2026-09", "good"),

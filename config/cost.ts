@@ -1,3 +1,4 @@
+import { bastionInstanceType } from "../aws/bastion";
 import { hoursOfMonth, type Price, prices, type Trust } from "../aws/prices";
 import type { Environment } from "./schema";
 
@@ -59,7 +60,7 @@ const alarmsOf = ({ model }: Environment) => (model.endpoint ? 11 : 12);
 
 /** What an environment costs at rest, a month. An endpoint that exists is somebody else's. */
 export function atRest(environment: Environment): Item[] {
-  const { model, warehouse, loading } = environment;
+  const { model, warehouse, loading, access } = environment;
   const minutes = hoursOfMonth * 60;
   const runs = minutes / loading.everyMinutes + 2 * minutes; // loader, starter and writer
   const nodes = { part: "warehouse", of: warehouse.nodeType ?? "a node of the cluster that is taken over" };
@@ -69,6 +70,7 @@ export function atRest(environment: Environment): Item[] {
       : [{ part: "endpoint", of: model.instanceType, amount: model.instanceCount * hoursOfMonth }]),
     { ...nodes, amount: warehouse.numberOfNodes * hoursOfMonth },
     { part: "warehouse", of: "secret", amount: 1 },
+    ...(access.bastion ? [{ part: "bastion", of: bastionInstanceType, amount: hoursOfMonth }] : []),
     { part: "schedules", of: "function runs", amount: runs / million },
     { part: "schedules", of: "function time", amount: runs * idleRun.gigabyteSeconds },
     { part: "schedules", of: "S3 writes and lists", amount: (runs * idleRun.lists) / million },

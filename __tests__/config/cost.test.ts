@@ -60,6 +60,13 @@ describe("an environment", () => {
     expect(linesOf(items, "endpoint")).toEqual([]);
   });
 
+  test("pays for a bastion where it has one", () => {
+    const keyPair = { existing: "theirs" };
+    const bastionOf = (bastion: boolean) => linesOf(atRest(dev({ keyPair, access: { bastion } })), "bastion");
+    expect(bastionOf(true)).toEqual([["t4g.nano", hoursOfMonth]]);
+    expect(bastionOf(false)).toEqual([]);
+  });
+
   test("names a node type that only AWS knows", () => {
     expect(costOf(atRest(dev({ takeOver: true }))).isAtLeast).toBe(true);
   });

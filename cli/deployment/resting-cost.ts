@@ -15,6 +15,7 @@ const variants = z.object({
   production_variants: z.array(z.object({ instance_type: z.string(), initial_instance_count: z.number() })),
 });
 const nodes = z.object({ node_type: z.string(), number_of_nodes: z.number().nullish() });
+const instance = z.object({ instance_type: z.string() });
 
 /** What resources cost at rest, by their types. What is paid for by use, or not at all, is in no entry. */
 const itemsBy: Readonly<Record<string, (attributes: unknown) => Item[]>> = {
@@ -27,6 +28,10 @@ const itemsBy: Readonly<Record<string, (attributes: unknown) => Item[]>> = {
     return data ? [{ part: "", of: data.node_type, amount: (data.number_of_nodes ?? 1) * hoursOfMonth }] : [];
   },
   aws_cloudwatch_composite_alarm: () => [{ part: "", of: "alarm over others", amount: 1 }],
+  aws_instance: (attributes) => {
+    const { data } = instance.safeParse(attributes);
+    return data ? [{ part: "", of: data.instance_type, amount: hoursOfMonth }] : [];
+  },
   aws_cloudwatch_metric_alarm: () => [{ part: "", of: "alarm", amount: 1 }],
 };
 

@@ -339,6 +339,15 @@ describe("what a plan changes in the cost at rest", () => {
     expect(costOf(changes, { "ml.p5.48xlarge": 1 })).toEqual({ usd: expect.closeTo(730 * 0.703, 6), unpriced: [] });
   });
 
+  test("is that of a bastion, which comes and goes", () => {
+    const bastion = {
+      address: "aws_instance.bastion_instance",
+      actions: ["create"],
+      after: { instance_type: "t4g.nano" },
+    };
+    expect(costOf([bastion])).toEqual({ usd: expect.closeTo(730 * 0.0042, 6), unpriced: [] });
+  });
+
   test("is not known of what is known after apply", () => {
     expect(costOf([{ address: configuration, actions: ["create"], after: {} }])).toBeUndefined();
   });
