@@ -77,6 +77,7 @@ describe("defaults", () => {
       project: "ai-deployment-bootcamp",
       owner: "test@test.com",
       prefix: "poc",
+      prices: {},
       region: "us-east-1",
       stateBucket: "our-terraform-state",
       modelBucket: "our-terraform-state-models",
@@ -183,7 +184,7 @@ describe("unknown fields", () => {
 
   test("are refused in the shared part too", () => {
     expect(faults(settings({}, { masterPassword: "hunter2" }))).toEqual([
-      "masterPassword: got a field that does not exist; allowed: project, owner, prefix, region, account, profile, stateBucket, modelBucket, kmsKeyArn, apiGatewayRole, github, defaultEnvironment, environments",
+      "masterPassword: got a field that does not exist; allowed: project, owner, prefix, region, account, profile, stateBucket, modelBucket, kmsKeyArn, apiGatewayRole, github, prices, defaultEnvironment, environments",
     ]);
   });
 });
@@ -274,7 +275,7 @@ describe("all faults", () => {
 
   test("are told where the settings are nothing of the kind", () => {
     expect(faults("nonsense")).toEqual([
-      'settings: got "nonsense"; allowed: an object with fields of project, owner, prefix, region, account, profile, stateBucket, modelBucket, kmsKeyArn, apiGatewayRole, github, defaultEnvironment, environments',
+      'settings: got "nonsense"; allowed: an object with fields of project, owner, prefix, region, account, profile, stateBucket, modelBucket, kmsKeyArn, apiGatewayRole, github, prices, defaultEnvironment, environments',
     ]);
   });
 });
