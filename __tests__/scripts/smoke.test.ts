@@ -1,12 +1,15 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { Testing } from "cdktf";
 import { targetOf } from "../../cli/connection";
 import { loadConfig } from "../../config";
 import { configText } from "../../scripts/smoke/checkout";
 import { costLines } from "../../scripts/smoke/costs";
 import type { RunRecord } from "../../scripts/smoke/record";
+import { removable } from "../../scripts/smoke/removal";
 import { nameAt, runName, smokeSettings } from "../../scripts/smoke/settings";
 import { stepsOf } from "../../scripts/smoke/steps";
 import { claims, keepReport, listOf, pageWith, shownByReports } from "../../scripts/smoke/unproven";
+import { StateStack } from "../../stacks/state-stack";
 
 const run = { name: "smoke-11280930", account: "123456789012", apiGatewayRole: true };
 const team = () => targetOf({ env: "prod" });
@@ -121,4 +124,17 @@ describe("what a run costs", () => {
       ]),
     );
   });
+});
+
+test("what is left of the stack state once its buckets may be emptied waits for nothing that is not in it", () => {
+  const { shared } = made();
+  const stack = Testing.synth(new StateStack(Testing.app(), "state", shared));
+  const { resource, terraform } = JSON.parse(removable(stack, "/here/state"));
+  expect(terraform.backend).toEqual({ local: { path: "/here/state" } });
+  expect(resource.aws_s3_bucket_policy).toBeUndefined();
+  const all = Object.entries<Record<string, { depends_on?: string[] }>>(resource);
+  const addresses = all.flatMap(([type, bodies]) => Object.keys(bodies).map((id) => `${type}.${id}`));
+  const waitedFor = all.flatMap(([, bodies]) => Object.values(bodies).flatMap((body) => body.depends_on ?? []));
+  expect(waitedFor.length).toBeGreaterThan(0);
+  expect(addresses).toEqual(expect.arrayContaining(waitedFor));
 });

@@ -51,8 +51,10 @@ const removers: Record<RunRecord["made"][number], (run: RunRecord) => Promise<vo
 
 const stackSchema = z.looseObject({
   terraform: z.looseObject({}),
-  resource: z.record(z.string(), z.record(z.string(), z.looseObject({}))),
+  resource: z.record(z.string(), z.record(z.string(), z.looseObject({ depends_on: z.array(z.string()).optional() }))),
 });
+
+const policies = "aws_s3_bucket_policy";
 
 /** What lets Terraform destroy resources of these types. */
 const letsGo: Readonly<Record<string, object>> = {
@@ -61,17 +63,23 @@ const letsGo: Readonly<Record<string, object>> = {
 };
 
 /** The stack `state` with its state in a file, and without what keeps its buckets from being emptied and destroyed. */
-function removable(text: string, local: string): string {
+export function removable(text: string, local: string): string {
   const stack = stackSchema.parse(JSON.parse(text));
-  const { aws_s3_bucket_policy: _, ...kept } = stack.resource;
+  const { [policies]: _, ...kept } = stack.resource;
   const resource = Object.fromEntries(
     Object.entries(kept).map(([type, bodies]) => [
       type,
-      Object.fromEntries(Object.entries(bodies).map(([id, body]) => [id, { ...body, ...letsGo[type] }])),
+      Object.fromEntries(
+        Object.entries(bodies).map(([id, { depends_on: after, ...body }]) => {
+          const left = after?.filter((address) => !address.startsWith(`${policies}.`));
+          return [id, { ...body, ...(left && { depends_on: left }), ...letsGo[type] }];
+        }),
+      ),
     ]),
   );
   const backend = { local: { path: local } };
-  return JSON.stringify({ ...stack, terraform: { ...stack.terraform, backend }, resource });
+  // Of several lines: Terraform shows the one that is at fault.
+  return JSON.stringify({ ...stack, terraform: { ...stack.terraform, backend }, resource }, null, 2);
 }
 
 /** Deletes the outcomes of a run that are in no table. */
