@@ -1,6 +1,13 @@
+import {
+  type AnswerContract,
+  countedAnswers,
+  countedBytes,
+  countedOutput,
+  readingOf,
+  sharesView,
+} from "../contract/counted-answer";
 import { laterColumns } from "../contract/job-table";
 import { canaryTables, createTables, tables } from "../contract/load-tables";
-import type { ModelContract } from "../contract/model-contract";
 import { columnNames, createResults } from "../contract/prediction-table";
 import { identifier, textExpression } from "../contract/sql-text";
 
@@ -61,12 +68,9 @@ ${add.join("\n")}
 
 export const widenJobs = "CALL widen_jobs()";
 
-/** What of a contract says how outputs are read. */
-export type AnswerContract = Pick<ModelContract, "request" | "answer" | "outputs">;
-
 const blank = " \t\r\n";
-const number = "^[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?$";
 const csvField = ',("[^"]*(""[^"]*)*"|[^,]*)';
+const number = "^[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?$";
 
 /** How the text of an output is found in an answer. No pattern has a backslash or a colon: see {@link textExpression}. */
 interface Reading {
@@ -113,11 +117,7 @@ const byNameOrWhole: Reading = {
 /** An answer that is a text is the only output itself. */
 const whole: Reading = { answer: "output", field: () => "answer", text: (field) => field };
 
-function readingOf({ request, answer, outputs }: AnswerContract): Reading {
-  if (answer === "text" && request === "csv") return byPlace;
-  if (outputs.length > 1) return byName;
-  return answer === "text" ? whole : byNameOrWhole;
-}
+const readings = { place: byPlace, name: byName, "name or whole": byNameOrWhole, whole };
 
 /**
  * The predictions with a typed column for each output of the contract. What is none of that type is NULL: TRY_CAST gives
@@ -128,7 +128,7 @@ function readingOf({ request, answer, outputs }: AnswerContract): Reading {
  * (https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_VIEW.html).
  */
 export function createView(contract: AnswerContract): string {
-  const { answer, field, text } = readingOf(contract);
+  const { answer, field, text } = readings[readingOf(contract)];
   const fields = contract.outputs.map(({ name }, place) => `, ${field(name, place)} AS field_${place}`);
   const values = contract.outputs.map(({ name, type }, place) => {
     const found = text(`field_${place}`);
@@ -145,9 +145,30 @@ WITH NO SCHEMA BINDING`;
 }
 
 /**
- * Makes the view anew, for whom it was there or who reads the table: OR REPLACE changes no columns
+ * How often each answer was given, by release and day. The most frequent ones have a row each; all others, those that are
+ * free text and those that are none have one together, whose answer is NULL: so it stays small, whatever a model answers.
+ */
+export function createShares(contract: AnswerContract): string {
+  const output = countedOutput(contract);
+  const counted = output === undefined ? "output" : identifier(output.name);
+  return `CREATE VIEW ${sharesView} AS SELECT model_release, day, answer, predictions,
+  CAST(predictions AS DOUBLE PRECISION) / SUM(predictions) OVER (PARTITION BY model_release, day) AS share
+FROM (SELECT model_release, day, answer, CAST(SUM(predictions) AS BIGINT) AS predictions
+FROM (SELECT model_release, day, CASE WHEN place <= ${countedAnswers} THEN answer END AS answer, predictions
+FROM (SELECT model_release, day, answer, predictions, ROW_NUMBER() OVER (
+  PARTITION BY model_release, day ORDER BY CASE WHEN answer IS NULL THEN 1 ELSE 0 END, predictions DESC, answer) AS place
+FROM (SELECT model_release, day, answer, COUNT(*) AS predictions
+FROM (SELECT model_release, CAST(predicted_at AS DATE) AS day,
+  CASE WHEN OCTET_LENGTH(${counted}) <= ${countedBytes} THEN ${counted} END AS answer FROM public.prediction_values) AS answers
+GROUP BY model_release, day, answer) AS counts) AS places) AS bounded
+GROUP BY model_release, day, answer) AS sums
+WITH NO SCHEMA BINDING`;
+}
+
+/**
+ * Makes the views anew, for whom they were there or who reads the table: OR REPLACE changes no columns
  * (https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_VIEW.html). A CALL is one transaction. Where somebody's own
- * view stands on this one, DROP VIEW refuses (https://docs.aws.amazon.com/redshift/latest/dg/r_DROP_VIEW.html) and all
+ * view stands on one of them, DROP VIEW refuses (https://docs.aws.amazon.com/redshift/latest/dg/r_DROP_VIEW.html) and all
  * stays as it was: CASCADE would take that view away without a word.
  */
 export const createMakeValues = (
@@ -168,10 +189,12 @@ BEGIN
   LOOP
     SELECT INTO readers readers || ', ' || quote_ident(reader.usename);
   END LOOP;
+  DROP VIEW IF EXISTS ${sharesView};
   DROP VIEW IF EXISTS prediction_values;
   ${createView(contract)};
+  ${createShares(contract)};
   IF readers <> '' THEN
-    EXECUTE 'GRANT SELECT ON prediction_values TO ' || SUBSTRING(readers, 3);
+    EXECUTE 'GRANT SELECT ON prediction_values, ${sharesView} TO ' || SUBSTRING(readers, 3);
   END IF;
 END;
 $$ LANGUAGE plpgsql`;
@@ -181,7 +204,7 @@ export const makeValues = "CALL make_prediction_values()";
 /** Within what a load ends, in seconds: the database ends its statements before Lambda ends the loader's run. */
 export const loadSeconds = { statement: 240, run: 300 };
 
-const readable = [tables.results, tables.failures, tables.jobs, "prediction_values"].join(", ");
+const readable = [tables.results, tables.failures, tables.jobs, "prediction_values", sharesView].join(", ");
 
 /**
  * Makes the database user of an IAM role where there is none, and grants it just what it needs. A loader owns what it
@@ -215,7 +238,7 @@ export const databaseUserOf = (roleName: string) => `IAMR:${roleName}`;
 export const readerUser = "predictions_reader";
 
 export interface SchemaProps {
-  /** What answers are: its outputs are the typed columns of the view `prediction_values`. */
+  /** What answers are: its outputs are the typed columns of the view `prediction_values`, and are counted by another. */
   readonly contract: AnswerContract;
   /** Whether the database may hold the original's results. */
   readonly takeOver: boolean;

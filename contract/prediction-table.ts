@@ -56,7 +56,7 @@ const readSchema = predictionSchema.extend({
 /** A prediction as it is read: with the values of the contract's outputs in their order, where it has any. */
 export type ReadPrediction = Readonly<z.infer<typeof readSchema>>;
 
-const doubleField = z.object({ doubleValue: z.number() }).transform(({ doubleValue }) => doubleValue);
+export const doubleField = z.object({ doubleValue: z.number() }).transform(({ doubleValue }) => doubleValue);
 /** A value of an output. */
 export const valueField = z.union([textField, doubleField, nothing]);
 

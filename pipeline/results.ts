@@ -2,6 +2,7 @@ import type { RedshiftDataClient } from "@aws-sdk/client-redshift-data";
 import * as z from "zod";
 import { bytesOf } from "../contract/bytes";
 import { countField, inUtc, nothing, textField, timeField, timestamp } from "../contract/columns";
+import { sharesView } from "../contract/counted-answer";
 import {
   failureExpressions,
   failureRow,
@@ -13,6 +14,7 @@ import {
 import { quietCodes } from "../contract/job";
 import type { Output } from "../contract/model-contract";
 import {
+  doubleField,
   type OutputValue,
   type Prediction,
   predictionExpressions,
@@ -96,7 +98,24 @@ export interface FailureGroup {
   readonly inputIds: readonly string[];
 }
 
+/** How often an answer was given on a day, by a release. */
+export interface AnswerShare {
+  /** In UTC, as ISO 8601 has it. */
+  readonly day: string;
+  readonly modelRelease: string;
+  /** @default all that have no row of their own, together */
+  readonly answer?: string;
+  readonly predictions: number;
+  /** Of all predictions of that day and release, from 0 to 1. */
+  readonly share: number;
+}
+
 const maybe = z.union([textField, nothing]);
+const shareRow = z
+  .tuple([textField, textField, maybe, countField, doubleField])
+  .transform(([day, modelRelease, answer, predictions, share]): AnswerShare => {
+    return { day, modelRelease, answer, predictions, share };
+  });
 const requestRow = z
   .tuple([textField, maybe])
   .transform(([requestId, inputId]): RequestOfInput => ({ requestId, ...(inputId !== undefined && { inputId }) }));
@@ -342,6 +361,19 @@ FROM prediction_failures WHERE request_id = ${textExpression(requestId)} AND (in
     });
     const [[failed = 0, ...answered] = []] = await this.database.read(z.array(countField), sql, values, until);
     return { answered, failed };
+  }
+
+  /**
+   * How often each answer was given, a page at a time, the oldest day first.
+   * @param since only the day of this time and later ones @default all days
+   */
+  async *shares(since: Date | undefined, until: Until): AsyncGenerator<AnswerShare[], void, undefined> {
+    const sql = [
+      `SELECT TO_CHAR(day, 'YYYY-MM-DD'), model_release, answer, predictions, share FROM ${sharesView}`,
+      ...(since === undefined ? [] : [`WHERE day >= '${timestamp(since).slice(0, 10)}'`]),
+      "ORDER BY day, model_release, predictions DESC, answer",
+    ].join(" ");
+    yield* this.database.pages(shareRow, sql, {}, until);
   }
 
   private async *pages<Row>(

@@ -169,7 +169,7 @@ describe("the users of the database", () => {
   });
 
   test.each(["api", "reader"] as const)("the %s, which reads tables and view, and writes nothing", async (user) => {
-    for (const name of [results, failures, jobs, "prediction_values"]) {
+    for (const name of [results, failures, jobs, "prediction_values", "prediction_shares"]) {
       expect(await as(user, `SELECT * FROM ${name}`)).toBe("allowed");
     }
     for (const sql of writing) expect(await as(user, sql)).toMatch(/permission denied/);

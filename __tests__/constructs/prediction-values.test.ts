@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { Client } from "pg";
-import { type AnswerContract, createMakeValues, makeValues } from "../../constructs/prediction-schema";
+import { createMakeValues, makeValues } from "../../constructs/prediction-schema";
+import { type AnswerContract, countedAnswer } from "../../contract/counted-answer";
 import { createTables, tables } from "../../contract/load-tables";
 import type { Output } from "../../contract/model-contract";
 import { startRedshiftData } from "../../local/redshift-data";
@@ -203,6 +204,83 @@ describe("of CSV", () => {
   });
 });
 
+describe("the shares of answers", () => {
+  /** What the view of shares has of these outputs, each of them a release, a day and an output. */
+  const sharesOf = async (contract: AnswerContract, given: readonly (readonly [string, string, string])[]) => {
+    await deploy(contract);
+    await database.query("DELETE FROM prediction_results");
+    await database.query(
+      `INSERT INTO prediction_results (request_id, input_id, output, endpoint, variant, model_release, requested_at, predicted_at)
+       SELECT CAST(place AS VARCHAR(20)), '7', output, 'e', 'v', release, now(), CAST(day AS TIMESTAMP)
+       FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS given(release, day, output, place)`,
+      [0, 1, 2].map((place) => given.map((one) => one[place])),
+    );
+    return rows(
+      "SELECT model_release, to_char(day, 'YYYY-MM-DD'), answer, predictions, share FROM prediction_shares ORDER BY 1, 2, 4 DESC, 3",
+    );
+  };
+  const text: AnswerContract = { request: "json", answer: "text", outputs: [] };
+
+  test("are of a release and a day, which begins and ends in UTC", async () => {
+    expect(
+      await sharesOf(text, [
+        ["a", "2026-01-31 00:00:00", "yes"],
+        ["a", "2026-01-31 23:59:59.999", "yes"],
+        ["a", "2026-01-31 12:00:00", "no"],
+        ["a", "2026-01-31 12:00:00", 'it\'s\n"so"'],
+        ["a", "2026-02-01 00:00:00", "no"],
+        ["b", "2026-01-31 12:00:00", "no"],
+      ]),
+    ).toEqual([
+      ["a", "2026-01-31", "yes", "2", 0.5],
+      ["a", "2026-01-31", 'it\'s\n"so"', "1", 0.25],
+      ["a", "2026-01-31", "no", "1", 0.25],
+      ["a", "2026-02-01", "no", "1", 1],
+      ["b", "2026-01-31", "no", "1", 1],
+    ]);
+  });
+
+  test("of free text are the hundred most frequent, and one row of all others", async () => {
+    const day = "2026-01-31";
+    const often = Array.from({ length: 99 }, (_, n) => `answer ${n}`);
+    const once = Array.from({ length: 200 }, (_, n) => `once ${n}`);
+    const found = await sharesOf(
+      text,
+      [...often, ...often, ...once, "x".repeat(257), "x".repeat(256), "x".repeat(256)].map((one) => ["a", day, one]),
+    );
+    expect(found).toHaveLength(101);
+    expect(found[0]).toEqual(["a", day, null, "201", 201 / 401]);
+    expect(found.slice(1).map(([, , answer]) => answer)).toEqual([...often, "x".repeat(256)].sort());
+    expect(found.reduce((sum, [, , , , share]) => sum + share, 0)).toBeCloseTo(1, 12);
+  });
+
+  const named = (names: string) => [...names].map((name): Output => ({ name, type: name === "n" ? "number" : "text" }));
+  const fields = ['{"a":"x","b":"y"}', '[{"a":"x"},{"a":"z"}]', '{"a":7.0,"a":1e2}', '{"a":null}', "[]", "{", "[1]"];
+  const values = ['"it\'s \\"so\\""', "1.50", "true", "null", "7", '{"a":{"b": [1, 2]}}', '{"a":"\\u00e9"}'];
+  const lines = ["x,y,z", '"a, ""b""\n,c",7', '"a"b,5', '"never,6', '"a, b"x,8', ",", "", '""', '""",1', "one"];
+  const cases: [string, AnswerContract][] = [
+    ["all of a text", text],
+    ["all of an answer in JSON", { ...json, outputs: [] }],
+    ["all where no output is a text", { ...json, outputs: named("n") }],
+    ["the first text of several fields", { ...json, outputs: named("nab") }],
+    ["the only field, or the value itself", { ...json, outputs: named("a") }],
+    ["all of a text that is the only output", { ...text, outputs: named("a") }],
+    ["the second place of CSV", { ...csv, outputs: named("nab") }],
+    ["the first place of CSV", { ...csv, outputs: named("an") }],
+  ];
+  test.each(cases)("count %s, and the worker reads the same", async (_, contract) => {
+    const outputs = [...fields, ...values, ...lines];
+    const found = await sharesOf(
+      contract,
+      outputs.map((output, place) => [String(place).padStart(2, "0"), "2026-01-31", output]),
+    );
+    expect(found.map(([, , answer]) => answer)).toEqual(
+      outputs.map((output) => countedAnswer(contract, output) ?? null),
+    );
+    expect(new Set(found.map(([, , answer]) => answer)).size).toBeGreaterThan(4);
+  });
+});
+
 describe("a deployment", () => {
   const columnsOf = async () =>
     rows(
@@ -252,14 +330,17 @@ describe("a deployment", () => {
 
     await run(`CREATE VIEW own_view AS SELECT "risk" FROM prediction_values`);
     await expect(deploy(json)).rejects.toThrow("other objects depend on it");
+    await expect(rows("SELECT * FROM prediction_shares LIMIT 0")).resolves.toEqual([]);
     expect(await columnsOf()).toEqual([["risk", "double precision", null]]);
     expect(await mayRead()).toEqual(before);
     await run("DROP VIEW own_view");
 
     await database.query(`SET SESSION AUTHORIZATION "${reader}"`);
     expect(await rows("SELECT risk FROM prediction_values LIMIT 1")).toEqual([[null]]);
+    expect(await rows("SELECT DISTINCT model_release FROM prediction_shares LIMIT 1")).toEqual([["r"]]);
     await database.query(`SET SESSION AUTHORIZATION "${stranger}"`);
-    await expect(rows("SELECT 1 FROM prediction_values")).rejects.toThrow("permission denied");
+    for (const view of ["prediction_values", "prediction_shares"])
+      await expect(rows(`SELECT 1 FROM ${view}`)).rejects.toThrow("permission denied");
     await database.query("RESET SESSION AUTHORIZATION");
   });
 });

@@ -1,6 +1,6 @@
 import { RedshiftDataClient } from "@aws-sdk/client-redshift-data";
 import { Parser } from "node-sql-parser/build/redshift";
-import { createMakeValues, createView, makeValues } from "../../constructs/prediction-schema";
+import { createMakeValues, createShares, createView, makeValues } from "../../constructs/prediction-schema";
 import { createTables, tables } from "../../contract/load-tables";
 import { unloadOf } from "../../local/redshift-unload";
 import { loadStatements } from "../../pipeline/load-statements";
@@ -43,9 +43,10 @@ test.each([
   ["JSON of one", { ...contract, outputs: contract.outputs.slice(0, 1) }],
   ["CSV", { ...contract, answer: "text" } as const],
   ["no output", { ...contract, outputs: [] }],
-])("the view of %s is Redshift's, but for the words that the parser does not know", (_, contract) => {
-  const sql = createView(contract);
-  expect(() => parse(sql.replace("\nWITH NO SCHEMA BINDING", "").replaceAll("TRY_CAST(", "CAST("))).not.toThrow();
+])("the views of %s are Redshift's, but for the words that the parser does not know", (_, contract) => {
+  const sql = createView(contract) + createShares(contract);
+  for (const view of [createView(contract), createShares(contract)])
+    expect(() => parse(view.replace("\nWITH NO SCHEMA BINDING", "").replaceAll("TRY_CAST(", "CAST("))).not.toThrow();
   expect(createMakeValues(contract)).not.toMatch(/[\\:]/); // which Redshift or the Data API may take for more than they are
   for (const [, table] of sql.matchAll(/FROM (\w\S*)/g)) expect(table).toMatch(/^public\./); // or it has no binding
 });
@@ -85,6 +86,7 @@ test.each([
   ["failures", (results: Results) => results.failures(selection, ever).next()],
   ["counts", (results: Results) => results.counts(selection, ever)],
   ["groups of failures", (results: Results) => results.groups(selection, 20, ever)],
+  ["shares of answers", (results: Results) => results.shares(new Date(0), ever).next()],
   ["counts since some times", (results: Results) => results.countsSince([new Date(0), new Date(1)])],
 ])("what reads %s is Redshift's", async (_, read) => {
   const statements = await statementsOf(read);

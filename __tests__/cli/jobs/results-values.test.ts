@@ -101,3 +101,38 @@ test("a table shows them", async () => {
   expect(table).toMatch(/│ id +│ output +│ label +│ score +│ predicted_at +│ job_id +│/);
   expect(table).toMatch(/│ whole +│ .* │ yes, "no" 😀 +│ 1e-7 +│/);
 });
+
+describe("--shares", () => {
+  const shares = (...args: string[]) => pipeline.run("results", "--shares", ...args);
+
+  test("gives each answer's count and share by day and release, and one row to all that have none of their own", async () => {
+    const { status, stdout, stderr } = await shares("--format", "json");
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "3 rows.\n" });
+    const day = { day: "1970-01-01", model_release: "r" };
+    expect(JSON.parse(stdout)).toEqual([
+      { ...day, answer: null, predictions: 2, share: 0.5 },
+      { ...day, answer: "", predictions: 1, share: 0.25 },
+      { ...day, answer: label, predictions: 1, share: 0.25 },
+    ]);
+    const table = (await shares("--since", "1970-01-01T23:59:59Z")).stdout;
+    expect(table).toMatch(/│ day +│ model_release +│ answer +│ predictions +│ share +│/);
+    expect(table).toMatch(/│ 1970-01-01 +│ r +│ \(all others\) +│ 2 +│ 0\.5000 +│/);
+  });
+
+  test("leaves earlier days out, and says where there is nothing", async () => {
+    expect(await shares("--since", "1970-01-02", "--format", "csv")).toMatchObject({
+      status: 0,
+      stdout: "day,model_release,answer,predictions,share\n",
+      stderr: "There is no answer.\n",
+    });
+  });
+
+  test("is of all inputs and jobs", async () => {
+    for (const some of [["7"], ["--job", "typed"]]) {
+      expect(await shares(...some)).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining("--shares counts the answers of all inputs and jobs: only --since narrows it."),
+      });
+    }
+  });
+});
