@@ -4,6 +4,7 @@ import { describeRange, isWithin, limits, type NameLimit, type Range } from "../
 import { faultStatusesOf, huggingFaceFaults, imageFamilyOf, imageFor, imageRegions } from "../aws/model-images";
 import { containerEnvironment, environmentOn, kindsOfModels, type ModelKind } from "../aws/model-kinds";
 import { partitionOf } from "../aws/partitions";
+import { countedBytes, sharesView } from "../contract/counted-answer";
 import { formatsOfOne, type ModelContract, requestFormats } from "../contract/model-contract";
 import { contractSection, labelOf } from "./contract";
 import { group, nameRule, type Rule, refusalsBy, refuse, ruled, show, text, whole } from "./faults";
@@ -41,6 +42,15 @@ const partError = refuse("a number from 0 to 1");
 const part = z.number({ error: partError }).refine((value) => value >= 0 && value <= 1, { error: partError });
 
 const speedError = refuse("a number above 0");
+
+const watchedError = refuse(`a text of 1 to ${countedBytes} bytes of UTF-8, without NUL`, sharesView);
+const watchedAnswer = z
+  .string({ error: watchedError })
+  .refine((answer) => /^[^\0\p{Surrogate}]+$/u.test(answer) && Buffer.byteLength(answer) <= countedBytes, {
+    error: watchedError,
+  });
+
+const watchedAnswers: Range = { min: 1, max: 1_000_000_000, unit: "answers", source: "as many as a day may have" };
 
 /** What is said of the model whoever makes its endpoint. */
 const askedFields = {
@@ -84,6 +94,24 @@ const askedFields = {
     /** Of the labelled rows, those that B is right about. */
     accuracy: part.optional(),
   }).optional(),
+  /** An alarm that rings when one answer is given more or less often than it should be. @default there is none */
+  drift: ruled(
+    group({
+      /** The answer, as `results --shares` shows it. */
+      answer: watchedAnswer,
+      /** What its share of a day's answers should be, each a part from 0 to 1. @default `min` is 0, `max` is 1 */
+      share: group({ min: part.prefault(0), max: part.prefault(1) }),
+      /** The least answers of a day that say something: with fewer it does not ring. @default 100, assumed */
+      minimumAnswers: whole(watchedAnswers).prefault(100),
+    }),
+    [
+      {
+        of: ["share"],
+        holds: ({ share: { min, max } }) => min <= max && (min > 0 || max < 1),
+        allowed: "a min above 0, a max below 1, or both, and no min above the max",
+      },
+    ],
+  ).optional(),
 };
 
 /** The model and its endpoint: one that exists, or one that is made. */

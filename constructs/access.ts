@@ -69,6 +69,9 @@ export const also = (access: Access, statements: PolicyStatement[]): Access => (
   statements: [...access.statements, ...statements],
 });
 
+/** A text in which Terraform evaluates nothing (https://developer.hashicorp.com/terraform/language/syntax/json#string-templates). */
+export const literally = (text: string) => text.replace(/[$%](?=\{)/g, "$&$&");
+
 /** Tells its holder something by its environment. */
 export function tell(environment: FunctionEnvironment): Access {
   return { statements: [], environment };

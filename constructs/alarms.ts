@@ -2,6 +2,7 @@ import { CloudwatchCompositeAlarm } from "@cdktf/provider-aws/lib/cloudwatch-com
 import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { Construct } from "constructs";
 import { type MetricName, measured, metricsNamespace } from "../contract/metrics";
+import { literally } from "./access";
 import { alarmText } from "./alarm-text";
 import type { Endpoint } from "./model-endpoint";
 import type { PredictionApi } from "./prediction-api";
@@ -21,6 +22,12 @@ export interface AlarmsProps {
   readonly loadingEveryMinutes: number;
   /** How long the queue keeps a request, in seconds. */
   readonly messageRetentionSeconds: number;
+  /** The answer that is watched, what its share of a day's answers is to be, and how many answers say something. */
+  readonly drift?: {
+    readonly answer: string;
+    readonly share: { readonly min: number; readonly max: number };
+    readonly minimumAnswers: number;
+  };
   /** ARN of the SNS topic that is told. @default the alarms are only to be seen in CloudWatch */
   readonly topicArn?: string;
 }
@@ -214,6 +221,54 @@ export class Alarms extends Construct {
       alarmActions: told,
       okActions: told,
     });
-    this.arns = [unanswered.arn, ...made.map(({ resource }) => resource.arn)];
+    const drift = props.drift && this.watchAnswers(name, props.drift, functions.worker, told);
+    this.arns = [unanswered, ...made.map(({ resource }) => resource), ...(drift ? [drift] : [])].map(({ arn }) => arn);
+  }
+
+  /** Rings when a day's share of an answer is none that it should be, by what the worker measures of each answer: 1 or 0. */
+  private watchAnswers(name: string, drift: NonNullable<AlarmsProps["drift"]>, service: string, told?: string[]) {
+    const { answer, share, minimumAnswers } = drift;
+    const watched = JSON.stringify([...answer].slice(0, 60).join("")); // a description has 1,024 characters
+    const metricName: MetricName = "WatchedAnswer";
+    const over = (id: string, stat: string) => ({
+      id,
+      metric: {
+        namespace: metricsNamespace,
+        metricName,
+        dimensions: { service },
+        stat,
+        period: 24 * 60 * 60,
+      },
+    });
+    return new CloudwatchMetricAlarm(this, "answers_drift", {
+      alarmName: `${name}-answers-drift`,
+      alarmDescription: literally(
+        alarmText(
+          `Of the last day's answers, the share of ${watched} is not from ${share.min} to ${share.max}: inputs or model have changed.`,
+          "Compare `offline-inference results --shares --since 14d` by day and release.",
+          "answers-drift",
+        ),
+      ),
+      metricQuery: [
+        over("share", "Average"),
+        over("answers", "SampleCount"),
+        {
+          id: "drift",
+          label: "1 where the share is none that it should be",
+          // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
+          expression: `IF(answers >= ${minimumAnswers} AND (share < ${digitsOf(share.min)} OR share > ${digitsOf(share.max)}), 1, 0)`,
+          returnData: true,
+        },
+      ],
+      comparisonOperator: "GreaterThanOrEqualToThreshold",
+      threshold: 1,
+      evaluationPeriods: 1,
+      treatMissingData: "notBreaching",
+      alarmActions: told,
+      okActions: told,
+    });
   }
 }
+
+/** A part of 1 without an exponent. */
+const digitsOf = (part: number) => part.toFixed(12).replace(/\.?0+$/, "");

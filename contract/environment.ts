@@ -44,6 +44,8 @@ export const workerEnvironment = z
       .transform((list) => list.split(",").map(Number))
       .pipe(z.array(z.int().min(400).max(499)))
       .optional(),
+    /** The answer whose share is measured. @default none is */
+    WATCHED_ANSWER: text.optional(),
     ...answers,
     DEAD_LETTER_QUEUE_URL: text,
     QUEUE_URL: text,

@@ -15,8 +15,10 @@ export const measured = {
   Predictions: { of: "worker", unit: "Count" },
   /** How long the model took, of each answered request. */
   ModelLatency: { of: "worker", unit: "Milliseconds" },
-  /** How long the features of an answered request are. */
+  /** How long the features of a request are that the model answered or refused for good. */
   InputBytes: { of: "worker", unit: "Bytes" },
+  /** Of each answer 1 where it is the one that is watched, else 0: the average is its share, the sample count that of all. */
+  WatchedAnswer: { of: "worker", unit: "Count" },
   /** From the sending of an answered request to its answer. */
   RequestAge: { of: "worker", unit: "Milliseconds" },
   /** From the sending of a request to its return to the queue. */

@@ -66,8 +66,8 @@ export class Stack {
 
   private resolve(value: unknown, address: string): unknown {
     if (typeof value === "string") {
-      return value.replace(/\$\$\{|\$\{([^}]*)\}/g, (_, expression?: string) =>
-        expression === undefined ? "${" : this.lookUp(expression.trim(), address),
+      return value.replace(/([$%])\1\{|\$\{([^}]*)\}/g, (_, escaped?: string, expression = "") =>
+        escaped === undefined ? this.lookUp(expression.trim(), address) : `${escaped}{`,
       );
     }
     if (Array.isArray(value)) return value.map((item) => this.resolve(item, address));

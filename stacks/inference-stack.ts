@@ -6,7 +6,7 @@ import type { Construct } from "constructs";
 import { boundaryArn } from "../aws/deploy-permissions";
 import type { Environment, Shared } from "../config";
 import { costOf, perMillion } from "../config/cost";
-import { know, tell } from "../constructs/access";
+import { know, literally, tell } from "../constructs/access";
 import { ReadableStack } from "../constructs/addresses";
 import { Alarms } from "../constructs/alarms";
 import { AnswersBucket } from "../constructs/answers-bucket";
@@ -46,7 +46,7 @@ export class InferenceStack extends ReadableStack {
     const kept = { logRetentionDays, kmsKeyArn };
     const cost = costOf(perMillion(environment), shared.prices);
 
-    const { contract } = environment.model;
+    const { contract, drift } = environment.model;
     const features =
       environment.features &&
       new FeatureStore(this, "features", { ...environment.features, region, features: contract.features });
@@ -93,7 +93,13 @@ export class InferenceStack extends ReadableStack {
       ...environment.inference,
       bundle: "dist/worker",
       ...kept,
-      uses: [know(contract), ...(features ? [features.read()] : []), model.invoke(), answers.stage()],
+      uses: [
+        know(contract),
+        ...(features ? [features.read()] : []),
+        model.invoke(),
+        answers.stage(),
+        ...(drift ? [tell({ WATCHED_ANSWER: literally(drift.answer) })] : []),
+      ],
     });
     const loader = new ScheduledFunction(this, "loading", {
       ...loading,
@@ -165,6 +171,7 @@ export class InferenceStack extends ReadableStack {
       ...watched,
       loadingEveryMinutes: loading.everyMinutes,
       messageRetentionSeconds: environment.inference.messageRetentionSeconds,
+      drift,
       topicArn: environment.alarmTopicArn,
     });
     new Dashboard(this, "dashboard", { name: `${environment.prefix}-pipeline`, region, ...watched, alarms });

@@ -408,6 +408,56 @@ test("a comparison's least parts are numbers from 0 to 1", () => {
   }
 });
 
+describe("an answer that is watched", () => {
+  const faultsOf = (drift: unknown) => faultsWith("model.drift", drift);
+
+  test("has a share of a day's answers, and a least number of these", () => {
+    expect(dev().model.drift).toBeUndefined();
+    expect(dev({ model: { drift: { answer: "yes\n", share: { max: 0.4 } } } }).model.drift).toEqual({
+      answer: "yes\n",
+      share: { min: 0, max: 0.4 },
+      minimumAnswers: 100,
+    });
+    const endpoint = { existing: "theirs" };
+    expect(faultsOf({ answer: "é".repeat(128), share: { min: 0.2, max: 0.2 }, minimumAnswers: 1 })).toEqual([]);
+    expect(dev({ model: { endpoint, drift: { answer: "yes", share: { min: 0.1 } } } }).model.drift).toMatchObject({
+      share: { min: 0.1, max: 1 },
+    });
+  });
+
+  test.each([
+    ["", '""'],
+    ["a\0b", '"a\\u0000b"'],
+    ["a\ud800", '"a\\ud800"'],
+    [7, "7"],
+    [`${"é".repeat(128)}x`, `"${"é".repeat(128)}x"`],
+  ])("is a text that can be stored and is counted: not %j", (answer, got) => {
+    expect(faultsOf({ answer, share: { min: 0.1 } })).toEqual([
+      `environments.dev.model.drift.answer: got ${got}; allowed: a text of 1 to 256 bytes of UTF-8, without NUL (prediction_shares)`,
+    ]);
+  });
+
+  test.each([
+    [{}, '{"min":0,"max":1}'],
+    [{ min: 0.5, max: 0.4 }, '{"min":0.5,"max":0.4}'],
+  ])("has a share that some may be out of: not %j", (share, got) => {
+    expect(faultsOf({ answer: "yes", share })).toEqual([
+      `environments.dev.model.drift.share: got ${got}; allowed: a min above 0, a max below 1, or both, and no min above the max`,
+    ]);
+  });
+
+  test("has all its faults told at once", () => {
+    expect(faultsOf({ answer: "yes", share: { min: 20 }, minimumAnswers: 0, answers: 1 })).toEqual([
+      "environments.dev.model.drift.share.min: got 20; allowed: a number from 0 to 1",
+      expect.stringContaining("environments.dev.model.drift.minimumAnswers: got 0; allowed: 1 to 1000000000 answers"),
+      "environments.dev.model.drift.answers: got a field that does not exist, did you mean answer?; allowed: answer, share, minimumAnswers",
+    ]);
+    expect(faultsOf("yes")).toEqual([
+      'environments.dev.model.drift: got "yes"; allowed: an object with fields of answer, share, minimumAnswers',
+    ]);
+  });
+});
+
 describe("the statuses by which a model tells of its own faults", () => {
   const registry = "763104351884.dkr.ecr.us-east-1.amazonaws.com";
   const huggingFace = `${registry}/huggingface-pytorch-inference:2.6.0-transformers5.5.3-cpu-py312-ubuntu22.04`;

@@ -1,16 +1,16 @@
 import { CloudwatchCompositeAlarm } from "@cdktf/provider-aws/lib/cloudwatch-composite-alarm";
 import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { Testing } from "cdktf";
-import { loadConfig } from "../../config";
+import { type EnvironmentSettings, loadConfig } from "../../config";
 import { InferenceStack } from "../../stacks/inference-stack";
 import { resourcesOf } from "../setup/synth";
 
 /** The stack of an environment that keeps requests for four days. */
-function alarms(alarmTopicArn?: string, everyMinutes?: number): string {
+function alarms(alarmTopicArn?: string, everyMinutes?: number, model?: EnvironmentSettings["model"]): string {
   const settings = { project: "team", owner: "us", prefix: "team", region: "eu-west-1", stateBucket: "team-state" };
   const { shared, environments } = loadConfig({
     ...settings,
-    environments: { dev: { alarmTopicArn, loading: { everyMinutes } } },
+    environments: { dev: { alarmTopicArn, loading: { everyMinutes }, model } },
   });
   const [dev] = Object.values(environments);
   if (!dev) throw new Error("the environment must be there");
@@ -63,6 +63,65 @@ test("watches the dead-letter queue for dead letters, not the queue", () => {
   expect(untold).toHaveResourceWithProperties(CloudwatchMetricAlarm, {
     alarm_name: "team-dev-dead-letters",
     dimensions: { QueueName: "${aws_sqs_queue.inference_dead_letter_queue.name}" },
+  });
+});
+
+describe("an answer that is watched", () => {
+  const topic = "arn:aws:sns:eu-west-1:123456789012:on-call";
+  const answer = 'it\'s "so"\n${so} %{so}';
+  const drift = { answer, share: { min: 0.25, max: 0.000001 + 0.5 }, minimumAnswers: 40 };
+  const watching = alarms(topic, undefined, { drift });
+
+  test("rings where a day's share of it is none that it should be, and the answers are enough to say so", () => {
+    const metric = (id: string, stat: string) => ({
+      id,
+      metric: {
+        namespace: "SageMaker/CustomModelMetrics",
+        metric_name: "WatchedAnswer",
+        dimensions: { service: "${aws_lambda_function.inference_worker_function.function_name}" },
+        stat,
+        period: 86_400,
+      },
+    });
+    expect(watching).toHaveResourceWithProperties(CloudwatchMetricAlarm, {
+      alarm_name: "team-dev-answers-drift",
+      metric_query: [
+        metric("share", "Average"),
+        metric("answers", "SampleCount"),
+        expect.objectContaining({
+          expression: "IF(answers >= 40 AND (share < 0.25 OR share > 0.500001), 1, 0)",
+          return_data: true,
+        }),
+      ],
+      comparison_operator: "GreaterThanOrEqualToThreshold",
+      threshold: 1,
+      evaluation_periods: 1,
+      treat_missing_data: "notBreaching",
+      alarm_actions: [topic],
+      ok_actions: [topic],
+    });
+  });
+
+  test("is named, and what to do is said, in 1,024 characters however long it is", () => {
+    const descriptions = [
+      watching,
+      alarms(topic, undefined, { drift: { ...drift, answer: "\u0001".repeat(256) } }),
+    ].map((json) => ofAlarms(json).find(({ attributes }) => attributes.alarm_name === "team-dev-answers-drift"));
+    const texts = descriptions.map((alarm) => String(alarm?.attributes.alarm_description));
+    expect(texts[0]).toBe(
+      'Of the last day\'s answers, the share of "it\'s \\"so\\"\\n$${so} %%{so}" is not from 0.25 to 0.500001: inputs or model have changed. Compare `offline-inference results --shares --since 14d` by day and release. See docs/runbook.md#answers-drift',
+    );
+    for (const text of texts) expect(text.length).toBeLessThanOrEqual(1_024);
+  });
+
+  test("is told to the worker as it is, and of none nothing is told", () => {
+    const variables = (json: string) =>
+      resourcesOf(json).find(({ address }) => address === "aws_lambda_function.inference_worker_function")?.attributes
+        .environment;
+    expect(variables(watching)).toMatchObject({
+      variables: { WATCHED_ANSWER: 'it\'s "so"\n$${so} %%{so}' },
+    });
+    expect(JSON.stringify(variables(untold))).not.toContain("WATCHED_ANSWER");
   });
 });
 

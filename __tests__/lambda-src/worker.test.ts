@@ -790,6 +790,48 @@ test("logs each failure by its request and message, and no feature", async () =>
   expect(desk.log()).not.toContain("of a-secret");
 });
 
+/** What CloudWatch is told, a line at a time. */
+const measured = () =>
+  desk
+    .log()
+    .trim()
+    .split("\n")
+    .filter((text) => text.includes("CloudWatchMetrics"))
+    .map((text) => JSON.parse(text));
+
+test("measures the bytes of each input that the model was asked and refused too, of many in as few lines as hold them", async () => {
+  const worker = desk.worker();
+  const words = [...Array(150).fill("Lyon"), "refuse"];
+  const messages = await Promise.all(words.map((word, n) => requested(`sized-${n}`, word)));
+  const before = measured().length;
+  expect(await deliver(messages, worker)).toEqual([]);
+  await desk.take(desk.deadLetterQueueUrl, 1);
+  await worker.stop();
+  const lines = measured().slice(before);
+  expect(lines.length).toBeLessThanOrEqual(3); // 100 values a metric, and one of the failure's own
+  expect(lines.flatMap(({ InputBytes: bytes = [] }) => bytes).sort()).toEqual(
+    words.map((word, n) => `36${word} of sized-${n}`.length).sort(),
+  );
+  for (const { _aws: about } of lines)
+    for (const { Metrics } of about.CloudWatchMetrics) expect(Metrics.length).toBeLessThanOrEqual(100);
+});
+
+test("measures of each answer whether it is the one that is watched", async () => {
+  const city = 'Lyon, "it\'s"\n${so}';
+  const worker = desk.worker({}, { WATCHED_ANSWER: `in ${city}` });
+  const messages = [city, "Paris", city, "refuse"].map((city, n) =>
+    delivered({ id: `watched-${n}`, features: { age: 36, city } }),
+  );
+  const before = measured().length;
+  expect(await deliver(messages, worker)).toEqual([]);
+  await desk.take(desk.deadLetterQueueUrl, 1);
+  await worker.stop();
+  const found = measured()
+    .slice(before)
+    .flatMap(({ WatchedAnswer = [] }) => WatchedAnswer);
+  expect(found).toEqual([1, 0, 1]);
+});
+
 test("measures latency, lengths, age, predictions and failures by their reason", async () => {
   const worker = desk.worker();
   const sentAt = new Date(Date.now() - 60_000);
@@ -800,13 +842,8 @@ test("measures latency, lengths, age, predictions and failures by their reason",
   );
   await desk.take(desk.deadLetterQueueUrl, 2);
   await worker.stop();
-  const lines = desk
-    .log()
-    .trim()
-    .split("\n")
-    .filter((text) => text.includes("CloudWatchMetrics"))
-    .map((text) => JSON.parse(text));
-  const [batch, malformed, failed] = lines.slice(-3);
+  const [batch, malformed, failed] = measured().slice(-3);
+  expect(batch).not.toHaveProperty("WatchedAnswer");
   const dimensions = (...names: string[]) => ({
     _aws: {
       CloudWatchMetrics: [

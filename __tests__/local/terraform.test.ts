@@ -60,8 +60,8 @@ test("does not look at references in what was not asked for", () => {
 });
 
 test("leaves dollars that begin no reference, and escaped references as they are meant", () => {
-  const stack = stackOf({ b: { user: { name: "$$ BEGIN $${aws:userid} $1 END $$" } } });
-  expect(stack.only("b", named).name).toBe("$$ BEGIN ${aws:userid} $1 END $$");
+  const stack = stackOf({ b: { user: { name: "$$ BEGIN $${aws:userid} %%{if} %% $1 END $$" } } });
+  expect(stack.only("b", named).name).toBe("$$ BEGIN ${aws:userid} %{if} %% $1 END $$");
 });
 
 test.each([

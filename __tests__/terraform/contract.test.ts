@@ -6,7 +6,7 @@ import { writtenStacks } from "../setup/stacks";
 import { resourcesOf } from "../setup/synth";
 import { StackFolder } from "./terraform";
 
-type Contract = NonNullable<EnvironmentSettings["model"]>["contract"];
+type Model = NonNullable<EnvironmentSettings["model"]>;
 
 const settings = { project: "p", owner: "o", prefix: "poc", region: "us-east-1", stateBucket: "team-state" };
 /** As many features as a group has room for beside the record's identifier and event time. */
@@ -14,13 +14,11 @@ const largest = Object.fromEntries(Array.from({ length: 2_498 }, (_, place) => [
 const tabular = { features: { age: "Integral", city: "String" }, request: "csv" } as const;
 
 /** The contract in the archive of each function, and what Terraform would make of an empty account: all, or these types. */
-async function deployed(contracts: Record<string, Contract>, ...types: string[]) {
-  const environments = Object.fromEntries(
-    Object.entries(contracts).map(([name, contract]) => [name, { model: { contract } }]),
-  );
+async function deployed(models: Record<string, Model>, ...types: string[]) {
+  const environments = Object.fromEntries(Object.entries(models).map(([name, model]) => [name, { model }]));
   const stacks = await writtenStacks({ ...settings, environments });
   const found = await Promise.all(
-    Object.keys(contracts).map(async (name) => {
+    Object.keys(models).map(async (name) => {
       const archived = await Promise.all(
         ["inference_worker_code", "api_handler_code"].map((asset) =>
           readFile(join(stacks.folderOf(name), "assets", asset, "code", "contract.json"), "utf8"),
@@ -42,11 +40,20 @@ async function deployed(contracts: Record<string, Contract>, ...types: string[])
 }
 
 test("two environments of one configuration have two contracts, one of them as large as Feature Store allows", async () => {
+  const answer = 'it\'s "so"\n${so} $${so} %{so}';
   const { small, large } = await deployed(
-    { small: tabular, large: { features: largest, request: "csv" } },
+    {
+      small: { contract: tabular, drift: { answer, share: { min: 0.1 } } },
+      large: { contract: { features: largest, request: "csv" } },
+    },
     "aws_s3_object",
     "aws_sagemaker_feature_group",
+    "aws_cloudwatch_metric_alarm",
   );
+  expect(small?.made.get("aws_cloudwatch_metric_alarm.alarms_answers_drift")?.alarm_description).toContain(
+    JSON.stringify(answer), // what it is, whatever Terraform would make of it
+  );
+  expect([...(large?.made.keys() ?? [])]).not.toContain("aws_cloudwatch_metric_alarm.alarms_answers_drift");
   for (const [environment, count] of [
     [small, 2],
     [large, 2_498],
@@ -70,7 +77,9 @@ test("two environments of one configuration have two contracts, one of them as l
 
 test("an unchanged contract changes nothing, and a changed one the object and the code of the functions that know it", async () => {
   const [before, again, changed] = await Promise.all(
-    [tabular, tabular, { ...tabular, answer: "json" as const }].map(async (dev) => (await deployed({ dev })).dev?.made),
+    [tabular, tabular, { ...tabular, answer: "json" as const }].map(
+      async (contract) => (await deployed({ dev: { contract } })).dev?.made,
+    ),
   );
   expect(again).toEqual(before);
   const different = [...(changed ?? [])].flatMap(([address, after]) =>

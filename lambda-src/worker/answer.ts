@@ -87,7 +87,12 @@ export type Settled = Asked &
         readonly prediction: Prediction;
       }
     /** Its failure is written, and it lies in the dead-letter queue, unless its code is among {@link quietCodes}. */
-    | { readonly status: "failed"; readonly failure: Failure }
+    | {
+        readonly status: "failed";
+        readonly failure: Failure;
+        /** What the model was asked. @default it was not asked */
+        readonly values?: FeatureValues;
+      }
     /** It may be answered later. */
     | {
         readonly status: "returned";
@@ -349,8 +354,10 @@ export const answerAll = async (
       : await askAll(questions, parts, time);
   for (const [place, { asked, request, values }] of readable.entries()) {
     const answer = answers[place] ?? undone;
-    if (answer instanceof Failure) settled.push(failed(asked, answer, unasked));
-    else if (modelRelease instanceof Failure) settled.push(failed(asked, modelRelease, unasked));
+    if (answer instanceof Failure) {
+      const settling = failed(asked, answer, unasked);
+      settled.push(settling.status === "failed" && !isOver(answer) ? { ...settling, values } : settling);
+    } else if (modelRelease instanceof Failure) settled.push(failed(asked, modelRelease, unasked));
     else {
       const { output, variant } = answer;
       const { requestId, inputId, jobId, requestedAt } = request;

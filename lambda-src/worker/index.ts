@@ -2,6 +2,7 @@ import { S3Client } from "@aws-sdk/client-s3";
 import type { Context, SQSBatchResponse } from "aws-lambda";
 import * as z from "zod";
 import { bytesOf } from "../../contract/bytes";
+import { countedAnswer } from "../../contract/counted-answer";
 import { workerEnvironment } from "../../contract/environment";
 import type { FeatureValues } from "../../contract/feature-values";
 import { quietCodes } from "../../contract/job";
@@ -64,6 +65,7 @@ const worker = once(() => {
   const outcomes = new Outcomes(environment.ANSWERS_BUCKET, s3);
   const featureGroupName = environment.FEATURE_GROUP_NAME;
   const recordIdentifierType = environment.RECORD_IDENTIFIER_TYPE;
+  const watched = environment.WATCHED_ANSWER;
   return {
     parts: {
       carried: { features, required: featureGroupName === undefined },
@@ -96,6 +98,7 @@ const worker = once(() => {
       model: modelOf(environment.ENDPOINT_NAME, environment.MODEL_RELEASE),
       maxReceiveCount: environment.MAX_RECEIVE_COUNT,
     },
+    isWatched: watched === undefined ? undefined : (output: string) => countedAnswer(contract, output) === watched,
     returns: {
       queue: new Queue(environment.QUEUE_URL),
       retentionSeconds: environment.MESSAGE_RETENTION_SECONDS,
@@ -110,18 +113,26 @@ const bytesIn = (values: FeatureValues) => values.reduce((sum, value) => sum + b
 /**
  * Logs what was not answered, and measures the rest. Never shows a feature's value. What is no failure of a request's is
  * just counted: there may be a million of them.
+ * @param isWatched whether an output is the answer that is watched @default none is
  */
-const report = (settled: readonly Settled[], { logger, metrics, measure }: ReturnType<typeof reports>) => {
+const report = (
+  settled: readonly Settled[],
+  { logger, metrics, measure }: ReturnType<typeof reports>,
+  isWatched?: (output: string) => boolean,
+) => {
   const now = Date.now();
   const ageOf = ({ requestedAt }: Settled) => Math.max(0, now - requestedAt.getTime());
   const failures = new Map<string, number>();
   const quiet: Record<string, number> = {};
   for (const outcome of settled) {
     const { status, requestId, deliveries } = outcome;
+    if (status !== "returned" && outcome.values) {
+      measure("InputBytes", bytesIn(outcome.values));
+    }
     if (status === "answered") {
       measure("ModelLatency", outcome.answer.latency);
-      measure("InputBytes", bytesIn(outcome.values));
       measure("RequestAge", ageOf(outcome));
+      if (isWatched) measure("WatchedAnswer", isWatched(outcome.answer.output) ? 1 : 0);
     } else if (quietCodes.includes(outcome.failure.code)) {
       quiet[outcome.failure.code] = (quiet[outcome.failure.code] ?? 0) + 1;
     } else {
@@ -154,7 +165,7 @@ export const handler = async (event: unknown, context: Context): Promise<SQSBatc
   const { logger } = reports();
   logger.addContext(context);
   const { Records: deliveries } = eventSchema.parse(event);
-  const { parts, returns } = worker();
+  const { parts, returns, isWatched } = worker();
   // Each part of the work ends in time for the next; what is left after the last is for ending this call.
   const remaining = context.getRemainingTimeInMillis();
   const returning = within(remaining * 0.92);
@@ -163,7 +174,7 @@ export const handler = async (event: unknown, context: Context): Promise<SQSBatc
     asking: within(remaining * askingShare),
     writing: within(remaining * 0.82),
   });
-  report(settled, reports());
+  report(settled, reports(), isWatched);
 
   const returned = settled.flatMap((one) => {
     if (one.status !== "returned") return [];
