@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { showsColours } from "../colours";
 import { messageOf } from "../findings";
 import { examples } from "../help";
+import type { NamedArchive } from "../model/deployed-archive";
 import { environmentOf } from "../terraform";
 import { ask, isYes, mustBeAskable } from "./asking";
 import { allowDestroyOption, takeOverOption } from "./diff";
@@ -24,13 +25,21 @@ async function deploy(stack: string, { allowDestroy, takeOver, plan, autoApprove
   const apply = async (made: MadePlan) => {
     const review = await reviewOf(made, allowDestroy);
     console.log(textOf(review, showsColours(process.stdout)));
-    if (!review.isSafe) console.error("Nothing was applied.");
-    else if (review.plan.isEmpty) console.error("There is nothing to apply.");
-    else if (autoApprove || isYes(await ask(`Apply this to ${stack}? [y/N] `, made.signal))) {
+    if (!review.isSafe) {
+      console.error("Nothing was applied.");
+      return false;
+    }
+    const { checkNamedArchive } = await import("../model/deployed-archive");
+    const environment = environmentOf(stack); // another stack, as that of the state, serves nothing
+    const archive = environment === stack ? undefined : await checkNamedArchive(made.folder, environment);
+    if (review.plan.isEmpty) {
+      console.error("There is nothing to apply.");
+      await checkEndpoint(made, review.plan, archive);
+    } else if (autoApprove || isYes(await ask(`Apply this to ${stack}? [y/N] `, made.signal))) {
       await applyPlan(made);
-      await prove(made, review.plan);
+      await prove(made, review.plan, archive);
     } else throw new Error("Nothing was applied.");
-    return review.isSafe;
+    return true;
   };
   return plan === undefined
     ? withNewPlan(stack, takeOver, apply)
@@ -38,8 +47,8 @@ async function deploy(stack: string, { allowDestroy, takeOver, plan, autoApprove
 }
 
 /** Looks whether what was deployed works. @throws with all that does not */
-async function prove(made: MadePlan, plan: Plan) {
-  const proofs = [tryOutWarehouse(made), ...(changesEndpoint(plan) ? [checkEndpoint(made)] : [])];
+async function prove(made: MadePlan, plan: Plan, archive: NamedArchive | undefined) {
+  const proofs = [tryOutWarehouse(made), checkEndpoint(made, plan, archive)];
   const failed = (await Promise.allSettled(proofs)).filter((proof) => proof.status === "rejected");
   made.signal.throwIfAborted();
   if (failed.length > 0) throw new Error(failed.map(({ reason }) => messageOf(reason)).join("\n"));
@@ -72,13 +81,25 @@ async function tryOutWarehouse({ stack, folder, signal }: MadePlan) {
 const changesEndpoint = ({ changes }: Plan) =>
   changes.some(({ type, kind }) => type === "aws_sagemaker_endpoint" && ["create", "update", "replace"].includes(kind));
 
-async function checkEndpoint({ stack, folder, signal }: MadePlan) {
+/** Whether the endpoint is to be asked: it is changed, or what it serves has not been proven since it was. */
+async function mustAnswer({ stack, folder }: MadePlan, plan: Plan, archive: NamedArchive | undefined) {
+  if (changesEndpoint(plan) || archive?.golden !== undefined) return true;
+  const { awaitsProof } = await import("../model/model-proof");
+  const { endpointOf } = await import("./endpoint");
+  return awaitsProof(environmentOf(stack), () => endpointOf(folder));
+}
+
+async function checkEndpoint(made: MadePlan, plan: Plan, archive: NamedArchive | undefined) {
+  if (!(await mustAnswer(made, plan, archive))) return;
+  const { stack, folder, signal } = made;
   const { endpointOf, endpointServes } = await import("./endpoint");
-  const { proveRelease } = await import("../model/model-proof");
+  const { proveArchive, proveRelease } = await import("../model/model-proof");
   const endpoint = endpointOf(folder);
   await endpointServes(endpoint, { signal });
   console.error(`${endpoint.endpointName} serves ${endpoint.configurationName}.`);
-  await proveRelease(environmentOf(stack), endpoint, { signal });
+  const environment = environmentOf(stack);
+  if (archive?.golden === undefined) await proveRelease(environment, endpoint, { signal });
+  else await proveArchive(environment, endpoint, { ...archive, golden: archive.golden }, { signal });
 }
 
 export const deployCommand = () =>
@@ -95,7 +116,7 @@ export const deployCommand = () =>
     .option("--auto-approve", "do not ask before anything is changed")
     .addHelpText(
       "after",
-      "\nExits with 2, and applies nothing, when something stateful would be lost; with 1 on errors, and when\nthe endpoint does not serve what was deployed, does not give the release's golden answers, or the canary fails, with\nRedshift's own words.",
+      "\nExits with 2, and applies nothing, when something stateful would be lost; with 1 on errors, and when\nthe endpoint does not serve what was deployed, does not give the golden answers, or the canary fails, with Redshift's\nown words. What has not given them since it was changed is asked again, where there is nothing to apply too.",
     )
     .addHelpText(
       "after",

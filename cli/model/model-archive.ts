@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, mkdtemp, rename, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
-import { create, list } from "tar";
+import { create, list, Parser } from "tar";
 import { type Golden, parseGolden } from "./golden";
 import { images, installed, type ModelFile, modelFile, parseModelFile, withoutModelFile } from "./model-file";
 
@@ -131,6 +131,44 @@ async function textsIn(archive: string, names: readonly string[]): Promise<Map<s
       entry.on("end", () => texts.set(name, Buffer.concat(chunks).toString()));
     },
   });
+  return texts;
+}
+
+/** The most bytes of a file that {@link firstTextsIn} reads. */
+const smallFile = 1 << 20;
+
+/**
+ * The texts of the small files that an archive begins with, by their names.
+ * @param archive all of it or its beginning: a file that is cut off is not there
+ * @param isEnough whether no more is to be read @throws when it is no tar.gz
+ */
+export async function firstTextsIn(
+  archive: AsyncIterable<Uint8Array>,
+  isEnough: (texts: ReadonlyMap<string, string>) => boolean,
+): Promise<Map<string, string>> {
+  const texts = new Map<string, string>();
+  let fault: Error | undefined;
+  let isRead = false;
+  const parser = new Parser({
+    onReadEntry: (entry) => {
+      const name = entry.path.replace(/^\.\//, "");
+      if (entry.type === "Directory" || entry.size > smallFile) return entry.resume();
+      const chunks: Buffer[] = [];
+      entry.on("data", (chunk: Buffer) => chunks.push(chunk));
+      entry.on("end", () => {
+        texts.set(name, Buffer.concat(chunks).toString());
+        isRead ||= isEnough(texts);
+      });
+    },
+  });
+  parser.on("error", (error) => {
+    fault = error instanceof Error ? error : new Error(String(error));
+  });
+  for await (const chunk of archive) {
+    parser.write(Buffer.from(chunk));
+    if (fault !== undefined) throw new Error(`it is no tar.gz: ${fault.message}`);
+    if (isRead) break; // which ends the reading of what it comes from
+  }
   return texts;
 }
 

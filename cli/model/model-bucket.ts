@@ -53,9 +53,13 @@ export class ModelBucket {
     await this.ask(`upload ${file} to ${this.urlOf(key)}`, upload.done());
   }
 
-  /** Reads an object; undefined where there is none. */
-  async read(key: string) {
-    const call = this.client.send(new GetObjectCommand({ Bucket: this.name, Key: key }));
+  /**
+   * Reads an object; undefined where there is none.
+   * @param bytes how many of it, from its beginning on @default all
+   */
+  async read(key: string, bytes?: number) {
+    const Range = bytes === undefined ? undefined : `bytes=0-${bytes - 1}`;
+    const call = this.client.send(new GetObjectCommand({ Bucket: this.name, Key: key, Range }));
     return (await this.ask(`read ${this.urlOf(key)}`, call, ["NoSuchKey"]))?.Body;
   }
 

@@ -20,6 +20,7 @@ import { awsError, namingActions } from "../aws-error";
 import { wayBack } from "../deployment/endpoint";
 import { type Agreement, agreementOf, type Golden, parseGolden, type Said } from "./golden";
 import { ModelBucket } from "./model-bucket";
+import type { ModelFile } from "./model-file";
 import { headersOf } from "./model-verify";
 
 /** An endpoint on AWS, and whom it is asked as. */
@@ -93,7 +94,7 @@ export async function askEndpoint(
   }
 }
 
-/** The production variants of an endpoint, and where the artifact of each lies. */
+/** The production variants of an endpoint, where the artifact of each lies, and when SageMaker last changed it. */
 async function variantsOf({ endpointName, region, profile }: EndpointOnAws) {
   const client = namingActions(new SageMakerClient({ region, profile }));
   const look = async <Answer>(what: string, call: Promise<Answer>): Promise<Answer> => {
@@ -121,7 +122,7 @@ async function variantsOf({ endpointName, region, profile }: EndpointOnAws) {
       }),
     );
   };
-  return { names, artifacts };
+  return { names, artifacts, changedAt: endpoint.LastModifiedTime };
 }
 
 /** A release whose golden requests are known. */
@@ -153,7 +154,26 @@ export async function proveRelease(
     console.error(`${what} \`offline-inference model release\` does.`);
     return;
   }
-  const answers = await proveCurrent(environment, endpoint, options);
+  mustAgree(environment, endpoint, await proveCurrent(environment, endpoint, options));
+}
+
+/**
+ * Asks the endpoint of an environment golden requests of an archive that is no release: nothing is written of what it says.
+ * @throws when an answer is wrong or missing, with the way back
+ */
+export async function proveArchive(
+  environment: string,
+  endpoint: EndpointOnAws,
+  { model, golden }: { readonly model: ModelFile; readonly golden: Golden },
+  options: AskOptions = {},
+): Promise<void> {
+  console.error(`Asking ${endpoint.endpointName} its ${golden.pairs.length} golden requests ...`);
+  mustAgree(environment, endpoint, await askEndpoint(endpoint, golden, headersOf(model), options));
+  console.error(`All answers of ${endpoint.endpointName} are the golden ones.`);
+}
+
+/** @throws when an answer of an endpoint is not the golden one, with the way back */
+function mustAgree(environment: string, { endpointName }: EndpointOnAws, answers: readonly VariantAgreement[]) {
   const wrong = answers.filter(({ agreed, asked }) => agreed < asked);
   if (wrong.length === 0) return;
   const lines = wrong.map(({ variant, agreed, asked }) => {
@@ -161,6 +181,20 @@ export async function proveRelease(
   });
   const others = `\`offline-inference model verify --endpoint ${endpointName} --env ${environment}\` shows the others.`;
   throw new Error([...lines, others, wayBack].join("\n"));
+}
+
+/**
+ * Whether the endpoint of an environment has golden requests to answer that it has not answered right since it was last
+ * changed, as where a deployment ended at one.
+ * @param endpoint is looked at only where its release has golden requests
+ */
+export async function awaitsProof(environment: string, endpoint: () => EndpointOnAws): Promise<boolean> {
+  const proof = provableRelease(environment)?.proof;
+  if (proof === undefined) return false;
+  const { endpoint: proven } = proof;
+  if (proven === undefined || proven.agreed < proven.asked) return true;
+  const { changedAt } = await variantsOf(endpoint());
+  return changedAt === undefined || new Date(proven.at) < changedAt;
 }
 
 /**
