@@ -55,8 +55,8 @@ const idleRun = { gigabyteSeconds: 0.2, lists: 2 };
  */
 const idlePoll = { connections: 5, seconds: 20 };
 
-/** Alarms of an environment. */
-const alarmsOf = ({ model }: Environment) => (model.endpoint ? 11 : 12);
+/** Alarms of an environment, as they are paid: one that reckons with two metrics, as two (assumed). */
+const alarmsOf = ({ model }: Environment) => (model.endpoint ? 11 : 12) + (model.drift ? 2 : 0);
 
 /** What an environment costs at rest, a month. An endpoint that exists is somebody else's. */
 export function atRest(environment: Environment): Item[] {

@@ -84,7 +84,8 @@ test("the artifact of the model comes from the bucket that the state stack makes
 
 test("the functions are told just what they read from their environment", () => {
   const told = (address: string) => Object.keys(Object(Object(attributeOf(address, "environment")).variables)).sort();
-  const ofOthers = ["ENDPOINT_FAULT_STATUSES", "ENDPOINT_VARIANT", "UNLOAD_KMS_KEY_ID"]; // of other models, of a team's key
+  // Of other models, of a team's key, of an answer that is watched.
+  const ofOthers = ["ENDPOINT_FAULT_STATUSES", "ENDPOINT_VARIANT", "UNLOAD_KMS_KEY_ID", "WATCHED_ANSWER"];
   const read = (schema: { shape: object }) =>
     Object.keys(schema.shape)
       .filter((name) => !ofOthers.includes(name))
