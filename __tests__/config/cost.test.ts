@@ -52,10 +52,10 @@ describe("an environment", () => {
     expect(linesOf(atRest(dev()), "alarms")).toEqual([
       ["alarm", made.aws_cloudwatch_metric_alarm],
       ["alarm over others", made.aws_cloudwatch_composite_alarm],
+    ]);
     const drift = { answer: "yes", share: { min: 0.1 } };
     const [watching] = linesOf(atRest(dev({ model: { drift } })), "alarms");
     expect(watching).toEqual(["alarm", Number(made.aws_cloudwatch_metric_alarm) + 2]);
-    ]);
   });
 
   test("pays for no endpoint that is somebody else's", () => {

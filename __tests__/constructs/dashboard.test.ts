@@ -97,7 +97,7 @@ test("has no more metrics than a dashboard has that is free", () => {
 test("shows all alarms, and every other widget the environment's region", () => {
   const [alarms, ...more] = widgetsOf(inference).filter(({ type }) => type === "alarm");
   expect(more).toEqual([]);
-  expect(alarms?.properties.alarms).toHaveLength(13);
+  expect(alarms?.properties.alarms).toHaveLength(14);
   const regions = widgetsOf(inference).map(({ properties }) => properties.region);
   expect(regions).toEqual([...Array(7).fill("eu-west-1"), undefined, ...Array(8).fill("eu-west-1")]);
 });

@@ -88,6 +88,7 @@ export function fullConfig(region = "us-east-1") {
         model: {
           instanceType: "ml.c7i.xlarge", // Inf1 has no rollback, and so no alarm for it
           dataCapture: { s3Uri: "s3://team-samples/captured", samplingPercentage: 5 },
+          drift: { answer: "It's a paraphrase", share: { min: 0.2, max: 0.4 } },
         },
         network,
         alarmTopicArn: arnIn(region, `sns:${region}:123456789012:alarms`),
