@@ -40,7 +40,7 @@ describe("the commands of the runbook", () => {
       ...programs.map((name) => `${name}() { said ${name} "$@"; }`),
       scriptIn(page),
     ];
-    const { stdout, stderr } = await promisify(execFile)("bash", ["-euc", recorded.join("\n")]);
+    const { stdout, stderr } = await promisify(execFile)("bash", ["--norc", "-euc", recorded.join("\n")]);
     expect(stderr).toBe("");
     commands = stdout
       .split("\x1e")
