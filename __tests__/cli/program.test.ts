@@ -23,7 +23,7 @@ const metafile = z.object({
 function bash(line: string) {
   return new Promise<{ status: number | null; stdout: string; stderr: string }>((ended) => {
     const env = { ...process.env, cli: `${process.execPath} ${launcher}` };
-    const child = execFile("bash", ["-c", line], { env }, (_error, stdout, stderr) =>
+    const child = execFile("bash", ["--norc", "-c", line], { env }, (_error, stdout, stderr) =>
       ended({ status: child.exitCode, stdout, stderr }),
     );
   });

@@ -66,7 +66,7 @@ export async function startMoto() {
     },
     /** Runs a script of bash's in a folder, in which `aws` is AWS's CLI. */
     bash: (script: string, cwd: string) =>
-      run("bash", ["-euc", `aws() { "${python}" -m awscli --endpoint-url ${url} "$@"; }\n${script}`], {
+      run("bash", ["--norc", "-euc", `aws() { "${python}" -m awscli --endpoint-url ${url} "$@"; }\n${script}`], {
         cwd,
         env: environment,
         maxBuffer: 1 << 26,
