@@ -1,5 +1,6 @@
 import { bastionInstanceType } from "../aws/bastion";
 import { hoursOfMonth, type Price, prices, type Trust } from "../aws/prices";
+import { measured } from "../contract/metrics";
 import type { Environment } from "./schema";
 
 /** Prices in US dollars, in the place of those of aws/prices.ts: an instance's an hour, say. */
@@ -55,6 +56,9 @@ const idleRun = { gigabyteSeconds: 0.2, lists: 2 };
  */
 const idlePoll = { connections: 5, seconds: 20 };
 
+/** Metrics that are written whether anything is asked or not: all but the worker's. */
+const metrics = Object.values(measured).filter(({ of }) => of !== "worker").length;
+
 /** Alarms of an environment, as they are paid: one that reckons with two metrics, as two (assumed). */
 const alarmsOf = ({ model }: Environment) => (model.endpoint ? 11 : 12) + (model.drift ? 2 : 0);
 
@@ -75,6 +79,7 @@ export function atRest(environment: Environment): Item[] {
     { part: "schedules", of: "function time", amount: runs * idleRun.gigabyteSeconds },
     { part: "schedules", of: "S3 writes and lists", amount: (runs * idleRun.lists) / million },
     { part: "queue", of: "queue requests", amount: (idlePoll.connections * minutes * 60) / idlePoll.seconds / million },
+    { part: "functions", of: "metric", amount: metrics },
     { part: "alarms", of: "alarm", amount: alarmsOf(environment) },
     { part: "alarms", of: "alarm over others", amount: 1 },
   ];
@@ -100,6 +105,7 @@ export function perMillion(environment: Environment): Item[] {
   const batches = million / inference.batchSize;
   return [
     { part: "queue", of: "queue requests", amount: queueRequests },
+    { part: "queue", of: "fair queue requests", amount: queueRequests },
     ...(features ? [{ part: "features", of: "feature reads", amount: 1 }] : []),
     { part: "worker", of: "function runs", amount: batches / million },
     {
