@@ -56,7 +56,7 @@ export const prices: Readonly<Record<string, Price>> = {
   "function time": priced("lambda", "GB-second", 0.0000133334, "a list after AWS's own, of 2026-09", "good"),
   "function runs": priced("lambda", "million", 0.2, "a list after AWS's own, of 2026-09", "good"),
   "queue requests": priced("sqs", "million", 0.4, "cloudburn.io of 2026-03, factualminds.com", "good"),
-  "fair queue requests": priced("sqs", "million", 0.1, "cloudburn.io of 2026-03: on top, for messages with a group", "medium"),
+  "fair queue requests": priced("sqs", "million", 0.1, "cloudburn.io of 2026-03, on top of the others", "medium"),
   "S3 writes and lists": priced("s3", "million", 5, "cloudkaramchari.com", "medium"),
   "S3 reads": priced("s3", "million", 0.4, memory, "from memory"),
   secret: priced("secrets", "month", 0.4, "hivebook.wiki", "medium"),
