@@ -127,9 +127,9 @@ export const limits = {
       bytes: { min: 0, max: 32_768, unit: "bytes", source: containerDefinition },
     },
     dataCaptureS3Uri: {
-      pattern: /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[^\s/]+)+$/,
+      pattern: /^(?!.*[$%]\{)s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[^\s/]+)+$/, // Terraform would evaluate ${…} and %{…}
       maximumLength: 512,
-      allowed: "s3://<bucket>/<prefix>, no slash last",
+      allowed: "s3://<bucket>/<prefix>, no slash last, no ${ and %{",
       source: `${sagemaker}/API_DataCaptureConfig.html`,
     },
     image: {
@@ -155,9 +155,9 @@ export const limits = {
     identifierTypes: ["String", "Integral", "Fractional"],
     eventTimeTypes: ["String", "Fractional"],
     offlineStoreS3Uri: {
-      pattern: /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/\S*)?$/,
+      pattern: /^(?!.*[$%]\{)s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/\S*)?$/, // Terraform would evaluate ${…} and %{…}
       maximumLength: 1024,
-      allowed: "s3://<bucket>/<prefix>",
+      allowed: "s3://<bucket>/<prefix>, no ${ and %{",
       source: `${sagemaker}/API_S3StorageConfig.html`,
     },
     source: `${sagemaker}/API_CreateFeatureGroup.html`,

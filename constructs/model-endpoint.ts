@@ -12,7 +12,7 @@ import { containerEnvironment } from "../aws/model-kinds";
 import { arnIn } from "../aws/partitions";
 import type { ModelContract } from "../contract/model-contract";
 import { wireFormatOf } from "../contract/wire-format";
-import { type Access, allow, decrypt, type PolicyStatement, policyDocument, trustPolicy } from "./access";
+import { type Access, allow, decrypt, literally, type PolicyStatement, policyDocument, trustPolicy } from "./access";
 import { alarmText } from "./alarm-text";
 
 /** A model artifact and what it runs on. */
@@ -199,11 +199,14 @@ export class ModelEndpoint extends Construct implements Endpoint {
   private serve({ id, image, artifact, instanceType, environment }: ServedModel) {
     const { props } = this;
     const lifecycle = { createBeforeDestroy: true };
+    const literal = Object.fromEntries(
+      Object.entries(environment ?? {}).map(([name, value]) => [name, literally(value)]),
+    );
     const container = {
       image,
       mode: "SingleModel",
       modelDataUrl: `s3://${artifact.bucket}/${artifact.key}`,
-      environment: { ...containerEnvironment(props.region), ...environment },
+      environment: { ...containerEnvironment(props.region), ...literal },
     };
     const { sha256 } = artifact;
     const release = fingerprint({ ...container, ...(sha256 !== undefined && { sha256 }) });

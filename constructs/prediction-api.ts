@@ -10,7 +10,7 @@ import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
 import { Fn } from "cdktf";
 import { Construct } from "constructs";
 import { limits } from "../aws/limits";
-import type { Access } from "./access";
+import { type Access, literally } from "./access";
 import { NodeFunction } from "./node-function";
 
 export interface PredictionApiProps {
@@ -73,7 +73,7 @@ export class PredictionApi extends Construct {
     });
     this.restApi = new ApiGatewayRestApi(this, "rest_api", {
       name: props.name,
-      description: props.description,
+      description: literally(props.description),
       endpointConfiguration: { types: ["REGIONAL"] },
     });
 

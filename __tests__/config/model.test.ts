@@ -226,6 +226,7 @@ describe("captured requests", () => {
 
   test.each([
     ["s3Uri", "s3://samples", "s3://<bucket>/<prefix>, no slash last"],
+    ["s3Uri", "s3://samples/${path.module}", "s3://<bucket>/<prefix>, no slash last"],
     ["s3Uri", "s3://samples/captured/", "s3://<bucket>/<prefix>, no slash last"],
     ["samplingPercentage", 0, "1 to 100 percent"],
     ["samplingPercentage", 101, "1 to 100 percent"],

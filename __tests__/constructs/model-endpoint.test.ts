@@ -78,6 +78,13 @@ test.each(["ml.inf1.xlarge", "ml.inf2.xlarge", "ml.c7i.large"])("runs on %s", (i
   );
 });
 
+test("the container's variables are told to the letter, whatever Terraform would make of them", () => {
+  const environment = { PROMPT: "${name} %{if} $5" };
+  expect(modelEndpoint({ environment })).toHaveResourceWithProperties(SagemakerModel, {
+    container: [expect.objectContaining({ environment: expect.objectContaining({ PROMPT: "$${name} %%{if} $5" }) })],
+  });
+});
+
 test("keeps the endpoint's name whatever it serves", () => {
   expect(modelEndpoint({ image: inf1Image.replace("1.13.1", "1.12.0") })).toHaveResourceWithProperties(
     SagemakerEndpoint,

@@ -51,6 +51,11 @@ test("has the original's routes, a way to ask for a prediction, and those of job
   );
 });
 
+test("is described to the letter", () => {
+  const [api] = ofType(predictionApi({ description: "Asks ${nobody}" }), "aws_api_gateway_rest_api");
+  expect(api?.description).toBe("Asks $${nobody}");
+});
+
 test("every route reaches the function", () => {
   const json = predictionApi();
   const { aws_api_gateway_method: methods, aws_api_gateway_integration: integrations } = inventoryOf(json);
