@@ -11,3 +11,7 @@ export const dollars = (usd: number) => {
     maximumFractionDigits: digits,
   });
 };
+
+/** What something costs, as people write it: $12.00, or at least that where something in it has no price. */
+export const costInWords = ({ usd, isAtLeast }: { readonly usd: number; readonly isAtLeast: boolean }) =>
+  `${isAtLeast ? "at least " : ""}${dollars(usd)}`;

@@ -91,12 +91,16 @@ const rowGigabytes = 1_000 / 1e9;
 /** SQS takes and gives so many messages in one request, and so many requests a message needs: sent, received, deleted. */
 const queueRequests = 3 / 10;
 
+/** Predictions that the whole endpoint gives a second. @returns undefined where the configuration does not say it */
+export const predictionsPerSecond = ({ model }: Environment): number | undefined =>
+  model.predictionsPerSecond && model.predictionsPerSecond * (model.endpoint ? 1 : model.instanceCount);
+
 /** How long the workers run for a million rows, in seconds of one: never longer than they may, for batches that are full. */
-function workerSeconds({ model, inference }: Environment): number {
-  const most = (million / inference.batchSize) * inference.timeoutSeconds;
-  if (model.predictionsPerSecond === undefined) return most;
-  const instances = model.endpoint ? 1 : model.instanceCount;
-  return Math.min(most, (inference.maximumConcurrency * million) / (model.predictionsPerSecond * instances));
+function workerSeconds(environment: Environment): number {
+  const { batchSize, timeoutSeconds, maximumConcurrency } = environment.inference;
+  const most = (million / batchSize) * timeoutSeconds;
+  const perSecond = predictionsPerSecond(environment);
+  return perSecond === undefined ? most : Math.min(most, (maximumConcurrency * million) / perSecond);
 }
 
 /** What a million rows of a job cost, beside what the environment costs at rest. */

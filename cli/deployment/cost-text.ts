@@ -1,7 +1,7 @@
 import { prices, pricesOf } from "../../aws/prices";
 import { atRest, type Cost, costOf, perMillion } from "../../config/cost";
 import type { Target } from "../connection";
-import { dollars } from "../numbers";
+import { costInWords } from "../numbers";
 import { textTable } from "../text-table";
 
 const daysOfMonth = 365 / 12;
@@ -16,8 +16,6 @@ const costsOf = ({ shared, environment }: Target, requestsPerDay: number | undef
   const month = asked === undefined ? undefined : { usd: resting.usd + asked * million.usd, isAtLeast };
   return { resting, million, month };
 };
-
-const inAll = ({ usd, isAtLeast }: Pick<Cost, "usd" | "isAtLeast">) => `${isAtLeast ? "at least " : ""}${dollars(usd)}`;
 
 /** What an amount counts; months are counted by themselves. */
 const units = { hour: " hours", month: "", GB: " GB", "GB-second": " GB-seconds", million: " million" } as const;
@@ -59,7 +57,7 @@ export function costText(target: Target, requestsPerDay?: number, width = proces
     "",
     ...(month === undefined
       ? []
-      : [`With ${requestsPerDay?.toLocaleString("en")} requests a day: ${inAll(month)} a month.`]),
+      : [`With ${requestsPerDay?.toLocaleString("en")} requests a day: ${costInWords(month)} a month.`]),
     ...(unpriced.length === 0
       ? []
       : [`No price is known of ${[...new Set(unpriced)].join(", ")}: say it in \`prices\` of config.ts.`]),

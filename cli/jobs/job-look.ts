@@ -1,6 +1,6 @@
 import Table from "cli-table3";
 import type { Pipeline } from "../connection";
-import { dollars, whole } from "../numbers";
+import { costInWords, whole } from "../numbers";
 import { followJob, hasEnded, inWords } from "./job-follow";
 import { JobsApi, type ShownJob } from "./jobs-api";
 import { cellOf } from "./output";
@@ -40,7 +40,7 @@ export const showJob = (pipeline: Pipeline, id: string, wait: boolean, signal: A
       ...rows.map(([name, count]) => [name, whole(count)]),
       ["created", createdAt.toISOString()],
       ...(endedAt === undefined ? [["deadline", deadline.toISOString()]] : [["ended", endedAt.toISOString()]]),
-      ...(cost === undefined ? [] : [["cost", `${cost.isAtLeast ? "at least " : ""}${dollars(cost.usd)}`]]),
+      ...(cost === undefined ? [] : [["cost", costInWords(cost)]]),
       ["input", `s3://${pipeline.answers.bucket}/${input.key}`],
       ...(result === undefined ? [] : [["result", `s3://${pipeline.answers.bucket}/${result.manifest}`]]),
     ];
