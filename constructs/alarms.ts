@@ -4,20 +4,11 @@ import { Construct } from "constructs";
 import { type MetricName, measured, metricsNamespace } from "../contract/metrics";
 import { literally } from "./access";
 import { alarmText } from "./alarm-text";
-import type { Endpoint } from "./model-endpoint";
-import type { PredictionApi } from "./prediction-api";
-import type { QueueWorker } from "./queue-worker";
-import type { ScheduledFunction } from "./scheduled-function";
+import { functionNames, type Watched } from "./watched";
 
-export interface AlarmsProps {
+export interface AlarmsProps extends Watched {
   /** Starts the name of every alarm. */
   readonly name: string;
-  readonly inference: QueueWorker;
-  readonly model: Endpoint;
-  readonly loader: ScheduledFunction;
-  readonly starter: ScheduledFunction;
-  readonly writer: ScheduledFunction;
-  readonly api: PredictionApi;
   /** How often the loader runs, in minutes. */
   readonly loadingEveryMinutes: number;
   /** How long the queue keeps a request, in seconds. */
@@ -60,15 +51,10 @@ export class Alarms extends Construct {
 
   constructor(scope: Construct, id: string, props: AlarmsProps) {
     super(scope, id);
-    const { name, inference, model, loader, starter, writer, api, topicArn } = props;
+    const { name, inference, model, api, topicArn } = props;
     // Long before a request would expire, and before the worker sends it anew, at half of its time.
     const aQuarter = Math.floor(props.messageRetentionSeconds / 4);
-    const functions = {
-      worker: inference.worker.function.functionName,
-      loader: loader.function.function.functionName,
-      starter: starter.function.function.functionName,
-      writer: writer.function.function.functionName,
-    };
+    const functions = functionNames(props);
     const severalRuns = 60 * Math.max(15, 5 * props.loadingEveryMinutes);
     const measures = (metric: MetricName) => ({
       namespace: metricsNamespace,

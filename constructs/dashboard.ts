@@ -2,20 +2,11 @@ import { CloudwatchDashboard } from "@cdktf/provider-aws/lib/cloudwatch-dashboar
 import { Construct } from "constructs";
 import { failuresMetric, type MetricName, measured, metricsNamespace } from "../contract/metrics";
 import type { Alarms } from "./alarms";
-import type { Endpoint } from "./model-endpoint";
-import type { PredictionApi } from "./prediction-api";
-import type { QueueWorker } from "./queue-worker";
-import type { ScheduledFunction } from "./scheduled-function";
+import { functionNames, type Watched } from "./watched";
 
-export interface DashboardProps {
+export interface DashboardProps extends Watched {
   readonly name: string;
   readonly region: string;
-  readonly inference: QueueWorker;
-  readonly model: Endpoint;
-  readonly loader: ScheduledFunction;
-  readonly starter: ScheduledFunction;
-  readonly writer: ScheduledFunction;
-  readonly api: PredictionApi;
   readonly alarms: Alarms;
 }
 
@@ -64,14 +55,8 @@ const totalOf = (expression: string, label: string) => found(`SUM(${expression})
 export class Dashboard extends Construct {
   constructor(scope: Construct, id: string, props: DashboardProps) {
     super(scope, id);
-    const { name, region, inference, model, loader, starter, writer, api, alarms } = props;
-    const functions = {
-      worker: inference.worker.function.functionName,
-      loader: loader.function.function.functionName,
-      starter: starter.function.function.functionName,
-      writer: writer.function.function.functionName,
-      api: api.function.function.functionName,
-    };
+    const { name, region, inference, model, api, alarms } = props;
+    const functions = functionNames(props);
     const own = (metric: MetricName, options: LineOptions) =>
       line(metricsNamespace, metric, { service: functions[measured[metric].of] }, options);
     const queue = (metric: string, options: LineOptions, { name } = inference.queue) =>

@@ -2,6 +2,7 @@ import { connect, environmentOf, targetOf } from "../../cli/connection";
 import { loadConfig } from "../../config";
 import type { ModelContract } from "../../contract/model-contract";
 import { type Answer, json, serve } from "../../local/stand-in";
+import { plainNames } from "../setup/names";
 
 const usual = { ...process.env };
 beforeEach(() => {
@@ -53,22 +54,6 @@ describe("a deployed pipeline", () => {
     answer: "json",
     outputs: [],
   };
-  const names = {
-    queue_url: "https://sqs/requests",
-    dead_letter_queue_url: "https://sqs/dead",
-    worker_function_name: "worker",
-    loader_function_name: "loader",
-    starter_function_name: "starter",
-    writer_function_name: "writer",
-    api_url: "https://api.execute-api.us-east-1.amazonaws.com/dev",
-    answers_bucket: "team-state-dev-answers",
-    endpoint_name: "theirs",
-    contract_url: "s3://team-models/contracts/poc-dev.json",
-    redshift_cluster_identifier: "warehouse",
-    redshift_database_name: "predictions",
-    redshift_reader: "reader",
-    redshift_unload_role_arn: "arn:aws:iam::123456789012:role/unload",
-  };
   const group = {
     feature_group_name: "applicants",
     record_identifier: { name: "id", type: "String" },
@@ -86,7 +71,7 @@ describe("a deployed pipeline", () => {
   }
 
   test("is found with its contract, and with the group whose features are the contract's", async () => {
-    const { pipeline } = await connected({ ...names, ...group });
+    const { pipeline } = await connected({ ...plainNames, ...group });
     expect(pipeline.contract).toEqual(contract);
     expect(pipeline.featureGroup).toEqual({
       name: "applicants",
@@ -97,12 +82,12 @@ describe("a deployed pipeline", () => {
   });
 
   test("may have no feature group", async () => {
-    expect((await connected(names)).pipeline.featureGroup).toBeUndefined();
+    expect((await connected(plainNames)).pipeline.featureGroup).toBeUndefined();
   });
 
   test("whose contract may not be read says where it is", async () => {
     const denied = () => ({ status: 403, body: "<Error><Code>AccessDenied</Code><Message>No.</Message></Error>" });
-    await expect(connected(names, denied)).rejects.toThrow(
+    await expect(connected(plainNames, denied)).rejects.toThrow(
       /model's contract s3:\/\/team-models\/contracts\/poc-dev\.json/,
     );
   });

@@ -2,6 +2,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { json, type StandIn, serve } from "../../../local/stand-in";
+import { plainNames } from "../../setup/names";
 import { startProgram } from "../../setup/program";
 
 /** Says how it was called, and that it is an SSH server's end of a tunnel, as long as somebody listens. */
@@ -35,20 +36,9 @@ const bastion = {
   leads_to: "poc-dev-cluster.abc.us-east-1.redshift.amazonaws.com:5439",
 };
 const names = {
-  queue_url: "https://sqs/requests",
-  dead_letter_queue_url: "https://sqs/dead",
-  worker_function_name: "worker",
-  loader_function_name: "loader",
-  starter_function_name: "starter",
-  writer_function_name: "writer",
-  api_url: "https://api.execute-api.us-east-1.amazonaws.com/dev",
-  answers_bucket: "answers",
-  endpoint_name: "classifier",
-  contract_url: "s3://models/contract.json",
+  ...plainNames,
   redshift_cluster_identifier: "poc-dev-cluster",
-  redshift_database_name: "predictions",
   redshift_reader: "predictions_reader",
-  redshift_unload_role_arn: "arn:aws:iam::123456789012:role/unload",
 };
 const contract = {
   features: [{ name: "a", type: "String", optional: false }],
