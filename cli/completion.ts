@@ -25,7 +25,7 @@ async function environments(): Promise<string[]> {
  * @param words the last one is what is written of it so far; bash gives `=` as a word
  * @returns nothing where any text may stand, such as a file's name
  */
-export async function candidates(program: Command, words: readonly string[]): Promise<Candidate[]> {
+async function candidates(program: Command, words: readonly string[]): Promise<Candidate[]> {
   const { command, awaited, operands, isPlain } = readWords(program, words.slice(0, -1));
   const last = words.at(-1) ?? "";
   const [, flag, begun] = /^(--[^=]+=)(.*)$/.exec(last) ?? [];

@@ -8,7 +8,7 @@ import { awsError, namingActions } from "./aws-error";
 import type { ConnectionOptions } from "./options";
 
 /** A feature group, and what a record of it holds beside the contract's features. */
-export interface FeatureGroup {
+interface FeatureGroup {
   readonly name: string;
   /** The features of an input, in the contract's order. */
   readonly features: ModelContract["features"];

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { version } from "../package.json";
 import { completeCommand, completionCommand } from "./completion";
 import { bootstrapCommand } from "./deployment/bootstrap";
 import { costCommand } from "./deployment/cost";
@@ -20,32 +21,55 @@ import { stateCommand } from "./state/state";
 import { statusCommand } from "./status/status";
 import { warehouseCommand } from "./warehouse/warehouse";
 
+/** Shows the help of a command, of one within another too. */
+const helpCommand = () =>
+  new Command("help")
+    .description("Shows the help of a command.")
+    .argument("[command...]", "as it is called: model ship")
+    .addHelpText("after", examples("offline-inference help model ship"))
+    .action((words: string[], _options: unknown, help: Command) => {
+      let found = help.parent ?? help;
+      for (const word of words) {
+        const next = found.commands.find((command) => command.name() === word || command.aliases().includes(word));
+        if (next === undefined) return found.error(`error: unknown command '${word}'`);
+        found = next;
+      }
+      found.outputHelp();
+    });
+
 /** The program with all its commands. What they need is loaded when they run. */
 export function program(): Command {
   const program = new Command("offline-inference")
     .description("Deploys and looks after the pipeline. Each command says more: offline-inference help <command>.")
+    .version(version, "--version", "print which version this is")
     .option("--debug", "with an error, print where it comes from")
+    .helpCommand(false)
     .addHelpText("after", examples("offline-inference diff inference-dev", "offline-inference help model ship"))
     .addHelpText("after", exitCodes)
-    .addCommand(doctorCommand())
+    .commandsGroup("Work:")
+    .addCommand(runCommand())
+    .addCommand(jobCommand())
+    .addCommand(featuresCommand())
+    .addCommand(requestsCommand())
+    .addCommand(resultsCommand())
+    .addCommand(failedCommand())
+    .addCommand(eraseCommand())
+    .addCommand(warehouseCommand())
+    .commandsGroup("Model:")
+    .addCommand(modelCommand())
+    .commandsGroup("Deploy:")
     .addCommand(keypairCommand())
     .addCommand(bootstrapCommand())
     .addCommand(diffCommand())
     .addCommand(deployCommand())
     .addCommand(destroyCommand())
-    .addCommand(costCommand())
-    .addCommand(modelCommand())
-    .addCommand(runCommand())
-    .addCommand(featuresCommand())
-    .addCommand(requestsCommand())
-    .addCommand(jobCommand())
-    .addCommand(resultsCommand())
-    .addCommand(failedCommand())
-    .addCommand(eraseCommand())
-    .addCommand(warehouseCommand())
-    .addCommand(stateCommand())
+    .commandsGroup("Look after:")
     .addCommand(statusCommand())
+    .addCommand(doctorCommand())
+    .addCommand(costCommand())
+    .addCommand(stateCommand())
     .addCommand(completionCommand())
+    .addCommand(helpCommand())
     .addCommand(completeCommand(), { hidden: true });
   for (const command of allCommands(program)) {
     command.configureHelp({ showGlobalOptions: true }).showHelpAfterError(`See: ${fullName(command)} --help`);

@@ -17,7 +17,7 @@ export interface Item {
 }
 
 /** An item with what it costs. */
-export interface CostLine extends Item {
+interface CostLine extends Item {
   /** @default no price is known */
   readonly usd?: number;
   readonly trust?: Trust | "yours";

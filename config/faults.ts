@@ -151,7 +151,7 @@ export function faultsOf(at: string[], error?: z.ZodError): string[] {
 }
 
 /** How many letters must be added, removed or changed to make one word the other. */
-export function distance(one: string, other: string): number {
+function distance(one: string, other: string): number {
   let row = [...other].map((_, index) => index + 1);
   for (const [index, letter] of [...one].entries()) {
     let left = index + 1;

@@ -9,7 +9,7 @@ import { prefixed, type Surroundings } from "./surroundings";
 export const keyPairsFile = "key-pairs.json";
 
 /** The line of a .pub file, of a key that EC2 imports. A fault of it never repeats it: it may be a private key. */
-export const publicKeySchema = z
+const publicKeySchema = z
   .string({ error: "got no text; allowed: the line of a .pub file" })
   .superRefine((value, context) => {
     try {

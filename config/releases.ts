@@ -123,7 +123,7 @@ const environmentSchema = group({
 /** The releases of one environment. */
 export type EnvironmentReleases = z.infer<typeof environmentSchema>;
 
-export const releasesSchema = z.record(z.string(), environmentSchema, {
+const releasesSchema = z.record(z.string(), environmentSchema, {
   error: refuse("an object of releases by the names of environments"),
 });
 

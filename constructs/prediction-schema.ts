@@ -22,7 +22,7 @@ import { identifier, textExpression } from "../contract/sql-text";
  * their rows. The original kept neither the model nor the time of a prediction; its ids, found as the highest and one
  * more, may be those of several rows. Its own table stays, as `original_prediction_results`.
  */
-export const createTakeOver = `CREATE OR REPLACE PROCEDURE take_over_results() AS $$
+const createTakeOver = `CREATE OR REPLACE PROCEDURE take_over_results() AS $$
 BEGIN
   IF EXISTS (
     SELECT 1 FROM information_schema.columns
@@ -42,13 +42,13 @@ END;
 $$ LANGUAGE plpgsql`;
 
 /** Runs it: once it has found the original's table, and never again. */
-export const takeOverResults = "CALL take_over_results()";
+const takeOverResults = "CALL take_over_results()";
 
 /**
  * Gives the tables of jobs the columns that they did not have at first. Redshift adds one at a time, and has no IF NOT
  * EXISTS for it (https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_TABLE.html).
  */
-export const createWidenJobs = `CREATE OR REPLACE PROCEDURE widen_jobs() AS $$
+const createWidenJobs = `CREATE OR REPLACE PROCEDURE widen_jobs() AS $$
 BEGIN
 ${[tables.jobs, canaryTables.jobs].map(widen).join("\n")}
 END;
@@ -66,7 +66,7 @@ ${add.join("\n")}
   END IF;`;
 }
 
-export const widenJobs = "CALL widen_jobs()";
+const widenJobs = "CALL widen_jobs()";
 
 const blank = " \t\r\n";
 const csvField = ',("[^"]*(""[^"]*)*"|[^,]*)';

@@ -123,7 +123,7 @@ export const schemaEnvironment = z.object({
 });
 
 /** The variables of the functions, each of which a construct sets. */
-export type Variable =
+type Variable =
   | keyof z.input<typeof workerEnvironment>
   | keyof z.input<typeof starterEnvironment>
   | keyof z.input<typeof loaderEnvironment>

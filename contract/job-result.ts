@@ -4,7 +4,7 @@ import type { ModelContract } from "./model-contract";
 import type { OutputValue } from "./prediction-table";
 
 /** What the model said of a row. */
-export interface RowAnswer {
+interface RowAnswer {
   readonly output: string;
   /** Of the contract's outputs, in their order. */
   readonly values: readonly OutputValue[];

@@ -2,7 +2,7 @@ import type { StagedObject } from "./answers-bucket";
 import { type JobFacts, rowCountsOf, runOf } from "./job";
 
 /** How long after a stop mark was put a worker may not have seen it yet, in seconds. */
-export const stopSeenSeconds = 10;
+const stopSeenSeconds = 10;
 
 /** By how much the clocks of S3 and of functions may be apart, in seconds; assumed. S3 also cuts to the second. */
 const skewSeconds = 5;

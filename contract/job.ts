@@ -123,7 +123,7 @@ export type JobFailed = Readonly<z.output<typeof jobFailed>>;
 
 /** `cancel.json`. */
 export const jobCancel = z.object({ v: version, cancelledAt: time });
-export type JobCancel = Readonly<z.output<typeof jobCancel>>;
+type JobCancel = Readonly<z.output<typeof jobCancel>>;
 
 /** `cursor.json`. */
 export const jobCursor = z.object({

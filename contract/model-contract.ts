@@ -23,11 +23,10 @@ export const formatsOfOne: readonly RequestFormat[] = ["json", "raw"];
  * characters of a JSON value.
  */
 export const answerFormats = ["text", "json"] as const;
-export type AnswerFormat = (typeof answerFormats)[number];
 
 /** The types of the columns of `prediction_values`. */
 export const outputTypes = ["text", "number"] as const;
-export type OutputType = (typeof outputTypes)[number];
+type OutputType = (typeof outputTypes)[number];
 
 /** A feature of an input. */
 export interface Feature {

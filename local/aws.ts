@@ -44,7 +44,7 @@ export interface LocalAwsOptions {
 export type Way = "featureStore" | "sageMaker" | "redshiftData" | "s3" | "sqs" | "eventBridge" | "warehouseToS3";
 
 /** What a client needs to know of the feature group to write records. */
-export interface FeatureGroup {
+interface FeatureGroup {
   readonly featureGroupName: string;
   readonly features: readonly Feature[];
   readonly recordIdentifierType: "String" | "Integral" | "Fractional";

@@ -22,7 +22,7 @@ export interface CanaryProps {
 }
 
 /** A step of the canary did not end as it must. */
-export class CanaryFailed extends Error {
+class CanaryFailed extends Error {
   override readonly name = "CanaryFailed";
 }
 

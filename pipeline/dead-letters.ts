@@ -27,7 +27,7 @@ const movedByTheQueue = {
 };
 
 /** The request that a message is, or undefined where it is none. */
-export const requestOf = (message: Received): PredictionRequest | undefined => {
+const requestOf = (message: Received): PredictionRequest | undefined => {
   try {
     return parseRequest(message);
   } catch {

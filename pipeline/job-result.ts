@@ -107,7 +107,7 @@ export interface PartLimits {
   readonly bytes: number;
 }
 
-export const partLimits: PartLimits = { rows: 100_000, bytes: 32 * 1024 * 1024 };
+const partLimits: PartLimits = { rows: 100_000, bytes: 32 * 1024 * 1024 };
 
 /** How the names of parts end. */
 export const partEndings: Readonly<Record<ResultFormat, string>> = {

@@ -38,7 +38,7 @@ export interface WalkOptions {
 }
 
 /** How long a message stays hidden when a walk ends without giving it back, in seconds. */
-export const hiddenSeconds = 60;
+const hiddenSeconds = 60;
 
 const receivesAtOnce = 10;
 const messagesPerReceive = 10;

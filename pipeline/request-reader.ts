@@ -401,10 +401,6 @@ export const bodyOfInvalid = (message: Message): string => {
   return JSON.stringify({ requestId, requestedAt: sentAt.toISOString(), body });
 };
 
-/** Says whether a request carries its features. @param body the message of a request */
-export const carriesFeatures = (body: string): boolean =>
-  membersOf(body)?.some(({ name }) => name === "features") ?? false;
-
 /** The ids that a message names, as far as they can be read. */
 export const idsIn = (body: string): { id?: string; requestId?: string; jobId?: string } => {
   const members = isJson(body) ? (membersOf(body) ?? []) : [];

@@ -454,7 +454,7 @@ FROM prediction_failures WHERE request_id = ${textExpression(requestId)} AND (in
 }
 
 /** The same with those of one rule as one group, the most frequent first. */
-export const mergedGroups = (groups: readonly FailureGroup[]): FailureGroup[] => {
+const mergedGroups = (groups: readonly FailureGroup[]): FailureGroup[] => {
   const merged = new Map<string, FailureGroup>();
   for (const group of groups) {
     const key = JSON.stringify([group.code, group.rule]);

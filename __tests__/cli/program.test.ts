@@ -1,12 +1,11 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { mkdir, mkdtemp, open, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
-import { allCommands, exitCodes, fullName } from "../../cli/help";
+import { allCommands, fullName } from "../../cli/help";
 import { program } from "../../cli/program";
 
 const run = promisify(execFile);
@@ -83,11 +82,29 @@ describe("every command", () => {
   });
 });
 
-test("README lists the exit codes that help lists", () => {
-  const codes = [...exitCodes.matchAll(/^ {2}(\d+) +(.+)$/gm)].map(([, code, meaning]) => `| ${code} | ${meaning} |`);
-  expect(codes.length).toBeGreaterThan(3);
-  const readme = readFileSync("README.md", "utf8").split("\n");
-  expect(readme).toEqual(expect.arrayContaining(codes));
+describe("help", () => {
+  test("shows the commands in groups, each once", async () => {
+    const { status, stdout } = await bash("$cli help");
+    expect(status).toBe(0);
+    const groups = [...stdout.matchAll(/^([A-Z][a-z ]+):\n/gm)].map(([, title]) => title);
+    expect(groups).toEqual(["Options", "Work", "Model", "Deploy", "Look after", "Examples", "Exit codes"]);
+    expect(stdout.match(/^ {2}deploy /gm)).toHaveLength(1);
+  });
+
+  test("of a command within another is that command's own", async () => {
+    const asked = await bash("$cli help model ship");
+    expect(asked).toEqual({
+      status: 0,
+      stdout: expect.stringMatching(/^Usage: offline-inference model ship /),
+      stderr: "",
+    });
+    expect(asked.stdout).toBe((await bash("$cli model ship --help")).stdout);
+  });
+});
+
+test("--version prints the package's", async () => {
+  const { version } = z.object({ version: z.string() }).parse(JSON.parse(await readFile("package.json", "utf8")));
+  expect(await bash("$cli --version")).toEqual({ status: 0, stdout: `${version}\n`, stderr: "" });
 });
 
 describe("what is mistyped", () => {
@@ -98,6 +115,7 @@ describe("what is mistyped", () => {
       "diff state --markdow",
       "error: unknown option '--markdow'\n(Did you mean --markdown?)\nSee: offline-inference diff --help\n",
     ],
+    ["help model nope", "error: unknown command 'nope'\nSee: offline-inference model --help\n"],
     ["diff", "error: missing required argument 'stack'\nSee: offline-inference diff --help\n"],
   ])("%s ends with 1, what may be meant and where to read on", async (words, stderr) => {
     expect(await bash(`$cli ${words}`)).toEqual({ status: 1, stdout: "", stderr });

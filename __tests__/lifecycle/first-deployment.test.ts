@@ -53,10 +53,10 @@ afterAll(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-/** The commands that README lists under "First deployment", word by word, without comments. */
+/** The commands that README lists under "Deploy it", word by word, without comments. */
 async function listed(): Promise<string[][]> {
   const readme = await readFile("README.md", "utf8");
-  const [, block = ""] = /^## First deployment\n[\s\S]*?^```sh\n([\s\S]*?)^```$/m.exec(readme) ?? [];
+  const [, block = ""] = /^## Deploy it\n[\s\S]*?^```sh\n([\s\S]*?)^```$/m.exec(readme) ?? [];
   const lines = block.split("\n").map((line) => line.replace(/ +#.*$/, ""));
   return lines.filter((line) => line.startsWith("npx offline-inference ")).map((line) => line.split(/ +/).slice(2));
 }

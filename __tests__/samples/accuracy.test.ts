@@ -10,14 +10,14 @@ const accuracy = (...args: string[]) =>
     ({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }) => ({ code, stdout, stderr }),
   );
 
-test("measures the stand-in by half of the pairs, and README says what it prints", async () => {
+test("measures the stand-in by half of the pairs, and its page says what it prints", async () => {
   const { code, stdout, stderr } = await accuracy();
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const [head, ...rows] = rowsOf(stdout).map((cells) => cells.slice(1, -1));
   expect(head).toEqual(["", "pairs", "stand-in: right", "precision"]);
   expect(rows.find(([name]) => name === "all")?.[1]).toBe("150");
-  const readme = rowsOf(readFileSync("README.md", "utf8")).map((cells) => cells.slice(1, 5));
-  expect(readme).toEqual(expect.arrayContaining(rows.filter(([, pairs]) => pairs !== "---:")));
+  const page = rowsOf(readFileSync("samples/paraphrase/README.md", "utf8")).map((cells) => cells.slice(1, 5));
+  expect(page).toEqual(expect.arrayContaining(rows.filter(([, pairs]) => pairs !== "---:")));
 });
 
 test("says when there is no such model, before it asks anything", async () => {

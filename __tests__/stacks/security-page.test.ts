@@ -1,12 +1,11 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { databaseUserOf, readerUser, schemaStatements } from "../../constructs/prediction-schema";
 import { folders, sampleKey } from "../../contract/answers-bucket";
 import { jobFolders } from "../../contract/job";
 import { tables } from "../../contract/load-tables";
 import { dev } from "../setup/dev";
-import { anchorsOf, rowsOf } from "../setup/markdown";
+import { rowsOf } from "../setup/markdown";
 import { synthesizedStacks } from "../setup/stacks";
 import { onlyResource, resourcesOf } from "../setup/synth";
 
@@ -119,16 +118,4 @@ describe("the page on security", () => {
     expect(arns.length).toBeGreaterThan(5);
     expect(arns.filter((arn) => !patterns.some((pattern) => arn.startsWith(pattern.replace(/\*$/, ""))))).toEqual([]);
   });
-});
-
-const documents = ["README.md", ...readdirSync("docs").map((file) => join("docs", file))];
-
-test.each(documents)("each link of %s to a file leads to one, and to a heading that it has", (document) => {
-  const links = [...readFileSync(document, "utf8").matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)];
-  const broken = links.flatMap(([link, path = "", anchor]) => {
-    const file = path === "" ? document : join(dirname(document), path);
-    const leads = existsSync(file) && (anchor === undefined || anchorsOf(readFileSync(file, "utf8")).includes(anchor));
-    return leads ? [] : [link];
-  });
-  expect(broken).toEqual([]);
 });

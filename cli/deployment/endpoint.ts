@@ -28,7 +28,7 @@ export function endpointOf(folder: string): ServedEndpoint {
 }
 
 /** What is said where something of an endpoint is wanted that the stack does not make. */
-export const noEndpoint =
+const noEndpoint =
   "`model.endpoint` in config.ts names an endpoint that exists: whoever makes it says what it serves, and no model is released here.";
 
 /** What is said where an endpoint does not do what was deployed. */

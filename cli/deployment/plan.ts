@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 
 /** What becomes of a resource; `none` where it is only moved or imported. */
-export type ChangeKind = "create" | "update" | "replace" | "destroy" | "forget" | "none";
+type ChangeKind = "create" | "update" | "replace" | "destroy" | "forget" | "none";
 
 const kinds: Readonly<Record<string, ChangeKind>> = {
   "no-op": "none",

@@ -211,7 +211,7 @@ const note = (left: number, of: string) =>
   left > 0 ? `\n\n_${left} more lines of ${of} do not fit into a comment._` : "";
 
 /** The first line of a comment, by which it is found again. */
-export const commentMarker = (stack: string) => `<!-- offline-inference plan: ${stack} -->`;
+const commentMarker = (stack: string) => `<!-- offline-inference plan: ${stack} -->`;
 
 /**
  * The review as a comment of a pull request, with the whole plan folded away.

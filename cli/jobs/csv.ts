@@ -40,7 +40,7 @@ const chunkBytes = 64 * 1024;
 const readFaults: Record<string, string> = { ENOENT: "there is no such file", EISDIR: "it is a folder" };
 
 /** That a file cannot be read, and why, for people. */
-export const unreadable = (path: string, error: NodeJS.ErrnoException) =>
+const unreadable = (path: string, error: NodeJS.ErrnoException) =>
   `cannot read ${path}: ${readFaults[error.code ?? ""] ?? error.message}`;
 
 const isUnreadable = (error: unknown): error is NodeJS.ErrnoException =>

@@ -17,7 +17,7 @@ const cannot = (doing: string, signal: AbortSignal) => (error: unknown) => {
 };
 
 /** What a walk could not see, for people; nothing where it saw all. */
-export function unseenOf({ hidden, whole: isWhole }: Walked): string[] {
+function unseenOf({ hidden, whole: isWhole }: Walked): string[] {
   return [
     ...(isWhole ? [] : ["There are more: SQS lets no more be seen at once. Run it again once these are gone."]),
     ...(hidden === 0

@@ -279,7 +279,7 @@ class Pairs {
 }
 
 /** Gathers what is told of a file's rows, and is no fault. */
-export class Notes {
+class Notes {
   private readonly seen = new Seen();
   private readonly again = new Pairs();
   private readonly spoiled = new Pairs();

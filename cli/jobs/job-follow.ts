@@ -23,7 +23,7 @@ export function inWords({ state, counts }: Pick<ShownJob, "state" | "counts">): 
 }
 
 /** What can be done with a job that goes on. */
-export const howToGoOn = (id: string) =>
+const howToGoOn = (id: string) =>
   [
     "The job goes on.",
     `  offline-inference job ${id} --wait      follows it`,

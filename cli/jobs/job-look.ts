@@ -18,7 +18,7 @@ async function withApi<Result>({ apiUrl }: Pipeline, work: (api: JobsApi) => Pro
 }
 
 /** @throws where there is none of that name */
-export async function jobNamed(api: JobsApi, id: string, signal: AbortSignal): Promise<ShownJob> {
+async function jobNamed(api: JobsApi, id: string, signal: AbortSignal): Promise<ShownJob> {
   const job = await api.get(id, signal);
   if (job !== undefined) return job;
   throw new Error(`There is no job ${JSON.stringify(id)} here. All there are: offline-inference job list`);

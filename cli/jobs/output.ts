@@ -16,10 +16,10 @@ export interface OutputColumn {
 }
 
 /** A row by the names of its columns. What has no value is left out; numbers may be in their digits. */
-export type OutputRow = Readonly<Record<string, string | number | Date | undefined>>;
+type OutputRow = Readonly<Record<string, string | number | Date | undefined>>;
 
 /** What rows can be written as. */
-export const outputFormats = ["table", "csv", "json", "ndjson", "parquet"] as const;
+const outputFormats = ["table", "csv", "json", "ndjson", "parquet"] as const;
 
 export type OutputFormat = (typeof outputFormats)[number];
 

@@ -65,7 +65,7 @@ const groupsShown = 20;
 const [ruleCharacters, idCharacters] = [300, 60];
 
 /** Says why requests failed, the most frequent reason first. */
-export function sayWhy(reasons: readonly FailureGroup[]) {
+function sayWhy(reasons: readonly FailureGroup[]) {
   for (const { code, rule, count, inputIds } of reasons.slice(0, groupsShown)) {
     const ids = inputIds.map((id) => cellOf(id, idCharacters)).join(", ");
     const more = count > inputIds.length ? " ..." : "";

@@ -88,7 +88,7 @@ const hasFeatures = ({ contract }: Pipeline, { file, columns }: JobRows) => {
 };
 
 /** What would be asked, for people. @throws when a row is at fault, with the first faults */
-export async function checkRows(pipeline: Pipeline, rows: JobRows, signal: AbortSignal): Promise<number | undefined> {
+async function checkRows(pipeline: Pipeline, rows: JobRows, signal: AbortSignal): Promise<number | undefined> {
   const { contract, featureGroup } = pipeline;
   const { file, columns } = rows;
   if (featureGroup !== undefined && !hasFeatures(pipeline, rows)) return undefined; // ids alone: the starter checks them

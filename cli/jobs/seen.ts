@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 
 /** As many keys as are remembered. */
-export const keysSeen = 1_500_000;
+const keysSeen = 1_500_000;
 
 const slots = 2 ** 21;
 const words = 5;

@@ -14,7 +14,7 @@ import { checkArchive } from "./model-archive";
 import { type ModelFile, readModelFile, withoutModelFile } from "./model-file";
 
 /** A row, what its label is where it has one, and what each of the two models says. */
-export interface ComparedRow {
+interface ComparedRow {
   readonly id: string;
   readonly label?: string;
   readonly said: readonly [string, string];
@@ -197,7 +197,7 @@ export function faultsBy({ agreement, accuracy }: Gate, { rows, agreed, labelled
   return faults;
 }
 
-export const percent = (part: number, whole: number) => `${((100 * part) / whole).toFixed(1)} %`;
+const percent = (part: number, whole: number) => `${((100 * part) / whole).toFixed(1)} %`;
 
 /** A comparison for people: its figures, and the rows that differ. */
 export function comparisonText({ rows, agreed, labelled, right, differing }: Comparison): string {

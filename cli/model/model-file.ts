@@ -8,7 +8,7 @@ import { spokenContract } from "../../config/spoken-contract";
 export const modelFile = "model.json";
 
 /** The version of its format that this program writes and reads. */
-export const modelFileVersion = 1;
+const modelFileVersion = 1;
 
 /** What images need of an archive, and what their repositories are called. */
 export const images = {
@@ -20,7 +20,7 @@ export const images = {
   other: { needs: [], repository: undefined },
 } as const satisfies Record<string, { readonly needs: readonly string[]; readonly repository: RegExp | undefined }>;
 
-export type ImageName = keyof typeof images;
+type ImageName = keyof typeof images;
 const imageNames = ["pytorch", "scikit-learn", "other"] as const satisfies readonly ImageName[];
 
 /** What AWS's images install when they start, where it holds anything: the model has no network. */

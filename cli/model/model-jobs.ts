@@ -14,7 +14,7 @@ import { type RecipeName, recipes, usualShape } from "./model-recipes";
 export const compiledOn = "ml.c5.4xlarge";
 
 /** How a job does. */
-export interface Job {
+interface Job {
   /** SageMaker's word for it. */
   readonly status: string;
   readonly ended?: boolean;

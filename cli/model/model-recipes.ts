@@ -26,7 +26,7 @@ export const recipes = {
 
 export type RecipeName = keyof typeof recipes;
 
-export const recipeNames: readonly RecipeName[] = ["torch-neuron", "neo", "torch-neuronx"];
+const recipeNames: readonly RecipeName[] = ["torch-neuron", "neo", "torch-neuronx"];
 
 /**
  * The recipe for an instance type.

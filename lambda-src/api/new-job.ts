@@ -37,7 +37,7 @@ const day = 86_400;
 const shortestDeadline = 60;
 
 /** The longest that a job may take: as long as the queue keeps a message less a day, or half as long where that is short. */
-export const longestDeadline = (retentionSeconds: number): number =>
+const longestDeadline = (retentionSeconds: number): number =>
   Math.max(shortestDeadline, retentionSeconds < 2 * day ? Math.floor(retentionSeconds / 2) : retentionSeconds - day);
 
 const none = 'must be a JSON object such as {"input": {"key": "inputs/rows.csv"}}, got';

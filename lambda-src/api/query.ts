@@ -22,7 +22,7 @@ export const parametersOf = (
 };
 
 /** The most that a page holds. */
-export const mostPerPage = 100;
+const mostPerPage = 100;
 
 /** How many of something a page is to hold. @throws InvalidRequest */
 export const limitOf = (limit = "50"): number => {
