@@ -5,7 +5,7 @@ import { type Names, namesSchema } from "../contract/names";
 import { readLocalEnvironment } from "../local/environment-file";
 import type { clientSettings } from "../pipeline/clients";
 import { awsError, namingActions } from "./aws-error";
-import type { ConnectionOptions } from "./options";
+import { type CommandFor, type ConnectionOptions, commandsFor } from "./options";
 
 /** A feature group, and what a record of it holds beside the contract's features. */
 interface FeatureGroup {
@@ -18,6 +18,8 @@ interface FeatureGroup {
 
 /** Where a deployed pipeline is. */
 export interface Pipeline {
+  /** Spells the commands that hints name. */
+  readonly commandFor: CommandFor;
   readonly queueUrl: string;
   readonly deadLetterQueueUrl: string;
   readonly workerFunctionName: string;
@@ -74,7 +76,7 @@ function featureGroupIn(names: Names, { features }: ModelContract): FeatureGroup
   return name && recordIdentifier && eventTime ? { name, features, recordIdentifier, eventTime } : undefined;
 }
 
-const describedBy = (names: Names, contract: ModelContract): Pipeline => ({
+const describedBy = (names: Names, contract: ModelContract): Omit<Pipeline, "commandFor"> => ({
   queueUrl: names.queue_url,
   deadLetterQueueUrl: names.dead_letter_queue_url,
   workerFunctionName: names.worker_function_name,
@@ -170,16 +172,18 @@ type ClientSettings = Partial<ReturnType<typeof clientSettings>>;
  */
 export async function connect(options: ConnectionOptions, settings: ClientSettings = {}): Promise<Connection> {
   const target = targetOf(options);
-  return { ...target, pipeline: await pipelineOf(target.environment, settings) };
+  return { ...target, pipeline: await pipelineOf(target.environment, settings, options) };
 }
 
 /** The same for an environment of any configuration, with the region and the credentials of the process's environment. */
 export async function pipelineOf(
   environment: Pick<Environment, "name" | "namesParameter">,
   settings: ClientSettings = {},
+  options: ConnectionOptions = { env: environment.name },
 ): Promise<Pipeline> {
   const names = await namesOf(environment, settings);
-  return describedBy(names, await readContract(names.contract_url, settings));
+  const contract = await readContract(names.contract_url, settings);
+  return { ...describedBy(names, contract), commandFor: commandsFor(options) };
 }
 
 async function namesOf(

@@ -15,6 +15,18 @@ export const environmentOption = () =>
     "one of the environments of config.ts, where `defaultEnvironment` says which without this",
   ).env("OFFLINE_INFERENCE_ENV");
 
+/** How a command is called for the pipeline that this one works with: `npx offline-inference failed --env prod`. */
+export type CommandFor = (command: string) => string;
+
+/** Spells commands with the options by which a pipeline was chosen. */
+export function commandsFor({ env, profile, region, local }: ConnectionOptions): CommandFor {
+  const chosen = Object.entries({ env, profile, region }).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name} ${value}`],
+  );
+  const options = [...(local ? ["--local"] : chosen), ""].join(" ").trimEnd();
+  return (command) => `npx offline-inference ${command}${options === "" ? "" : ` ${options}`}`;
+}
+
 /** Adds those of {@link ConnectionOptions} that lead to a pipeline on AWS. */
 export const withAwsOptions = (command: Command): Command =>
   command

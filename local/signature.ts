@@ -1,6 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { credentialsOf, operator } from "./credentials";
-import { type Answer, AwsError, type Request, type StandIn, serve } from "./stand-in";
+import { type Answer, AwsError, errorAnswer, mustBeLocal, type Request, type StandIn, serve } from "./stand-in";
 
 /** A request by whom has the secret of an access key. */
 export interface SignedRequest extends Request {
@@ -16,6 +16,21 @@ export const signed =
 /** Serves as `serve` does, to who signs its calls with a secret of this run. */
 export const serveSigned = (answer: (request: SignedRequest) => Promise<Answer> | Answer): Promise<StandIn> =>
   serve(signed(answer));
+
+/**
+ * What a server answers that asks nobody who he is, where `serve` and {@link signed} would refuse.
+ * @default nothing
+ * @public local/sqs-process.mjs loads it by tsImport
+ */
+export function refusalOf(request: Request): Answer | undefined {
+  try {
+    mustBeLocal(request.headers);
+    signerOf(request);
+    return undefined;
+  } catch (error) {
+    return errorAnswer(error);
+  }
+}
 
 /**
  * Signs a call to a stand-in, whatever its body is.

@@ -80,7 +80,7 @@ async function answerOrError(
 }
 
 /** An error as AWS sends it. */
-function errorAnswer(error: unknown): Answer {
+export function errorAnswer(error: unknown): Answer {
   const { name, status, message, details } =
     error instanceof AwsError ? error : new AwsError("InternalFailure", 500, String(error));
   return json({ __type: name, Message: message, ...details }, status, { "x-amzn-errortype": name });
@@ -90,7 +90,7 @@ function errorAnswer(error: unknown): Answer {
  * Refuses a request for another host than loopback, by whatever name it came here, and one from a page of another host.
  * @throws AwsError
  */
-function mustBeLocal({ host = "", origin = "http://localhost" }: IncomingHttpHeaders): void {
+export function mustBeLocal({ host = "", origin = "http://localhost" }: IncomingHttpHeaders): void {
   const isLoopback = (address: string) => /^https?:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/i.test(address);
   if (isLoopback(`http://${host}`) && isLoopback(origin)) return;
   throw new AwsError("AccessDeniedException", 403, "only loopback's own hosts and pages are answered");

@@ -45,7 +45,7 @@ export function estimate(options: EstimateOptions): readonly string[] {
     faults.push(`${whole(rows)} rows cost ${cost}, and --max-cost allows ${dollars(maxCost)}.`);
   }
   if (faults.length > 0) throw new Error([...faults, "Nothing was asked."].join("\n"));
-  const costs = `It costs ${cost} beside what the environment costs at rest: offline-inference cost`;
+  const costs = `It costs ${cost} beside what the environment costs at rest: npx offline-inference cost --env ${environment.name}`;
   if (!speed) return ["How long it takes is not known: `model.predictionsPerSecond` is not set in config.ts.", costs];
   const shortest = rows / speed.perSecond;
   const longest = (rows + waiting) / speed.perSecond + 60 * loading.everyMinutes + schedulesSeconds;

@@ -66,10 +66,31 @@ export async function showFailed(pipeline: Pipeline, asJson: boolean, signal: Ab
   } else if (sorted.length > 0) console.log(tableOf(sorted));
   if (walked.seen === 0) console.error("There is no dead letter.");
   else {
-    console.error(`${letters(walked.seen)}. They can go back to the queue: offline-inference failed redrive`);
+    for (const line of adviceFor(sorted, pipeline)) console.error(line);
+    console.error(`${letters(walked.seen)}. They can go back to the queue: ${pipeline.commandFor("failed redrive")}`);
   }
   for (const line of unseenOf(walked)) console.error(line);
 }
+
+/** What makes requests succeed that failed so, by code; a redrive alone brings them back here. */
+const remedies: Readonly<Record<string, readonly [what: string, command: string]>> = {
+  unknown_input: ["write their features first", "features ingest FILE"],
+  missing_feature: ["write their features first", "features ingest FILE"],
+  malformed: ["mend them, and ask again", "failed export FILE"],
+  conflict: ["ask under another request id", "failed export FILE"],
+  refused_by_model: ["mend their features, and ask again", "failed export FILE"],
+  too_large: ["make them smaller, and ask again", "failed export FILE"],
+  feature_store_failed: ["see that all works again", "status"],
+  endpoint_failed: ["see that the endpoint works again", "status"],
+  unexpected_answer: ["see what the model answers", "model verify --endpoint NAME"],
+  not_answered: ["see why the worker ended", "status"],
+};
+
+const adviceFor = (groups: readonly Group[], { commandFor }: Pipeline): string[] =>
+  [...new Set(groups.map(({ code }) => code))].flatMap((code) => {
+    const remedy = Object.hasOwn(remedies, code) ? remedies[code] : undefined;
+    return remedy === undefined ? [] : [`${code}: ${remedy[0]}: ${commandFor(remedy[1])}`];
+  });
 
 function tableOf(groups: readonly Group[]): string {
   const table = new Table({

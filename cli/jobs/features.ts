@@ -86,10 +86,10 @@ Exit codes: 0 all rows are written, 1 it failed, 2 some rows were refused, 130 i
       const { openInputs } = await import("./feature-rows");
       const { ingestFeatures, rejectsOf } = await import("./features-ingest");
       const { whole } = await import("../numbers");
-      const { contract, featureGroup } = (await connect(connection)).pipeline;
+      const { contract, featureGroup, commandFor } = (await connect(connection)).pipeline;
       if (featureGroup === undefined) {
         throw new Error(
-          "This environment has no feature group (`features: false` in config.ts): requests carry their features. Ask for predictions of a file: offline-inference run --csv FILE",
+          `This environment has no feature group (\`features: false\` in config.ts): requests carry their features. Ask for predictions of a file: ${commandFor("run --csv FILE")}`,
         );
       }
       const outcome = await untilInterrupted((signal) =>

@@ -23,13 +23,17 @@ export function inWords({ state, counts }: Pick<ShownJob, "state" | "counts">): 
 }
 
 /** What can be done with a job that goes on. */
-const howToGoOn = (id: string) =>
-  [
-    "The job goes on.",
-    `  offline-inference job ${id} --wait      follows it`,
-    `  offline-inference results --job ${id}   has its result when it has ended`,
-    `  offline-inference job cancel ${id}      ends it`,
-  ].join("\n");
+function howToGoOn({ commandFor }: Pipeline, id: string): string {
+  const ways = {
+    [commandFor(`job ${id} --wait`)]: "follows it",
+    [commandFor(`results --job ${id}`)]: "has its result when it has ended",
+    [commandFor(`job cancel ${id}`)]: "ends it",
+  };
+  const width = Math.max(...Object.keys(ways).map(({ length }) => length));
+  return ["The job goes on.", ...Object.entries(ways).map(([way, what]) => `  ${way.padEnd(width)}  ${what}`)].join(
+    "\n",
+  );
+}
 
 const pause = { shortest: 300, longest: 3_000 };
 
@@ -66,7 +70,7 @@ export async function followJob(
     return job;
   } catch (error) {
     progress?.stop();
-    if (signal.aborted) console.error(`${inWords(job)}.\n${howToGoOn(job.id)}`);
+    if (signal.aborted) console.error(`${inWords(job)}.\n${howToGoOn(pipeline, job.id)}`);
     throw error;
   } finally {
     ended.abort();

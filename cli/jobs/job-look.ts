@@ -18,10 +18,10 @@ async function withApi<Result>({ apiUrl }: Pipeline, work: (api: JobsApi) => Pro
 }
 
 /** @throws where there is none of that name */
-async function jobNamed(api: JobsApi, id: string, signal: AbortSignal): Promise<ShownJob> {
+async function jobNamed({ commandFor }: Pipeline, api: JobsApi, id: string, signal: AbortSignal): Promise<ShownJob> {
   const job = await api.get(id, signal);
   if (job !== undefined) return job;
-  throw new Error(`There is no job ${JSON.stringify(id)} here. All there are: offline-inference job list`);
+  throw new Error(`There is no job ${JSON.stringify(id)} here. All there are: ${commandFor("job list")}`);
 }
 
 /**
@@ -31,7 +31,7 @@ async function jobNamed(api: JobsApi, id: string, signal: AbortSignal): Promise<
  */
 export const showJob = (pipeline: Pipeline, id: string, wait: boolean, signal: AbortSignal): Promise<boolean> =>
   withApi(pipeline, async (api) => {
-    const found = await jobNamed(api, id, signal);
+    const found = await jobNamed(pipeline, api, id, signal);
     const job = wait ? await followJob(pipeline, api, found, signal) : found;
     const { state, counts, createdAt, endedAt, deadline, input, result, cost, errors = [] } = job;
     const rows = Object.entries(counts ?? {}).filter(([name, count]) => count > 0 || name === "answered");
@@ -50,7 +50,7 @@ export const showJob = (pipeline: Pipeline, id: string, wait: boolean, signal: A
       if (result.changedSince > 0) {
         console.error(`${whole(result.changedSince)} rows were answered after the result was written.`);
       }
-      console.error(`Save it: offline-inference results --job ${id} --output FILE`);
+      console.error(`Save it: ${pipeline.commandFor(`results --job ${id} --output FILE`)}`);
     }
     return counts !== undefined && counts.answered === counts.total && hasEnded(job);
   });
@@ -82,8 +82,8 @@ export const listJobs = (pipeline: Pipeline, signal: AbortSignal): Promise<void>
 /** Ends a job. */
 export const cancelJob = (pipeline: Pipeline, id: string, signal: AbortSignal): Promise<void> =>
   withApi(pipeline, async (api) => {
-    await jobNamed(api, id, signal);
+    await jobNamed(pipeline, api, id, signal);
     const job = await api.cancel(id, signal);
     console.error(`Nothing more of the job ${id} is asked: ${inWords(job)}.`);
-    console.error(`Its result, with every row in it: offline-inference results --job ${id} --watch`);
+    console.error(`Its result, with every row in it: ${pipeline.commandFor(`results --job ${id} --watch`)}`);
   });

@@ -152,7 +152,7 @@ export async function fetchResult(
     console.error(`  ${whole(count)} × ${code}`);
   }
   const { failed = 0 } = job.counts ?? {};
-  if (failed > 0) console.error(`The column reason says why. ${failedHint}`);
+  if (failed > 0) console.error(`The column reason says why. ${failedHint(pipeline)}`);
   const changed = job.result?.changedSince ?? 0;
   if (changed > 0) console.error(`${whole(changed)} rows were answered after the result was written.`);
   return codes.size === 0;

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { examples } from "../help";
-import { type ConnectionOptions, goneOptions, refuseGone, withConnectionOptions } from "../options";
+import { type ConnectionOptions, commandsFor, goneOptions, refuseGone, withConnectionOptions } from "../options";
 
 interface JobOptions extends ConnectionOptions {
   readonly wait?: boolean;
@@ -68,7 +68,7 @@ no job.`,
     )
     .action(async (id: string | undefined, options: JobOptions) => {
       refuseGone(options, gone);
-      if (id === undefined) throw new Error("Which job? Name it. All there are: offline-inference job list");
+      if (id === undefined) throw new Error(`Which job? Name it. All there are: ${commandsFor(options)("job list")}`);
       const { wait = false } = options;
       const isWhole = await withJobs(options, ({ jobs, pipeline, signal }) => jobs.showJob(pipeline, id, wait, signal));
       if (isWhole === false && wait) process.exitCode = 2;

@@ -77,7 +77,8 @@ function sayWhy(reasons: readonly FailureGroup[]) {
   if (others > 0) console.error(`  and ${others === 1 ? "one more reason" : `${whole(others)} more reasons`}`);
 }
 
-export const failedHint = "What can go back to the queue lies among the dead letters: offline-inference failed";
+export const failedHint = ({ commandFor }: Pipeline) =>
+  `What can go back to the queue lies among the dead letters: ${commandFor("failed")}`;
 
 /**
  * Prints the results of inputs, of a job or of a time.
@@ -108,7 +109,7 @@ export async function printResults(
   if (groups.length === 0) return without.size === 0;
   console.error(`Failed: ${whole(groups.reduce((sum, { count }) => sum + count, 0))}`);
   sayWhy(groups);
-  console.error(failedHint);
+  console.error(failedHint(pipeline));
   return false;
 }
 

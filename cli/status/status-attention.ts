@@ -1,4 +1,4 @@
-import type { Connection } from "../connection";
+import type { Connection, Pipeline } from "../connection";
 import { whole } from "../numbers";
 import {
   type Alarms,
@@ -58,7 +58,7 @@ const parts: readonly Part[] = [
 const marks = ["problem", "warning", "unknown"];
 
 function attentionTo(readings: Readings, surroundings: Surroundings): Attention[] {
-  const { connection, local } = surroundings;
+  const { connection } = surroundings;
   const metrics = read(readings.metrics);
   const unread = parts.flatMap((part): Attention[] => {
     const found = readings[part];
@@ -66,7 +66,7 @@ function attentionTo(readings: Readings, surroundings: Surroundings): Attention[
   });
   return [
     ...toQueue(read(readings.queue), metrics, read(readings.predictions), surroundings),
-    ...toDeadLetters(read(readings.deadLetters), connection.environment.name, local),
+    ...toDeadLetters(read(readings.deadLetters), connection.pipeline),
     ...toEndpoint(read(readings.endpoint), metrics, surroundings),
     ...toWorker(read(readings.worker), metrics, surroundings),
     ...toWarehouse(read(readings.warehouse), connection.pipeline.warehouse.clusterId),
@@ -103,11 +103,11 @@ function toQueue(
   return [];
 }
 
-function toDeadLetters(queue: Queue | undefined, environment: string, local: boolean): Attention[] {
+function toDeadLetters(queue: Queue | undefined, { commandFor }: Pipeline): Attention[] {
   const given = queue === undefined ? 0 : queue.waiting + queue.inFlight + queue.delayed;
   if (given === 0) return [];
   const text = given === 1 ? "A request was given up." : `${whole(given)} requests were given up.`;
-  const mend = `offline-inference failed ${local ? "--local" : `--env ${environment}`}`;
+  const mend = commandFor("failed");
   return [{ part: "deadLetters", mark: "problem", text, mend }];
 }
 

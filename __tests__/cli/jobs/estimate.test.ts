@@ -20,7 +20,7 @@ test("rows take the endpoint's time, at most behind what waits, and cost by the 
   const { usd, foresee } = of(fast);
   expect(foresee(7_200_000, { waiting: 3_600_000 })).toEqual([
     "It takes 2 h to 3 h, at 1,000 predictions/s by 2 × ml.inf1.xlarge, with 3,600,000 messages on the queue now.",
-    `It costs about $${(7.2 * usd).toFixed(2)} beside what the environment costs at rest: offline-inference cost`,
+    `It costs about $${(7.2 * usd).toFixed(2)} beside what the environment costs at rest: npx offline-inference cost --env dev`,
   ]);
 });
 

@@ -95,7 +95,13 @@ describe("failed", () => {
       const { status, stdout, stderr } = await pipeline.run("failed");
       expect({ status, stderr }).toEqual({
         status: 0,
-        stderr: "15 dead letters. They can go back to the queue: offline-inference failed redrive\n",
+        stderr: [
+          "unknown_input: write their features first: npx offline-inference features ingest FILE --env dev",
+          "endpoint_failed: see that the endpoint works again: npx offline-inference status --env dev",
+          "malformed: mend them, and ask again: npx offline-inference failed export FILE --env dev",
+          "15 dead letters. They can go back to the queue: npx offline-inference failed redrive --env dev",
+          "",
+        ].join("\n"),
       });
       expect(stdout).toMatch(
         /│ 12 +│ unknown_input +│ the feature group has no such input +│ x\d+ x\d+ x\d+ x\d+ x\d+ …/,

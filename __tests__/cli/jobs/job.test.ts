@@ -58,7 +58,7 @@ test("says how far a job is while it goes on, and where its result is when it ha
   expect(after.stdout).toMatch(
     /^state {6}completed\ntotal {6}20\nanswered {3}20\ncreated {4}\S+\nended {6}\S+\ncost {7}\$0\.0000\d\d\ninput {6}s3:\S+\nresult {5}s3:\S+\/results\/looked\/manifest.json\n$/,
   );
-  expect(after.stderr).toContain("Save it: offline-inference results --job looked --output FILE\n");
+  expect(after.stderr).toContain("Save it: npx offline-inference results --job looked --output FILE --env dev\n");
   expect(await pipeline.run("job", "cancel", "looked")).toMatchObject({
     status: 1,
     stderr: 'the job "looked" has ended already: completed\n',
@@ -102,7 +102,7 @@ test("that nobody has started is an error", async () => {
     expect(await pipeline.run("job", ...args)).toMatchObject({
       status: 1,
       stdout: "",
-      stderr: 'There is no job "unknown" here. All there are: offline-inference job list\n',
+      stderr: 'There is no job "unknown" here. All there are: npx offline-inference job list --env dev\n',
     });
   }
 });
@@ -128,7 +128,7 @@ test("--wait tells once that it may not run the loader, asks it no more, and goe
 });
 
 test.each([
-  [["job"], "Which job? Name it. All there are: offline-inference job list"],
+  [["job"], "Which job? Name it. All there are: npx offline-inference job list --env dev"],
   [["job", "nightly", "--cancel"], "--cancel is gone. Now it is: offline-inference job cancel NAME"],
   [["job", "nightly", "--receipt", "r.csv"], "--receipt is gone. Now it is: offline-inference job NAME"],
   [["results", "--receipt", "r.csv", "--watch"], "offline-inference results --job NAME --watch"],

@@ -141,7 +141,7 @@ describe("of inputs", () => {
         "Their requests wait, or there are none.",
         "Failed: 1",
         "  1 × unknown_input: the feature group has no such input (lost)",
-        "What can go back to the queue lies among the dead letters: offline-inference failed",
+        "What can go back to the queue lies among the dead letters: npx offline-inference failed --env dev",
         "",
       ].join("\n"),
     });
@@ -278,7 +278,7 @@ describe("of a job that was run", () => {
     expect(await ended).toMatchObject({
       status: 130,
       stdout: "",
-      stderr: expect.stringContaining("The job goes on.\n  offline-inference job held --wait"),
+      stderr: expect.stringContaining("The job goes on.\n  npx offline-inference job held --wait --env dev"),
     });
     loading.release();
     held.release();

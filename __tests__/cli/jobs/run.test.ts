@@ -104,7 +104,7 @@ test("leaves the job running when it is interrupted, says how to go on, and unde
   first.child.kill("SIGINT");
   const ended = await first.ended;
   expect(ended.status).toBe(130);
-  expect(ended.stderr).toContain("offline-inference job interrupted --wait");
+  expect(ended.stderr).toContain("npx offline-inference job interrupted --wait --env dev");
 
   const other = await deskWith("another machine", pairs("interrupted-", 3_000));
   const second = await run(other, "--job", "interrupted").ended;

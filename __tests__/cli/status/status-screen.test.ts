@@ -1,4 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
+import { commandsFor } from "../../../cli/options";
 import { reportOf, type Surroundings } from "../../../cli/status/status-attention";
 import type { Readings } from "../../../cli/status/status-report";
 import { lineOf, screenOf } from "../../../cli/status/status-screen";
@@ -11,6 +12,7 @@ const surroundings: Surroundings = {
     shared: loadConfig().shared,
     environment: dev,
     pipeline: {
+      commandFor: commandsFor({ env: "dev" }),
       queueUrl: "https://sqs.us-east-1.amazonaws.com/000000000000/requests",
       deadLetterQueueUrl: "https://sqs.us-east-1.amazonaws.com/000000000000/requests-dead-letters",
       workerFunctionName: "worker",
@@ -30,6 +32,8 @@ const surroundings: Surroundings = {
     },
   },
 };
+
+const { connection } = surroundings;
 
 const now = "2026-01-31T12:00:00.000Z";
 const before = (seconds: number) => new Date(Date.parse(now) - 1000 * seconds).toISOString();
@@ -60,8 +64,17 @@ const busy: Readings = {
   alarms: { total: 6, withoutData: 0, on: [] },
 };
 
-const reported = (changes: Partial<Readings> = {}, { local = false } = {}) =>
-  reportOf({ ...busy, ...changes }, { ...surroundings, local });
+const reported = (changes: Partial<Readings> = {}, { local }: { local?: true } = {}) =>
+  reportOf(
+    { ...busy, ...changes },
+    {
+      local: local === true,
+      connection: {
+        ...connection,
+        pipeline: { ...connection.pipeline, commandFor: commandsFor(local ? { local } : { env: "dev" }) },
+      },
+    },
+  );
 const attentionTo = (...given: Parameters<typeof reported>) =>
   reported(...given).attention.map(({ part, mark, mend }) => [part, mark, ...(mend === undefined ? [] : [mend])]);
 const screen = (changes?: Partial<Readings>) => screenOf(reported(changes), { colours: false });
@@ -156,7 +169,7 @@ test.each<[string, Partial<Readings>, unknown[]]>([
   [
     "a dead letter",
     { deadLetters: { waiting: 0, inFlight: 1, delayed: 0 } },
-    [["deadLetters", "problem", "offline-inference failed --env dev"]],
+    [["deadLetters", "problem", "npx offline-inference failed --env dev"]],
   ],
   [
     "a stalled queue",
@@ -235,7 +248,7 @@ test("in local mode the commands that help are those of local mode", () => {
     }),
   };
   expect(attentionTo(changes, { local: true })).toEqual([
-    ["deadLetters", "problem", "offline-inference failed --local"],
+    ["deadLetters", "problem", "npx offline-inference failed --local"],
     ["endpoint", "warning"],
     ["worker", "warning", "less .local/logs/worker.log"],
   ]);

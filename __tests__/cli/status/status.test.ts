@@ -90,7 +90,7 @@ test("says as data how everything is, with what asks for a person", async () => 
         part: "deadLetters",
         mark: "problem",
         text: "A request was given up.",
-        mend: "offline-inference failed --env dev",
+        mend: "npx offline-inference failed --env dev",
       },
     ],
   });
@@ -109,7 +109,7 @@ test("is one screen of plain text where no terminal is", async () => {
   expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
   expect(stdout).not.toContain("\x1b");
   const place = lines.indexOf("  ✖ dead letters 1");
-  expect(lines[place + 1]).toBe(`${" ".repeat(17)}→ offline-inference failed --env dev`);
+  expect(lines[place + 1]).toBe(`${" ".repeat(17)}→ npx offline-inference failed --env dev`);
   expect(stdout).toMatch(/^ {2}✔ queue {8}0 waiting, 0 in flight$/m);
   expect(stdout).toMatch(/^ {2}✔ alarms {7}none of 12 on, all without data$/m);
   expect(stdout).toMatch(/^ {2}✔ last deploy {2}the (endpoint|worker), (just now|\d+ (s|min) ago) \(.* UTC\)$/m);
