@@ -3,7 +3,7 @@ import type { ModelContract } from "../contract/model-contract";
 import { columnsOf } from "../pipeline/csv";
 import { type CsvFile, withCsv } from "./jobs/csv";
 import { whole } from "./numbers";
-import { inPlaces, textTable } from "./text-table";
+import { inPlaces, terminalWidth, textTable } from "./text-table";
 
 /** A row of the file that was asked about. */
 export interface FirstRow {
@@ -11,20 +11,15 @@ export interface FirstRow {
   readonly values: FeatureValues;
 }
 
-/** A terminal of which it is not known how large it is. */
-const terminal = { columns: 100, rows: 40 };
 /** What a run says beside the first rows, npm before it and the prompt after it, in lines. */
 const otherLines = 26;
 const countsShown = 5;
 /** Of more different answers than these none is counted: they are numbers, say. */
 const mostAnswers = 1_000;
 
-/** How wide the terminal is, in places; where there is none, {@link terminal} says. */
-export const terminalWidth = () => process.stdout.columns || Number(process.env.COLUMNS) || terminal.columns;
-
 /** How many rows are shown, so that what was said before does not scroll away. */
 export function rowsShown(): number {
-  const lines = process.stdout.rows || Number(process.env.LINES) || terminal.rows;
+  const lines = process.stdout.rows || Number(process.env.LINES) || 40;
   return Math.max(3, Math.min(10, lines - otherLines));
 }
 

@@ -14,14 +14,14 @@ import { configurationOf, type LocalPipeline, startPipeline } from "../local/pip
 import { makePrivateFolder } from "../local/private-folder";
 import { lexicalModel, sampleRows as sample } from "../samples";
 import { localDataDir as dataDir, pipelineOf } from "./connection";
-import { type FirstRow, firstLook, rowsShown, terminalWidth } from "./first-look";
+import { type FirstRow, firstLook, rowsShown } from "./first-look";
 import { untilInterrupted } from "./interruption";
 import { type CsvFile, withCsv } from "./jobs/csv";
 import { checkInputs, type Inputs, openInputs, reasonOf } from "./jobs/feature-rows";
 import { runJob } from "./jobs/run-job";
 import { inProcess, mustAnswer, type WatchedModel, watchedModel } from "./local-model";
 import { guardTerminal } from "./printing";
-import { inPlaces } from "./text-table";
+import { inPlaces, terminalWidth } from "./text-table";
 
 /** What the command prints for its caller goes to stdout, what it says meanwhile to stderr. */
 const talk = (line: string) => console.error(line);

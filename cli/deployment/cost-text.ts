@@ -2,7 +2,7 @@ import { prices, pricesOf } from "../../aws/prices";
 import { atRest, type Cost, costOf, perMillion } from "../../config/cost";
 import type { Target } from "../connection";
 import { costInWords } from "../numbers";
-import { textTable } from "../text-table";
+import { terminalWidth, textTable } from "../text-table";
 
 const daysOfMonth = 365 / 12;
 
@@ -44,7 +44,7 @@ const tableOf = (title: string, cost: Cost, width: number) =>
   );
 
 /** What an environment costs, for people. */
-export function costText(target: Target, requestsPerDay?: number, width = process.stdout.columns || 100): string {
+export function costText(target: Target, requestsPerDay?: number, width = terminalWidth()): string {
   const { shared, environment } = target;
   const { resting, million, month } = costsOf(target, requestsPerDay);
   const unpriced = [...resting.lines, ...million.lines].filter(({ usd }) => usd === undefined).map(({ of }) => of);

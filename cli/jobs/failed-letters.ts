@@ -1,6 +1,5 @@
 import { once } from "node:events";
 import { PassThrough } from "node:stream";
-import Table from "cli-table3";
 import { ruleOf } from "../../contract/failure-table";
 import { DeadLetters, type LyingLetter, type RedriveOptions } from "../../pipeline/dead-letters";
 import type { Walked } from "../../pipeline/queue-walk";
@@ -8,7 +7,8 @@ import { awsError } from "../aws-error";
 import type { Pipeline } from "../connection";
 import { whole } from "../numbers";
 import { progressOf } from "../progress";
-import { cellOf, type OutputColumn, type OutputOptions, writeRows } from "./output";
+import { cellOf, textTable } from "../text-table";
+import { type OutputColumn, type OutputOptions, writeRows } from "./output";
 
 const letters = (count: number) => `${whole(count)} dead letter${count === 1 ? "" : "s"}`;
 
@@ -93,24 +93,13 @@ const adviceFor = (groups: readonly Group[], { commandFor }: Pipeline): string[]
   });
 
 function tableOf(groups: readonly Group[]): string {
-  const table = new Table({
-    head: ["count", "code", "rule", "ids"],
-    colWidths: [9, 24, 44, 24],
-    wordWrap: true,
-    wrapOnWordBoundary: false,
-    style: { head: [], border: [], compact: true },
-  });
-  for (const { code, rule, letters } of groups) {
+  const rows = groups.map(({ code, rule, letters }) => {
     const ids = new Set(letters.flatMap(({ id }) => id ?? []));
     const some = [...ids].slice(0, idsShown).map((id) => cellOf(id, most.id));
-    table.push([
-      whole(letters.length),
-      cellOf(code, most.code),
-      cellOf(rule, most.rule),
-      [...some, ...(ids.size > idsShown ? ["…"] : [])].join(" "),
-    ]);
-  }
-  return table.toString();
+    const shown = [...some, ...(ids.size > idsShown ? ["…"] : [])].join(" ");
+    return [whole(letters.length), cellOf(code, most.code), cellOf(rule, most.rule), shown];
+  });
+  return textTable(["count", "code", "rule", "ids"], rows);
 }
 
 /**

@@ -1,9 +1,8 @@
-import Table from "cli-table3";
 import type { Pipeline } from "../connection";
 import { costInWords, whole } from "../numbers";
+import { cellOf, textTable } from "../text-table";
 import { followJob, hasEnded, inWords } from "./job-follow";
 import { JobsApi, type ShownJob } from "./jobs-api";
-import { cellOf } from "./output";
 
 const jobsShown = 50;
 
@@ -63,19 +62,11 @@ export const listJobs = (pipeline: Pipeline, signal: AbortSignal): Promise<void>
       console.error("There is no job yet.");
       return;
     }
-    const table = new Table({
-      head: ["job", "state", "rows", "created"],
-      style: { head: [], border: [], compact: true },
+    const rows = jobs.map(({ id, state, counts, createdAt }) => {
+      const words = counts === undefined ? "" : inWords({ state, counts });
+      return [cellOf(id, 40), state, words, createdAt.toISOString()];
     });
-    for (const { id, state, counts, createdAt } of jobs) {
-      table.push([
-        cellOf(id, 40),
-        state,
-        counts === undefined ? "" : inWords({ state, counts }),
-        createdAt.toISOString(),
-      ]);
-    }
-    console.log(table.toString());
+    console.log(textTable(["job", "state", "rows", "created"], rows));
     if (next !== undefined) console.error(`These are the newest ${jobsShown}; there are more.`);
   });
 

@@ -3,9 +3,9 @@ import { createWriteStream } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import Table from "cli-table3";
 import { parquetTypes, parquetValues, type ResultType } from "../../contract/job-result";
 import { csvLine } from "../../pipeline/csv";
+import { tableLayout, terminalWidth } from "../text-table";
 
 /** A column of what a command prints. */
 export interface OutputColumn {
@@ -54,35 +54,20 @@ const isFormula = (text: string) => /^[=+\-@\t\r\n]/.test(text) && !/^[+-]?(\d+\
 /** A text that a spreadsheet shows, and never runs. */
 const safeText = (text: string) => (isFormula(text) ? `'${text}` : text);
 
-/** A cell in one line, of so many characters at most: what does not print becomes a space. */
-export const cellOf = (text: string, characters = 1_000) =>
-  (text.length > characters ? `${text.slice(0, characters - 1)}…` : text).replace(/[\p{C}\s]+/gu, " ");
-
 const lines = (page: readonly OutputRow[], line: (row: OutputRow) => string) => page.map(line).join("");
 
 const writers: Record<Exclude<OutputFormat, "parquet">, Write> = {
   async *table(pages, allColumns) {
     const columns = allColumns.filter(({ width }) => width !== undefined);
-    const nothing = { mid: "", left: "", right: "" };
-    const without = (edge: "top" | "bottom") =>
-      Object.fromEntries(["", "-mid", "-left", "-right"].map((part) => [`${edge}${part}`, nothing.mid]));
-    const draw = (page: readonly OutputRow[], isFirst: boolean, isLast: boolean) => {
-      const table = new Table({
-        head: isFirst ? columns.map(({ name }) => name) : [],
-        colWidths: columns.map(({ width = 0 }) => width),
-        style: { head: [], border: [], compact: true },
-        chars: { ...(!isFirst && without("top")), ...(!isLast && without("bottom")) },
-      });
-      for (const row of page) table.push(columns.map(({ name, width }) => cellOf(textOf(row[name]), width)));
-      return `${table.toString()}\n`;
-    };
-    let before: readonly OutputRow[] | undefined;
-    let drawn = 0;
-    for await (const page of pages) {
-      if (before !== undefined) yield draw(before, drawn++ === 0, false);
-      before = page;
-    }
-    yield draw(before ?? [], drawn === 0, true);
+    const head = columns.map(({ name }) => name);
+    const line = tableLayout(
+      head,
+      columns.map(({ width = 0 }) => width),
+      terminalWidth(),
+    );
+    yield `${line(head)}\n`;
+    for await (const page of pages)
+      yield lines(page, (row) => `${line(columns.map(({ name }) => textOf(row[name])))}\n`);
   },
   async *csv(pages, columns, safe) {
     const cell = (row: OutputRow, name: string) => (safe ? safeText(textOf(row[name])) : textOf(row[name]));

@@ -5,7 +5,8 @@ import type { FailureGroup, Results, Selection } from "../../pipeline/results";
 import { awsError } from "../aws-error";
 import type { Pipeline } from "../connection";
 import { whole } from "../numbers";
-import { cellOf, type OutputFormat, writeRows } from "./output";
+import { cellOf } from "../text-table";
+import { type OutputFormat, writeRows } from "./output";
 import { resultsOf } from "./warehouse";
 
 /** How results are written. */

@@ -103,12 +103,10 @@ describe("failed", () => {
           "",
         ].join("\n"),
       });
-      expect(stdout).toMatch(
-        /│ 12 +│ unknown_input +│ the feature group has no such input +│ x\d+ x\d+ x\d+ x\d+ x\d+ …/,
-      );
-      expect(stdout).toMatch(/│ 1 +│ endpoint_failed +│ the model failed \(500\) +│ 7 /);
-      expect(stdout).toMatch(/│ 1 +│ deliveries_exhausted +│ every delivery/);
-      expect(stdout).toMatch(/│ 1 +│ malformed +│/);
+      expect(stdout).toMatch(/^12 +unknown_input +the feature group has no such input +x\d+ x\d+ x\d+ x\d+ x\d+ …/m);
+      expect(stdout).toMatch(/^1 +endpoint_failed +the model failed \(500\) +7$/m);
+      expect(stdout).toMatch(/^1 +deliveries_exhausted +every delivery/m);
+      expect(stdout).toMatch(/^1 +malformed +/m);
     }
     const { stdout } = await pipeline.run("failed", "--json");
     const { groups } = z
@@ -125,7 +123,7 @@ describe("failed", () => {
     const long = "w".repeat(900);
     for (let n = 0; n < 6; n++) await bury(bodyOf(`long-${n}`, `${n}${long}`), `${long} went wrong`, "endpoint_failed");
     const { stdout } = await pipeline.run("failed");
-    expect(stdout).toMatch(/│ 6 +│ endpoint_failed +│ w+ *│ 0w+… /);
+    expect(stdout).toMatch(/^6 +endpoint_failed +w+…? +0w+…/m);
     expect(stdout.split("\n").length).toBeLessThan(16);
   });
 

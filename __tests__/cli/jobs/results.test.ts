@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { parse } from "csv-parse/sync";
 import { z } from "zod";
+import { widthOf } from "../../../cli/text-table";
 import { holdFile } from "../../../config/file-lock";
 import { startPassage } from "../../../local/passage";
 import { ModelError } from "../../../local/sagemaker-runtime";
@@ -15,7 +16,7 @@ import { lexicalModel } from "../../../samples";
 import { gate } from "../../setup/gate";
 import { type LocalPipeline, startLocalPipeline } from "../../setup/local-pipeline";
 import { answered, failed, loadOutcomes } from "../../setup/outcomes";
-import { atTerminal } from "../../setup/program";
+import { atTerminal, runProgram } from "../../setup/program";
 
 /** Where the endpoint's calls wait, while a test wants them to. */
 let held: ReturnType<typeof gate> | undefined;
@@ -63,8 +64,8 @@ describe("of inputs", () => {
   test("a table shows them", async () => {
     const { status, stdout, stderr } = await pipeline.run("results", "first", "second");
     expect({ status, stderr }).toEqual({ status: 0, stderr: "2 results.\n" });
-    expect(stdout).toMatch(/│ first +│ says "no", and more 😀 +│ 2026-01-31T12:00:01.003Z +│ awkward, job +│/);
-    expect(stdout).toMatch(/│ second +│ a city +│/);
+    expect(stdout).toMatch(/^first +says "no", and more 😀 +2026-01-31T12:00:01.003Z +awkward, job$/m);
+    expect(stdout).toMatch(/^second +a city +/m);
   });
 
   test("CSV, JSON and NDJSON have them whole", async () => {
@@ -163,6 +164,17 @@ describe("of a time", () => {
   });
 });
 
+test.each([60, 80, 140])("no table is wider than a terminal of %i columns", async (columns) => {
+  await loadOutcomes([prediction({ requestId: `wide-${columns}`, inputId: "wide 日本語 ".repeat(9), jobId: "wide" })]);
+  const environment = { ...pipeline.aws.environment, COLUMNS: String(columns) };
+  for (const command of ["results --job wide", "results --shares", "job list", "failed", "cost"]) {
+    const { stdout } = await runProgram(command.split(" "), { environment });
+    const ofTables = stdout.split("\n").filter((line) => !line.endsWith("."));
+    const tooWide = ofTables.filter((line) => widthOf(line) > columns);
+    expect([command, ...tooWide]).toEqual([command]);
+  }
+});
+
 describe("of a job", () => {
   test("there are all of them, over the pages of the Data API and the rows of a row group", async () => {
     const run = randomUUID();
@@ -177,8 +189,8 @@ describe("of a job", () => {
 
     const { stdout } = await pipeline.run("results", "--job", "paged");
     const lines = stdout.trimEnd().split("\n");
-    expect(lines.filter((line) => line.startsWith("│"))).toHaveLength(2_346);
-    expect(lines.filter((line) => /^[┌├└]/.test(line)).map((line) => line[0])).toEqual(["┌", "├", "└"]);
+    expect(lines).toHaveLength(2_346);
+    expect(lines.filter((line) => line.startsWith("id "))).toHaveLength(1);
   });
 
   test("those that failed are said, with why", async () => {
@@ -236,7 +248,7 @@ describe("of a job that was run", () => {
     expect(await pipeline.run(...results, "--output", file)).toMatchObject({ status: 0, stdout: "" });
     const { stdout } = await promisify(execFile)(process.execPath, ["__tests__/setup/parquet.mjs", file]);
     expect(z.array(z.unknown()).parse(JSON.parse(stdout))).toHaveLength(30);
-    expect((await pipeline.run(...results)).stdout).toMatch(/│ formats 0 +│ answered +│/);
+    expect((await pipeline.run(...results)).stdout).toMatch(/^formats 0 +answered +/m);
   });
 
   test("a row that has no answer says why, and the command ends with 2", async () => {
@@ -254,7 +266,7 @@ describe("of a job that was run", () => {
     const watched = await pipeline.start(["results", "--job", "terminal", "--watch"], { on: atTerminal }).ended;
     expect(watched.status).toBe(0);
     expect(watched.stdout).toContain("9 of 9 answered.");
-    expect(watched.stdout).toMatch(/│ terminal 8 +│ answered +│/);
+    expect(watched.stdout).toMatch(/^terminal 8 +answered +/m);
   });
 
   test("that has not ended is none yet; interrupted, --watch says how to go on", async () => {
