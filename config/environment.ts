@@ -13,7 +13,7 @@ import { keyIsIn, kmsKeyArn } from "./kms-key";
 import { loadingSection } from "./loading";
 import { modelSection } from "./model";
 import { networkSection } from "./network";
-import { lowercaseWord, type Surroundings } from "./surroundings";
+import { capacities, lowercaseWord, type Surroundings } from "./surroundings";
 import { warehouseSection } from "./warehouse";
 
 // Terraform adds `.tflock` to the key for its lock file.
@@ -41,6 +41,12 @@ export const environmentSchema = (around: Surroundings) => {
        * keeps its data, names and addresses (docs/migrating.md). It stays set for good. @default false
        */
       takeOver: yesOrNo().prefault(false),
+      /**
+       * What answers, and what keeps the predictions. "steady": instances behind the endpoint, and a Redshift cluster.
+       * "on-demand": SageMaker Serverless Inference and Redshift Serverless, which are paid by use. It is chosen for the
+       * environment's life. @default steady
+       */
+      capacity: oneOf(capacities, "AWS turns neither's endpoint and warehouse into the other's").prefault("steady"),
       /**
        * Whether Terraform refuses to destroy what could not be had again: queues, features, predictions and the API's
        * address. @default true

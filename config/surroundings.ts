@@ -11,6 +11,10 @@ export const lowercaseWord: NameLimit = {
   source: "it starts the name of every resource, and Redshift's names are lowercase",
 };
 
+/** What answers and keeps predictions: instances and a cluster, or what is paid by use. */
+export const capacities = ["steady", "on-demand"] as const;
+export type Capacity = (typeof capacities)[number];
+
 /** What the settings of an environment are read with. */
 export interface Surroundings {
   /** The environment's name. */
@@ -24,6 +28,7 @@ export interface Surroundings {
   readonly answersBucket: string;
   /** Whether the environment takes over a deployment of the original, and so has what that had where AWS cannot change it. */
   readonly takeOver: boolean;
+  readonly capacity: Capacity;
   /** What its resources are called by default: what `model.name` makes of it. */
   readonly names: DefaultNames;
   /** Whether it has a feature group. */
