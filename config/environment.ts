@@ -11,9 +11,9 @@ import { jobsSection } from "./jobs";
 import { keyPairSection, keyPairsFile } from "./key-pairs";
 import { keyIsIn, kmsKeyArn } from "./kms-key";
 import { loadingSection } from "./loading";
-import { modelSection } from "./model";
+import { callsOfWorkers, modelSection } from "./model";
 import { networkSection } from "./network";
-import { capacities, lowercaseWord, type Surroundings } from "./surroundings";
+import { capacities, isServerlessIn, lowercaseWord, type Surroundings } from "./surroundings";
 import { warehouseSection } from "./warehouse";
 
 // Terraform adds `.tflock` to the key for its lock file.
@@ -55,7 +55,7 @@ export const environmentSchema = (around: Surroundings) => {
       /** A key pair to import into EC2, or one that is there. @default the public key in key-pairs.json, or else none */
       keyPair: keyPairSection(around).optional(),
       /** How people reach what lies in the network. */
-      access: accessSection().prefault({}),
+      access: accessSection(around).prefault({}),
       /** The VPC of the warehouse. */
       network: networkSection(around).prefault({}),
       /** The feature group, or false for none: then every message carries its features. */
@@ -68,8 +68,8 @@ export const environmentSchema = (around: Surroundings) => {
       loading: loadingSection(around).prefault({}),
       /** Jobs: files of rows that are asked, and their results. */
       jobs: jobsSection(around).prefault({}),
-      /** The Redshift cluster that keeps the predictions. */
-      warehouse: warehouseSection(around).prefault({}),
+      /** What keeps the predictions. */
+      warehouse: warehouseSection(around),
       /** The REST API. */
       api: apiSection(around).prefault({}),
       /**
@@ -122,12 +122,22 @@ export const environmentSchema = (around: Surroundings) => {
         source: "https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html",
       },
       {
-        of: ["inference.batchSize", "inference.timeoutSeconds", ...asked.map((field) => `model.${field}`)],
+        // On demand the calls at once follow from all of the model.
+        of: [
+          ...["inference.batchSize", "inference.timeoutSeconds"],
+          ...(isServerlessIn(around) ? ["model"] : asked.map((field) => `model.${field}`)),
+        ],
         holds: ({ model, inference }) => inference.batchSize <= largestBatchOf(model, inference.timeoutSeconds),
         allowed: ({ model, inference: { timeoutSeconds } }) =>
           `${largestBatchOf(model, timeoutSeconds)} at most: for more inputs, ${instancesOf(model)} a call, ` +
           `${model.concurrency} calls at once, ${secondsOf(model)} s each, inference.timeoutSeconds ` +
           `(${timeoutSeconds}) is too short, and answers would be thrown away`,
+      },
+      {
+        of: ["takeOver", "capacity"],
+        holds: ({ takeOver, capacity }) => !takeOver || capacity === "steady",
+        allowed: "false on demand: AWS makes no endpoint of instances serverless, and no workgroup of a cluster",
+        source: limits.sagemaker.serverlessSource,
       },
       {
         of: ["jobs.keepDays", "inference.messageRetentionSeconds"],
@@ -165,7 +175,16 @@ export const environmentSchema = (around: Surroundings) => {
     namesParameter: `/${prefix}/names`,
     answersBucket,
     ...environment,
-    model: { ...model, slowestCallSeconds: model.slowestCallSeconds ?? longestCallOf(model, environment.inference) },
+    model: {
+      ...model,
+      slowestCallSeconds:
+        coldSecondsOf(model) ?? model.slowestCallSeconds ?? longestCallOf(model, environment.inference),
+    },
+    inference: {
+      ...environment.inference,
+      maximumConcurrency:
+        environment.inference.maximumConcurrency ?? callsOfWorkers(model.serverless?.maxConcurrency ?? 1).workers,
+    },
     features: features && { ...features, ...groupOf(around, model.contract, features.groupName) },
     keyPair: keyPair ?? (publicKey === undefined ? undefined : { name: `${prefix}-key-pair`, publicKey }),
   }));
@@ -182,6 +201,7 @@ interface Asked {
   readonly concurrency: number;
   readonly slowestCallSeconds?: number;
   readonly contract: ModelContract;
+  readonly serverless?: { readonly maxConcurrency: number };
 }
 
 const asked = ["instancesPerCall", "concurrency", "slowestCallSeconds", "contract"];
@@ -192,8 +212,15 @@ const instancesOf = ({ contract, instancesPerCall }: Asked) =>
 /** What a call may take in any case, in seconds. */
 const secondsOf = ({ slowestCallSeconds = 1 }: Asked) => slowestCallSeconds;
 
+/** How long a call may take while an endpoint on demand starts: its answer is paid, and so waited for. */
+const coldSecondsOf = (model: Asked) => (model.serverless ? limits.sagemaker.callSeconds.max : undefined);
+
 const largestBatchOf = (model: Asked, timeoutSeconds: number) =>
-  largestBatch({ ...model, instancesPerCall: instancesOf(model) }, secondsOf(model), timeoutSeconds);
+  largestBatch(
+    { ...model, instancesPerCall: instancesOf(model), coldSeconds: coldSecondsOf(model) },
+    secondsOf(model),
+    timeoutSeconds,
+  );
 
 /** The longest that a call may take, in tenths of a second. */
 const longestCallOf = (model: Asked, { batchSize, timeoutSeconds }: { batchSize: number; timeoutSeconds: number }) => {
@@ -223,6 +250,7 @@ const roles = [
   "warehouse.copyRoleName",
   "warehouse.unloadRoleName",
   "warehouse.schemaRoleName",
+  "warehouse.readerRoleName",
   "api.roleName",
 ];
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { familyOf, type InstanceFamily, knownInstanceTypes } from "../aws/instance-types";
+import { familyOf, type InstanceFamily, knownInstanceTypes, onDemand } from "../aws/instance-types";
 import { describeRange, isWithin, limits, type NameLimit, type Range } from "../aws/limits";
 import { faultStatusesOf, huggingFaceFaults, imageFamilyOf, imageFor, imageRegions } from "../aws/model-images";
 import { containerEnvironment, environmentOn, kindsOfModels, type ModelKind } from "../aws/model-kinds";
@@ -7,7 +7,7 @@ import { partitionOf } from "../aws/partitions";
 import { countedBytes, sharesView } from "../contract/counted-answer";
 import { formatsOfOne, type ModelContract, requestFormats } from "../contract/model-contract";
 import { contractSection, labelOf } from "./contract";
-import { group, nameRule, type Rule, refusalsBy, refuse, ruled, show, text, whole } from "./faults";
+import { group, nameRule, nothing, type Rule, refusalsBy, refuse, ruled, show, text, whole } from "./faults";
 import {
   artifactKey,
   asConfigured,
@@ -18,7 +18,7 @@ import {
   releasesFile,
 } from "./releases";
 import { contractLines } from "./spoken-contract";
-import { lowercaseWord, naming, type Surroundings } from "./surroundings";
+import { isServerlessIn, lowercaseWord, naming, type Surroundings } from "./surroundings";
 
 const instancesPerCall: Range = {
   min: 1,
@@ -80,7 +80,7 @@ const askedFields = {
    */
   faultStatuses: z.array(whole(refusal), { error: refuse("a list of statuses") }).optional(),
   /**
-   * Predictions that one instance gives a second, by `npm run bench:model` or the endpoint's own metrics; of an endpoint that
+   * Predictions that one instance gives a second, on demand one of the calls at once, by `npm run bench:model` or the endpoint's own metrics; of an endpoint that
    * exists, all that it gives. What a million takes and costs follows from it. @default not known
    */
   predictionsPerSecond: z
@@ -126,7 +126,10 @@ function faultStatuses(
 }
 
 /** A setting that an endpoint which exists does without, and why. */
-const without = (why: string) => z.undefined({ error: refuse(`nothing beside endpoint.existing, ${why}`) }).optional();
+const without = (why: string) => nothing(`nothing beside endpoint.existing, ${why}`);
+
+/** A setting that Serverless Inference does without, and why. */
+const notServerless = (why: string) => nothing(`nothing on demand, ${why}`, limits.sagemaker.serverlessSource);
 
 /** An endpoint that exists. */
 function existing({ name, prefix, names, takeOver, releases }: Surroundings) {
@@ -145,6 +148,8 @@ function existing({ name, prefix, names, takeOver, releases }: Surroundings) {
     environment: without(byItself),
     instanceType: without("which runs on instances already"),
     instanceCount: without("which runs on instances already"),
+    memoryGigabytes: without("which has its memory already"),
+    maxConcurrency: without("whose own configuration says how many calls it takes"),
     dataCapture: without("whose own configuration says what is captured"),
     modelName: without(named),
     endpointConfigurationName: without(named),
@@ -169,7 +174,12 @@ function existing({ name, prefix, names, takeOver, releases }: Surroundings) {
       allowed: `nothing while ${releasesFile} has a release of ${name}: it is of an endpoint that is made here`,
     },
   ])
-    .transform(({ name, ...model }) => ({ ...model, faultStatuses: faultStatuses(model), previous: undefined }))
+    .transform(({ name, ...model }) => ({
+      ...model,
+      faultStatuses: faultStatuses(model),
+      serverless: undefined,
+      previous: undefined,
+    }))
     .prefault({ endpoint: { existing: "" } }); // never used: the endpoint is there
 }
 
@@ -184,21 +194,25 @@ const variableValue = z
 function served(around: Surroundings) {
   const named = naming(around);
   const { region = "us-east-1", modelBucket, takeOver, names } = around;
+  const isServerless = isServerlessIn(around);
+  const ending = isServerless ? "-on-demand" : ""; // SageMaker turns no endpoint of one kind into the other
+  const onlyServerless = () => nothing('nothing but where capacity is "on-demand"');
   const { current = asConfigured, previous }: Partial<EnvironmentReleases> = around.releases ?? {};
   const fields = group({
     ...askedFields,
+    concurrency: isServerless ? notServerless("where it follows from maxConcurrency") : askedFields.concurrency,
     /** An endpoint that exists: `{ existing, variant }`. @default one is made */
     endpoint: z.undefined().optional(),
     /** The model's name in SageMaker; its release comes behind. @default what `name` is */
     modelName: named(names.model, limits.sagemaker.modelName, "-01234567"),
-    /** The endpoint configuration's name; its release comes behind. @default what `name` is */
+    /** The endpoint configuration's name; its release comes behind. @default what `name` is, and `-on-demand` there */
     endpointConfigurationName: named(
-      names.endpointConfiguration,
+      names.endpointConfiguration + ending,
       limits.sagemaker.endpointConfigurationName,
       "-01234567",
     ),
-    /** @default what `name` is */
-    endpointName: named(names.endpoint, limits.sagemaker.endpointName),
+    /** @default what `name` is, and `-on-demand` there */
+    endpointName: named(names.endpoint + ending, limits.sagemaker.endpointName),
     /** The production variant's name, which gets no prefix. @default what `name` is */
     variantName: text(limits.sagemaker.variantName).prefault(names.variant),
     /**
@@ -210,9 +224,25 @@ function served(around: Surroundings) {
      * What the endpoint runs on. One that aws/instance-types.ts does not know needs an image that is named.
      * @default ml.inf1.xlarge
      */
-    instanceType: text(limits.sagemaker.instanceType).prefault("ml.inf1.xlarge"),
+    instanceType: isServerless
+      ? notServerless(
+          "which has no Inferentia, no GPU and no instances: SageMaker Serverless Inference answers on processors",
+        ).transform(() => onDemand)
+      : text(limits.sagemaker.instanceType).prefault("ml.inf1.xlarge"),
     /** How many instances the endpoint runs on. @default 1 */
-    instanceCount: whole(limits.sagemaker.instanceCount).prefault(1),
+    instanceCount: isServerless
+      ? notServerless("where maxConcurrency says how many calls are answered at once").transform(() => 1)
+      : whole(limits.sagemaker.instanceCount).prefault(1),
+    /**
+     * On demand, the memory of each container in GB, with which its processors grow. @default 4, assumed: a traced BERT and
+     * PyTorch take 2
+     */
+    memoryGigabytes: isServerless ? whole(limits.sagemaker.serverlessMemoryGigabytes).prefault(4) : onlyServerless(),
+    /**
+     * On demand, the calls that are answered at once at most. Workers and their calls follow. @default 4, so that two
+     * environments fit into the ten that a new account has
+     */
+    maxConcurrency: isServerless ? whole(limits.sagemaker.serverlessConcurrency).prefault(4) : onlyServerless(),
     /**
      * An image in ECR, with its tag: of AWS's, one for the family of the instance type. @default AWS's own PyTorch for
      * the family
@@ -233,12 +263,14 @@ function served(around: Surroundings) {
       key: text(artifactKey).prefault(names.artifactKey),
     }).prefault({}),
     /** Keeps a sample of requests and answers, features and all, in S3. @default none is kept */
-    dataCapture: group({
-      /** Where, `s3://bucket/prefix`. */
-      s3Uri: text(limits.sagemaker.dataCaptureS3Uri),
-      /** How many of a hundred requests are kept. */
-      samplingPercentage: whole(limits.sagemaker.samplingPercentage),
-    }).optional(),
+    dataCapture: isServerless
+      ? notServerless("where SageMaker captures nothing")
+      : group({
+          /** Where, `s3://bucket/prefix`. */
+          s3Uri: text(limits.sagemaker.dataCaptureS3Uri),
+          /** How many of a hundred requests are kept. */
+          samplingPercentage: whole(limits.sagemaker.samplingPercentage),
+        }).optional(),
   });
   return ruled(fields, [
     environmentNames,
@@ -248,7 +280,7 @@ function served(around: Surroundings) {
       return [...rules, ...environmentRules((model) => containerOf(model, served, region))];
     }),
   ])
-    .transform(({ name, artifact, environment, ...model }) => {
+    .transform(({ name, artifact, environment, memoryGigabytes, maxConcurrency, concurrency, ...model }) => {
       const serve = (served: Release | typeof asConfigured): Described => {
         const { told, ...container } = containerOf({ ...model, environment }, served, region);
         const described = { ...container, environment: { ...told, ...environment } };
@@ -258,6 +290,9 @@ function served(around: Surroundings) {
       const described = serve(current);
       return {
         ...model,
+        concurrency: concurrency ?? callsOfWorkers(maxConcurrency ?? 1).concurrency,
+        /** How Serverless Inference answers. @default instances answer */
+        serverless: memoryGigabytes && maxConcurrency ? { memoryGigabytes, maxConcurrency } : undefined,
         faultStatuses: faultStatuses(model, described.image),
         variables: environment,
         ...described,
@@ -265,6 +300,15 @@ function served(around: Surroundings) {
       };
     })
     .prefault({});
+}
+
+/**
+ * How the calls that an endpoint answers at once are spread: a queue has two workers or more, and eight calls of each keep
+ * it busy, by `npm run bench`.
+ */
+export function callsOfWorkers(maxConcurrency: number) {
+  const workers = Math.max(limits.eventSourceMapping.maximumConcurrency.min, Math.ceil(maxConcurrency / 8));
+  return { workers, concurrency: Math.max(1, Math.floor(maxConcurrency / workers)) };
 }
 
 /** A model, and what it is served on. */
@@ -400,6 +444,13 @@ function releaseRules(role: string, release: Release, { name, region }: Surround
   const imageOf = ({ image }: Served) => release.image ?? image;
   const isServed = (image?: string) => (image === undefined ? kind.imageIn !== undefined : kind.isServedBy(image));
   const rules: Rule<Served>[] = [
+    {
+      of: ["instanceType"],
+      holds: ({ instanceType }) => instanceType !== onDemand || release.instanceType === undefined,
+      given: () => show(release.instanceType),
+      allowed: `no instance type on demand ${of}`,
+      source: limits.sagemaker.serverlessSource,
+    },
     {
       of: ["instanceType"],
       holds: (model) => areOneFamily(familyOf(typeOf(model)), kind.family),

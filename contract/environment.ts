@@ -124,6 +124,10 @@ export const schemaEnvironment = z.object({
 
 /** The variables of the functions, each of which a construct sets. */
 type Variable =
+  | "WORKGROUP_NAME"
+  | "ADMIN_SECRET_ARN"
+  | "LOAD_EVERY_MINUTES"
+  | "LARGEST_BODY_BYTES"
   | keyof z.input<typeof workerEnvironment>
   | keyof z.input<typeof starterEnvironment>
   | keyof z.input<typeof loaderEnvironment>

@@ -32,6 +32,8 @@ describe("a cost", () => {
   });
 });
 
+const region = "us-east-1";
+
 describe("an environment", () => {
   const linesOf = (items: ReturnType<typeof atRest>, part: string) =>
     items.filter((item) => item.part === part).map(({ of, amount }) => [of, amount]);
@@ -75,14 +77,14 @@ describe("an environment", () => {
   });
 
   test("pays for looking features up only where it does", () => {
-    expect(linesOf(perMillion(dev()), "features")).toEqual([["feature reads", 1]]);
+    expect(linesOf(perMillion(dev(), region), "features")).toEqual([["feature reads", 1]]);
     const contract = { features: { age: "Integral" as const }, request: "csv" as const };
-    expect(linesOf(perMillion(dev({ features: false, model: { contract } })), "features")).toEqual([]);
+    expect(linesOf(perMillion(dev({ features: false, model: { contract } }), region), "features")).toEqual([]);
   });
 
   test("has its workers run as long as they may, or as long as they do where that is known", () => {
     const time = (model: { predictionsPerSecond?: number; instanceCount?: number }) =>
-      linesOf(perMillion(dev({ model })), "worker").find(([of]) => of === "function time")?.[1];
+      linesOf(perMillion(dev({ model }), region), "worker").find(([of]) => of === "function time")?.[1];
     expect(time({})).toBe((1e6 / 50) * 20 * 0.5);
     expect(time({ predictionsPerSecond: 1_000 })).toBe(3 * 1_000 * 0.5);
     expect(time({ predictionsPerSecond: 1_000, instanceCount: 2 })).toBe(3 * 500 * 0.5);
@@ -93,7 +95,7 @@ describe("an environment", () => {
     const stack = JSON.parse(synthesizedStacks()["inference-dev"] ?? "{}");
     const { variables } = stack.resource.aws_lambda_function.api_handler_function.environment;
     expect(variables).toMatchObject({
-      MILLION_ROWS_USD: costOf(perMillion(dev())).usd.toFixed(4),
+      MILLION_ROWS_USD: costOf(perMillion(dev(), region)).usd.toFixed(4),
       MILLION_ROWS_USD_IS_AT_LEAST: "false",
     });
   });
@@ -104,7 +106,7 @@ test("prices of one's own are of something that can be paid for, and no less tha
   expect(faultsOf({ "ml.p5.48xlarge": 98.3, "ra3.large": 0, "queue requests": 0.5 })).toEqual([]);
   expect(faultsOf({ "ml.p5.48xlarge": -1, gold: 1 })).toEqual([
     'prices["ml.p5.48xlarge"]: got -1; allowed: US dollars, 0 or more',
-    expect.stringMatching(/^prices\.gold: got "gold"; allowed: an instance or node type, or one of endpoint data, /),
+    expect.stringMatching(/^prices\.gold: got "gold"; allowed: an instance or node type, or one of serverless time, /),
   ]);
   expect(faultsOf(1)).toEqual(["prices: got 1; allowed: an object of prices by what they are of"]);
 });

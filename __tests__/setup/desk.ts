@@ -9,7 +9,7 @@ import { PutRecordCommand, SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/c
 import { DeleteMessageCommand, ReceiveMessageCommand } from "@aws-sdk/client-sqs";
 import { Client } from "pg";
 import { defaultContract } from "../../config/default-model";
-import { readerUser, schemaStatements } from "../../constructs/prediction-schema";
+import { schemaStatements } from "../../constructs/prediction-schema";
 import { contractFile, type ModelContract } from "../../contract/model-contract";
 import { accountId, credentialsOf, operator } from "../../local/credentials";
 import { startEventBridge } from "../../local/eventbridge";
@@ -160,12 +160,13 @@ export const startDesk = async ({
   const names = {
     loaderRoleName: roles.loader,
     writerRoleName: roles.writer,
+    reader: roles.reader,
     readerRoleNames: [roles.api],
     copyRoleArn,
     unloadRoleArn,
   };
   const made = schemaStatements({ contract: answerContract, takeOver: false, ...names });
-  for (const sql of made.map((sql) => sql.replaceAll(readerUser, roles.reader))) {
+  for (const sql of made) {
     const { status, error } = await runAs("operator", sql);
     if (status !== "FINISHED") throw new Error(`${sql}: ${error}`);
   }

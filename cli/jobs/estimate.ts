@@ -30,11 +30,11 @@ const schedulesSeconds = 120;
 export function estimate(options: EstimateOptions): readonly string[] {
   const { rows, waiting, shared, environment, deadline, maxCost } = options;
   const { model, loading } = environment;
-  const { usd: ofMillion, isAtLeast } = costOf(perMillion(environment), shared.prices);
+  const { usd: ofMillion, isAtLeast } = costOf(perMillion(environment, shared.region), shared.prices);
   const usd = (rows * ofMillion) / 1_000_000;
   const cost = isAtLeast ? costInWords({ usd, isAtLeast }) : `about ${dollars(usd)}`;
   const perSecond = predictionsPerSecond(environment);
-  const by = model.endpoint ? "the endpoint" : `${model.instanceCount} × ${model.instanceType}`;
+  const by = endpointInWords(model);
   const speed = perSecond && { perSecond, inWords: `${whole(perSecond)} predictions/s by ${by}` };
   const faults: string[] = [];
   if (speed && deadline !== undefined && rows / speed.perSecond > deadline) {
@@ -52,3 +52,10 @@ export function estimate(options: EstimateOptions): readonly string[] {
   const takes = `It takes ${durationOf(shortest)} to ${durationOf(longest)}, at ${speed.inWords}`;
   return [`${takes}, with ${whole(waiting)} messages on the queue now.`, costs];
 }
+
+/** What answers, in words. */
+const endpointInWords = ({ endpoint, ...model }: Environment["model"]) => {
+  if (endpoint || !("instanceCount" in model)) return "the endpoint";
+  const { serverless, instanceCount, instanceType } = model;
+  return serverless ? `${serverless.maxConcurrency} calls at once on demand` : `${instanceCount} × ${instanceType}`;
+};
