@@ -1,5 +1,6 @@
 import type { Environment, Shared } from "../../config";
 import { costOf, perMillion, predictionsPerSecond } from "../../config/cost";
+import { lookMinutes } from "../../config/surroundings";
 import { costInWords, dollars, whole } from "../numbers";
 import { durationOf } from "../status/status-words";
 
@@ -19,9 +20,6 @@ export interface EstimateOptions extends Bounds {
   readonly environment: Environment;
 }
 
-/** What the starter and the writer take to come by: each has a schedule of a minute. */
-const schedulesSeconds = 120;
-
 /**
  * What so many rows take and cost, in sentences, with what that rests on. The shortest time is that of the rows alone, the
  * longest that behind all that waits.
@@ -29,7 +27,8 @@ const schedulesSeconds = 120;
  */
 export function estimate(options: EstimateOptions): readonly string[] {
   const { rows, waiting, shared, environment, deadline, maxCost } = options;
-  const { model, loading } = environment;
+  const { capacity, model, loading } = environment;
+  const schedules = 2 * lookMinutes[capacity]; // of the starter and of the writer, which come by
   const { usd: ofMillion, isAtLeast } = costOf(perMillion(environment, shared.region), shared.prices);
   const usd = (rows * ofMillion) / 1_000_000;
   const cost = isAtLeast ? costInWords({ usd, isAtLeast }) : `about ${dollars(usd)}`;
@@ -48,7 +47,7 @@ export function estimate(options: EstimateOptions): readonly string[] {
   const costs = `It costs ${cost} beside what the environment costs at rest: npx offline-inference cost --env ${environment.name}`;
   if (!speed) return ["How long it takes is not known: `model.predictionsPerSecond` is not set in config.ts.", costs];
   const shortest = rows / speed.perSecond;
-  const longest = (rows + waiting) / speed.perSecond + 60 * loading.everyMinutes + schedulesSeconds;
+  const longest = (rows + waiting) / speed.perSecond + 60 * (loading.everyMinutes + schedules);
   const takes = `It takes ${durationOf(shortest)} to ${durationOf(longest)}, at ${speed.inWords}`;
   return [`${takes}, with ${whole(waiting)} messages on the queue now.`, costs];
 }
