@@ -9,15 +9,15 @@ import { type Loaded, Loader, nothingLoaded } from "../../pipeline/loading";
 import { Outcomes } from "../../pipeline/outcomes";
 import { RedshiftData } from "../../pipeline/redshift";
 import { Unloads } from "../../pipeline/unloads";
-import { once, readEnvironment } from "../environment";
+import { databaseIn, once, readEnvironment } from "../environment";
 import { reports } from "../reports";
 
 const parts = once(() => {
   const environment = readEnvironment(loaderEnvironment);
   const { ANSWERS_BUCKET: bucket, COPY_ROLE_ARN: copyRoleArn, READER: databaseUser } = environment;
-  const cluster = { clusterId: environment.CLUSTER_ID, databaseName: environment.DB_NAME };
+  const own = databaseIn(environment);
   const outcomes = new Outcomes(bucket);
-  const database = new RedshiftData(cluster);
+  const database = new RedshiftData(own);
   return {
     loader: new Loader({
       outcomes,
@@ -30,7 +30,7 @@ const parts = once(() => {
     canary: {
       outcomes,
       database,
-      reader: new RedshiftData({ ...cluster, databaseUser }),
+      reader: databaseUser === undefined ? undefined : new RedshiftData({ ...own, databaseUser }),
       unloads: new Unloads({ bucket, roleArn: environment.UNLOAD_ROLE_ARN, kmsKeyId: environment.UNLOAD_KMS_KEY_ID }),
       copyRoleArn,
     },
