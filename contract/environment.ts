@@ -113,7 +113,7 @@ export const loaderEnvironment = z
     UNLOAD_KMS_KEY_ID: text.optional(),
     /** The database user that people read as. @default a role's, which the loader does not take on */
     READER: text.optional(),
-    /** How old the oldest object that is staged may be when nobody asks for it, in minutes. */
+    /** How old the oldest object may be that is staged for a workgroup, in minutes. At a cluster each run loads. */
     LOAD_EVERY_MINUTES: whole(1).default(1),
   })
   .refine(isOneWarehouse, noWarehouse);
