@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { featureTypes } from "./model-contract";
+import { callBytes } from "./wire-format";
 
 const text = z.string().min(1);
 const whole = (least: number, most?: number) => {
@@ -55,6 +56,8 @@ export const workerEnvironment = z
       .transform((list) => list.split(",").map(Number))
       .pipe(z.array(z.int().min(400).max(499)))
       .optional(),
+    /** The most of a call's body, in bytes. @default what an endpoint of instances takes */
+    LARGEST_BODY_BYTES: whole(1, callBytes).default(callBytes),
     /** The answer whose share is measured. @default none is */
     WATCHED_ANSWER: text.optional(),
     ...answers,

@@ -3,7 +3,7 @@ import { elementsOf, isJson, membersOf } from "./json-text";
 import { formatsOfOne, type ModelContract, type RequestFormat } from "./model-contract";
 
 /**
- * The most that a call's body holds, in bytes
+ * The most that the body of a call of instances holds, in bytes
  * (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html).
  */
 export const callBytes = 6_291_456;

@@ -81,6 +81,7 @@ const worker = once(() => {
         concurrency: environment.ENDPOINT_CONCURRENCY,
         callSeconds: environment.ENDPOINT_CALL_SECONDS,
         faultStatuses: environment.ENDPOINT_FAULT_STATUSES,
+        largestBodyBytes: environment.LARGEST_BODY_BYTES,
       }),
       outcomes: {
         put: async (ended: readonly Outcome[], until: Until) => {
