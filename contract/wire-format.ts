@@ -8,6 +8,12 @@ import { formatsOfOne, type ModelContract, type RequestFormat } from "./model-co
  */
 export const callBytes = 6_291_456;
 
+/**
+ * The same of Serverless Inference: 4 MB
+ * (https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html).
+ */
+export const serverlessCallBytes = 4_194_304;
+
 /** What the model says of one input: its output, or that it refuses the input. */
 export type ModelAnswer = { readonly output: string } | { readonly refused: true } | { readonly unexpected: string };
 

@@ -390,7 +390,7 @@ async function pipeline(connection: Promise<Connection>): Promise<Finding> {
       `worker         ${workerFunctionName}`,
       `endpoint       ${endpointName}`,
       `feature group  ${featureGroup?.name ?? "none: each request carries its features"}`,
-      `warehouse      ${warehouse.clusterId}, database ${warehouse.databaseName}`,
+      `warehouse      ${"clusterId" in warehouse ? warehouse.clusterId : warehouse.workgroupName}, database ${warehouse.databaseName}`,
     ],
   };
 }
