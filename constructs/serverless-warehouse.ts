@@ -102,6 +102,9 @@ export class ServerlessWarehouse extends Warehouse {
       role: role.name,
       policy: policyDocument(this.read().statements),
     });
-    this.readers = { redshift_reader_role_arn: role.arn };
+    this.readers = {
+      redshift_reader_role_arn: role.arn,
+      redshift_admin_secret_arn: namespace.adminPasswordSecretArn,
+    };
   }
 }

@@ -158,10 +158,6 @@ export const schemaEnvironment = z
 
 /** The variables of the functions, each of which a construct sets. */
 type Variable =
-  | "WORKGROUP_NAME"
-  | "ADMIN_SECRET_ARN"
-  | "LOAD_EVERY_MINUTES"
-  | "LARGEST_BODY_BYTES"
   | keyof z.input<typeof workerEnvironment>
   | keyof z.input<typeof starterEnvironment>
   | keyof z.input<typeof loaderEnvironment>

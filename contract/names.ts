@@ -50,6 +50,8 @@ const workgroup = z.object({
 });
 
 /** What a stack writes into its names parameter, and commands read there: where the pipeline is. */
-export const namesSchema = common.and(z.union([cluster, workgroup]));
+export const namesSchema = common.and(
+  z.union([cluster, workgroup], "it names neither a cluster with its reader nor a workgroup with its"),
+);
 
 export type Names = z.infer<typeof namesSchema>;
