@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { hoursOfMonth, prices } from "../../aws/prices";
+import { costsOf } from "../../cli/deployment/cost-text";
 import { loadConfig } from "../../config";
 import { atRest, costOf, perMillion } from "../../config/cost";
 import { dev, faults, settings } from "../setup/settings";
@@ -114,16 +115,32 @@ test("prices of one's own are of something that can be paid for, and no less tha
 test("docs/cost.md says what the commands do", () => {
   const page = readFileSync("docs/cost.md", "utf8");
   const { environments } = loadConfig(undefined, process.env, [], {});
-  const { dev, prod } = environments;
-  if (dev === undefined || prod === undefined) throw new Error("config.ts has no dev, or no prod");
+  const { dev: shipped, prod } = environments;
+  if (shipped === undefined || prod === undefined) throw new Error("config.ts has no dev, or no prod");
   const original = [
     { part: "endpoint", of: "ml.inf1.xlarge", amount: hoursOfMonth },
     { part: "warehouse", of: "dc2.large", amount: hoursOfMonth },
   ];
   const whole = (usd: number) => `$${Math.round(usd).toLocaleString("en")}`;
-  const rows = { original: costOf(original), dev: costOf(atRest(dev)), prod: costOf(atRest(prod)) };
+  const onDemand = dev({ capacity: "on-demand", model: { predictionsPerSecond: 10 } });
+  const rows = {
+    original: costOf(original),
+    dev: costOf(atRest(shipped)),
+    prod: costOf(atRest(prod)),
+    "on-demand": costOf(atRest(onDemand)),
+  };
   for (const [name, { usd }] of Object.entries(rows)) {
     expect(page).toMatch(new RegExp(`^\\| ${name}\\b.* \\| \\${whole(usd)} \\|$`, "m"));
+  }
+  const { shared } = loadConfig(settings());
+  const fast = dev({ model: { predictionsPerSecond: 150 } });
+  for (const requests of [0, 1_000, 100_000]) {
+    const [steady, jobs, evenly] = [
+      costsOf({ shared, environment: fast }, requests).month,
+      costsOf({ shared, environment: onDemand }, requests).month,
+      costsOf({ shared, environment: onDemand }, requests).evenly,
+    ].map((cost) => whole(cost?.usd ?? 0));
+    expect(page).toContain(`| ${requests.toLocaleString("en")} | ${steady} | ${jobs} | ${evenly} |`);
   }
   for (const [name, { usd, per, trust }] of Object.entries(prices)) {
     expect(page).toContain(`| ${name} | ${usd} | ${per} | `);

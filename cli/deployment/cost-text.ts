@@ -6,7 +6,8 @@ import { terminalWidth, textTable } from "../text-table";
 
 const daysOfMonth = 365 / 12;
 
-const costsOf = ({ shared, environment }: Target, requestsPerDay: number | undefined) => {
+/** What an environment costs at rest, a million rows, and so many requests a day. */
+export const costsOf = ({ shared, environment }: Target, requestsPerDay: number | undefined) => {
   const { region } = shared;
   const [resting, million] = [
     costOf(atRest(environment), shared.prices),
