@@ -85,6 +85,9 @@ test("an hour of looking at it, with an answer that is not loaded, asks the ware
 
 test("one person's data is taken out of it, by who has the administrator's secret", async () => {
   const erased = await pipeline.run("erase", "--id", "2", "--yes");
-  expect(erased).toMatchObject({ status: 0, stdout: expect.stringMatching(/Taken out:\n +1 {2}answers in the warehouse/) });
+  expect(erased).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(/Taken out:\n +1 {2}answers in the warehouse/),
+  });
   expect(await pipeline.run("results", "2")).toMatchObject({ status: 2 });
 });
