@@ -2,6 +2,7 @@ import { bastionInstanceType } from "../aws/bastion";
 import { hoursOfMonth, type Price, prices, type Trust } from "../aws/prices";
 import { measured } from "../contract/metrics";
 import type { Environment } from "./schema";
+import { hoursOfWeek } from "./warehouse";
 
 /** Prices in US dollars, in the place of those of aws/prices.ts: an instance's an hour, say. */
 export type OwnPrices = Readonly<Record<string, number>>;
@@ -60,19 +61,26 @@ const idlePoll = { connections: 5, seconds: 20 };
 const metrics = Object.values(measured).filter(({ of }) => of !== "worker").length;
 
 /** Alarms of an environment, as they are paid: one that reckons with two metrics, as two (assumed). */
-const alarmsOf = ({ model }: Environment) => (model.endpoint ? 11 : 12) + (model.drift ? 2 : 0);
+const alarmsOf = ({ model, pause }: Environment) =>
+  (model.endpoint ? 11 : 12) + (model.drift ? 2 : 0) - (pause ? 1 : 0);
 
-/** What an environment costs at rest, a month. An endpoint that exists is somebody else's. */
+/** Hours of a month in which the nodes of the cluster are paid for. */
+const nodeHours = ({ warehouse: { hours }, pause }: Environment) => {
+  if (pause) return 0;
+  return hours ? (hoursOfMonth * hoursOfWeek(hours)) / (7 * 24) : hoursOfMonth;
+};
+
+/** What an environment costs at rest, a month; while it is paused, where it is. An endpoint that exists is somebody else's. */
 export function atRest(environment: Environment): Item[] {
-  const { model, warehouse, loading, access } = environment;
+  const { model, warehouse, loading, access, pause } = environment;
   const minutes = hoursOfMonth * 60;
   const runs = minutes / loading.everyMinutes + 2 * minutes; // loader, starter and writer
   const nodes = { part: "warehouse", of: warehouse.nodeType ?? "a node of the cluster that is taken over" };
   return [
-    ...(model.endpoint
+    ...(model.endpoint || pause
       ? []
       : [{ part: "endpoint", of: model.instanceType, amount: model.instanceCount * hoursOfMonth }]),
-    { ...nodes, amount: warehouse.numberOfNodes * hoursOfMonth },
+    { ...nodes, amount: warehouse.numberOfNodes * nodeHours(environment) },
     { part: "warehouse", of: "secret", amount: 1 },
     ...(access.bastion ? [{ part: "bastion", of: bastionInstanceType, amount: hoursOfMonth }] : []),
     { part: "schedules", of: "function runs", amount: runs / million },

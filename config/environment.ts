@@ -31,7 +31,7 @@ const { bucketName } = limits.s3;
 
 /** An environment: its sections, and the rules between them. */
 export const environmentSchema = (around: Surroundings) => {
-  const { name, region, states, publicKey, prefix, modelBucket, answersBucket } = around;
+  const { name, region, states, publicKey, pause, prefix, modelBucket, answersBucket } = around;
   return ruled(
     group({
       /** Where in the state bucket this environment's state is. @default inference-<name>/terraform.tfstate */
@@ -158,6 +158,8 @@ export const environmentSchema = (around: Surroundings) => {
     /** The SSM parameter that says where the pipeline is: `/poc-dev/names`. */
     namesParameter: `/${prefix}/names`,
     answersBucket,
+    /** That it is paused, as paused.json says. @default it is not */
+    pause,
     ...environment,
     model: { ...model, slowestCallSeconds: model.slowestCallSeconds ?? longestCallOf(model, environment.inference) },
     features: features && { ...features, ...groupOf(around, model.contract, features.groupName) },
@@ -217,6 +219,7 @@ const roles = [
   "warehouse.copyRoleName",
   "warehouse.unloadRoleName",
   "warehouse.schemaRoleName",
+  "warehouse.hours.roleName",
   "api.roleName",
 ];
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { describeRange, isWithin, limits, type Range } from "../aws/limits";
-import { group, oneOf, refuse, ruled, text, yesOrNo } from "./faults";
+import { group, oneOf, refuse, ruled, text, whole, yesOrNo } from "./faults";
 import { naming, type Surroundings } from "./surroundings";
 
 const { nodeTypes, retiredNodeTypes, numberOfNodes: nodes, ports } = limits.redshift;
@@ -9,6 +9,61 @@ const refusePort = refuse(ports.map(({ min, max }) => `${min} to ${max}`).join("
 /** How many nodes of a type a cluster may have; of one that nobody has named, one or more. */
 const nodesOf = (nodeType: keyof typeof nodes | undefined): Range =>
   nodeType === undefined ? { min: 1, unit: "nodes", source: nodes["ra3.large"].source } : nodes[nodeType];
+
+const hour = (min: number, max: number): Range => ({
+  min,
+  max,
+  unit: "o'clock",
+  source: "https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#cron-based",
+});
+
+const isTimezone = (name: string) => {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: name }) !== undefined && /^[A-Z]/.test(name);
+  } catch {
+    return false;
+  }
+};
+
+const timezoneError = refuse(
+  'the name of a time zone, such as "Europe/Berlin" or "UTC"',
+  "https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#time-zones",
+);
+
+/** Hours of a day in which something is available. */
+const hoursSection = (around: Surroundings) =>
+  ruled(
+    group({
+      /** The hour at which it is resumed. It takes some minutes. */
+      from: whole(hour(0, 23)),
+      /** The hour at which it is paused. */
+      to: whole(hour(1, 23)),
+      /** On which days. @default weekdays */
+      days: oneOf(["weekdays", "every day"], "a week has no more kinds of days here").prefault("weekdays"),
+      /** Where it has this time. @default UTC */
+      timezone: z.string({ error: timezoneError }).refine(isTimezone, { error: timezoneError }).prefault("UTC"),
+      /** The role that EventBridge Scheduler pauses and resumes it with. @default WarehouseHoursRole */
+      roleName: naming(around)("WarehouseHoursRole", limits.iam.roleName),
+    }),
+    [
+      {
+        of: ["to", "from"],
+        holds: ({ from, to }) => to > from,
+        allowed: ({ from }) => `an hour after from (${from}), on the same day`,
+      },
+    ],
+  );
+
+/** Hours in which a cluster is available. */
+export type WarehouseHours = Readonly<z.output<ReturnType<typeof hoursSection>>>;
+
+/** For how many hours of a week that is. */
+export const hoursOfWeek = ({ from, to, days }: Pick<WarehouseHours, "from" | "to" | "days">) =>
+  (to - from) * (days === "weekdays" ? 5 : 7);
+
+/** The longest that it is not available between two such times, in seconds: half an hour to come back among it, assumed. */
+export const longestBreak = ({ from, to, days }: Pick<WarehouseHours, "from" | "to" | "days">) =>
+  3_600 * (24 - (to - from) + (days === "weekdays" ? 48 : 0) + 0.5);
 
 /** The Redshift cluster that keeps the predictions. */
 export const warehouseSection = (around: Surroundings) => {
@@ -43,6 +98,8 @@ export const warehouseSection = (around: Surroundings) => {
         .prefault(5439),
       /** Whether destroying the cluster leaves a snapshot of its data. @default true */
       finalSnapshot: yesOrNo().prefault(true),
+      /** The hours in which the cluster is available; it is paused in all others. @default it is always available */
+      hours: hoursSection(around).optional(),
       /** The role that the cluster reads staged answers with. @default WarehouseCopyRole */
       copyRoleName: named("WarehouseCopyRole", limits.iam.roleName),
       /** The role that the cluster writes large results with. @default WarehouseUnloadRole */

@@ -14,6 +14,7 @@ import type { AnswersBucket } from "./answers-bucket";
 import type { Bastion } from "./bastion";
 import type { Network } from "./network";
 import { NodeFunction } from "./node-function";
+import { PauseSchedule, type PauseScheduleProps } from "./pause-schedule";
 import { readerUser, type SchemaProps, schemaStatements } from "./prediction-schema";
 
 export interface WarehouseProps extends Omit<SchemaProps, "copyRoleArn" | "unloadRoleArn"> {
@@ -22,6 +23,10 @@ export interface WarehouseProps extends Omit<SchemaProps, "copyRoleArn" | "unloa
   /** @default that of the cluster as it is; one that is made has ra3.large */
   readonly nodeType?: string;
   readonly numberOfNodes: number;
+  /** Whether the cluster is paused, until somebody resumes it. @default false */
+  readonly paused?: boolean;
+  /** The hours in which it is available, and what pauses and resumes it. @default it is always available */
+  readonly schedule?: Omit<PauseScheduleProps, "cluster">;
   /** The database where the predictions are. A cluster is made with it; one that is taken over must have it. */
   readonly databaseName: string;
   /** AWS makes its password and keeps it in Secrets Manager. AWS replaces the cluster if the name changes. */
@@ -76,7 +81,13 @@ export class Warehouse extends Construct {
   constructor(scope: Construct, id: string, props: WarehouseProps) {
     super(scope, id);
     const { clusterIdentifier, nodeType, numberOfNodes, network, bastion, databaseName, answers, port } = props;
-    const kept = [...(props.takeOver ? ["database_name"] : []), ...(nodeType === undefined ? ["node_type"] : [])];
+    const { paused = false, schedule } = props;
+    const kept = [
+      ...(props.takeOver ? ["database_name"] : []),
+      ...(nodeType === undefined ? ["node_type"] : []),
+      // A paused cluster tells of one node: https://github.com/hashicorp/terraform-provider-aws/issues/20944
+      ...(paused || schedule ? ["cluster_type", "number_of_nodes"] : []),
+    ];
     this.databaseName = databaseName;
     this.key = props.kmsKeyArn;
     this.unloadKeyId = props.kmsKeyArn?.replace(/^.*\//, "");
@@ -140,6 +151,8 @@ export class Warehouse extends Construct {
       logExports: auditLogs,
       dependsOn: logs,
     });
+    // While it is paused for longer, nothing resumes it by the clock.
+    if (schedule && !paused) new PauseSchedule(this, "hours", { ...schedule, cluster: this.cluster });
     this.databaseArn = this.arnOf("database", "dbname", databaseName);
     this.readerArn = this.arnOf("reader", "dbuser", this.reader);
     this.schema = this.makeSchema(props, [copying.policy, unloading.policy]);

@@ -6,6 +6,7 @@ import type { Construct } from "constructs";
 import { boundaryArn } from "../aws/deploy-permissions";
 import type { Environment, Shared } from "../config";
 import { costOf, perMillion } from "../config/cost";
+import { longestBreak } from "../config/warehouse";
 import { know, literally, tell } from "../constructs/access";
 import { ReadableStack } from "../constructs/addresses";
 import { Alarms } from "../constructs/alarms";
@@ -42,7 +43,8 @@ export class InferenceStack extends ReadableStack {
     super(scope, id);
     const { account } = useAws(this, shared, environment.tags, environment.stateKey);
     const { region } = shared;
-    const { logRetentionDays, kmsKeyArn, takeOver, preventDestroy, loading, jobs } = environment;
+    const { logRetentionDays, kmsKeyArn, takeOver, preventDestroy, loading, jobs, pause } = environment;
+    const paused = pause !== undefined;
     const kept = { logRetentionDays, kmsKeyArn };
     const cost = costOf(perMillion(environment), shared.prices);
 
@@ -54,6 +56,7 @@ export class InferenceStack extends ReadableStack {
       ? new ExistingEndpoint(this, "model", { ...environment.model, region })
       : new ModelEndpoint(this, "model", {
           ...environment.model,
+          paused,
           region,
           account,
           ...kept,
@@ -76,8 +79,11 @@ export class InferenceStack extends ReadableStack {
       keepDays: jobs.keepDays,
       kmsKeyArn,
     });
+    const { hours } = environment.warehouse;
     const warehouse = new Warehouse(this, "warehouse", {
       ...environment.warehouse,
+      paused,
+      schedule: hours && { hours, region, account, prefix: environment.prefix },
       bundle: "dist/schema",
       contract,
       takeOver,
@@ -91,6 +97,7 @@ export class InferenceStack extends ReadableStack {
     });
     const inference = new QueueWorker(this, "inference", {
       ...environment.inference,
+      paused,
       bundle: "dist/worker",
       ...kept,
       uses: [
@@ -170,6 +177,8 @@ export class InferenceStack extends ReadableStack {
       name: environment.prefix,
       ...watched,
       loadingEveryMinutes: loading.everyMinutes,
+      pause,
+      longestBreakSeconds: hours && longestBreak(hours),
       messageRetentionSeconds: environment.inference.messageRetentionSeconds,
       drift,
       topicArn: environment.alarmTopicArn,

@@ -67,6 +67,7 @@ describe("a role", () => {
       dataCapture: { s3Uri: "s3://team-samples/captured", samplingPercentage: 10 },
     },
     features: { offlineStoreS3Uri: "s3://team-features/offline" },
+    warehouse: { hours: { from: 8, to: 18 } },
   });
   const state = Testing.synth(
     new StateStack(Testing.app(), "state", { ...loadConfig().shared, kmsKeyArn: keyArn("shared") }),
@@ -88,6 +89,7 @@ describe("a role", () => {
     starting_starter_role: { code: "starter", services: ["log", "encrypt"] },
     starting_schedule_role: { services: ["invokeBySchedule"] },
     writing_schedule_role: { services: ["invokeBySchedule"] },
+    warehouse_hours_role: { services: ["pauseBySchedule"] },
     warehouse_copy_role: { services: ["copy", "decrypt"] },
     warehouse_unload_role: { services: ["unload", "encrypt"] },
     model_execution_role: { services: ["serveModel", "rollBack", "captureData", "decrypt"] },
