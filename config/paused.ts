@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { fault, group, refuse } from "./faults";
 import { readJsonFile, reviewedFile } from "./json-file";
+import { hoursInWords, isWithinHours, type WarehouseHours } from "./warehouse";
 
 /** The file that says which environments are paused, beside config.ts and reviewed like it. */
 export const pausedFile = "paused.json";
@@ -33,6 +34,21 @@ export const writtenPauses = () => readJsonFile(pausedFile);
 
 /** The pause of every environment that is paused. */
 export const { check: checkPauses, change: changePauses } = reviewedFile(pausedFile, pausesSchema);
+
+/** That an environment is away for now, as far as the configuration knows, in words; undefined where it is not. */
+export function awayInWords(
+  {
+    name,
+    pause,
+    warehouse: { hours },
+  }: { readonly name: string; readonly pause?: Pause; readonly warehouse: { readonly hours?: WarehouseHours } },
+  now: Date,
+): string | undefined {
+  if (pause)
+    return `${pauseInWords(name, pause)}: requests and jobs are taken and wait, and no prediction can be read.`;
+  if (hours === undefined || isWithinHours(hours, now)) return undefined;
+  return `The warehouse of ${name} is paused but from ${hoursInWords(hours)}: no prediction can be read until then.`;
+}
 
 /** That an environment is paused, in words for people: `dev is paused since …, until …`. */
 export const pauseInWords = (environment: string, { since, until }: Pause) =>

@@ -57,6 +57,24 @@ const hoursSection = (around: Surroundings) =>
 /** Hours in which a cluster is available. */
 export type WarehouseHours = Readonly<z.output<ReturnType<typeof hoursSection>>>;
 
+/** Hours in words: `8 to 18 o'clock on weekdays (Europe/Berlin)`. */
+export const hoursInWords = ({ from, to, days, timezone }: WarehouseHours) =>
+  `${from} to ${to} o'clock ${days === "weekdays" ? "on weekdays" : "every day"} (${timezone})`;
+
+/** Whether a time lies in these hours. */
+export function isWithinHours({ from, to, days, timezone }: WarehouseHours, time: Date): boolean {
+  const format = new Intl.DateTimeFormat("en", {
+    timeZone: timezone,
+    hour: "numeric",
+    hourCycle: "h23",
+    weekday: "short",
+  });
+  const parts = new Map(format.formatToParts(time).map(({ type, value }) => [type, value]));
+  const hour = Number(parts.get("hour"));
+  const isWeekend = /^S/.test(parts.get("weekday") ?? "");
+  return hour >= from && hour < to && !(days === "weekdays" && isWeekend);
+}
+
 /** For how many hours of a week that is. */
 export const hoursOfWeek = ({ from, to, days }: Pick<WarehouseHours, "from" | "to" | "days">) =>
   (to - from) * (days === "weekdays" ? 5 : 7);

@@ -51,6 +51,8 @@ export class StatusReader {
   /** @throws when the signal is given, its reason */
   async read(signal: AbortSignal): Promise<Readings> {
     const { shared, environment, pipeline } = this.connection;
+    const { pause } = environment;
+    const paused = { error: "none while the environment is paused" };
     const now = new Date();
     const reading = <Result>(doing: string, action: string, read: (signal: AbortSignal) => Promise<Result>) =>
       readingOf({ doing, action, read, signal });
@@ -60,20 +62,27 @@ export class StatusReader {
       reading("look at the queue", queueAction, (until) => this.queue(pipeline.queueUrl, until)),
       reading("look at the dead-letter queue", queueAction, (until) => this.queue(pipeline.deadLetterQueueUrl, until)),
       reading("read the metrics", "cloudwatch:GetMetricData", (until) => this.metrics(now, until)),
-      reading(`look at the endpoint ${endpointName}`, "sagemaker:DescribeEndpoint", (until) => this.endpoint(until)),
+      pause && environment.model.endpoint === undefined
+        ? paused
+        : reading(`look at the endpoint ${endpointName}`, "sagemaker:DescribeEndpoint", (until) =>
+            this.endpoint(until),
+          ),
       reading(`look at the function ${workerFunctionName}`, "lambda:GetFunctionConfiguration", (until) =>
         this.worker(until),
       ),
       reading(`look at the cluster ${warehouse.clusterId}`, "redshift:DescribeClusters", (until) =>
         this.warehouse(until),
       ),
-      reading("count the predictions", "redshift-data:ExecuteStatement", (until) => this.predictions(now, until)),
+      pause
+        ? paused
+        : reading("count the predictions", "redshift-data:ExecuteStatement", (until) => this.predictions(now, until)),
       reading("read the alarms", "cloudwatch:DescribeAlarms", (until) => this.alarms(until)),
     ]);
     return {
       environment: environment.name,
       region: shared.region,
       at: now.toISOString(),
+      paused: pause ? { since: pause.since, until: pause.until ?? null } : null,
       queue,
       deadLetters,
       metrics,

@@ -43,6 +43,7 @@ const busy: Readings = {
   environment: "dev",
   region: "us-east-1",
   at: now,
+  paused: null,
   queue: { waiting: 12_000, inFlight: 320, delayed: 0 },
   deadLetters: { waiting: 0, inFlight: 0, delayed: 0 },
   metrics: {
