@@ -11,8 +11,14 @@ const ownName: Readonly<Record<string, readonly string[]>> = {
   ecr: ["BatchGetImage"],
   events: ["PutEvents"],
   "execute-api": ["Invoke"],
-  lambda: ["GetAccountSettings", "GetFunctionConfiguration", "ListFunctions"],
-  redshift: ["DescribeClusters", "GetClusterCredentials"],
+  lambda: [
+    "GetAccountSettings",
+    "GetFunctionConfiguration",
+    "ListEventSourceMappings",
+    "ListFunctions",
+    "UpdateEventSourceMapping",
+  ],
+  redshift: ["DescribeClusters", "GetClusterCredentials", "PauseCluster", "ResumeCluster"],
   "redshift-data": ["CancelStatement", "DescribeStatement", "GetStatementResult"],
   s3: ["AbortMultipartUpload", "GetBucketPolicy", "GetBucketVersioning", "PutObject"],
   sagemaker: [

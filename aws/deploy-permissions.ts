@@ -191,6 +191,10 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
           ],
           resources: contracts,
         },
+        {
+          actions: ["s3:GetObject"], // `pause` reads the deadlines of jobs that have not ended
+          resources: [`${answers}/jobs/*`],
+        },
         // `destroy` empties the bucket for answers first; where it is guarded, its own policy refuses that.
         { actions: ["s3:DeleteObjectVersion"], resources: [`${answers}/*`] },
         { actions: ["s3:ListBucketVersions"], resources: [arn(`s3:::${modelBucket}`), answers] },
@@ -454,6 +458,11 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
           condition: ofOurFunctions,
         },
         {
+          actions: ["lambda:ListEventSourceMappings"],
+          resources: ["*"],
+          reason: "it lists, and takes no name but as a filter; `pause` finds the mapping that it stops",
+        },
+        {
           actions: ["lambda:TagResource", "lambda:UntagResource"],
           resources: eventSourceMappings,
           reason: "the id of a mapping is AWS's, and its tags know no function",
@@ -551,6 +560,11 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
           reason: "AWS lets nobody make an alarm over others who may not make all; it tells topics, and does no more",
         },
         { actions: ["cloudwatch:DeleteDashboards", "cloudwatch:PutDashboard"], resources: dashboards },
+        {
+          actions: ["cloudwatch:GetMetricData"],
+          resources: ["*"],
+          reason: "it knows no resource; `pause` asks how long the oldest request has waited",
+        },
       ],
     },
     scheduler: {
@@ -674,6 +688,8 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
             "redshift:ModifyClusterIamRoles",
             "redshift:ModifyClusterParameterGroup",
             "redshift:ModifyClusterSubnetGroup",
+            "redshift:PauseCluster",
+            "redshift:ResumeCluster",
           ],
           resources: warehouses,
         },

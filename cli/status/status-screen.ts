@@ -26,10 +26,9 @@ export function screenOf(report: StatusReport, { colours, width = 80 }: ScreenOp
   const drawn = (most: number) => rows.flatMap((row) => drawRow(row, report.attention, most, { colours, width }));
   const roomy = drawn(3);
   const { bold, dim } = createColors(colours);
-  const title = [bold(`${report.environment} in ${report.region}`), dim(clock(report.at)), ...pausedOf(report)].join(
-    "  ",
-  );
-  return [title, "", ...(roomy.length <= screenLines ? roomy : drawn(2))];
+  const title = `${bold(`${report.environment} in ${report.region}`)}  ${dim(clock(report.at))}`;
+  const [paused = ""] = pausedOf(report);
+  return [title, paused, ...(roomy.length <= screenLines ? roomy : drawn(2))];
 }
 
 function drawRow(
@@ -54,7 +53,7 @@ function drawRow(
 
 const pausedOf = ({ paused }: StatusReport) => {
   if (paused === null) return [];
-  const until = paused.until === null ? "" : ` until ${clock(paused.until)}`;
+  const until = paused.until === null ? "" : `, until ${clock(paused.until)}`;
   return [`paused since ${clock(paused.since)}${until}`];
 };
 
