@@ -137,7 +137,7 @@ describe("a paused environment", () => {
   });
 
   test("asks for somebody who resumes it a day before something is lost", () => {
-    const mend = "offline-inference resume --env dev";
+    const mend = "npx offline-inference resume --env dev";
     const lost = (report: ReturnType<typeof at>) => report.attention.map(({ part, text, mend }) => [part, text, mend]);
     expect(lost(at(3 * 86_400 + 60))).toEqual([
       ["queue", "At 2026-02-01T11:59:00.000Z the oldest request expires.", mend],
