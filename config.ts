@@ -1,4 +1,5 @@
 import { writtenKeyPairs } from "./config/key-pairs";
+import { writtenPauses } from "./config/paused";
 import { writtenReleases } from "./config/releases";
 import { type Config, readConfig, type Settings } from "./config/schema";
 
@@ -31,6 +32,7 @@ const ours: Settings = {
  * @param takeOver environments to read as if their `takeOver` were set
  * @param releases what is released @default what releases.json says, of the settings above alone
  * @param keyPairs public keys by environment @default what key-pairs.json says, of the settings above alone
+ * @param pauses the environments that are paused @default what paused.json says, of the settings above alone
  * @throws ConfigError with every fault there is
  */
 export function loadConfig(
@@ -39,8 +41,9 @@ export function loadConfig(
   takeOver: readonly string[] = [],
   releases: unknown = settings === ours ? writtenReleases() : {},
   keyPairs: unknown = settings === ours ? writtenKeyPairs() : {},
+  pauses: unknown = settings === ours ? writtenPauses() : {},
 ): Config {
-  return readConfig(settings, usual, takeOver, releases, keyPairs);
+  return readConfig(settings, usual, takeOver, releases, keyPairs, pauses);
 }
 
 export { ConfigError } from "./config/faults";

@@ -11,8 +11,14 @@ const ownName: Readonly<Record<string, readonly string[]>> = {
   ecr: ["BatchGetImage"],
   events: ["PutEvents"],
   "execute-api": ["Invoke"],
-  lambda: ["GetAccountSettings", "GetFunctionConfiguration", "ListFunctions"],
-  redshift: ["DescribeClusters", "GetClusterCredentials"],
+  lambda: [
+    "GetAccountSettings",
+    "GetFunctionConfiguration",
+    "ListEventSourceMappings",
+    "ListFunctions",
+    "UpdateEventSourceMapping",
+  ],
+  redshift: ["DescribeClusters", "GetClusterCredentials", "PauseCluster", "ResumeCluster"],
   "redshift-data": ["CancelStatement", "DescribeStatement", "GetStatementResult"],
   s3: ["AbortMultipartUpload", "GetBucketPolicy", "GetBucketVersioning", "PutObject"],
   sagemaker: [
@@ -159,6 +165,8 @@ export const servicePermissions = {
   deliverFromQueue: ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
   /** https://docs.aws.amazon.com/scheduler/latest/UserGuide/setting-up.html#setting-up-execution-role */
   invokeBySchedule: ["lambda:InvokeFunction"],
+  /** https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html */
+  pauseBySchedule: ["redshift:PauseCluster", "redshift:ResumeCluster"],
   /** https://docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-access-permissions.html, which says LIST and GET */
   copy: ["s3:GetBucketLocation", "s3:GetObject", "s3:ListBucket"],
   /** The same page says GET, LIST and PUT. */

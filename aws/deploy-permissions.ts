@@ -195,6 +195,10 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
           ],
           resources: contracts,
         },
+        {
+          actions: ["s3:GetObject"], // `pause` reads the deadlines of jobs that have not ended
+          resources: [`${answers}/jobs/*`],
+        },
         // `destroy` empties the bucket for answers first; where it is guarded, its own policy refuses that.
         { actions: ["s3:DeleteObjectVersion"], resources: [`${answers}/*`] },
         { actions: ["s3:ListBucketVersions"], resources: [arn(`s3:::${modelBucket}`), answers] },
@@ -459,6 +463,11 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
           condition: ofOurFunctions,
         },
         {
+          actions: ["lambda:ListEventSourceMappings"],
+          resources: ["*"],
+          reason: "it lists, and takes no name but as a filter; `pause` finds the mapping that it stops",
+        },
+        {
           actions: ["lambda:TagResource", "lambda:UntagResource"],
           resources: eventSourceMappings,
           reason: "the id of a mapping is AWS's, and its tags know no function",
@@ -556,6 +565,11 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
           reason: "AWS lets nobody make an alarm over others who may not make all; it tells topics, and does no more",
         },
         { actions: ["cloudwatch:DeleteDashboards", "cloudwatch:PutDashboard"], resources: dashboards },
+        {
+          actions: ["cloudwatch:GetMetricData"],
+          resources: ["*"],
+          reason: "it knows no resource; `pause` asks how long the oldest request has waited",
+        },
       ],
     },
     scheduler: {
@@ -679,6 +693,8 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
             "redshift:ModifyClusterIamRoles",
             "redshift:ModifyClusterParameterGroup",
             "redshift:ModifyClusterSubnetGroup",
+            "redshift:PauseCluster",
+            "redshift:ResumeCluster",
           ],
           resources: warehouses,
         },

@@ -72,6 +72,7 @@ export function roleBoundary(scope: Scope, { artifactBuckets, written, endpoint 
       actions: ["redshift-data:BatchExecuteStatement", "redshift-data:ExecuteStatement"],
       resources: ours("redshift", "cluster:"),
     },
+    { actions: ["redshift:PauseCluster", "redshift:ResumeCluster"], resources: ours("redshift", "cluster:") },
     {
       actions: ["redshift:GetClusterCredentials", "redshift:GetClusterCredentialsWithIAM"],
       resources: ours("redshift", "dbname:", "dbuser:"),

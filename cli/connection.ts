@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type Config, type Environment, loadConfig, type Shared } from "../config";
+import { awayInWords } from "../config/paused";
 import { type FeatureType, type ModelContract, modelContractSchema } from "../contract/model-contract";
 import { type Names, namesSchema } from "../contract/names";
 import { readLocalEnvironment } from "../local/environment-file";
@@ -187,13 +188,17 @@ type ClientSettings = Partial<ReturnType<typeof clientSettings>>;
 
 /**
  * Finds a deployed pipeline. What it is called is written by its stack into a parameter of SSM, so that whoever works
- * with it needs `ssm:GetParameter` for that one and no right to read Terraform's state, which holds secrets.
+ * with it needs `ssm:GetParameter` for that one and no right to read Terraform's state, which holds secrets. Says it where
+ * the environment is paused.
  * @param settings of the clients that ask
  * @throws as {@link targetOf}, and when the stack is not deployed or SSM or S3 cannot be asked
  */
 export async function connect(options: ConnectionOptions, settings: ClientSettings = {}): Promise<Connection> {
   const target = targetOf(options);
-  return { ...target, pipeline: await pipelineOf(target.environment, settings, options) };
+  const pipeline = await pipelineOf(target.environment, settings, options);
+  const away = options.local ? undefined : awayInWords(target.environment, new Date());
+  if (away !== undefined) console.error(away);
+  return { ...target, pipeline };
 }
 
 /** The same for an environment of any configuration, with the region and the credentials of the process's environment. */

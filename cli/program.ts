@@ -8,6 +8,7 @@ import { destroyCommand } from "./deployment/destroy";
 import { diffCommand } from "./deployment/diff";
 import { doctorCommand } from "./deployment/doctor";
 import { keypairCommand } from "./deployment/keypair";
+import { pauseCommand, resumeCommand } from "./deployment/pause";
 import { allCommands, examples, exitCodes, fullName } from "./help";
 import { eraseCommand } from "./jobs/erase";
 import { failedCommand } from "./jobs/failed";
@@ -63,6 +64,8 @@ export function program(): Command {
     .addCommand(diffCommand())
     .addCommand(deployCommand())
     .addCommand(destroyCommand())
+    .addCommand(pauseCommand())
+    .addCommand(resumeCommand())
     .commandsGroup("Look after:")
     .addCommand(statusCommand())
     .addCommand(doctorCommand())

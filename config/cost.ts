@@ -2,6 +2,7 @@ import { bastionInstanceType } from "../aws/bastion";
 import { hoursOfMonth, type Price, prices, type Trust } from "../aws/prices";
 import { leastPaidSeconds, leastRpus } from "../aws/redshift-serverless";
 import { measured } from "../contract/metrics";
+import { hoursOfWeek } from "./hours";
 import type { Environment } from "./schema";
 import { lookMinutes } from "./surroundings";
 
@@ -62,23 +63,31 @@ const idlePoll = { connections: 5, seconds: 20 };
 const metrics = Object.values(measured).filter(({ of }) => of !== "worker").length;
 
 /** Alarms of an environment, as they are paid: one that reckons with two metrics, as two (assumed). */
-const alarmsOf = ({ model }: Environment) => (model.endpoint ? 11 : 12) + (model.drift ? 2 : 0);
+const alarmsOf = ({ model, pause }: Environment) =>
+  (model.endpoint ? 11 : 12) + (model.drift ? 2 : 0) - (pause ? 1 : 0);
+
+/** Hours of a month in which the nodes of the cluster are paid for. */
+const nodeHours = ({ warehouse: { hours }, pause }: Environment) => {
+  if (pause) return 0;
+  return hours ? (hoursOfMonth * hoursOfWeek(hours)) / (7 * 24) : hoursOfMonth;
+};
 
 /** Instances and nodes, which are paid for whether anything is asked or not. An endpoint that exists is somebody else's. */
-function standing({ model, warehouse }: Environment): Item[] {
+function standing(environment: Environment): Item[] {
+  const { model, warehouse, pause } = environment;
   const { nodeType: of = "a node of the cluster that is taken over" } = warehouse;
-  const isOfInstances = !model.endpoint && !model.serverless;
+  const isOfInstances = !model.endpoint && !model.serverless && !pause;
   return [
     ...(isOfInstances
       ? [{ part: "endpoint", of: model.instanceType, amount: model.instanceCount * hoursOfMonth }]
       : []),
     ...(warehouse.numberOfNodes === undefined
       ? []
-      : [{ part: "warehouse", of, amount: warehouse.numberOfNodes * hoursOfMonth }]),
+      : [{ part: "warehouse", of, amount: warehouse.numberOfNodes * nodeHours(environment) }]),
   ];
 }
 
-/** What an environment costs at rest, a month. */
+/** What an environment costs at rest, a month; while it is paused, where it is. */
 export function atRest(environment: Environment): Item[] {
   const { capacity, loading, access } = environment;
   const minutes = hoursOfMonth * 60;

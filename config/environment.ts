@@ -13,6 +13,7 @@ import { keyIsIn, kmsKeyArn } from "./kms-key";
 import { loadingSection } from "./loading";
 import { callsOfWorkers, modelSection } from "./model";
 import { networkSection } from "./network";
+import { pausedFile } from "./paused";
 import { capacities, isServerlessIn, lowercaseWord, type Surroundings } from "./surroundings";
 import { warehouseSection } from "./warehouse";
 
@@ -31,7 +32,7 @@ const { bucketName } = limits.s3;
 
 /** An environment: its sections, and the rules between them. */
 export const environmentSchema = (around: Surroundings) => {
-  const { name, region, states, publicKey, prefix, modelBucket, answersBucket } = around;
+  const { name, region, states, publicKey, pause, prefix, modelBucket, answersBucket } = around;
   return ruled(
     group({
       /** Where in the state bucket this environment's state is. @default inference-<name>/terraform.tfstate */
@@ -134,6 +135,12 @@ export const environmentSchema = (around: Surroundings) => {
           `(${timeoutSeconds}) is too short, and answers would be thrown away`,
       },
       {
+        of: ["capacity"],
+        holds: ({ capacity }) => capacity === "steady" || pause === undefined,
+        given: () => `"on-demand", and ${pausedFile} pauses ${name}`,
+        allowed: "one of the two: what is on demand costs next to nothing at rest",
+      },
+      {
         of: ["takeOver", "capacity"],
         holds: ({ takeOver, capacity }) => !takeOver || capacity === "steady",
         allowed: "false on demand: AWS makes no endpoint of instances serverless, and no workgroup of a cluster",
@@ -174,6 +181,8 @@ export const environmentSchema = (around: Surroundings) => {
     /** The SSM parameter that says where the pipeline is: `/poc-dev/names`. */
     namesParameter: `/${prefix}/names`,
     answersBucket,
+    /** That it is paused, as paused.json says. @default it is not */
+    pause,
     ...environment,
     model: {
       ...model,
@@ -251,6 +260,7 @@ const roles = [
   "warehouse.unloadRoleName",
   "warehouse.schemaRoleName",
   "warehouse.readerRoleName",
+  "warehouse.hours.roleName",
   "api.roleName",
 ];
 

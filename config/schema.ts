@@ -4,6 +4,7 @@ import { defaultModelName, defaultNamesOf } from "./default-model";
 import { environmentSchema } from "./environment";
 import { ConfigError, faultsOf, ruled, show, sound, valueAt } from "./faults";
 import { checkKeyPairs, keyPairsFile } from "./key-pairs";
+import { checkPauses, pausedFile } from "./paused";
 import { checkReleases, releasesFile } from "./releases";
 import { answersBucketBeside, logBucketBeside, modelBucketBeside, sharedFields, sharedRules } from "./shared";
 import { lowercaseWord } from "./surroundings";
@@ -55,6 +56,7 @@ export interface Config {
  * @param takeOver environments to read as if their `takeOver` were set
  * @param releases what releases.json says @default no environment has a release
  * @param keyPairs what key-pairs.json says @default no environment has a public key there
+ * @param pauses what paused.json says @default no environment is paused
  * @throws ConfigError with every fault there is
  */
 export function readConfig(
@@ -63,9 +65,11 @@ export function readConfig(
   takeOver: readonly string[] = [],
   releases: unknown = {},
   keyPairs: unknown = {},
+  pauses: unknown = {},
 ): Config {
   const checked = checkReleases(releases);
   const keys = checkKeyPairs(keyPairs);
+  const paused = checkPauses(pauses);
   const environments: Record<string, Environment> = {};
   const faults: string[] = [];
   const states = new Map<string, string>();
@@ -93,6 +97,7 @@ export function readConfig(
           hasEndpoint: valueAt(written, ["model", "endpoint"]) !== undefined,
           releases: checked.content?.[name],
           publicKey: keys.content?.[name],
+          pause: paused.content?.[name],
           states,
         }).safeParse(written);
         const kmsKeyArn = data?.kmsKeyArn ?? sane("kmsKeyArn", undefined);
@@ -117,6 +122,7 @@ export function readConfig(
     "config.ts": faults,
     [releasesFile]: [...(checked.faults ?? []), ...elsewhere(releasesFile, checked.content)],
     [keyPairsFile]: [...(keys.faults ?? []), ...elsewhere(keyPairsFile, keys.content)],
+    [pausedFile]: [...(paused.faults ?? []), ...elsewhere(pausedFile, paused.content)],
   };
   const files = Object.entries(wrong).flatMap(([file, lines]) => (lines.length > 0 ? [file] : []));
   if (files.length > 0 || !shared) throw new ConfigError(Object.values(wrong).flat(), files);

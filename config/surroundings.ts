@@ -2,6 +2,7 @@ import { z } from "zod";
 import { describeName, isName, type NameLimit } from "../aws/limits";
 import type { DefaultNames } from "./default-model";
 import { refuse, show } from "./faults";
+import type { Pause } from "./paused";
 import type { EnvironmentReleases } from "./releases";
 
 export const lowercaseWord: NameLimit = {
@@ -45,6 +46,8 @@ export interface Surroundings {
   readonly releases?: EnvironmentReleases;
   /** What key-pairs.json says of it. @default nothing */
   readonly publicKey?: string;
+  /** What paused.json says of it. @default it is not paused */
+  readonly pause?: Pause;
   /** The environments by their states' keys, as far as they are read. */
   readonly states: Map<string, string>;
 }

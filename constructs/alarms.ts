@@ -13,6 +13,10 @@ export interface AlarmsProps extends Watched {
   readonly loadingEveryMinutes: number;
   /** How long the queue keeps a request, in seconds. */
   readonly messageRetentionSeconds: number;
+  /** That the environment is paused: then its requests wait, and nothing is loaded. @default it is not */
+  readonly pause?: { readonly firstDeadline?: { readonly job: string; readonly at: string } };
+  /** For how long the warehouse is away by its schedule, in seconds. @default 0 */
+  readonly longestBreakSeconds?: number;
   /** The answer that is watched, what its share of a day's answers is to be, and how many answers say something. */
   readonly drift?: {
     readonly answer: string;
@@ -51,7 +55,7 @@ export class Alarms extends Construct {
 
   constructor(scope: Construct, id: string, props: AlarmsProps) {
     super(scope, id);
-    const { name, inference, model, api, topicArn } = props;
+    const { name, inference, model, api, topicArn, pause, longestBreakSeconds = 0 } = props;
     // Long before a request would expire, and before the worker sends it anew, at half of its time.
     const aQuarter = Math.floor(props.messageRetentionSeconds / 4);
     const functions = functionNames(props);
@@ -81,17 +85,19 @@ export class Alarms extends Construct {
         threshold: 1,
         periods: 1,
       },
-      requests_wait: {
-        matter: "A request has waited for a quarter of the time that the queue keeps it.",
-        mend: "`offline-inference status` says whether the worker runs, and how long the queue lasts.",
-        namespace: "AWS/SQS",
-        metric: "ApproximateAgeOfOldestMessage",
-        statistic: "Maximum",
-        dimensions: { QueueName: inference.queue.name },
-        threshold: aQuarter,
-        periods: 1,
-        standsStill: true,
-      },
+      ...(pause === undefined && {
+        requests_wait: {
+          matter: "A request has waited for a quarter of the time that the queue keeps it.",
+          mend: "`offline-inference status` says whether the worker runs, and how long the queue lasts.",
+          namespace: "AWS/SQS",
+          metric: "ApproximateAgeOfOldestMessage",
+          statistic: "Maximum",
+          dimensions: { QueueName: inference.queue.name },
+          threshold: aQuarter,
+          periods: 1,
+          standsStill: true,
+        },
+      }),
       requests_return: {
         // SQS leaves what was received three times out of the age of the oldest message.
         matter: "A request keeps failing, for a quarter of the time that the queue keeps it.",
@@ -123,17 +129,19 @@ export class Alarms extends Construct {
         mend: "Its log names the job and says why. The next run tries again.",
         ...failsOf("writer"),
       },
-      answers_wait: {
-        matter: "Answers have waited for several runs of the loader, or it has not run. Nothing is lost.",
-        mend: "Its log says why. `offline-inference doctor --canary` tries the warehouse, and the loader with it.",
-        ...measures("StagedAge"),
-        statistic: "Maximum",
-        threshold: severalRuns,
-        periods: 1,
-        periodSeconds: severalRuns,
-        ringsWithout: true,
-        standsStill: true,
-      },
+      ...(pause === undefined && {
+        answers_wait: {
+          matter: "Answers have waited for several runs of the loader, or it has not run. Nothing is lost.",
+          mend: "Its log says why. `offline-inference doctor --canary` tries the warehouse, and the loader with it.",
+          ...measures("StagedAge"),
+          statistic: "Maximum",
+          threshold: severalRuns + longestBreakSeconds,
+          periods: 1,
+          periodSeconds: severalRuns,
+          ringsWithout: true,
+          standsStill: true,
+        },
+      }),
       answers_set_aside: {
         matter: "The warehouse refuses the data of staged objects. They lie below rejected/ in the bucket for answers.",
         mend: "The loader's log names them and says why. Mend each, and put it back below staged/.",
@@ -195,7 +203,9 @@ export class Alarms extends Construct {
       });
       return { resource, alarm };
     });
-    const stillstands = made.flatMap(({ resource, alarm }) => (alarm.standsStill ? [resource] : []));
+    const standing = made.flatMap(({ resource, alarm }) => (alarm.standsStill ? [resource] : []));
+    const expiring = pause && this.watchExpiry(props, pause);
+    const stillstands = expiring ? [expiring, ...standing] : standing;
     const unanswered = new CloudwatchCompositeAlarm(this, "requests_unanswered", {
       alarmName: `${name}-requests-unanswered`,
       alarmDescription: alarmText(
@@ -208,7 +218,54 @@ export class Alarms extends Construct {
       okActions: told,
     });
     const drift = props.drift && this.watchAnswers(name, props.drift, functions.worker, told);
-    this.arns = [unanswered, ...made.map(({ resource }) => resource), ...(drift ? [drift] : [])].map(({ arn }) => arn);
+    const others = [
+      ...(expiring ? [expiring] : []),
+      ...made.map(({ resource }) => resource),
+      ...(drift ? [drift] : []),
+    ];
+    this.arns = [unanswered, ...others].map(({ arn }) => arn);
+  }
+
+  /** Rings in a paused environment while there is still time to resume it before something of it is lost. */
+  private watchExpiry({ name, inference, messageRetentionSeconds }: AlarmsProps, { firstDeadline }: Pause) {
+    const half = Math.floor(messageRetentionSeconds / 2);
+    const days = Math.round(messageRetentionSeconds / 8_640) / 10;
+    const passed = firstDeadline && Date.parse(firstDeadline.at) / 1000 - timeToResume;
+    const ofJob =
+      firstDeadline === undefined
+        ? ""
+        : `, or the deadline of the job ${firstDeadline.job} (${firstDeadline.at}) is ${timeToResume / 3_600} hours away`;
+    return new CloudwatchMetricAlarm(this, "requests_wait", {
+      alarmName: `${name}-requests-wait`,
+      alarmDescription: alarmText(
+        `The environment is paused, and its oldest request has waited for half of the ${days} days that the queue keeps it${ofJob}.`,
+        "`offline-inference resume` has it answered in time.",
+        "requests-wait",
+      ),
+      metricQuery: [
+        {
+          id: "age",
+          metric: {
+            namespace: "AWS/SQS",
+            metricName: "ApproximateAgeOfOldestMessage",
+            dimensions: { QueueName: inference.queue.name },
+            stat: "Maximum",
+            period: 300,
+          },
+        },
+        {
+          id: "expires",
+          label: "1 where something is soon lost",
+          // EPOCH: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
+          expression: `IF(age >= ${half}${passed === undefined ? "" : ` OR EPOCH(age) >= ${passed}`}, 1, 0)`,
+          returnData: true,
+        },
+      ],
+      comparisonOperator: "GreaterThanOrEqualToThreshold",
+      threshold: 1,
+      evaluationPeriods: 1,
+      treatMissingData: "notBreaching",
+    });
   }
 
   /** Rings when a day's share of an answer is none that it should be, by what the worker measures of each answer: 1 or 0. */
@@ -255,6 +312,11 @@ export class Alarms extends Construct {
     });
   }
 }
+
+type Pause = NonNullable<AlarmsProps["pause"]>;
+
+/** How long before a job's deadline a paused environment is to be resumed, in seconds; assumed. */
+const timeToResume = 4 * 3_600;
 
 /** A part of 1 without an exponent. */
 const digitsOf = (part: number) => part.toFixed(12).replace(/\.?0+$/, "");

@@ -96,6 +96,8 @@ export interface ModelEndpointProps extends ServedModel, EndpointUse {
   readonly variantName: string;
   readonly executionRoleName: string;
   readonly instanceCount: number;
+  /** Whether there is no endpoint for now: model and configuration stay, and cost nothing. @default false */
+  readonly paused?: boolean;
   /** What was served before: its model and endpoint configuration stay. @default none was */
   readonly previous?: ServedModel;
   /** How the model is asked. */
@@ -126,7 +128,7 @@ export class ModelEndpoint extends Construct implements Endpoint {
   readonly release: string;
   readonly variantName: string;
   readonly formerAddresses: Readonly<Record<string, string>>;
-  private readonly endpoint: SagemakerEndpoint;
+  private readonly endpointArn: string;
   private readonly role: IamRole;
   private readonly policy: IamRolePolicy;
 
@@ -136,7 +138,7 @@ export class ModelEndpoint extends Construct implements Endpoint {
     private readonly props: ModelEndpointProps,
   ) {
     super(scope, id);
-    const { previous, endpointName, dataCapture, region } = props;
+    const { previous, endpointName, dataCapture, region, paused = false } = props;
     const served: ServedModel[] = [props, ...(previous ? [previous] : [])];
     this.variantName = props.variantName;
 
@@ -186,13 +188,18 @@ export class ModelEndpoint extends Construct implements Endpoint {
     const current = this.serve(props);
     if (previous) this.serve(previous);
     this.release = current.release;
-    this.endpoint = new SagemakerEndpoint(this, "endpoint", {
-      name: endpointName,
-      endpointConfigName: current.configuration.name,
-      deploymentConfig: alarm && deploymentConfig(alarm, props.instanceCount),
-      dependsOn: [this.log],
-    });
-    this.endpointName = this.endpoint.name;
+    const endpoint = paused
+      ? undefined
+      : new SagemakerEndpoint(this, "endpoint", {
+          name: endpointName,
+          endpointConfigName: current.configuration.name,
+          deploymentConfig: alarm && deploymentConfig(alarm, props.instanceCount),
+          dependsOn: [this.log],
+        });
+    this.endpointName = endpoint?.name ?? endpointName;
+    // SageMaker writes a name in lower case into the ARN.
+    const path = `sagemaker:${region}:${props.account}:endpoint/${endpointName.toLowerCase()}`;
+    this.endpointArn = endpoint?.arn ?? arnIn(region, path);
     this.formerAddresses = served.every(({ id }) => id !== undefined)
       ? Object.fromEntries(
           [current.model, current.configuration].map((resource) => {
@@ -285,7 +292,7 @@ export class ModelEndpoint extends Construct implements Endpoint {
 
   /** Lets its holder ask the model. */
   invoke(): Access {
-    return allow(["sagemaker:InvokeEndpoint"], this.endpoint.arn, {
+    return allow(["sagemaker:InvokeEndpoint"], this.endpointArn, {
       ...askedBy(this.endpointName, this.props),
       MODEL_RELEASE: this.release,
     });

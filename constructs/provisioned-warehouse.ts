@@ -5,6 +5,7 @@ import { RedshiftSubnetGroup } from "@cdktf/provider-aws/lib/redshift-subnet-gro
 import { Fn, TerraformLocal } from "cdktf";
 import type { Construct } from "constructs";
 import type { Bastion } from "./bastion";
+import { PauseSchedule, type PauseScheduleProps } from "./pause-schedule";
 import { readerUser } from "./prediction-schema";
 import { auditLogs, Warehouse, type Warehoused, type WarehouseProps } from "./warehouse";
 
@@ -14,6 +15,10 @@ export interface ProvisionedWarehouseProps extends WarehouseProps {
   /** @default that of the cluster as it is; one that is made has ra3.large */
   readonly nodeType?: string;
   readonly numberOfNodes: number;
+  /** Whether the cluster is paused, until somebody resumes it. @default false */
+  readonly paused?: boolean;
+  /** The hours in which it is available, and what pauses and resumes it. @default it is always available */
+  readonly schedule?: Omit<PauseScheduleProps, "cluster">;
   /** A cluster is made with it; one that is taken over must have it. */
   readonly databaseName: string;
   /** AWS replaces the cluster if the name changes. */
@@ -41,7 +46,13 @@ export class ProvisionedWarehouse extends Warehouse {
   constructor(scope: Construct, id: string, props: ProvisionedWarehouseProps) {
     super(scope, id, props, "redshift.amazonaws.com");
     const { clusterIdentifier, nodeType, numberOfNodes, network, bastion, databaseName, port } = props;
-    const kept = [...(props.takeOver ? ["database_name"] : []), ...(nodeType === undefined ? ["node_type"] : [])];
+    const { paused = false, schedule } = props;
+    const kept = [
+      ...(props.takeOver ? ["database_name"] : []),
+      ...(nodeType === undefined ? ["node_type"] : []),
+      // A paused cluster tells of one node: https://github.com/hashicorp/terraform-provider-aws/issues/20944
+      ...(paused || schedule ? ["cluster_type", "number_of_nodes"] : []),
+    ];
 
     const subnetGroup = new RedshiftSubnetGroup(this, "subnet_group", {
       name: props.subnetGroupName,
@@ -84,6 +95,8 @@ export class ProvisionedWarehouse extends Warehouse {
       logExports: auditLogs,
       dependsOn: this.logGroups(`/aws/redshift/cluster/${clusterIdentifier}`),
     });
+    // While it is paused for longer, nothing resumes it by the clock.
+    if (schedule && !paused) new PauseSchedule(this, "hours", { ...schedule, cluster });
     this.keeps = cluster;
     this.address = cluster.endpoint;
     this.names = { redshift_cluster_identifier: cluster.clusterIdentifier };

@@ -20,6 +20,8 @@ export interface QueueWorkerProps extends NodeFunctionProps {
   readonly messageRetentionSeconds: number;
   /** Counted from the first sending. */
   readonly deadLetterRetentionSeconds: number;
+  /** Whether requests only wait for now. @default false */
+  readonly paused?: boolean;
 }
 
 /** A queue and the one function that empties it. What keeps failing is kept apart, never lost. */
@@ -86,6 +88,7 @@ export class QueueWorker extends Construct {
     new LambdaEventSourceMapping(this, "delivery", {
       eventSourceArn: this.queue.arn,
       functionName: this.worker.function.arn,
+      enabled: !(props.paused ?? false),
       batchSize: props.batchSize,
       maximumBatchingWindowInSeconds: props.batchWindowSeconds,
       scalingConfig: { maximumConcurrency: props.maximumConcurrency },

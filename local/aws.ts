@@ -517,8 +517,9 @@ async function invokeAtDeploy(stack: Stack, functions: ReadonlyMap<string, Local
 function schedulesOf(stack: Stack, functions: ReadonlyMap<string, LocalFunction>) {
   const target = z.object({ arn: z.string() });
   const found = stack.all("aws_scheduler_schedule", z.object({ schedule_expression: z.string(), target }));
-  return found.map(({ schedule_expression: expression, target: { arn } }) =>
-    startSchedule(expression, functionOf(functions, arn)),
+  return found.flatMap(
+    ({ schedule_expression: expression, target: { arn } }) =>
+      arn.includes(":aws-sdk:") ? [] : startSchedule(expression, functionOf(functions, arn)), // the database is never paused
   );
 }
 

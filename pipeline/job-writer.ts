@@ -32,6 +32,7 @@ import type { JobResults } from "./job-results";
 import { UnusableInput } from "./job-rows";
 import type { Jobs, Marks } from "./jobs";
 import type { Outcomes } from "./outcomes";
+import { WarehousePaused } from "./redshift";
 
 export interface JobWriterProps {
   readonly jobs: Jobs;
@@ -125,7 +126,8 @@ export class JobWriter {
       try {
         return await work();
       } catch (error) {
-        written.failed.push({ id, reason: reasonOf(error) });
+        if (error instanceof WarehousePaused) written.waiting++;
+        else written.failed.push({ id, reason: reasonOf(error) });
         return undefined;
       }
     };
@@ -213,7 +215,8 @@ export class JobWriter {
       }
       const isUnusable = error instanceof UnusableInput;
       // What was unloaded may be at fault, or gone: it is unloaded anew, and all parts are written anew.
-      if (isUnusable || !(until.signal.aborted || isTransient(error))) await this.forget(claim, until);
+      const mayPass = until.signal.aborted || isTransient(error) || error instanceof WarehousePaused;
+      if (isUnusable || !mayPass) await this.forget(claim, until);
       if (!isUnusable) throw error;
       const why: JobFailed = { v: 1, failedAt: new Date(), errors: [error.message], more: 0 };
       await jobs.create(failed, why, until);

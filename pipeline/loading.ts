@@ -8,7 +8,7 @@ import { runRow, writeCounts } from "./job-counts";
 import type { Jobs } from "./jobs";
 import { type Load, loadStatements } from "./load-statements";
 import type { Outcomes } from "./outcomes";
-import { type RedshiftData, StatementFailed } from "./redshift";
+import { type RedshiftData, StatementFailed, WarehousePaused } from "./redshift";
 
 export interface LoaderProps {
   readonly outcomes: Pick<Outcomes, "list" | "urlOf" | "writeManifest" | "delete" | "reject">;
@@ -34,6 +34,8 @@ export interface Loaded {
   newer: number;
   /** Whether more objects wait than were taken. */
   more: boolean;
+  /** Whether the warehouse is paused: what is staged waits until it is back. */
+  paused: boolean;
   /** The longest that an object had waited, in seconds; 0 where none did. */
   oldestSeconds: number;
 }
@@ -60,7 +62,7 @@ const errorRow = z.tuple([textField, textField]).transform(([file, reason]) => (
 
 /** Before anything is loaded. */
 export const nothingLoaded = (): Loaded => {
-  return { objects: 0, answers: 0, failures: 0, rejected: [], newer: 0, more: false, oldestSeconds: 0 };
+  return { objects: 0, answers: 0, failures: 0, rejected: [], newer: 0, more: false, paused: false, oldestSeconds: 0 };
 };
 
 /** Moves staged outcomes into the warehouse, each once however often and by however many it is done. */
@@ -92,6 +94,7 @@ export class Loader {
       loaded,
       until,
     );
+    if (loaded.paused) return;
     await this.loadAll(
       taken.filter(({ range }) => range === undefined),
       loaded,
@@ -111,6 +114,9 @@ export class Loader {
         await backOff(3, until.signal); // or one that COPY never finds would be asked for without a rest
       } else if (error instanceof StatementFailed && isFaultOfData(error.reason)) {
         await this.loadOthers(objects, await this.faultsOf(objects, begun, until), error, loaded, until);
+      } else if (error instanceof WarehousePaused) {
+        loaded.paused = true;
+        loaded.more = false;
       } else {
         this.most = Math.max(leastPerLoad, Math.floor(this.most / 2));
         throw error;
@@ -152,7 +158,11 @@ export class Loader {
     const manifest = await outcomes.writeManifest(keys, until);
     const manifestUrl = outcomes.urlOf(manifest);
     const load = { manifestUrl, copyRoleArn, range: rangeOf(objects), tables, now: new Date() };
-    const { answers = 0, failures = 0, runs } = await runLoad(database, load, until);
+    const loading = runLoad(database, load, until).catch(async (error: unknown) => {
+      if (error instanceof WarehousePaused) await outcomes.delete([manifest], until); // each run would leave one
+      throw error;
+    });
+    const { answers = 0, failures = 0, runs } = await loading;
     for (const key of keys) tell?.(key, manifest);
     loaded.objects += objects.length;
     loaded.answers += answers;

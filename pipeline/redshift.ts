@@ -30,6 +30,27 @@ export class StatementFailed extends Error {
   }
 }
 
+/** The cluster takes no statement, for it is paused, or on its way there or back: the same call may do better later. */
+export class WarehousePaused extends Error {
+  override readonly name = "WarehousePaused";
+
+  /** @param reason what the Data API said */
+  constructor(readonly reason: string) {
+    super(`The warehouse is paused, or not back yet: ${reason}`);
+  }
+}
+
+/**
+ * What the Data API says, in refusing the call itself, of a cluster that is paused. No page of AWS's has its words, so
+ * these are assumed, among them those for a cluster without an address.
+ */
+const pausedWords = /\b(?:paused|pausing|resuming)\b|invalid ?cluster ?state|endpoint doesn't exist/i;
+
+const unlessPaused = (error: unknown): never => {
+  const isRefused = error instanceof Error && /^(?:Validation|InvalidClusterState|DatabaseConnection)/.test(error.name);
+  throw isRefused && pausedWords.test(`${error.name} ${error.message}`) ? new WarehousePaused(error.message) : error;
+};
+
 /** Another transaction stood in the way; the next attempt may pass. */
 const isConflict = (error: unknown) =>
   error instanceof StatementFailed &&
@@ -157,14 +178,15 @@ export class RedshiftData {
   /** Runs a statement. @throws StatementFailed where the database refuses it */
   async run(sql: string, until: Until, values: Readonly<Record<string, string>> = {}): Promise<{ Id: string }> {
     const command = new ExecuteStatementCommand({ ...this.named, Sql: sql, Parameters: parametersOf(values) });
-    const { Id } = await this.finish(await this.client.send(command, { abortSignal: until.signal }), until);
+    const sent = await this.client.send(command, { abortSignal: until.signal }).catch(unlessPaused);
+    const { Id } = await this.finish(sent, until);
     return { Id };
   }
 
   /** Begins a statement that may take longer than its caller. @returns its id, for {@link ended} */
   async begin(Sql: string, { signal }: Until): Promise<string> {
     const command = new ExecuteStatementCommand({ ...this.named, WaitTimeSeconds: undefined, Sql });
-    return begun.parse(await this.client.send(command, { abortSignal: signal })).Id;
+    return begun.parse(await this.client.send(command, { abortSignal: signal }).catch(unlessPaused)).Id;
   }
 
   /** Waits for a statement, which goes on where the time is over before. @throws StatementFailed where it failed */
@@ -188,7 +210,8 @@ export class RedshiftData {
       Parameters: parametersOf(values),
       ExecutionMode: "TRANSACTION",
     });
-    const ended = await this.finish(await this.client.send(command, { abortSignal: until.signal }), until);
+    const sent = await this.client.send(command, { abortSignal: until.signal }).catch(unlessPaused);
+    const ended = await this.finish(sent, until);
     const told = ended.SubStatements ? ended : await this.describe(ended.Id, until); // the first answer does not say it
     return { id: ended.Id, rows: (told.SubStatements ?? []).map(({ ResultRows }) => ResultRows) };
   }

@@ -6,6 +6,7 @@ import type { Construct } from "constructs";
 import { boundaryArn } from "../aws/deploy-permissions";
 import type { Environment, Shared } from "../config";
 import { costOf, perMillion } from "../config/cost";
+import { longestBreak } from "../config/hours";
 import { lookMinutes } from "../config/surroundings";
 import { know, literally, tell } from "../constructs/access";
 import { ReadableStack } from "../constructs/addresses";
@@ -45,8 +46,9 @@ export class InferenceStack extends ReadableStack {
     super(scope, id);
     const { account } = useAws(this, shared, environment.tags, environment.stateKey);
     const { region } = shared;
-    const { capacity, logRetentionDays, kmsKeyArn, takeOver, preventDestroy, loading, jobs } = environment;
+    const { capacity, logRetentionDays, kmsKeyArn, takeOver, preventDestroy, loading, jobs, pause } = environment;
     const looksEvery = lookMinutes[capacity];
+    const paused = pause !== undefined;
     const kept = { logRetentionDays, kmsKeyArn };
     const cost = costOf(perMillion(environment, region), shared.prices);
 
@@ -58,6 +60,7 @@ export class InferenceStack extends ReadableStack {
       ? new ExistingEndpoint(this, "model", { ...environment.model, region })
       : new ModelEndpoint(this, "model", {
           ...environment.model,
+          paused,
           region,
           account,
           ...kept,
@@ -80,6 +83,7 @@ export class InferenceStack extends ReadableStack {
       keepDays: jobs.keepDays,
       kmsKeyArn,
     });
+    const { hours } = environment.warehouse;
     const storing = {
       bundle: "dist/schema",
       contract,
@@ -92,10 +96,18 @@ export class InferenceStack extends ReadableStack {
     };
     const warehouse: Warehouse =
       environment.warehouse.workgroupName === undefined
-        ? new ProvisionedWarehouse(this, "warehouse", { ...environment.warehouse, ...storing, takeOver, bastion })
+        ? new ProvisionedWarehouse(this, "warehouse", {
+            ...environment.warehouse,
+            ...storing,
+            takeOver,
+            bastion,
+            paused,
+            schedule: hours && { hours, region, account, prefix: environment.prefix },
+          })
         : new ServerlessWarehouse(this, "warehouse", { ...environment.warehouse, ...storing, region, account });
     const inference = new QueueWorker(this, "inference", {
       ...environment.inference,
+      paused,
       bundle: "dist/worker",
       ...kept,
       uses: [
@@ -176,6 +188,8 @@ export class InferenceStack extends ReadableStack {
       name: environment.prefix,
       ...watched,
       loadingEveryMinutes: loading.everyMinutes,
+      pause,
+      longestBreakSeconds: hours && longestBreak(hours),
       messageRetentionSeconds: environment.inference.messageRetentionSeconds,
       drift,
       topicArn: environment.alarmTopicArn,

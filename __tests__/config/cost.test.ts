@@ -123,9 +123,19 @@ test("docs/cost.md says what the commands do", () => {
   ];
   const whole = (usd: number) => `$${Math.round(usd).toLocaleString("en")}`;
   const onDemand = dev({ capacity: "on-demand", model: { predictionsPerSecond: 10 } });
+  const of = (environment: Parameters<typeof settings>[0], pauses = {}) => {
+    const found = loadConfig(settings(environment), {}, [], {}, {}, pauses).environments.dev;
+    if (found === undefined) throw new Error("no environment dev");
+    return costOf(atRest(found));
+  };
+  const paused = of({}, { dev: { since: "2026-11-27T18:00:00.000Z" } });
+  const share = 50 / 168;
   const rows = {
+    "dev, its cluster there on weekdays from 8 to 18": of({ warehouse: { hours: { from: 8, to: 18 } } }),
+    "dev, resumed for 50 hours a week": { usd: paused.usd + share * (costOf(atRest(shipped)).usd - paused.usd) },
+    "dev, paused": paused,
     original: costOf(original),
-    dev: costOf(atRest(shipped)),
+    "dev, as it is shipped": costOf(atRest(shipped)),
     prod: costOf(atRest(prod)),
     "on-demand": costOf(atRest(onDemand)),
   };

@@ -19,6 +19,7 @@ import {
 import type { Outcome } from "../../contract/outcome";
 import type { LocalFunction } from "../../local/lambda";
 import type { OnTheWay } from "../../local/passage";
+import { AwsError } from "../../local/stand-in";
 import { within } from "../../pipeline/clients";
 import { Jobs } from "../../pipeline/jobs";
 import { modelOf, typedContract } from "../setup/contract";
@@ -371,6 +372,17 @@ test("what is wrong with one job keeps no other from its result, and the functio
   await expect(run()).rejects.toThrow(`${bad.facts.counts} is not as it was written`);
   expect(await manifestOf(good.id)).toMatchObject({ failed: 3 });
   expect(await keysIn("open/")).toEqual([openMark(bad.id)]);
+});
+
+test("while the warehouse is paused a job waits for its result, and no run fails", async () => {
+  const job = await makeJob(desk, { counts: { answered: 3 } });
+  await store(job.answer(1), job.answer(2), job.answer(3));
+  desk.hindrances.REDSHIFT_DATA = () => {
+    throw new AwsError("ValidationException", 400, "The cluster warehouse is paused.");
+  };
+  expect(await run()).toEqual({ written: [], ended: [], waiting: 1 });
+  desk.unhinder();
+  expect(await run()).toMatchObject({ written: [job.id], ended: [job.id] });
 });
 
 test("marks without a job are removed after an hour, and a stop mark that a job left", async () => {

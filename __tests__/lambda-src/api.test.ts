@@ -529,6 +529,17 @@ describe("GET /predict/{id}", () => {
     expect(body).toEqual({ error: { code: "busy", message: "the warehouse is busy; try again" } });
   });
 
+  test("answers 409 while the warehouse is paused, which no alarm rings for", async () => {
+    desk.hindrances.REDSHIFT_DATA = () => {
+      throw new AwsError("ValidationException", 400, "The cluster warehouse is paused.");
+    };
+    const { status, body } = await call("GET", "/predict/7");
+    expect(status).toBe(409);
+    expect(body).toEqual({
+      error: { code: "warehouse_paused", message: expect.stringMatching(/^the warehouse is paused: predictions can /) },
+    });
+  });
+
   test("answers 500 without a word of what broke, and logs it", async () => {
     desk.hindrances.REDSHIFT_DATA = () => {
       throw new AwsError("ValidationException", 400, "no such cluster");

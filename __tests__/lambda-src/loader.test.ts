@@ -9,7 +9,7 @@ import type { Prediction } from "../../contract/prediction-table";
 import type { LocalFunction } from "../../local/lambda";
 import type { OnTheWay } from "../../local/passage";
 import { s3Error } from "../../local/s3";
-import { ConnectionCut } from "../../local/stand-in";
+import { AwsError, ConnectionCut } from "../../local/stand-in";
 import { within } from "../../pipeline/clients";
 import { newId } from "../../pipeline/ids";
 import { Jobs } from "../../pipeline/jobs";
@@ -37,6 +37,7 @@ const runSchema = z.object({
   rejected: z.array(z.object({ key: z.string(), reason: z.string() })),
   newer: z.number(),
   more: z.boolean(),
+  paused: z.boolean(),
   oldestSeconds: z.number(),
 });
 
@@ -100,9 +101,32 @@ test("asks the warehouse nothing where nothing is staged", async () => {
     rejected: [],
     newer: 0,
     more: false,
+    paused: false,
     oldestSeconds: 0,
   });
   expect(desk.calls.every((call) => call.startsWith("S3 "))).toBe(true);
+});
+
+test.each([
+  ["ValidationException", "The cluster warehouse is paused."],
+  ["ValidationException", "Redshift endpoint doesn't exist in this region."],
+  ["InvalidClusterStateFault", "The cluster is resuming."],
+])("waits while the warehouse is paused, and sets nothing aside: %s, %s", async (name, words) => {
+  const [one, byOthers] = [newId(), `order-${newId()}`];
+  await stage(answer(one));
+  await stage(answer(byOthers));
+  const staged = await keysIn("staged/");
+  desk.hindrances.REDSHIFT_DATA = () => {
+    throw new AwsError(name, 400, words);
+  };
+  for (const _ of [1, 2]) {
+    expect(await load()).toMatchObject({ objects: 0, rejected: [], more: false, paused: true });
+  }
+  expect(await keysIn("staged/")).toEqual(staged);
+  for (const folder of ["manifests/", "rejected/"]) expect(await keysIn(folder)).toEqual([]);
+  desk.unhinder();
+  expect(await load()).toMatchObject({ objects: 2, answers: 2, paused: false });
+  expect(await rowsOf(one)).toHaveLength(1);
 });
 
 test("moves answers and failures into their tables, and leaves nothing in the bucket", async () => {

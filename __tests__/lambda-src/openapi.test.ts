@@ -159,6 +159,11 @@ const queueIsAway = () => {
 const bucketIsAway = () => {
   desk.hindrances.S3 = () => s3Error(503, "SlowDown", "Please reduce your request rate.");
 };
+const warehouseIsPaused = () => {
+  desk.hindrances.REDSHIFT_DATA = () => {
+    throw new AwsError("ValidationException", 400, "The cluster warehouse is paused.");
+  };
+};
 const warehouseIsBusy = () => {
   desk.hindrances.REDSHIFT_DATA = () => {
     throw new AwsError("ActiveStatementsExceededException", 400, "500 statements are active");
@@ -225,6 +230,7 @@ const answers: readonly Answer[] = [
   { to: "a wrong limit", event: getting("7", { limit: "0" }), status: "400" },
   { to: "an unknown input", event: getting("nobody"), status: "404" },
   { to: "an input of a broken function", event: getting("7"), status: "500", by: broken },
+  { to: "an input while the warehouse is paused", event: getting("7"), status: "409", hinder: warehouseIsPaused },
   { to: "an input while the warehouse is busy", event: getting("7"), status: "503", hinder: warehouseIsBusy },
   ...jobAnswers,
 ];

@@ -67,6 +67,7 @@ describe("a role", () => {
       dataCapture: { s3Uri: "s3://team-samples/captured", samplingPercentage: 10 },
     },
     features: { offlineStoreS3Uri: "s3://team-features/offline" },
+    warehouse: { hours: { from: 8, to: 18 } },
   });
   const state = Testing.synth(
     new StateStack(Testing.app(), "state", { ...loadConfig().shared, kmsKeyArn: keyArn("shared") }),
@@ -88,6 +89,7 @@ describe("a role", () => {
     starting_starter_role: { code: "starter", services: ["log", "encrypt"] },
     starting_schedule_role: { services: ["invokeBySchedule"] },
     writing_schedule_role: { services: ["invokeBySchedule"] },
+    warehouse_hours_role: { services: ["pauseBySchedule"] },
     warehouse_copy_role: { services: ["copy", "decrypt"] },
     warehouse_unload_role: { services: ["unload", "encrypt"] },
     model_execution_role: { services: ["serveModel", "rollBack", "captureData", "decrypt"] },
@@ -128,6 +130,8 @@ describe("a role", () => {
   test.each([
     ["plan", "cli/deployment/diff.ts", "diffCommand"],
     ["deploy_dev", "cli/deployment/deploy.ts", "deployCommand"],
+    ["deploy_dev", "cli/deployment/pause.ts", "pauseCommand"],
+    ["deploy_dev", "cli/deployment/pause.ts", "resumeCommand"],
   ])("of GitHub's to %s may make the calls of the command that its workflow runs", (role, file, command) => {
     const statements = attachedStatementsOf(stateStackWithGitHub(), `aws_iam_role.github_${role}_role`);
     const needs = needsOf(graph.reachedFrom(file, command));
@@ -179,6 +183,17 @@ describe("the documentation names what a command needs, and nothing else:", () =
     const needs = needsOf([...graph.reachedFrom("cli/warehouse/warehouse.ts", "warehouseCommand"), ...byPrograms]);
     const allowed = (await bastionPolicy()).flatMap(({ Action }) => Action);
     expect({ lacking: lacking(allowed, needs), spare: spare(allowed, needs) }).toEqual({ lacking: [], spare: [] });
+  });
+
+  test("pause and resume, beside what Terraform and deploy need", async () => {
+    const { namedFor, section } = await operatorPolicy();
+    const of = (file: string, name: string) => needsOf(graph.reachedFrom(`cli/deployment/${file}.ts`, name));
+    const deploying = of("deploy", "deployCommand");
+    const needs = [...of("pause", "pauseCommand"), ...of("pause", "resumeCommand")];
+    const said = section("A pause: `pause` and `resume`");
+    const all = [...namedFor("all"), ...said];
+    expect(needs.filter((need) => !deploying.includes(need) && lacking(all, [need]).length > 0)).toEqual([]);
+    expect(spare(said, needs)).toEqual([]);
   });
 
   test("destroy, beside what Terraform needs", async () => {

@@ -6,6 +6,8 @@ import { readStack } from "../../local/terraform";
 import type { Until } from "../../pipeline/clients";
 import { FunctionFailed, LambdaFunction, lambdaSettings } from "../../pipeline/lambda";
 import { awsError, namingActions } from "../aws-error";
+import { messageOf } from "../findings";
+import { whole } from "../numbers";
 
 /** A function on AWS, and whom it is asked as. */
 export interface FunctionOnAws {
@@ -59,7 +61,30 @@ export async function invoke(
 }
 
 /** What a run of the loader answers, as far as it is read. */
-export const runSchema = z.object({ objects: z.number(), rejected: z.array(z.unknown()), more: z.boolean() });
+const runSchema = z.object({
+  objects: z.number(),
+  rejected: z.array(z.unknown()),
+  more: z.boolean(),
+  /** A version before this one knows of no pause. */
+  paused: z.boolean().default(false),
+});
+
+/** Runs the loader until nothing is left that it can load. @returns why it could not; undefined where it could */
+export async function loadStaged(loader: FunctionOnAws, until: Until): Promise<string | undefined> {
+  console.error(`${loader.functionName} loads what is staged ...`);
+  try {
+    for (;;) {
+      const { objects, rejected, more, paused } = runSchema.parse(await invoke(loader, { now: true }, until));
+      if (objects > 0) console.error(`${whole(objects)} objects are loaded ...`);
+      if (paused) return "The warehouse is paused: nothing can be loaded.";
+      if (!more) return undefined;
+      if (objects + rejected.length === 0) return "The loader comes no further: its log says why.";
+    }
+  } catch (error) {
+    until.signal.throwIfAborted();
+    return messageOf(error);
+  }
+}
 
 const passedSchema = z.object({ passed: z.array(z.string()) });
 

@@ -29,15 +29,16 @@ async function deploy(stack: string, { allowDestroy, takeOver, plan, autoApprove
       console.error("Nothing was applied.");
       return false;
     }
-    const { checkNamedArchive } = await import("../model/deployed-archive");
     const environment = environmentOf(stack); // another stack, as that of the state, serves nothing
+    const isPaused = await sayPause(environment, review.plan);
+    const { checkNamedArchive } = await import("../model/deployed-archive");
     const archive = environment === stack ? undefined : await checkNamedArchive(made.folder, environment);
     if (review.plan.isEmpty) {
       console.error("There is nothing to apply.");
-      await checkEndpoint(made, review.plan, archive);
+      if (!isPaused) await checkEndpoint(made, review.plan, archive);
     } else if (autoApprove || isYes(await ask(`Apply this to ${stack}? [y/N] `, made.signal))) {
       await applyPlan(made);
-      await prove(made, review.plan, archive);
+      if (!isPaused) await prove(made, review.plan, archive);
     } else throw new Error("Nothing was applied.");
     return true;
   };
@@ -46,9 +47,38 @@ async function deploy(stack: string, { allowDestroy, takeOver, plan, autoApprove
     : withSavedPlan(stack, { file: plan, passphrase: planPassphrase() }, apply);
 }
 
-/** Looks whether what was deployed works. @throws with all that does not */
-async function prove(made: MadePlan, plan: Plan, archive: NamedArchive | undefined) {
-  const proofs = [tryOutWarehouse(made), checkEndpoint(made, plan, archive)];
+/** What only a cluster that is not paused lets Terraform change. */
+const needsWarehouse = ["aws_lambda_invocation", "aws_redshift_cluster"];
+
+/**
+ * Says that an environment is paused.
+ * @returns whether it is
+ * @throws where a plan of it changes what cannot be changed then
+ */
+async function sayPause(environment: string, { changes }: Plan): Promise<boolean> {
+  const { loadConfig } = await import("../../config");
+  const { pauseInWords } = await import("../../config/paused");
+  const pause = loadConfig().environments[environment]?.pause;
+  if (pause === undefined) return false;
+  const isPaused = `${pauseInWords(environment, pause)}: this leaves it so.`;
+  const resume = `offline-inference resume --env ${environment}`;
+  const refused = changes.filter(({ type, kind }) => needsWarehouse.includes(type) && kind !== "none");
+  if (refused.length === 0) {
+    console.error(`${isPaused} Nothing is proven until \`${resume}\`, which ends it.`);
+    return true;
+  }
+  throw new Error(
+    `${isPaused} But the plan changes ${refused.map(({ address }) => address).join(" and ")}, for which the cluster must be there. Resume it first, which applies all of this: ${resume}`,
+  );
+}
+
+/**
+ * Looks whether what was deployed works.
+ * @param always whether the endpoint is asked in any case @default where it was changed, or has not been proven
+ * @throws with all that does not
+ */
+export async function prove(made: MadePlan, plan: Plan, archive: NamedArchive | undefined, always = false) {
+  const proofs = [tryOutWarehouse(made), checkEndpoint(made, plan, archive, always)];
   const failed = (await Promise.allSettled(proofs)).filter((proof) => proof.status === "rejected");
   made.signal.throwIfAborted();
   if (failed.length > 0) throw new Error(failed.map(({ reason }) => messageOf(reason)).join("\n"));
@@ -89,10 +119,10 @@ async function mustAnswer({ stack, folder }: MadePlan, plan: Plan, archive: Name
   return awaitsProof(environmentOf(stack), () => endpointOf(folder));
 }
 
-async function checkEndpoint(made: MadePlan, plan: Plan, archive: NamedArchive | undefined) {
-  if (!(await mustAnswer(made, plan, archive))) return;
+async function checkEndpoint(made: MadePlan, plan: Plan, archive: NamedArchive | undefined, always = false) {
   const { stack, folder, signal } = made;
-  const { endpointOf, endpointServes } = await import("./endpoint");
+  const { endpointOf, endpointServes, hasEndpoint } = await import("./endpoint");
+  if (!(always && hasEndpoint(folder)) && !(await mustAnswer(made, plan, archive))) return;
   const { proveArchive, proveRelease } = await import("../model/model-proof");
   const endpoint = endpointOf(folder);
   await endpointServes(endpoint, { signal });

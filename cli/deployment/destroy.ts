@@ -1,11 +1,10 @@
 import { Command } from "commander";
 import { showsColours } from "../colours";
-import { messageOf } from "../findings";
 import { examples } from "../help";
 import { whole } from "../numbers";
 import type { AnswersBucket } from "./answers-bucket";
 import { ask, mustBeAskable } from "./asking";
-import type { FunctionOnAws } from "./canary";
+import type { ClusterAccess } from "./cluster";
 import type { Plan } from "./plan";
 
 /**
@@ -13,9 +12,10 @@ import type { Plan } from "./plan";
  * @returns false, with nothing destroyed, where outcomes would be lost
  */
 async function destroy(stack: string, autoApprove = false): Promise<boolean> {
-  const { answersBucket } = await destructible(stack);
+  const { name, answersBucket, pause, warehouse } = await destructible(stack);
   if (!autoApprove) mustBeAskable();
   const { readStack } = await import("../../local/terraform");
+  const { loadStaged } = await import("./canary");
   const { AnswersBucket } = await import("./answers-bucket");
   const { applyPlan, reviewOf, withDestructionPlan } = await import("./planning");
   const { destructionTextOf } = await import("./review-text");
@@ -41,7 +41,10 @@ async function destroy(stack: string, autoApprove = false): Promise<boolean> {
         const loader = functionName === undefined ? undefined : { functionName, region, profile };
         const bucket = new AnswersBucket({ bucket: answersBucket, region, profile });
         try {
-          const failure = loader && (await load(loader, signal));
+          // A paused cluster loads nothing, leaves no last snapshot, and cannot be deleted.
+          const { clusterIdentifier: cluster, hours } = warehouse;
+          if (cluster !== undefined && (pause ?? hours)) await resumeCluster(cluster, { region, profile }, signal);
+          const failure = loader && (await loadStaged(loader, { signal }));
           if (!(await isAllLoaded(bucket, failure, signal))) return false;
           left = `${answersBucket} has lost old versions, and what needs no loading. Nothing else was destroyed. ${goesOn}`;
           await empty(bucket, signal);
@@ -52,6 +55,7 @@ async function destroy(stack: string, autoApprove = false): Promise<boolean> {
       }
       left = `What Terraform says is destroyed is gone. ${goesOn}`;
       await applyPlan(made);
+      if (pause) await forgetPause(name);
       return true;
     });
   } catch (error) {
@@ -88,21 +92,15 @@ const namesIn = ({ changes }: Plan, type: string, attribute: string): string[] =
 
 const entriesOf = (value: unknown) => (typeof value === "object" && value !== null ? Object.entries(value) : []);
 
-/** Runs the loader until nothing is left that it can load. @returns why it could not; undefined where it could */
-async function load(loader: FunctionOnAws, signal: AbortSignal): Promise<string | undefined> {
-  const { invoke, runSchema } = await import("./canary");
-  console.error(`${loader.functionName} loads what is staged ...`);
-  try {
-    for (;;) {
-      const { objects, rejected, more } = runSchema.parse(await invoke(loader, { now: true }, { signal }));
-      if (objects > 0) console.error(`${whole(objects)} objects are loaded ...`);
-      if (!more) return undefined;
-      if (objects + rejected.length === 0) return "The loader comes no further: its log says why.";
-    }
-  } catch (error) {
-    signal.throwIfAborted();
-    return messageOf(error);
-  }
+async function resumeCluster(name: string, as: ClusterAccess, signal: AbortSignal) {
+  const { Cluster } = await import("./cluster");
+  const cluster = new Cluster(name, as);
+  await cluster.resume({ signal }).finally(() => cluster.close());
+}
+
+async function forgetPause(name: string) {
+  const { changePauses } = await import("../../config/paused");
+  changePauses(({ [name]: _, ...others }) => others);
 }
 
 /**

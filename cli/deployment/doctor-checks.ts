@@ -11,6 +11,8 @@ import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { z } from "zod";
 import { imageRegions, outOfPatch } from "../../aws/model-images";
 import { loadConfig } from "../../config";
+import { hoursInWords, isWithinHours } from "../../config/hours";
+import { pausedFile, pauseInWords } from "../../config/paused";
 import { engines } from "../../package.json";
 import { clientSettings, within } from "../../pipeline/clients";
 import { longestRun } from "../../pipeline/lambda";
@@ -26,6 +28,7 @@ import type { ConnectionOptions } from "../options";
 import { StateBucket } from "../state/state-bucket";
 import { terraform } from "../terraform";
 import { tryOut } from "./canary";
+import { Cluster } from "./cluster";
 import { isOnItsWay } from "./endpoint";
 
 /** What a part of the examination found. */
@@ -59,6 +62,7 @@ export async function examineEnvironment(options: ConnectionOptions, canary = fa
   const deployed: Looks = [
     ["pipeline", onAws("The pipeline", () => pipeline(connection))],
     ["endpoint", onAws("The endpoint", () => endpoint(target, connection))],
+    ...(options.local ? [] : [["pause", onAws("The cluster", () => pauseOf(target, connection))] as const]),
     ...(canary ? [["canary", onAws("The warehouse", () => canaryOf(connection))] as const] : []),
   ];
   if (options.local) return lookedAt("Local mode", deployed);
@@ -414,6 +418,39 @@ async function canaryOf(connection: Promise<Connection>): Promise<Finding> {
   return { ...ok("The warehouse does what is asked of it:"), details };
 }
 
+/** Whether the cluster is paused exactly where paused.json, or the hours of the warehouse, say so. */
+async function pauseOf({ environment }: Target, connection: Promise<Connection>): Promise<Finding> {
+  const { name, pause, warehouse } = environment;
+  const found = await connection.catch((error: unknown) => {
+    if (isSignInFailure(error)) throw error;
+    return undefined;
+  });
+  if (found === undefined) return warning("The cluster was not looked at: no pipeline was found.");
+  const { warehouse: at } = found.pipeline;
+  if (!("clusterId" in at)) return ok("Nothing is paused: what is on demand costs next to nothing at rest.");
+  const cluster = new Cluster(at.clusterId);
+  const status = await cluster.status(within(quotasTime)).finally(() => cluster.close());
+  const isAway = ["paused", "pausing"].includes(status);
+  const is = `The cluster ${at.clusterId} is ${status}`;
+  const resume = `npx offline-inference resume --env ${name}`;
+  if (pause) {
+    if (isAway) return ok(`${is}, for ${pauseInWords(name, pause)}.`);
+    return problem(
+      `${is}, but ${pausedFile} says that ${pauseInWords(name, pause)}.`,
+      `npx offline-inference pause --env ${name} goes on; ${resume} takes it back.`,
+    );
+  }
+  if (!isAway) return ok(`${is}.`);
+  const { hours } = warehouse;
+  if (hours === undefined)
+    return problem(
+      `${is}, and ${pausedFile} does not say so.`,
+      `${resume} brings it back. Or take paused.json as it was committed by who paused it.`,
+    );
+  if (!isWithinHours(hours, new Date())) return ok(`${is}, for its hours are ${hoursInWords(hours)}.`);
+  return problem(`${is}, and its hours are ${hoursInWords(hours)}.`, `${resume} brings it back.`);
+}
+
 async function endpoint({ environment }: Target, connection: Promise<Connection>): Promise<Finding> {
   const existing = environment.model.endpoint?.existing;
   const found = await connection.catch((error: unknown) => {
@@ -425,10 +462,19 @@ async function endpoint({ environment }: Target, connection: Promise<Connection>
   const deploy = existing
     ? "`model.endpoint` in config.ts names it: ask whoever makes it, or name another."
     : `npm run deploy -- inference-${environment.name}`;
+  const { pause } = environment;
+  const resume = `npx offline-inference resume --env ${environment.name}`;
   const client = namingActions(new SageMakerClient(settings));
   try {
     const answer = await client.send(new DescribeEndpointCommand({ EndpointName: name }));
     const { EndpointStatus: status, FailureReason: reason } = answer;
+    if (pause && existing === undefined) {
+      const pauseIt = `npx offline-inference pause --env ${environment.name} goes on; ${resume} takes it back.`;
+      return problem(
+        `The endpoint ${name} is ${status}, and paid for, but ${pausedFile} says that ${pauseInWords(environment.name, pause)}.`,
+        pauseIt,
+      );
+    }
     if (status === "InService") return ok(`The endpoint ${name} is in service.`);
     if (isOnItsWay(answer)) {
       const watch = `npx offline-inference status --env ${environment.name} --watch`;
@@ -439,6 +485,9 @@ async function endpoint({ environment }: Target, connection: Promise<Connection>
       `Its log says more: aws logs tail /aws/sagemaker/Endpoints/${name} --since 1d. ${existing ? deploy : `Once it is mended: ${deploy}`}`,
     );
   } catch (error) {
+    if (isNotFound(error) && pause && existing === undefined) {
+      return ok(`The endpoint ${name} is not there, for ${pauseInWords(environment.name, pause)}.`);
+    }
     if (isNotFound(error))
       return problem(`The endpoint ${name} does not exist.`, existing ? deploy : `Deploy it again: ${deploy}`);
     throw awsError(`look at the endpoint ${name}`, error);

@@ -13,6 +13,10 @@ export interface ServedEndpoint {
   readonly profile?: string;
 }
 
+/** Whether a synthesized stack makes an endpoint. @param folder the stack's folder */
+export const hasEndpoint = (folder: string): boolean =>
+  readStack(folder).all("aws_sagemaker_endpoint", z.object({})).length > 0;
+
 /**
  * Which configuration the endpoint of a synthesized stack is to serve.
  * @param folder the stack's folder

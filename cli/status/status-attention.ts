@@ -1,3 +1,4 @@
+import { isWithinHours } from "../../config/hours";
 import type { Connection, Pipeline } from "../connection";
 import { whole } from "../numbers";
 import {
@@ -28,6 +29,7 @@ export function reportOf(readings: Readings, surroundings: Surroundings): Status
   return {
     ...readings,
     emptyInSeconds: emptyIn(read(readings.queue), read(readings.predictions)),
+    firstLoss: firstLossOf(readings, surroundings.connection),
     lastDeploy: lastDeployOf(read(readings.endpoint), read(readings.worker)),
     attention: attentionTo(readings, surroundings),
   };
@@ -36,6 +38,22 @@ export function reportOf(readings: Readings, surroundings: Surroundings): Status
 function emptyIn(queue: Queue | undefined, predictions: Predictions | undefined): number | null {
   if (queue === undefined || predictions === undefined || predictions.perMinute === 0) return null;
   return Math.ceil((60 * (queue.waiting + queue.inFlight + queue.delayed)) / predictions.perMinute);
+}
+
+function firstLossOf(readings: Readings, { environment }: Connection): StatusReport["firstLoss"] {
+  const { pause, inference } = environment;
+  if (pause === undefined) return null;
+  const at = Date.parse(readings.at);
+  const oldest = read(readings.metrics)?.oldestRequestSeconds ?? null;
+  const expiry = new Date(at + 1_000 * (inference.messageRetentionSeconds - (oldest ?? 0))).toISOString();
+  const { firstDeadline } = pause;
+  const losses = [
+    ...(oldest === null || oldest === 0 ? [] : [{ at: expiry, what: "the oldest request expires" }]),
+    ...(firstDeadline && Date.parse(firstDeadline.at) > at
+      ? [{ at: firstDeadline.at, what: `the deadline of the job ${firstDeadline.job} passes` }]
+      : []),
+  ];
+  return losses.sort((one, other) => Date.parse(one.at) - Date.parse(other.at))[0] ?? null;
 }
 
 function lastDeployOf(endpoint: Endpoint | undefined, worker: Worker | undefined): StatusReport["lastDeploy"] {
@@ -61,16 +79,22 @@ const marks = ["problem", "warning", "unknown"];
 function attentionTo(readings: Readings, surroundings: Surroundings): Attention[] {
   const { connection } = surroundings;
   const metrics = read(readings.metrics);
+  const { environment } = connection;
+  const { hours } = environment.warehouse;
+  const isAway = readings.paused !== null || (hours !== undefined && !isWithinHours(hours, new Date(readings.at)));
   const unread = parts.flatMap((part): Attention[] => {
     const found = readings[part];
-    return found !== null && "error" in found ? [{ part, mark: "unknown", text: found.error }] : [];
+    const isMeant = (readings.paused !== null && part === "endpoint") || (isAway && part === "predictions");
+    return found !== null && "error" in found && !isMeant ? [{ part, mark: "unknown", text: found.error }] : [];
   });
   return [
-    ...toQueue(read(readings.queue), metrics, read(readings.predictions), surroundings),
+    ...(readings.paused
+      ? toPausedQueue(readings, connection)
+      : toQueue(read(readings.queue), metrics, read(readings.predictions), surroundings)),
     ...toDeadLetters(read(readings.deadLetters), connection.pipeline),
     ...toEndpoint(read(readings.endpoint), metrics, surroundings),
     ...toWorker(read(readings.worker), metrics, surroundings),
-    ...toWarehouse(read(readings.warehouse), connection.pipeline.warehouse),
+    ...(isAway ? [] : toWarehouse(read(readings.warehouse), connection.pipeline.warehouse)),
     ...toAlarms(read(readings.alarms)),
     ...unread,
   ].sort((one, other) => marks.indexOf(one.mark) - marks.indexOf(other.mark));
@@ -102,6 +126,16 @@ function toQueue(
     return [{ part: "queue", mark: "warning", text: "Requests wait, and none was answered in five minutes.", mend }];
   }
   return [];
+}
+
+/** From when on it is said that something is soon lost in a paused environment, in milliseconds. */
+const soon = 24 * 3_600_000;
+
+function toPausedQueue(readings: Readings, connection: Connection): Attention[] {
+  const first = firstLossOf(readings, connection);
+  if (first === null || Date.parse(first.at) - Date.parse(readings.at) > soon) return [];
+  const mend = connection.pipeline.commandFor("resume");
+  return [{ part: "queue", mark: "warning", text: `At ${first.at} ${first.what}.`, mend }];
 }
 
 function toDeadLetters(queue: Queue | undefined, { commandFor }: Pipeline): Attention[] {

@@ -53,6 +53,8 @@ export class StatusReader {
   /** @throws when the signal is given, its reason */
   async read(signal: AbortSignal): Promise<Readings> {
     const { shared, environment, pipeline } = this.connection;
+    const { pause } = environment;
+    const paused = { error: "none while the environment is paused" };
     const now = new Date();
     const reading = <Result>(doing: string, action: string, read: (signal: AbortSignal) => Promise<Result>) =>
       readingOf({ doing, action, read, signal });
@@ -63,7 +65,11 @@ export class StatusReader {
       reading("look at the queue", queueAction, (until) => this.queue(pipeline.queueUrl, until)),
       reading("look at the dead-letter queue", queueAction, (until) => this.queue(pipeline.deadLetterQueueUrl, until)),
       reading("read the metrics", "cloudwatch:GetMetricData", (until) => this.metrics(now, until)),
-      reading(`look at the endpoint ${endpointName}`, "sagemaker:DescribeEndpoint", (until) => this.endpoint(until)),
+      pause && environment.model.endpoint === undefined
+        ? paused
+        : reading(`look at the endpoint ${endpointName}`, "sagemaker:DescribeEndpoint", (until) =>
+            this.endpoint(until),
+          ),
       reading(`look at the function ${workerFunctionName}`, "lambda:GetFunctionConfiguration", (until) =>
         this.worker(until),
       ),
@@ -74,9 +80,11 @@ export class StatusReader {
           ),
       isOnDemand
         ? null
-        : reading("count the predictions", "redshift-data:ExecuteStatement", (until) =>
-            this.predictions(new Results(warehouse), now, until),
-          ),
+        : pause
+          ? paused
+          : reading("count the predictions", "redshift-data:ExecuteStatement", (until) =>
+              this.predictions(new Results(warehouse), now, until),
+            ),
       isOnDemand ? reading("list the jobs", "execute-api:Invoke", (until) => this.jobs(until)) : null,
       reading("read the alarms", "cloudwatch:DescribeAlarms", (until) => this.alarms(until)),
     ]);
@@ -84,6 +92,7 @@ export class StatusReader {
       environment: environment.name,
       region: shared.region,
       at: now.toISOString(),
+      paused: pause ? { since: pause.since, until: pause.until ?? null } : null,
       queue,
       deadLetters,
       metrics,

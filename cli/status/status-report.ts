@@ -95,6 +95,8 @@ export const statusReport = z.object({
   environment: z.string(),
   region: z.string(),
   at: time,
+  /** Since when it is paused, as paused.json says, and until when; null where it is not. */
+  paused: z.object({ since: time, until: time.nullable() }).nullable(),
   queue: orUnread(queue),
   deadLetters: orUnread(queue),
   metrics: orUnread(metrics),
@@ -108,6 +110,8 @@ export const statusReport = z.object({
   alarms: orUnread(alarms),
   /** How long the queue lasts at the present rate if nothing is added; null where that cannot be told. */
   emptyInSeconds: known,
+  /** What is lost first if a paused environment is not resumed, and when; null where it is not paused, or nothing waits. */
+  firstLoss: z.object({ at: time, what: z.string() }).nullable(),
   /** The later of the two; null where one of them could not be read. */
   lastDeploy: z.object({ of: z.enum(["endpoint", "worker"]), at: time }).nullable(),
   /** What asks for a person, the worst first. */
@@ -115,7 +119,7 @@ export const statusReport = z.object({
 });
 
 export type StatusReport = z.infer<typeof statusReport>;
-export type Readings = Omit<StatusReport, "attention" | "emptyInSeconds" | "lastDeploy">;
+export type Readings = Omit<StatusReport, "attention" | "emptyInSeconds" | "firstLoss" | "lastDeploy">;
 export type Attention = z.infer<typeof attention>;
 export type Part = Attention["part"];
 export type Queue = z.infer<typeof queue>;

@@ -27,7 +27,8 @@ export function screenOf(report: StatusReport, { colours, width = 80 }: ScreenOp
   const roomy = drawn(3);
   const { bold, dim } = createColors(colours);
   const title = `${bold(`${report.environment} in ${report.region}`)}  ${dim(clock(report.at))}`;
-  return [title, "", ...(roomy.length <= screenLines ? roomy : drawn(2))];
+  const [paused = ""] = pausedOf(report);
+  return [title, paused, ...(roomy.length <= screenLines ? roomy : drawn(2))];
 }
 
 function drawRow(
@@ -50,6 +51,12 @@ function drawRow(
   });
 }
 
+const pausedOf = ({ paused }: StatusReport) => {
+  if (paused === null) return [];
+  const until = paused.until === null ? "" : `, until ${clock(paused.until)}`;
+  return [`paused since ${clock(paused.since)}${until}`];
+};
+
 const cut = (line: string, columns: number) => `${line.slice(0, columns - 1)}…`;
 
 /** A report as one line, for where no screen is. */
@@ -58,6 +65,7 @@ export function lineOf(report: StatusReport): string {
   const deadLetters = read(report.deadLetters);
   const alarms = read(report.alarms);
   const facts = [
+    ...pausedOf(report),
     queue && `${whole(queue.waiting)} waiting`,
     queue && `${whole(queue.inFlight)} in flight`,
     deadLetters && `${whole(deadLetters.waiting)} dead letters`,
@@ -99,15 +107,17 @@ const unknown = "not known";
 const counted = (value: number | null, what: string) =>
   value === null ? `${what} ${unknown}` : `${whole(value)} ${what}`;
 
-function queueLines({ queue: found, emptyInSeconds }: StatusReport, metrics: Metrics | undefined): string[] {
+function queueLines({ queue: found, emptyInSeconds, firstLoss }: StatusReport, metrics: Metrics | undefined): string[] {
   if ("error" in found) return [found.error];
   const { waiting, inFlight, delayed } = found;
   const total = waiting + inFlight + delayed;
   const resting = delayed === 0 ? [] : [`${whole(delayed)} delayed`];
   const counts = [`${whole(waiting)} waiting`, `${whole(inFlight)} in flight`, ...resting].join(", ");
-  if (total === 0) return [counts];
+  const loss = firstLoss === null ? [] : [`${firstLoss.what} at ${clock(firstLoss.at)}`];
+  if (total === 0) return [counts, ...loss];
   const oldest = metrics?.oldestRequestSeconds ?? null;
   const age = `oldest ${oldest === null ? unknown : durationOf(oldest)}`;
+  if (loss.length > 0) return [`${counts}, ${age}`, ...loss];
   return [counts, emptyInSeconds === null ? age : `${age}, empty in about ${durationOf(emptyInSeconds)}`];
 }
 

@@ -3,7 +3,7 @@ import { apiEnvironment } from "../../contract/environment";
 import { type Until, within } from "../../pipeline/clients";
 import { Jobs } from "../../pipeline/jobs";
 import { LambdaFunction } from "../../pipeline/lambda";
-import { isBusy } from "../../pipeline/redshift";
+import { isBusy, WarehousePaused } from "../../pipeline/redshift";
 import { InvalidRequest } from "../../pipeline/request-reader";
 import { RequestQueue } from "../../pipeline/requests";
 import { Results } from "../../pipeline/results";
@@ -40,6 +40,11 @@ const routes: Record<string, (request: Request, until: Until) => Promise<APIGate
 const faultOf = (error: unknown): Fault => {
   if (error instanceof Fault) return error;
   if (error instanceof InvalidRequest) return new Fault(400, "invalid_request", error.message);
+  if (error instanceof WarehousePaused) {
+    const what =
+      "the warehouse is paused: predictions can be read once it is back; requests and jobs are taken all the same";
+    return new Fault(409, "warehouse_paused", what); // no fault of the API's, which an alarm would ring for
+  }
   logger().error("request failed", { error });
   if (isBusy(error)) return new Fault(503, "busy", "the warehouse is busy; try again", retryLater);
   return new Fault(500, "internal_error", "something went wrong here; it has been logged");

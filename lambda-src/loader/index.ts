@@ -47,8 +47,8 @@ const eventSchema = z.object({
 });
 
 /**
- * Moves into the warehouse what the workers have staged, until nothing is left or its time is over. A workgroup is let
- * sleep until much is staged or the oldest of it is LOAD_EVERY_MINUTES old, but for `{"now": true}`. With
+ * Moves into the warehouse what the workers have staged, until nothing is left, its time is over, or the warehouse turns out to be
+ * paused. A workgroup is let sleep until much is staged or the oldest of it is LOAD_EVERY_MINUTES old, but for `{"now": true}`. With
  * `{"canary": true}` it tries out instead what AWS does not document, on tables of its own.
  * @throws when it is not known that all is loaded: nothing is lost, and the next run loads it
  */
@@ -65,6 +65,7 @@ export const handler = async (event: unknown, context: Context): Promise<Loaded 
     while (run.more && !until.signal.aborted);
   } finally {
     for (const { key, reason } of run.rejected) logger.error("an object was set aside", { key, reason });
+    if (run.paused) logger.info("the warehouse is paused: what is staged waits");
     measure("LoadedRows", run.answers + run.failures);
     measure("RejectedObjects", run.rejected.length);
     measure("NewerObjects", run.newer);

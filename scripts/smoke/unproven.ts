@@ -27,6 +27,8 @@ export const claims = {
   erase: "`erase --id` takes out what is kept of one input.",
   watch: "The dashboard shows what is measured, and the query of docs/runbook.md follows a request.",
   bastion: "`warehouse connect` leads to Redshift, through a bastion that the deploy role of an environment has made.",
+  pause:
+    "`pause` and `resume` take endpoint and cluster away and bring them back; meanwhile a plan is empty, and the loader waits.",
   unload: "Results above what the Data API hands out come by UNLOAD, and expired requests are told as such.",
 } as const satisfies Record<string, string>;
 

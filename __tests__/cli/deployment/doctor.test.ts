@@ -111,7 +111,14 @@ const allWell = (): Answers => ({
   [`GET /${modelBucket}/contracts/poc-dev.json`]: () => json(dev.model.contract),
   GetParameter: () => json({ Parameter: { Name: dev.namesParameter, Value: JSON.stringify(names) } }),
   DescribeEndpoint: () => json({ EndpointName: "the-endpoint", EndpointStatus: "InService" }),
+  DescribeClusters: () => clusterThatIs("available"),
 });
+
+const clusterThatIs = (status: string): Answer => {
+  const clusters = `<Clusters><Cluster><ClusterStatus>${status}</ClusterStatus></Cluster></Clusters>`;
+  const body = `<DescribeClustersResponse><DescribeClustersResult>${clusters}</DescribeClustersResult></DescribeClustersResponse>`;
+  return { status: 200, headers: { "content-type": "text/xml" }, body };
+};
 
 const refuse = () => {
   throw new AwsError("AccessDeniedException", 400, "You may not.");
@@ -188,7 +195,50 @@ ${imageLines}
       feature group  the-features
       warehouse      the-warehouse, database predictions
   ✔ The endpoint the-endpoint is in service.
+  ✔ The cluster the-warehouse is available.
 `,
+  });
+});
+
+describe("that an environment is paused", () => {
+  const since = "2026-11-27T18:00:00.000Z";
+  const noEndpoint = () => {
+    throw new AwsError("ValidationException", 400, 'Could not find endpoint "the-endpoint".');
+  };
+  /** What is found of endpoint and cluster in a checkout whose paused.json says this. */
+  const foundWhere = async (paused: object) => {
+    const checkout = await mkdtemp(join(folder, "paused-"));
+    await writeFile(join(checkout, "paused.json"), JSON.stringify(paused));
+    const options = { environment: await signedIn(), folder: checkout };
+    const { stdout } = await runProgram(["doctor", "--env", "dev", "--json"], options);
+    const list = findings.parse(JSON.parse(stdout));
+    return ["endpoint", "pause"].map((name) => list.find(({ check }) => check === name));
+  };
+
+  test("is compared with AWS, which is right where endpoint and nodes are gone", async () => {
+    answers = { ...answers, DescribeEndpoint: noEndpoint, DescribeClusters: () => clusterThatIs("paused") };
+    expect(await foundWhere({ dev: { since } })).toMatchObject([
+      { mark: "ok", text: `The endpoint the-endpoint is not there, for dev is paused since ${since}.` },
+      { mark: "ok", text: `The cluster the-warehouse is paused, for dev is paused since ${since}.` },
+    ]);
+    expect(await foundWhere({})).toMatchObject([
+      { mark: "problem", text: "The endpoint the-endpoint does not exist." },
+      { mark: "problem", text: "The cluster the-warehouse is paused, and paused.json does not say so." },
+    ]);
+  });
+
+  test("is a problem where AWS still has what is paid for", async () => {
+    const goesOn = expect.stringMatching(
+      /^npx offline-inference pause --env dev goes on; npx .* resume --env dev takes/,
+    );
+    expect(await foundWhere({ dev: { since } })).toMatchObject([
+      {
+        mark: "problem",
+        text: expect.stringContaining("is InService, and paid for, but paused.json says"),
+        mend: goesOn,
+      },
+      { mark: "problem", text: expect.stringContaining("is available, but paused.json says"), mend: goesOn },
+    ]);
   });
 });
 
@@ -230,6 +280,7 @@ Deployment
 ${imageLines}
   ✖ There is no pipeline "dev" in us-east-1: its stack has not written /poc-dev/names. Deploy it: npm run deploy -- inference-dev
   ! The endpoint was not looked at: no pipeline was found.
+  ! The cluster was not looked at: no pipeline was found.
 `);
 });
 
@@ -527,9 +578,10 @@ describe("without a network", () => {
     const unreachable = await serve(() => json({}));
     await unreachable.stop(); // nothing listens there now
     const looked = await found([], { AWS_ENDPOINT_URL: unreachable.url });
-    const { credentials, region, terraform, node, endpoint, "image-patches": patches, ...others } = looked;
+    const { credentials, region, terraform, node, endpoint, pause, "image-patches": patches, ...others } = looked;
     expect([region, terraform, node, patches].map((one) => one?.mark)).toEqual(["ok", "ok", "ok", "warning"]);
     expect(endpoint).toMatchObject({ mark: "warning", text: "The endpoint was not looked at: no pipeline was found." });
+    expect(pause).toMatchObject({ mark: "warning", text: "The cluster was not looked at: no pipeline was found." });
     expect(Object.keys(others)).toHaveLength(8);
     for (const one of [credentials, ...Object.values(others)]) {
       expect(one).toMatchObject({ mark: "problem", text: expect.stringContaining("AWS could not be reached") });

@@ -36,13 +36,13 @@ const surroundings: Surroundings = {
 const { connection } = surroundings;
 
 const now = "2026-01-31T12:00:00.000Z";
-const before = (seconds: number) => new Date(Date.parse(now) - 1000 * seconds).toISOString();
+const earlier = (seconds: number) => new Date(Date.parse(now) - 1000 * seconds).toISOString();
 
 const busyEndpoint = {
   status: "InService",
   configuration: "classifier-7f3a",
   failure: null,
-  modifiedAt: before(3 * 86_400),
+  modifiedAt: earlier(3 * 86_400),
   variants: [{ name: "first", instances: 2, wanted: 2 }],
 };
 
@@ -51,6 +51,7 @@ const busy: Readings = {
   environment: "dev",
   region: "us-east-1",
   at: now,
+  paused: null,
   queue: { waiting: 12_000, inFlight: 320, delayed: 0 },
   deadLetters: { waiting: 0, inFlight: 0, delayed: 0 },
   metrics: {
@@ -60,7 +61,7 @@ const busy: Readings = {
     endpoint: { invocations: 3_000, serverErrors: 0 },
   },
   endpoint: busyEndpoint,
-  worker: { state: "Active", lastUpdate: "Successful", modelRelease: "7f3a", modifiedAt: before(7_200) },
+  worker: { state: "Active", lastUpdate: "Successful", modelRelease: "7f3a", modifiedAt: earlier(7_200) },
   warehouse: { status: "available", availability: "Available", nodeType: "ra3.large", nodes: 2 },
   predictions: { lastHour: 40_000, failedLastHour: 0, perMinute: 616 },
   jobs: null,
@@ -135,6 +136,44 @@ test("signs say the same with colours and without", () => {
 
 const long = "why ".repeat(100).trim();
 const unread = { error: `Cannot look: ${"x".repeat(300)}` };
+
+describe("a paused environment", () => {
+  const none = { error: "none while the environment is paused" };
+  const pause = { since: earlier(86_400), until: earlier(-3 * 86_400) };
+  const paused = { paused: pause, endpoint: none, predictions: none };
+  const warehouse = { status: "paused", availability: "Unavailable", nodeType: "ra3.large", nodes: 1 };
+  const at = (oldestRequestSeconds: number, firstDeadline?: { job: string; at: string }) => {
+    const { connection } = surroundings;
+    const environment = { ...connection.environment, pause: { ...pause, firstDeadline } };
+    const readings = { ...busy, ...paused, warehouse, metrics: metrics({ oldestRequestSeconds }) };
+    return reportOf(readings, { local: false, connection: { ...connection, environment } });
+  };
+
+  test("asks for nobody while there is time, and says until when it is and what is lost first", () => {
+    const report = at(3_600);
+    expect(report.attention).toEqual([]);
+    const lines = screenOf(report, { colours: false });
+    expect(lines.slice(1, 4)).toEqual([
+      "paused since 2026-01-30 12:00:00 UTC, until 2026-02-03 12:00:00 UTC",
+      "  ✔ queue        12,000 waiting, 320 in flight, oldest 1 h",
+      "                 the oldest request expires at 2026-02-04 11:00:00 UTC",
+    ]);
+    expect(lines.filter((line) => line.length > 80)).toEqual([]);
+    expect(lines.some((line) => line.startsWith("  ✔ endpoint     none while the environment is paused"))).toBe(true);
+  });
+
+  test("asks for somebody who resumes it a day before something is lost", () => {
+    const mend = "npx offline-inference resume --env dev";
+    const lost = (report: ReturnType<typeof at>) => report.attention.map(({ part, text, mend }) => [part, text, mend]);
+    expect(lost(at(3 * 86_400 + 60))).toEqual([
+      ["queue", "At 2026-02-01T11:59:00.000Z the oldest request expires.", mend],
+    ]);
+    const deadline = { job: "nightly", at: earlier(-3_600) };
+    expect(lost(at(60, deadline))).toEqual([
+      ["queue", `At ${deadline.at} the deadline of the job nightly passes.`, mend],
+    ]);
+  });
+});
 
 test.each<[string, Partial<Readings>]>([
   [
@@ -298,7 +337,7 @@ test.each([
   [7_200, "2 h ago"],
   [2.9 * 86_400, "3 days ago"],
 ])("a deployment %s s ago was %s", (seconds, words) => {
-  const worker = { state: "Active", lastUpdate: "Successful", modelRelease: null, modifiedAt: before(seconds) };
+  const worker = { state: "Active", lastUpdate: "Successful", modelRelease: null, modifiedAt: earlier(seconds) };
   expect(screen({ worker }).at(-1)).toContain(`the worker, ${words} (2026-01-`);
 });
 
