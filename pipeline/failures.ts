@@ -13,3 +13,6 @@ export class Failure {
     readonly retry: "never" | "alone" | "later",
   ) {}
 }
+
+/** That what was asked has enough to do: it is no failure of its own, and it takes more later. */
+export class Busy extends Failure {}

@@ -17,6 +17,38 @@ export const limiter = (limit: number) => {
   };
 };
 
+/**
+ * As {@link limiter}, but with a limit that follows what is taken: half of it after each task that was turned away, and one
+ * more, up to `most`, after as many as it is that were not.
+ */
+export const followingLimiter = (most: number) => {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  let limit = most;
+  const startWaiting = () => {
+    while (running + 1 <= limit) {
+      const next = waiting.shift();
+      if (next === undefined) return;
+      running++;
+      next();
+    }
+  };
+  return async <T>(task: () => Promise<T>, wasTurnedAway: (result: T) => boolean): Promise<T> => {
+    await new Promise<void>((resolve) => {
+      waiting.push(resolve);
+      startWaiting();
+    });
+    try {
+      const result = await task();
+      limit = wasTurnedAway(result) ? Math.max(1, limit / 2) : Math.min(most, limit + 1 / limit);
+      return result;
+    } finally {
+      running--;
+      startWaiting();
+    }
+  };
+};
+
 /** Waits before the next attempt: up to 100 ms after the first, up to twice as long after each further one. */
 export const backOff = (attempt: number, signal?: AbortSignal) =>
   setTimeout(Math.random() * 100 * 2 ** (attempt - 1), undefined, { signal });

@@ -5,8 +5,8 @@ import type { FeatureValues } from "../contract/feature-values";
 import type { ModelContract } from "../contract/model-contract";
 import { callBytes, type ModelAnswer, type WireFormat, wireFormatOf } from "../contract/wire-format";
 import { clientSettings, reasonOf, type Until } from "./clients";
-import { Failure } from "./failures";
-import { limiter, runsOf } from "./flow";
+import { Busy, Failure } from "./failures";
+import { followingLimiter, runsOf } from "./flow";
 
 export interface ModelEndpointProps {
   readonly endpointName: string;
@@ -15,7 +15,7 @@ export interface ModelEndpointProps {
   readonly contract: ModelContract;
   /** The most inputs in a call, where its format holds many. */
   readonly instancesPerCall: number;
-  /** Calls in flight at the endpoint at once; further ones wait. */
+  /** Calls in flight at the endpoint at once; further ones wait. Fewer, while it turns calls away or does not answer. */
   readonly concurrency: number;
   /** The longest that a call may take, in seconds. */
   readonly callSeconds: number;
@@ -53,12 +53,27 @@ const notTheInput = new Set([401, 403, 404, 405, 408, 415, 429, 503]);
 
 const failed = (reason: string, retry: "alone" | "later") => new Failure("endpoint_failed", reason, retry);
 
-const statusSchema = z.object({ $metadata: z.object({ httpStatusCode: z.number() }) });
+/** Statuses by which a model, or SageMaker, says that it has enough to do. */
+const busyStatuses = [429, 503];
+
+const statusSchema = z.object({
+  name: z.string(),
+  $metadata: z.object({ httpStatusCode: z.number() }),
+});
+
+/** Whether SageMaker turned a call away for it has enough to do: a throttling may be a 400, too. */
+const isBusy = (error: unknown) => {
+  const { data } = statusSchema.safeParse(error);
+  return data !== undefined && (busyStatuses.includes(data.$metadata.httpStatusCode) || /throttl/i.test(data.name));
+};
+
+const busy = (reason: string) => new Busy("endpoint_failed", reason, "later");
 
 /** Why a call failed. What the model said stays out of it, for it may quote the input. */
 const failureOf = (error: unknown, single: boolean, cut: boolean, faultStatuses: readonly number[] = []): Failure => {
   if (error instanceof ModelError) {
     const { OriginalStatusCode: status = 500 } = error;
+    if (busyStatuses.includes(status)) return busy(`the model failed (${status})`);
     if (notTheInput.has(status)) return failed(`the model failed (${status})`, "later");
     const isFault = status >= 500 || status < 400 || faultStatuses.includes(status);
     if (isFault) return failed(`the model failed (${status})`, single ? "alone" : "later");
@@ -68,8 +83,12 @@ const failureOf = (error: unknown, single: boolean, cut: boolean, faultStatuses:
   if (statusSchema.safeParse(error).data?.$metadata.httpStatusCode === 413) {
     return new Failure("too_large", "the input is larger than a call to the endpoint may be", "never");
   }
-  return failed(cut ? "the endpoint did not answer in time" : `the endpoint failed: ${reasonOf(error)}`, "later");
+  const reason = cut ? "the endpoint did not answer in time" : `the endpoint failed: ${reasonOf(error)}`;
+  return isBusy(error) ? busy(reason) : failed(reason, "later");
 };
+
+/** Whether fewer calls at once may get answers in the place of a failure. */
+const isTooMuch = (found: unknown) => found instanceof Failure && found.code === "endpoint_failed";
 
 const responseSchema = z.object({
   /** The SDK has none where the body is empty. */
@@ -97,7 +116,7 @@ export class ModelEndpoint {
     private readonly props: ModelEndpointProps,
     private readonly client = new SageMakerRuntimeClient(clientSettings({ requestTimeout: props.callSeconds * 1_000 })),
   ) {
-    this.inFlight = limiter(props.concurrency);
+    this.inFlight = followingLimiter(props.concurrency);
     this.format = wireFormatOf(props.contract);
   }
 
@@ -116,7 +135,7 @@ export class ModelEndpoint {
           else answers[one.place] = failure;
         }
         return call.length === 0 ? [] : this.call(call, time);
-      });
+      }, isTooMuch);
       if (found instanceof Failure && found.retry === "never" && call.length > 1) {
         const half = Math.ceil(call.length / 2);
         await Promise.all([askAll(call.slice(0, half)), askAll(call.slice(half))]);

@@ -297,6 +297,17 @@ describe("of what may be answered later", () => {
     expect((await answersOf("busy-")).map(({ input_id: id }) => id)).toEqual(["busy-1", "busy-3"]);
   });
 
+  test("an endpoint that turns all away for it has enough to do is no outage: all goes back to the queue", async () => {
+    desk.hindrances.SAGEMAKER_RUNTIME = () => {
+      throw new AwsError("ThrottlingException", 400, "Rate exceeded");
+    };
+    const messages = [await requested("full-1"), await requested("full-2")];
+    expect(await deliver(messages)).toEqual(messages.map(({ messageId }) => messageId));
+    desk.unhinder();
+    expect(await deliver(messages)).toEqual([]);
+    expect(await answersOf("full-")).toHaveLength(2);
+  });
+
   test("a feature store that fails loses nothing", async () => {
     const message = await requested("unread");
     desk.hindrances.SAGEMAKER_FEATURESTORE_RUNTIME = () => {

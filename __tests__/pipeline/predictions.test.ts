@@ -3,7 +3,7 @@ import type { RequestFormat } from "../../contract/model-contract";
 import { operator } from "../../local/credentials";
 import { jsonModel, ModelError, startSageMakerRuntime } from "../../local/sagemaker-runtime";
 import { AwsError, type StandIn, serve } from "../../local/stand-in";
-import { Failure } from "../../pipeline/failures";
+import { Busy, Failure } from "../../pipeline/failures";
 import { ModelEndpoint, type ModelEndpointProps } from "../../pipeline/predictions";
 import { contract, contractIn, modelOf, valuesIn } from "../setup/contract";
 
@@ -292,4 +292,29 @@ describe.each(many)("with several inputs in a call of the format %s", (request) 
       expect(await endpoint.ask(questions(letters(2)))).toEqual([failure, failure]);
     },
   );
+});
+
+describe("an endpoint that has enough to do", () => {
+  const throttled = () => new AwsError("ThrottlingException", 400, "Rate exceeded");
+
+  test.each([
+    ["a throttling", throttled],
+    ["a 429", () => new AwsError("ModelNotReadyException", 429, "soon")],
+    ["a 503", () => new AwsError("ServiceUnavailable", 503, "later")],
+  ])("is none that fails: %s", async (_, error) => {
+    const standIn = await serve(() => {
+      throw error();
+    });
+    started.push(standIn);
+    expect(await ask(at(standIn, {}, 1))).toBeInstanceOf(Busy);
+  });
+
+  test("has a failure of its own otherwise", async () => {
+    const endpoint = await endpointWith(() => {
+      throw new ModelError(500, "no");
+    });
+    const failure = await ask(endpoint);
+    expect(failure).toBeInstanceOf(Failure);
+    expect(failure).not.toBeInstanceOf(Busy);
+  });
 });

@@ -4,7 +4,7 @@ import { parseRequestId, quietCodes } from "../../contract/job";
 import type { Outcome } from "../../contract/outcome";
 import type { Prediction } from "../../contract/prediction-table";
 import { reasonOf, type Until } from "../../pipeline/clients";
-import { Failure } from "../../pipeline/failures";
+import { Busy, Failure } from "../../pipeline/failures";
 import type { FeatureStore } from "../../pipeline/features";
 import { type Outcomes, unstorable } from "../../pipeline/outcomes";
 import type { Answer, AskingTime, ModelEndpoint } from "../../pipeline/predictions";
@@ -202,7 +202,10 @@ const askAll = async (
   const found = await endpoint.ask(questions, time);
   const answers = unlessAllRefused(found);
   const asked = answers.filter((answer) => !isOver(answer));
-  const outage = outageOf("the endpoint", asked.filter(isNot("out_of_time")));
+  const outage = outageOf(
+    "the endpoint",
+    asked.filter((answer) => isNot("out_of_time")(answer) && !(answer instanceof Busy)),
+  );
   const isTheirs = found.some((answer) => answer instanceof Failure && answer.retry !== "later" && !isOver(answer));
   if (outage === undefined || !isTheirs) return { answers, outage };
   const values = await sample.read(time.asking);
