@@ -29,6 +29,7 @@ const ownName: Readonly<Record<string, readonly string[]>> = {
     "ListFeatureGroups",
     "ListModels",
     "ListRecords",
+    "UpdateEndpointWeightsAndCapacities",
   ],
   servicequotas: ["ListAWSDefaultServiceQuotas", "ListServiceQuotas"],
   sqs: ["GetQueueAttributes", "ListQueues", "ReceiveMessage"],

@@ -1,6 +1,7 @@
 import { bastionInstanceType } from "../aws/bastion";
 import { hoursOfMonth, type Price, prices, type Trust } from "../aws/prices";
 import { measured } from "../contract/metrics";
+import { instanceRange } from "./model";
 import type { Environment } from "./schema";
 
 /** Prices in US dollars, in the place of those of aws/prices.ts: an instance's an hour, say. */
@@ -59,8 +60,9 @@ const idlePoll = { connections: 5, seconds: 20 };
 /** Metrics that are written whether anything is asked or not: all but the worker's. */
 const metrics = Object.values(measured).filter(({ of }) => of !== "worker").length;
 
-/** Alarms of an environment, as they are paid: one that reckons with two metrics, as two (assumed). */
-const alarmsOf = ({ model }: Environment) => (model.endpoint ? 11 : 12) + (model.drift ? 2 : 0);
+/** Alarms of an environment, as they are paid: one that reckons with several metrics, as so many (assumed). */
+const alarmsOf = ({ model }: Environment) =>
+  (model.endpoint ? 11 : 12) + (model.drift ? 2 : 0) + (model.scaling ? 2 * 3 : 0);
 
 /** What an environment costs at rest, a month. An endpoint that exists is somebody else's. */
 export function atRest(environment: Environment): Item[] {
@@ -71,7 +73,7 @@ export function atRest(environment: Environment): Item[] {
   return [
     ...(model.endpoint
       ? []
-      : [{ part: "endpoint", of: model.instanceType, amount: model.instanceCount * hoursOfMonth }]),
+      : [{ part: "endpoint", of: model.instanceType, amount: instanceRange(model).min * hoursOfMonth }]),
     { ...nodes, amount: warehouse.numberOfNodes * hoursOfMonth },
     { part: "warehouse", of: "secret", amount: 1 },
     ...(access.bastion ? [{ part: "bastion", of: bastionInstanceType, amount: hoursOfMonth }] : []),
@@ -91,9 +93,12 @@ const rowGigabytes = 1_000 / 1e9;
 /** SQS takes and gives so many messages in one request, and so many requests a message needs: sent, received, deleted. */
 const queueRequests = 3 / 10;
 
-/** Predictions that the whole endpoint gives a second. @returns undefined where the configuration does not say it */
+/**
+ * Predictions that the whole endpoint gives a second, with all the instances that it may have.
+ * @returns undefined where the configuration does not say it
+ */
 export const predictionsPerSecond = ({ model }: Environment): number | undefined =>
-  model.predictionsPerSecond && model.predictionsPerSecond * (model.endpoint ? 1 : model.instanceCount);
+  model.predictionsPerSecond && model.predictionsPerSecond * instanceRange(model).max;
 
 /** How long the workers run for a million rows, in seconds of one: never longer than they may, for batches that are full. */
 function workerSeconds(environment: Environment): number {

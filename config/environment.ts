@@ -6,12 +6,12 @@ import { accessSection } from "./access";
 import { apiSection } from "./api";
 import { group, oneOf, type Rule, ruled, show, text, valueAt, yesOrNo } from "./faults";
 import { featuresSection, groupOf } from "./features";
-import { inferenceSection } from "./inference";
+import { inferenceSection, workersFor } from "./inference";
 import { jobsSection } from "./jobs";
 import { keyPairSection, keyPairsFile } from "./key-pairs";
 import { keyIsIn, kmsKeyArn } from "./kms-key";
 import { loadingSection } from "./loading";
-import { modelSection } from "./model";
+import { instanceRange, modelSection } from "./model";
 import { networkSection } from "./network";
 import { lowercaseWord, type Surroundings } from "./surroundings";
 import { warehouseSection } from "./warehouse";
@@ -124,6 +124,13 @@ export const environmentSchema = (around: Surroundings) => {
           `(${timeoutSeconds}) is too short, and answers would be thrown away`,
       },
       {
+        of: ["model.deadlineSeconds", "inference.messageRetentionSeconds"],
+        holds: ({ model: { scaling }, inference }) =>
+          !scaling || scaling.deadlineSeconds < inference.messageRetentionSeconds,
+        allowed: ({ inference: { messageRetentionSeconds } }) =>
+          `less than inference.messageRetentionSeconds (${messageRetentionSeconds}), for the queue forgets a request then`,
+      },
+      {
         of: ["jobs.keepDays", "inference.messageRetentionSeconds"],
         holds: ({ jobs, inference }) => 86_400 * jobs.keepDays >= inference.messageRetentionSeconds,
         allowed: ({ inference: { messageRetentionSeconds } }) =>
@@ -152,14 +159,18 @@ export const environmentSchema = (around: Surroundings) => {
       ...distinct(functions, "", limits.lambda.functionName.source),
       ...distinct(roles, ", whatever the case", limits.iam.roleName.source),
     ],
-  ).transform(({ keyPair, features, model, ...environment }) => ({
+  ).transform(({ keyPair, features, model, inference, ...environment }) => ({
     name,
     prefix,
     /** The SSM parameter that says where the pipeline is: `/poc-dev/names`. */
     namesParameter: `/${prefix}/names`,
     answersBucket,
     ...environment,
-    model: { ...model, slowestCallSeconds: model.slowestCallSeconds ?? longestCallOf(model, environment.inference) },
+    model: { ...model, slowestCallSeconds: model.slowestCallSeconds ?? longestCallOf(model, inference) },
+    inference: {
+      ...inference,
+      maximumConcurrency: inference.maximumConcurrency ?? workersFor(instanceRange(model).max),
+    },
     features: features && { ...features, ...groupOf(around, model.contract, features.groupName) },
     keyPair: keyPair ?? (publicKey === undefined ? undefined : { name: `${prefix}-key-pair`, publicKey }),
   }));

@@ -40,8 +40,11 @@ export const inferenceSection = (around: Surroundings) => {
       batchSize: whole(limits.eventSourceMapping.batchSize).prefault(50),
       /** How long a batch may be gathered, in seconds. @default 1, the least that AWS takes for so large a batch */
       batchWindowSeconds: whole(limits.eventSourceMapping.batchWindowSeconds).prefault(1),
-      /** Workers that run at once at most. @default 3, by `npm run bench`: enough to keep one inf1.xlarge busy */
-      maximumConcurrency: whole(limits.eventSourceMapping.maximumConcurrency).prefault(3),
+      /**
+       * Workers that run at once at most. @default 3 for each instance that the endpoint may have, by `npm run bench`: enough
+       * to keep an inf1.xlarge busy. While there are fewer instances, workers ask as much as the endpoint takes
+       */
+      maximumConcurrency: whole(limits.eventSourceMapping.maximumConcurrency).optional(),
       /**
        * The longest outage of endpoint, feature store or warehouse in which no request is given up, in seconds. The
        * deliveries that the queue allows a message follow from it. @default 43200, twelve hours
@@ -70,3 +73,7 @@ export const inferenceSection = (around: Surroundings) => {
     ],
   );
 };
+
+/** Workers that keep so many instances busy. */
+export const workersFor = (instances: number): number =>
+  Math.min(limits.eventSourceMapping.maximumConcurrency.max, 3 * instances);

@@ -6,12 +6,14 @@ import type { Construct } from "constructs";
 import { boundaryArn } from "../aws/deploy-permissions";
 import type { Environment, Shared } from "../config";
 import { costOf, perMillion } from "../config/cost";
+import { instanceRange } from "../config/model";
 import { know, literally, tell } from "../constructs/access";
 import { ReadableStack } from "../constructs/addresses";
 import { Alarms } from "../constructs/alarms";
 import { AnswersBucket } from "../constructs/answers-bucket";
 import { Bastion } from "../constructs/bastion";
 import { Dashboard } from "../constructs/dashboard";
+import { EndpointScaling } from "../constructs/endpoint-scaling";
 import { EventBus } from "../constructs/event-bus";
 import { ExistingEndpoint } from "../constructs/existing-endpoint";
 import { FeatureStore, knowGroup, knowRecords } from "../constructs/feature-store";
@@ -54,6 +56,7 @@ export class InferenceStack extends ReadableStack {
       ? new ExistingEndpoint(this, "model", { ...environment.model, region })
       : new ModelEndpoint(this, "model", {
           ...environment.model,
+          instanceCount: instanceRange(environment.model).min,
           region,
           account,
           ...kept,
@@ -130,6 +133,11 @@ export class InferenceStack extends ReadableStack {
         tell({ MAX_ROWS: String(jobs.maxRows) }),
       ],
     });
+    if (!environment.model.endpoint && environment.model.scaling) {
+      const { scaling, instanceType, workingHours } = environment.model;
+      const followed = { model, instanceType, inference, starter, workingHours };
+      new EndpointScaling(this, "scaling", { name: environment.prefix, ...scaling, ...followed });
+    }
     const writer = new ScheduledFunction(this, "writing", {
       functionName: jobs.writerFunctionName,
       roleName: jobs.writerRoleName,

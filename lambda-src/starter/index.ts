@@ -21,6 +21,11 @@ const starter = once(() => {
     features: readContract().features,
     ...(name !== undefined && type !== undefined && { recordIdentifier: { name, type } }),
     maxRows,
+    unsent: (rows) => {
+      const { metrics, measure } = reports();
+      measure("UnsentRows", rows);
+      metrics.publishStoredMetrics(); // at once: a run may take minutes
+    },
   });
 });
 

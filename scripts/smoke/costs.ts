@@ -2,6 +2,7 @@ import { prices, pricesOf } from "../../aws/prices";
 import { dollars } from "../../cli/numbers";
 import type { Environment } from "../../config";
 import { costOf, type OwnPrices } from "../../config/cost";
+import { instanceRange } from "../../config/model";
 
 /** Hours that a run may take, from the first step to the last thing that is gone: an upper bound, not a measurement. */
 export const hoursOf = (isLong: boolean) => (isLong ? 4 : 2);
@@ -17,7 +18,7 @@ interface Item {
 function itemsOf({ model, warehouse }: Environment, compiledOn: string | undefined, isLong: boolean): Item[] {
   const hours = hoursOf(isLong);
   return [
-    ...(model.endpoint ? [] : [{ what: "endpoint", type: model.instanceType, count: model.instanceCount, hours }]),
+    ...(model.endpoint ? [] : [{ what: "endpoint", type: model.instanceType, count: instanceRange(model).min, hours }]),
     { what: "warehouse", type: warehouse.nodeType ?? "", count: warehouse.numberOfNodes, hours },
     ...(compiledOn === undefined ? [] : [{ what: "compiling", type: compiledOn, count: 1, hours: 1 }]),
   ];
