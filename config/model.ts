@@ -53,7 +53,8 @@ const watchedAnswer = z
 
 const watchedAnswers: Range = { min: 1, max: 1_000_000_000, unit: "answers", source: "as many as a day may have" };
 
-const deadlineSeconds: Range = {
+/** How long what is asked may take, where instances follow the backlog. */
+export const deadlineRange: Range = {
   min: 3 * startingSeconds,
   max: limits.sqs.messageRetentionSeconds.max,
   unit: "seconds",
@@ -276,7 +277,7 @@ function served(around: Surroundings) {
      * How long what is asked may take to be answered, in seconds, where `instanceCount` is a range: the backlogs follow from it
      * that there are more instances from.
      */
-    deadlineSeconds: whole(deadlineSeconds).optional(),
+    deadlineSeconds: whole(deadlineRange).optional(),
     /** Hours in which there are more instances at rest, where `instanceCount` is a range. @default there are none */
     workingHours: ruled(
       group({
@@ -386,7 +387,7 @@ const scalingRules: readonly Rule<Counted>[] = [
   {
     of: ["deadlineSeconds", "instanceCount"],
     holds: (model) => isRange(model) === (model.deadlineSeconds !== undefined),
-    allowed: (model) => (isRange(model) ? describeRange(deadlineSeconds) : "nothing beside a fixed instanceCount"),
+    allowed: (model) => (isRange(model) ? describeRange(deadlineRange) : "nothing beside a fixed instanceCount"),
     source: "the backlogs follow from it that there are more instances from",
   },
   {

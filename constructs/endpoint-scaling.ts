@@ -11,7 +11,7 @@ import {
   type Scaling,
   scalingAlarms,
   scalingSteps,
-  stepSeconds,
+  stepBackSeconds,
 } from "../contract/scaling";
 import { alarmText } from "./alarm-text";
 import type { Endpoint } from "./model-endpoint";
@@ -82,7 +82,7 @@ export class EndpointScaling extends Construct {
       stepScalingPolicyConfiguration: {
         adjustmentType: "ExactCapacity",
         metricAggregationType: "Maximum",
-        cooldown: Math.ceil(stepSeconds(props)), // after a step back, what is left takes so long
+        cooldown: stepBackSeconds(props),
         stepAdjustment: [first, ...others].flatMap((step, place) => {
           if (step === undefined) return [];
           const next = others[place];

@@ -43,9 +43,12 @@ function countsOf({ min, max }: Pick<Scaling, "min" | "max">): number[] {
   return Array.from({ length: Math.ceil((max - min) / size) }, (_, place) => Math.min(max, min + (place + 1) * size));
 }
 
+/** After a step back there is no other for so long, in seconds: what a policy calls its cooldown. */
+export const stepBackSeconds = ({ deadlineSeconds }: Scaling): number => deadlineSeconds;
+
 /**
  * How long a backlog takes that the instances of its step are just right for, in seconds. As it gets smaller, a policy with
- * exact counts takes one step back, and none after it for that time: the deadline is met with one step less, too.
+ * exact counts takes a step back, and then none for {@link stepBackSeconds}: the deadline is met with one step less, too.
  */
 export function stepSeconds(scaling: Scaling): number {
   const counts = countsOf(scaling);

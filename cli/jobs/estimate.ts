@@ -1,5 +1,7 @@
 import type { Environment, Shared } from "../../config";
 import { costOf, perMillion, predictionsPerSecond } from "../../config/cost";
+import { instanceRange } from "../../config/model";
+import { courseIn } from "../deployment/capacity-text";
 import { costInWords, dollars, whole } from "../numbers";
 import { durationOf } from "../status/status-words";
 
@@ -34,7 +36,9 @@ export function estimate(options: EstimateOptions): readonly string[] {
   const usd = (rows * ofMillion) / 1_000_000;
   const cost = isAtLeast ? costInWords({ usd, isAtLeast }) : `about ${dollars(usd)}`;
   const perSecond = predictionsPerSecond(environment);
-  const by = model.endpoint ? "the endpoint" : `${model.instanceCount} × ${model.instanceType}`;
+  const { min, max } = instanceRange(model);
+  const count = min === max ? `${max}` : `${min} to ${max}`;
+  const by = model.endpoint ? "the endpoint" : `${count} × ${model.instanceType}`;
   const speed = perSecond && { perSecond, inWords: `${whole(perSecond)} predictions/s by ${by}` };
   const faults: string[] = [];
   if (speed && deadline !== undefined && rows / speed.perSecond > deadline) {
@@ -48,7 +52,9 @@ export function estimate(options: EstimateOptions): readonly string[] {
   const costs = `It costs ${cost} beside what the environment costs at rest: npx offline-inference cost --env ${environment.name}`;
   if (!speed) return ["How long it takes is not known: `model.predictionsPerSecond` is not set in config.ts.", costs];
   const shortest = rows / speed.perSecond;
-  const longest = (rows + waiting) / speed.perSecond + 60 * loading.everyMinutes + schedulesSeconds;
+  const course = courseIn(environment, { requests: rows + waiting });
+  const drained = course?.drainSeconds ?? (rows + waiting) / speed.perSecond;
+  const longest = drained + 60 * loading.everyMinutes + schedulesSeconds;
   const takes = `It takes ${durationOf(shortest)} to ${durationOf(longest)}, at ${speed.inWords}`;
   return [`${takes}, with ${whole(waiting)} messages on the queue now.`, costs];
 }
