@@ -6,6 +6,7 @@ import type { NamedArchive } from "../model/deployed-archive";
 import { environmentOf } from "../terraform";
 import { ask, isYes, mustBeAskable } from "./asking";
 import { allowDestroyOption, takeOverOption } from "./diff";
+import type { ScaledCount } from "./instance-count";
 import type { Plan } from "./plan";
 import type { MadePlan } from "./planning";
 
@@ -36,8 +37,10 @@ async function deploy(stack: string, { allowDestroy, takeOver, plan, autoApprove
       console.error("There is nothing to apply.");
       await checkEndpoint(made, review.plan, archive);
     } else if (autoApprove || isYes(await ask(`Apply this to ${stack}? [y/N] `, made.signal))) {
+      const { scaledCountOf } = await import("./instance-count");
+      const scaled = changesEndpoint(review.plan) ? await scaledCountOf(made.folder) : undefined;
       await applyPlan(made);
-      await prove(made, review.plan, archive);
+      await prove(made, review.plan, archive, scaled);
     } else throw new Error("Nothing was applied.");
     return true;
   };
@@ -47,8 +50,8 @@ async function deploy(stack: string, { allowDestroy, takeOver, plan, autoApprove
 }
 
 /** Looks whether what was deployed works. @throws with all that does not */
-async function prove(made: MadePlan, plan: Plan, archive: NamedArchive | undefined) {
-  const proofs = [tryOutWarehouse(made), checkEndpoint(made, plan, archive)];
+async function prove(made: MadePlan, plan: Plan, archive: NamedArchive | undefined, scaled: ScaledCount | undefined) {
+  const proofs = [tryOutWarehouse(made), checkEndpoint(made, plan, archive, scaled)];
   const failed = (await Promise.allSettled(proofs)).filter((proof) => proof.status === "rejected");
   made.signal.throwIfAborted();
   if (failed.length > 0) throw new Error(failed.map(({ reason }) => messageOf(reason)).join("\n"));
@@ -89,7 +92,7 @@ async function mustAnswer({ stack, folder }: MadePlan, plan: Plan, archive: Name
   return awaitsProof(environmentOf(stack), () => endpointOf(folder));
 }
 
-async function checkEndpoint(made: MadePlan, plan: Plan, archive: NamedArchive | undefined) {
+async function checkEndpoint(made: MadePlan, plan: Plan, archive: NamedArchive | undefined, scaled?: ScaledCount) {
   if (!(await mustAnswer(made, plan, archive))) return;
   const { stack, folder, signal } = made;
   const { endpointOf, endpointServes } = await import("./endpoint");
@@ -97,6 +100,7 @@ async function checkEndpoint(made: MadePlan, plan: Plan, archive: NamedArchive |
   const endpoint = endpointOf(folder);
   await endpointServes(endpoint, { signal });
   console.error(`${endpoint.endpointName} serves ${endpoint.configurationName}.`);
+  if (scaled) await (await import("./instance-count")).restoreCount(endpoint, scaled);
   const environment = environmentOf(stack);
   if (archive?.golden === undefined) await proveRelease(environment, endpoint, { signal });
   else await proveArchive(environment, endpoint, { ...archive, golden: archive.golden }, { signal });
