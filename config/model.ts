@@ -283,7 +283,7 @@ function served(around: Surroundings) {
       group({
         /** Instances at rest in these hours. */
         min: whole(limits.sagemaker.instanceCount),
-        /** @default MON-FRI */
+        /** Days of a week, as cron has them. @default MON-FRI */
         days: text(days).prefault("MON-FRI"),
         /** The full hour that they begin with. */
         from: whole(hourOfDay),

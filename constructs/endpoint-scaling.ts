@@ -21,6 +21,7 @@ import type { ScheduledFunction } from "./scheduled-function";
 export interface EndpointScalingProps extends Scaling {
   /** Starts the names of policies, alarms and scheduled actions. */
   readonly name: string;
+  /** The endpoint that is scaled. */
   readonly model: Endpoint;
   /** What its instances are. */
   readonly instanceType: string;

@@ -21,7 +21,7 @@ export interface Scene {
 }
 
 /** From a time on, so many instances. */
-export interface CoursePoint {
+interface CoursePoint {
   /** In seconds after the requests came. */
   readonly at: number;
   readonly inService: number;

@@ -23,6 +23,7 @@ export const claims = {
   github: "GitHub's workflows plan and deploy in their roles, whose boundary lets them do it (docs/github.md).",
   partitions: "An environment in China or in GovCloud is deployed and works.",
   erase: "`erase --id` takes out what is kept of one input.",
+  scaling: "Instances follow the backlog: out by exact numbers, one step back at most, and in when nothing is left.",
   watch: "The dashboard shows what is measured, and the query of docs/runbook.md follows a request.",
   bastion: "`warehouse connect` leads to Redshift, through a bastion that the deploy role of an environment has made.",
   unload: "Results above what the Data API hands out come by UNLOAD, and expired requests are told as such.",
