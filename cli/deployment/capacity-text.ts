@@ -5,7 +5,7 @@ import type { Environment } from "../../config/schema";
 import { scalingSteps } from "../../contract/scaling";
 import type { Target } from "../connection";
 import { costInWords, whole } from "../numbers";
-import { textTable } from "../text-table";
+import { terminalWidth, textTable } from "../text-table";
 import { type Course, courseOf } from "./capacity-course";
 
 export interface CapacityOptions {
@@ -87,7 +87,7 @@ export function capacityOf({ shared, environment }: Target, options: CapacityOpt
 }
 
 /** The same for people. */
-export function capacityText(capacity: Capacity, width = process.stdout.columns || 100): string {
+export function capacityText(capacity: Capacity, width = terminalWidth()): string {
   const { requests, min, max, instanceType, predictionsPerSecond, steps, points, deadlineSeconds, cost } = capacity;
   const counts = min === max ? `${min}` : `${min} to ${max}`;
   const hours = capacity.instanceSeconds / 3_600;
