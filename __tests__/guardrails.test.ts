@@ -102,6 +102,7 @@ describe("permissions of GitHub's workflows, where a team deploys from there", (
     kmsKeyArn: "arn:aws:kms:us-east-1:123456789012:key/own",
     stateKmsKeyArn: "arn:aws:kms:us-east-1:123456789012:key/shared",
     bastionKeyPair: "theirs",
+    capacity: "on-demand" as const,
   };
   const permissions = [
     ...Object.values(deployPermissions(environment)).flatMap(({ plan, apply }) => [...plan, ...apply]),

@@ -34,6 +34,7 @@ const ownName: Readonly<Record<string, readonly string[]>> = {
   servicequotas: ["ListAWSDefaultServiceQuotas", "ListServiceQuotas"],
   sqs: ["GetQueueAttributes", "ListQueues", "ReceiveMessage"],
   ssm: ["DescribeParameters", "GetParameter"],
+  sts: ["AssumeRole"],
 };
 
 /** A database user's name that IAM lends, or the one of the caller's own role: https://docs.aws.amazon.com/redshift/latest/mgmt/data-api-access.html */

@@ -31,6 +31,8 @@ export interface Scope {
   readonly kmsKeyArn?: string;
   /** The key pair that its bastion opens by. @default it has no bastion */
   readonly bastionKeyPair?: string;
+  /** What answers and keeps predictions: "on-demand" has Redshift Serverless. @default steady */
+  readonly capacity?: "steady" | "on-demand";
 }
 
 /** Actions that are allowed on resources. */
@@ -87,6 +89,7 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
   const tags = (key: string) => ({
     StringEquals: Object.fromEntries(Object.entries(scope.tags).map(([name, value]) => [`aws:${key}/${name}`, value])),
   });
+  const onDemand = scope.capacity === "on-demand";
   const tagged = tags("ResourceTag");
   const tagging = tags("RequestTag");
   const bounded = { StringEquals: { "iam:PermissionsBoundary": boundaryArn(scope) } };
@@ -102,6 +105,7 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
     "log-group:/aws/sagemaker/Endpoints/",
     "log-group:/aws/apigateway/",
     "log-group:/aws/redshift/cluster/",
+    ...(onDemand ? ["log-group:/aws/redshift/"] : []), // a workgroup's have its name
   );
   const functions = ours("lambda", "function:");
   const eventSourceMappings = [inRegion("lambda", "event-source-mapping:*")];
@@ -242,6 +246,7 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
               "iam:PassedToService": [
                 "lambda.amazonaws.com",
                 "redshift.amazonaws.com",
+                ...(onDemand ? ["redshift-serverless.amazonaws.com"] : []),
                 "sagemaker.amazonaws.com",
                 "scheduler.amazonaws.com",
               ],
@@ -744,6 +749,77 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
         ...forKey(scope.kmsKeyArn, { actions: ["kms:CreateGrant"], condition: toAwsAlone }),
       ],
     },
+    redshiftServerless: {
+      types: [
+        "aws_redshiftserverless_namespace",
+        "aws_redshiftserverless_usage_limit",
+        "aws_redshiftserverless_workgroup",
+      ],
+      ...(onDemand ? serverlessPermissions(scope, { tagged, tagging }) : { plan: [], apply: [] }),
+    },
+  };
+}
+
+/**
+ * What Terraform needs for a namespace and a workgroup, whose ARNs have ids that AWS makes: their tags say whose they are.
+ * The secret of the admin, the network and the key are as with a cluster.
+ */
+function serverlessPermissions(
+  { account, region }: Scope,
+  { tagged, tagging }: Readonly<Record<"tagged" | "tagging", Condition>>,
+): Pick<ServicePermissions, "plan" | "apply"> {
+  const arns = (...kinds: string[]) =>
+    kinds.map((kind) => arnIn(region, `redshift-serverless:${region}:${account}:${kind}/*`));
+  const both = arns("namespace", "workgroup");
+  const everywhere = "the ids of namespaces, workgroups and limits are AWS's, and Terraform's reads carry no tag";
+  return {
+    plan: [
+      {
+        actions: [
+          "redshift-serverless:GetNamespace",
+          "redshift-serverless:GetWorkgroup",
+          "redshift-serverless:ListTagsForResource",
+        ],
+        resources: both,
+        reason: everywhere,
+      },
+      { actions: ["redshift-serverless:GetUsageLimit"], resources: ["*"], reason: "a limit has no tag and no name" },
+    ],
+    apply: [
+      {
+        actions: ["redshift-serverless:CreateNamespace", "redshift-serverless:CreateWorkgroup"],
+        resources: both,
+        condition: tagging,
+      },
+      {
+        actions: [
+          "redshift-serverless:CreateWorkgroup", // in a namespace
+          "redshift-serverless:DeleteNamespace",
+          "redshift-serverless:DeleteWorkgroup",
+          "redshift-serverless:TagResource",
+          "redshift-serverless:UntagResource",
+          "redshift-serverless:UpdateNamespace",
+          "redshift-serverless:UpdateWorkgroup",
+        ],
+        resources: both,
+        condition: tagged,
+      },
+      {
+        actions: ["redshift-serverless:TagResource"],
+        resources: both,
+        condition: tagging,
+        reason: "AWS asks for it of whoever makes something with tags",
+      },
+      {
+        actions: [
+          "redshift-serverless:CreateUsageLimit",
+          "redshift-serverless:DeleteUsageLimit",
+          "redshift-serverless:UpdateUsageLimit",
+        ],
+        resources: ["*"],
+        reason: "a limit has no tag and no name",
+      },
+    ],
   };
 }
 

@@ -89,10 +89,14 @@ export const instanceTypes: ReadonlyMap<string, Machine> = new Map(
   ),
 );
 
+/** What SageMaker Serverless Inference answers on, in the place of an instance type: a processor of unknown size. */
+export const onDemand = "serverless";
+
 /** The known instance types in words. */
 export const knownInstanceTypes = `${groups
   .map(([group, machines]) => `ml.${group}.{${[...machines.keys()].join(",")}}`)
   .join(", ")} (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ProductionVariant.html)`;
 
-/** The family of an instance type; undefined where it is none of `instanceTypes`. */
-export const familyOf = (instanceType: string): InstanceFamily | undefined => instanceTypes.get(instanceType)?.family;
+/** The family of an instance type; undefined where it is not known. */
+export const familyOf = (instanceType: string): InstanceFamily | undefined =>
+  instanceType === onDemand ? "cpu" : instanceTypes.get(instanceType)?.family;

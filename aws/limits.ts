@@ -32,6 +32,7 @@ const scalingConfig = `${api}/lambda/latest/api/API_ScalingConfig.html`;
 const createFunction = `${api}/lambda/latest/api/API_CreateFunction.html`;
 const lambdaQuotas = `${api}/lambda/latest/dg/gettingstarted-limits.html`;
 const sagemaker = `${api}/sagemaker/latest/APIReference`;
+const serverlessEndpoints = `${api}/sagemaker/latest/dg/serverless-endpoints.html`;
 const containerDefinition = `${sagemaker}/API_ContainerDefinition.html`;
 const createCluster = `${api}/redshift/latest/APIReference/API_CreateCluster.html`;
 const clusterNodes = `${api}/redshift/latest/mgmt/working-with-clusters.html`;
@@ -106,7 +107,15 @@ export const limits = {
       source: `${sagemaker}/API_ProductionVariant.html`,
     },
     instanceCount: { min: 1, unit: "instances", source: `${sagemaker}/API_ProductionVariant.html` },
+    /** Of Serverless Inference: the memory of an endpoint, and the calls that it answers at once. */
+    serverlessMemoryGigabytes: { min: 1, max: 6, unit: "GB", source: serverlessEndpoints },
+    // A queue has two workers or more, and each asks.
+    serverlessConcurrency: { min: 2, max: 200, unit: "calls at once", source: serverlessEndpoints },
     samplingPercentage: { min: 1, max: 100, unit: "percent", source: `${sagemaker}/API_DataCaptureConfig.html` },
+    /** The most that the body of a call of Serverless Inference holds: https://docs.aws.amazon.com/general/latest/gr/sagemaker.html */
+    serverlessBodyBytes: 4_194_304,
+    /** What Serverless Inference cannot do. */
+    serverlessSource: serverlessEndpoints,
     /** How long a container may take to answer. */
     callSeconds: {
       min: 1,
@@ -231,6 +240,22 @@ export const limits = {
       "dc2.large": { min: 1, max: 32, unit: "nodes", source: clusterNodes },
       "dc2.8xlarge": { min: 2, max: 128, unit: "nodes", source: clusterNodes },
     },
+    /** The name of a workgroup of Redshift Serverless, and of its namespace. */
+    workgroupName: {
+      pattern: /^[a-z0-9-]+$/,
+      minimumLength: 3,
+      maximumLength: 64,
+      allowed: "lowercase letters, digits and hyphens",
+      source: `${api}/redshift-serverless/latest/APIReference/API_CreateWorkgroup.html`,
+    },
+    /** What a workgroup may use in a month. */
+    rpuHours: {
+      min: 1,
+      unit: "RPU-hours",
+      source: `${api}/redshift-serverless/latest/APIReference/API_CreateUsageLimit.html`,
+    },
+    /** What a workgroup of Redshift Serverless wants of its network, and is not. */
+    serverlessSource: `${api}/redshift/latest/mgmt/serverless-usage-considerations.html`,
     /** Ports of RA3 nodes. */
     ports: [
       { min: 5431, max: 5455, unit: "(a port)", source: createCluster },

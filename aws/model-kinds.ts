@@ -1,4 +1,4 @@
-import { type InstanceFamily, instanceTypes, type Machine } from "./instance-types";
+import { familyOf, type InstanceFamily, instanceTypes, type Machine, onDemand } from "./instance-types";
 import { imageFamilyOf, imageFor, isOfAws } from "./model-images";
 
 /** What an artifact is made for: a family of instances, Inf1 by one of its two compilers, or whatever an image takes. */
@@ -47,6 +47,8 @@ export function processesOn({ family, vCpus, devices = 1 }: Machine): Record<str
   return { OMP_NUM_THREADS: "1", ...workers(vCpus) };
 }
 
+const oneProcess = { SAGEMAKER_MODEL_SERVER_WORKERS: "1" };
+
 /**
  * What follows for a container from its instances and its image, beside {@link containerEnvironment}. An image that is
  * none of AWS's for PyTorch is told nothing: it may read these variables otherwise, or not at all.
@@ -55,8 +57,9 @@ export function processesOn({ family, vCpus, devices = 1 }: Machine): Record<str
 export function environmentOn(instanceType: string, image: string, kind?: ModelKind): Record<string, string> {
   const { isCompiled = false, environment }: Partial<KindOfModel> = kind === undefined ? {} : kindsOfModels[kind];
   const machine = instanceTypes.get(instanceType);
-  const isTold = machine !== undefined && (isOfAws(image) || isCompiled);
-  return { ...(isTold && processesOn(machine)), ...environment };
+  // Serverless Inference runs one process, whatever its memory: https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html
+  const processes = instanceType === onDemand ? oneProcess : machine && processesOn(machine);
+  return { ...((isOfAws(image) || isCompiled) && processes), ...environment };
 }
 
 /** What an artifact is that runs as it was traced. */
@@ -108,6 +111,6 @@ export const kindsOfModels: Readonly<Record<ModelKind, KindOfModel>> = {
 
 /** The kind of an artifact that instances run as it was traced; "other" where it is not known what they are. */
 export function kindAsTraced(instanceType: string): ModelKind {
-  const family = instanceTypes.get(instanceType)?.family;
+  const family = familyOf(instanceType);
   return family === "cpu" || family === "gpu" || family === "graviton" ? family : "other";
 }

@@ -51,6 +51,8 @@ export const prices: Readonly<Record<string, Price>> = {
   "ra3.large": priced("redshift", "hour", 0.543, "three public code files, one after AWS's page of 2026-03", "medium"),
   "ra3.xlplus": priced("redshift", "hour", 1.086, "a public code file", "medium"),
   "t4g.nano": priced("ec2", "hour", 0.0042, memory, "from memory"),
+  "serverless time": priced("sageMaker", "GB-second", 0.00002, "two public code files", "low"),
+  "RPU hours": priced("redshift", "hour", 0.375, "AWS's Big Data blog on 4 RPUs; awsnegotiations.com", "good"),
   "endpoint data": priced("sageMaker", "GB", 0.016, "a bill of December 2023", "good"),
   "feature reads": priced("sageMaker", "million", 0.25, memory, "from memory"),
   "function time": priced("lambda", "GB-second", 0.0000133334, "a list after AWS's own, of 2026-09", "good"),

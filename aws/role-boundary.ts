@@ -76,6 +76,7 @@ export function roleBoundary(scope: Scope, { artifactBuckets, written, endpoint 
       actions: ["redshift:GetClusterCredentials", "redshift:GetClusterCredentialsWithIAM"],
       resources: ours("redshift", "dbname:", "dbuser:"),
     },
+    ...(scope.capacity === "on-demand" ? serverlessBoundary(scope) : []),
     {
       actions: ["redshift-data:CancelStatement", "redshift-data:DescribeStatement", "redshift-data:GetStatementResult"],
       resources: ["*"],
@@ -107,6 +108,30 @@ export function roleBoundary(scope: Scope, { artifactBuckets, written, endpoint 
       resources: ["*"],
       condition: { StringEquals: { "cloudwatch:namespace": "/aws/sagemaker/Endpoints" } },
       reason: "it knows no resource; the condition names what SageMaker measures of endpoints",
+    },
+  ];
+}
+
+/** The same of a workgroup, whose ARN has an id that AWS makes: its tags say whose it is. */
+function serverlessBoundary({ account, region, prefix, tags }: Scope): Permission[] {
+  const inRegion = (service: string, resource: string) => arnIn(region, `${service}:${region}:${account}:${resource}`);
+  return [
+    {
+      actions: [
+        "redshift-data:BatchExecuteStatement",
+        "redshift-data:ExecuteStatement",
+        "redshift-serverless:GetCredentials",
+      ],
+      resources: [inRegion("redshift-serverless", "workgroup/*")],
+      condition: {
+        StringEquals: Object.fromEntries(
+          Object.entries(tags).map(([name, value]) => [`aws:ResourceTag/${name}`, value]),
+        ),
+      },
+    },
+    {
+      actions: ["secretsmanager:GetSecretValue"],
+      resources: [inRegion("secretsmanager", `secret:redshift!${prefix}-*`)],
     },
   ];
 }

@@ -90,6 +90,7 @@ export const statelessTypes: readonly string[] = [
   "aws_redshift_snapshot_schedule",
   "aws_redshift_snapshot_schedule_association",
   "aws_redshiftdata_statement",
+  "aws_redshiftserverless_usage_limit",
   "aws_route",
   "aws_route_table",
   "aws_route_table_association",

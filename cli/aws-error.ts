@@ -108,7 +108,7 @@ const advice: { readonly when: RegExp; readonly advice: (action?: string) => str
 
 /** What IAM says of a call that it refuses, in the words of most services; S3 puts the resource into quotes. */
 const named =
-  /not authorized to perform:? (?<action>[\w-]+:\w+)(?: on (?:the )?resource:? "?(?<resource>arn:[^\s"]+))?/;
+  /not authorized to perform:? (?<action>[\w-]+:\w+)(?: on (?:the )?resource:? "?(?<resource>arn:[^\s"]*[^\s",]))?/;
 const denied = /with an explicit deny(?: in an? (?<policy>[\w -]*policy))?/;
 
 /**

@@ -16,6 +16,24 @@ interface FeatureGroup {
   readonly eventTime: { readonly name: string; readonly type: "String" | "Fractional" };
 }
 
+/** A warehouse that is always awake. */
+interface Cluster {
+  readonly clusterId: string;
+  readonly databaseName: string;
+  /** Whom IAM signs people in as. */
+  readonly databaseUser: string;
+}
+
+/** A warehouse on demand: each statement wakes it, and is paid by the time that it is awake. */
+interface Workgroup {
+  readonly workgroupName: string;
+  readonly databaseName: string;
+  /** The role that people take on to read. */
+  readonly readerRoleArn: string;
+  /** The secret of the administrator. */
+  readonly adminSecretArn: string;
+}
+
 /** Where a deployed pipeline is. */
 export interface Pipeline {
   /** Spells the commands that hints name. */
@@ -32,12 +50,7 @@ export interface Pipeline {
   readonly contract: ModelContract;
   /** @default every message carries its features */
   readonly featureGroup?: FeatureGroup;
-  readonly warehouse: {
-    readonly clusterId: string;
-    readonly databaseName: string;
-    /** Whom IAM signs people in as. */
-    readonly databaseUser: string;
-  };
+  readonly warehouse: Cluster | Workgroup;
   /** What leads people to it. @default nothing */
   readonly bastion?: Names["bastion"];
   readonly answers: {
@@ -76,6 +89,18 @@ function featureGroupIn(names: Names, { features }: ModelContract): FeatureGroup
   return name && recordIdentifier && eventTime ? { name, features, recordIdentifier, eventTime } : undefined;
 }
 
+function warehouseIn(names: Names): Pipeline["warehouse"] {
+  const { redshift_database_name: databaseName } = names;
+  return "redshift_workgroup_name" in names
+    ? {
+        workgroupName: names.redshift_workgroup_name,
+        databaseName,
+        readerRoleArn: names.redshift_reader_role_arn,
+        adminSecretArn: names.redshift_admin_secret_arn,
+      }
+    : { clusterId: names.redshift_cluster_identifier, databaseName, databaseUser: names.redshift_reader };
+}
+
 const describedBy = (names: Names, contract: ModelContract): Omit<Pipeline, "commandFor"> => ({
   queueUrl: names.queue_url,
   deadLetterQueueUrl: names.dead_letter_queue_url,
@@ -86,11 +111,7 @@ const describedBy = (names: Names, contract: ModelContract): Omit<Pipeline, "com
   endpointName: names.endpoint_name,
   contract,
   featureGroup: featureGroupIn(names, contract),
-  warehouse: {
-    clusterId: names.redshift_cluster_identifier,
-    databaseName: names.redshift_database_name,
-    databaseUser: names.redshift_reader,
-  },
+  warehouse: warehouseIn(names),
   bastion: names.bastion,
   answers: {
     bucket: names.answers_bucket,

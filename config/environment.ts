@@ -11,9 +11,9 @@ import { jobsSection } from "./jobs";
 import { keyPairSection, keyPairsFile } from "./key-pairs";
 import { keyIsIn, kmsKeyArn } from "./kms-key";
 import { loadingSection } from "./loading";
-import { instanceRange, modelSection } from "./model";
+import { callsOfWorkers, instanceRange, modelSection } from "./model";
 import { networkSection } from "./network";
-import { lowercaseWord, type Surroundings } from "./surroundings";
+import { capacities, isServerlessIn, lowercaseWord, type Surroundings } from "./surroundings";
 import { warehouseSection } from "./warehouse";
 
 // Terraform adds `.tflock` to the key for its lock file.
@@ -42,6 +42,12 @@ export const environmentSchema = (around: Surroundings) => {
        */
       takeOver: yesOrNo().prefault(false),
       /**
+       * What answers, and what keeps the predictions. "steady": instances behind the endpoint, and a Redshift cluster.
+       * "on-demand": SageMaker Serverless Inference and Redshift Serverless, which are paid by use. It is chosen for the
+       * environment's life. @default steady
+       */
+      capacity: oneOf(capacities, "AWS turns neither's endpoint and warehouse into the other's").prefault("steady"),
+      /**
        * Whether Terraform refuses to destroy what could not be had again: queues, features, predictions and the API's
        * address. @default true
        */
@@ -49,7 +55,7 @@ export const environmentSchema = (around: Surroundings) => {
       /** A key pair to import into EC2, or one that is there. @default the public key in key-pairs.json, or else none */
       keyPair: keyPairSection(around).optional(),
       /** How people reach what lies in the network. */
-      access: accessSection().prefault({}),
+      access: accessSection(around).prefault({}),
       /** The VPC of the warehouse. */
       network: networkSection(around).prefault({}),
       /** The feature group, or false for none: then every message carries its features. */
@@ -62,8 +68,8 @@ export const environmentSchema = (around: Surroundings) => {
       loading: loadingSection(around).prefault({}),
       /** Jobs: files of rows that are asked, and their results. */
       jobs: jobsSection(around).prefault({}),
-      /** The Redshift cluster that keeps the predictions. */
-      warehouse: warehouseSection(around).prefault({}),
+      /** What keeps the predictions. */
+      warehouse: warehouseSection(around),
       /** The REST API. */
       api: apiSection(around).prefault({}),
       /**
@@ -116,7 +122,11 @@ export const environmentSchema = (around: Surroundings) => {
         source: "https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html",
       },
       {
-        of: ["inference.batchSize", "inference.timeoutSeconds", ...asked.map((field) => `model.${field}`)],
+        // On demand the calls at once follow from all of the model.
+        of: [
+          ...["inference.batchSize", "inference.timeoutSeconds"],
+          ...(isServerlessIn(around) ? ["model"] : asked.map((field) => `model.${field}`)),
+        ],
         holds: ({ model, inference }) => inference.batchSize <= largestBatchOf(model, inference.timeoutSeconds),
         allowed: ({ model, inference: { timeoutSeconds } }) =>
           `${largestBatchOf(model, timeoutSeconds)} at most: for more inputs, ${instancesOf(model)} a call, ` +
@@ -129,6 +139,12 @@ export const environmentSchema = (around: Surroundings) => {
           !scaling || scaling.deadlineSeconds < inference.messageRetentionSeconds,
         allowed: ({ inference: { messageRetentionSeconds } }) =>
           `less than inference.messageRetentionSeconds (${messageRetentionSeconds}), for the queue forgets a request then`,
+      },
+      {
+        of: ["takeOver", "capacity"],
+        holds: ({ takeOver, capacity }) => !takeOver || capacity === "steady",
+        allowed: "false on demand: AWS makes no endpoint of instances serverless, and no workgroup of a cluster",
+        source: limits.sagemaker.serverlessSource,
       },
       {
         of: ["jobs.keepDays", "inference.messageRetentionSeconds"],
@@ -166,10 +182,17 @@ export const environmentSchema = (around: Surroundings) => {
     namesParameter: `/${prefix}/names`,
     answersBucket,
     ...environment,
-    model: { ...model, slowestCallSeconds: model.slowestCallSeconds ?? longestCallOf(model, inference) },
+    model: {
+      ...model,
+      slowestCallSeconds: coldSecondsOf(model) ?? model.slowestCallSeconds ?? longestCallOf(model, inference),
+    },
     inference: {
       ...inference,
-      maximumConcurrency: inference.maximumConcurrency ?? workersFor(instanceRange(model).max),
+      maximumConcurrency:
+        inference.maximumConcurrency ??
+        (model.serverless
+          ? callsOfWorkers(model.serverless.maxConcurrency).workers
+          : workersFor(instanceRange(model).max)),
     },
     features: features && { ...features, ...groupOf(around, model.contract, features.groupName) },
     keyPair: keyPair ?? (publicKey === undefined ? undefined : { name: `${prefix}-key-pair`, publicKey }),
@@ -187,6 +210,7 @@ interface Asked {
   readonly concurrency: number;
   readonly slowestCallSeconds?: number;
   readonly contract: ModelContract;
+  readonly serverless?: { readonly maxConcurrency: number };
 }
 
 const asked = ["instancesPerCall", "concurrency", "slowestCallSeconds", "contract"];
@@ -197,8 +221,15 @@ const instancesOf = ({ contract, instancesPerCall }: Asked) =>
 /** What a call may take in any case, in seconds. */
 const secondsOf = ({ slowestCallSeconds = 1 }: Asked) => slowestCallSeconds;
 
+/** How long a call may take while an endpoint on demand starts: its answer is paid, and so waited for. */
+const coldSecondsOf = (model: Asked) => (model.serverless ? limits.sagemaker.callSeconds.max : undefined);
+
 const largestBatchOf = (model: Asked, timeoutSeconds: number) =>
-  largestBatch({ ...model, instancesPerCall: instancesOf(model) }, secondsOf(model), timeoutSeconds);
+  largestBatch(
+    { ...model, instancesPerCall: instancesOf(model), coldSeconds: coldSecondsOf(model) },
+    secondsOf(model),
+    timeoutSeconds,
+  );
 
 /** The longest that a call may take, in tenths of a second. */
 const longestCallOf = (model: Asked, { batchSize, timeoutSeconds }: { batchSize: number; timeoutSeconds: number }) => {
@@ -228,6 +259,7 @@ const roles = [
   "warehouse.copyRoleName",
   "warehouse.unloadRoleName",
   "warehouse.schemaRoleName",
+  "warehouse.readerRoleName",
   "api.roleName",
 ];
 

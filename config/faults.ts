@@ -73,6 +73,9 @@ export const group = <Shape extends z.ZodRawShape>(
     },
   });
 
+/** A field that is not to be there. @param allowed `nothing`, and in what case */
+export const nothing = (allowed: string, source?: string) => z.undefined({ error: refuse(allowed, source) }).optional();
+
 /** Lets a rule over several fields run beside other faults, as long as its own fields have none. */
 export const sound =
   (...fields: string[]) =>

@@ -1,12 +1,19 @@
 import { limits, type Range } from "../aws/limits";
-import { group, ruled, whole } from "./faults";
-import { naming, type Surroundings } from "./surroundings";
+import { group, nothing, ruled, whole } from "./faults";
+import { isServerlessIn, naming, type Surroundings } from "./surroundings";
 
 const survivedOutage: Range = {
   min: 0,
   max: 432_000, // a queue allows a message 1000 deliveries at most
   unit: "seconds",
   source: limits.sqs.maxReceiveCount.source,
+};
+
+const timeoutSecondsOnDemand: Range = {
+  min: 400, // of which the share between the last call's beginning and the end of all is a minute
+  max: 900,
+  unit: "seconds",
+  source: `while an endpoint on demand starts, a call may take ${limits.sagemaker.callSeconds.max} seconds, and is paid: ${limits.sagemaker.callSeconds.source}`,
 };
 
 const timeoutSeconds: Range = {
@@ -21,6 +28,7 @@ const { largestBatchWithoutWindow } = limits.eventSourceMapping;
 /** The request queue, the dead-letter queue and the worker that asks the model. */
 export const inferenceSection = (around: Surroundings) => {
   const named = naming(around);
+  const isServerless = isServerlessIn(around);
   return ruled(
     group({
       /** The worker's name. @default `model.name` and `-worker` */
@@ -31,8 +39,13 @@ export const inferenceSection = (around: Surroundings) => {
       queueName: named("inference_queue", limits.sqs.queueName, "-dead-letters"),
       /** The worker's memory in MB, from which its share of a processor follows. @default 512, by `npm run bench` */
       memoryMegabytes: whole(limits.lambda.memoryMegabytes).prefault(512),
-      /** What an invocation of the worker may take, in seconds; the queue hides a message six times as long. @default 20 */
-      timeoutSeconds: whole(timeoutSeconds).prefault(20),
+      /**
+       * What an invocation of the worker may take, in seconds; the queue hides a message six times as long.
+       * @default 20, or 400 on demand
+       */
+      timeoutSeconds: isServerless
+        ? whole(timeoutSecondsOnDemand).prefault(timeoutSecondsOnDemand.min)
+        : whole(timeoutSeconds).prefault(20),
       /**
        * Messages that an invocation gets at most. @default 50, by `npm run bench`: a batch is one transaction, and with
        * the original's 10 the warehouse is slower than the endpoint
@@ -42,9 +55,12 @@ export const inferenceSection = (around: Surroundings) => {
       batchWindowSeconds: whole(limits.eventSourceMapping.batchWindowSeconds).prefault(1),
       /**
        * Workers that run at once at most. @default 3 for each instance that the endpoint may have, by `npm run bench`: enough
-       * to keep an inf1.xlarge busy. While there are fewer instances, workers ask as much as the endpoint takes
+       * to keep an inf1.xlarge busy. While there are fewer instances, workers ask as much as the endpoint takes. On demand it
+       * follows from `model.maxConcurrency`
        */
-      maximumConcurrency: whole(limits.eventSourceMapping.maximumConcurrency).optional(),
+      maximumConcurrency: isServerless
+        ? nothing("nothing on demand, where it follows from model.maxConcurrency")
+        : whole(limits.eventSourceMapping.maximumConcurrency).optional(),
       /**
        * The longest outage of endpoint, feature store or warehouse in which no request is given up, in seconds. The
        * deliveries that the queue allows a message follow from it. @default 43200, twelve hours

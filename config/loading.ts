@@ -20,7 +20,10 @@ export const loadingSection = (around: Surroundings) => {
     roleName: named(around.names.loaderRole, limits.iam.roleName),
     /** The role that the schedule invokes it with. @default LoadingScheduleRole */
     scheduleRoleName: named("LoadingScheduleRole", limits.iam.roleName),
-    /** How often it runs, in minutes. With nothing staged a run asks the warehouse nothing. @default 1 */
-    everyMinutes: whole(everyMinutes).prefault(1),
+    /**
+     * How often it loads, in minutes. With nothing staged a run asks the warehouse nothing. On demand it loads when the oldest
+     * answer is so old, or much is staged, since each load wakes the warehouse. @default 1, or 60 on demand
+     */
+    everyMinutes: whole(everyMinutes).prefault(around.capacity === "on-demand" ? 60 : 1),
   });
 };

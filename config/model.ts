@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { familyOf, type InstanceFamily, knownInstanceTypes } from "../aws/instance-types";
+import { familyOf, type InstanceFamily, knownInstanceTypes, onDemand } from "../aws/instance-types";
 import { describeRange, isWithin, limits, type NameLimit, type Range } from "../aws/limits";
 import { faultStatusesOf, huggingFaceFaults, imageFamilyOf, imageFor, imageRegions } from "../aws/model-images";
 import { containerEnvironment, environmentOn, kindsOfModels, type ModelKind } from "../aws/model-kinds";
@@ -8,7 +8,7 @@ import { countedBytes, sharesView } from "../contract/counted-answer";
 import { formatsOfOne, type ModelContract, requestFormats } from "../contract/model-contract";
 import { type Scaling, startingSeconds } from "../contract/scaling";
 import { contractSection, labelOf } from "./contract";
-import { group, nameRule, type Rule, refusalsBy, refuse, ruled, show, text, whole } from "./faults";
+import { group, nameRule, nothing, type Rule, refusalsBy, refuse, ruled, show, text, whole } from "./faults";
 import {
   artifactKey,
   asConfigured,
@@ -19,7 +19,7 @@ import {
   releasesFile,
 } from "./releases";
 import { contractLines } from "./spoken-contract";
-import { lowercaseWord, naming, type Surroundings } from "./surroundings";
+import { isServerlessIn, lowercaseWord, naming, type Surroundings } from "./surroundings";
 
 const instancesPerCall: Range = {
   min: 1,
@@ -117,7 +117,7 @@ const askedFields = {
    */
   faultStatuses: z.array(whole(refusal), { error: refuse("a list of statuses") }).optional(),
   /**
-   * Predictions that one instance gives a second, by `npm run bench:model` or the endpoint's own metrics; of an endpoint that
+   * Predictions that one instance gives a second, on demand one of the calls at once, by `npm run bench:model` or the endpoint's own metrics; of an endpoint that
    * exists, all that it gives. What a million takes and costs follows from it. @default not known
    */
   predictionsPerSecond: z
@@ -163,7 +163,10 @@ function faultStatuses(
 }
 
 /** A setting that an endpoint which exists does without, and why. */
-const without = (why: string) => z.undefined({ error: refuse(`nothing beside endpoint.existing, ${why}`) }).optional();
+const without = (why: string) => nothing(`nothing beside endpoint.existing, ${why}`);
+
+/** A setting that Serverless Inference does without, and why. */
+const notServerless = (why: string) => nothing(`nothing on demand, ${why}`, limits.sagemaker.serverlessSource);
 
 /** An endpoint that exists. */
 function existing({ name, prefix, names, takeOver, releases }: Surroundings) {
@@ -184,6 +187,8 @@ function existing({ name, prefix, names, takeOver, releases }: Surroundings) {
     instanceCount: without("which runs on instances already"),
     deadlineSeconds: without("which whoever makes it scales"),
     workingHours: without("which whoever makes it scales"),
+    memoryGigabytes: without("which has its memory already"),
+    maxConcurrency: without("whose own configuration says how many calls it takes"),
     dataCapture: without("whose own configuration says what is captured"),
     modelName: without(named),
     endpointConfigurationName: without(named),
@@ -211,6 +216,7 @@ function existing({ name, prefix, names, takeOver, releases }: Surroundings) {
     .transform(({ name, ...model }) => ({
       ...model,
       faultStatuses: faultStatuses(model),
+      serverless: undefined,
       previous: undefined,
       scaling: undefined,
     }))
@@ -228,21 +234,25 @@ const variableValue = z
 function served(around: Surroundings) {
   const named = naming(around);
   const { region = "us-east-1", modelBucket, takeOver, names } = around;
+  const isServerless = isServerlessIn(around);
+  const ending = isServerless ? "-on-demand" : ""; // SageMaker turns no endpoint of one kind into the other
+  const onlyServerless = () => nothing('nothing but where capacity is "on-demand"');
   const { current = asConfigured, previous }: Partial<EnvironmentReleases> = around.releases ?? {};
   const fields = group({
     ...askedFields,
+    concurrency: isServerless ? notServerless("where it follows from maxConcurrency") : askedFields.concurrency,
     /** An endpoint that exists: `{ existing, variant }`. @default one is made */
     endpoint: z.undefined().optional(),
     /** The model's name in SageMaker; its release comes behind. @default what `name` is */
     modelName: named(names.model, limits.sagemaker.modelName, "-01234567"),
-    /** The endpoint configuration's name; its release comes behind. @default what `name` is */
+    /** The endpoint configuration's name; its release comes behind. @default what `name` is, and `-on-demand` there */
     endpointConfigurationName: named(
-      names.endpointConfiguration,
+      names.endpointConfiguration + ending,
       limits.sagemaker.endpointConfigurationName,
       "-01234567",
     ),
-    /** @default what `name` is */
-    endpointName: named(names.endpoint, limits.sagemaker.endpointName),
+    /** @default what `name` is, and `-on-demand` there */
+    endpointName: named(names.endpoint + ending, limits.sagemaker.endpointName),
     /** The production variant's name, which gets no prefix. @default what `name` is */
     variantName: text(limits.sagemaker.variantName).prefault(names.variant),
     /**
@@ -254,25 +264,31 @@ function served(around: Surroundings) {
      * What the endpoint runs on. One that aws/instance-types.ts does not know needs an image that is named.
      * @default ml.inf1.xlarge
      */
-    instanceType: text(limits.sagemaker.instanceType).prefault("ml.inf1.xlarge"),
+    instanceType: isServerless
+      ? notServerless(
+          "which has no Inferentia, no GPU and no instances: SageMaker Serverless Inference answers on processors",
+        ).transform(() => onDemand)
+      : text(limits.sagemaker.instanceType).prefault("ml.inf1.xlarge"),
     /**
      * How many instances the endpoint runs on, or between which numbers they follow the backlog. A range needs
      * `predictionsPerSecond` and `deadlineSeconds`. @default 1
      */
-    instanceCount: z
-      .union(
-        [
-          whole(limits.sagemaker.instanceCount),
-          group({
-            /** Instances at rest. One stays at least: AWS scales no endpoint of instances to none. */
-            min: whole(limits.sagemaker.instanceCount),
-            /** The most instances there may be. */
-            max: whole(limits.sagemaker.instanceCount),
-          }),
-        ],
-        { error: countError },
-      )
-      .prefault(1),
+    instanceCount: isServerless
+      ? notServerless("where maxConcurrency says how many calls are answered at once").transform(() => 1)
+      : z
+          .union(
+            [
+              whole(limits.sagemaker.instanceCount),
+              group({
+                /** Instances at rest. One stays at least: AWS scales no endpoint of instances to none. */
+                min: whole(limits.sagemaker.instanceCount),
+                /** The most instances there may be. */
+                max: whole(limits.sagemaker.instanceCount),
+              }),
+            ],
+            { error: countError },
+          )
+          .prefault(1),
     /**
      * How long what is asked may take to be answered, in seconds, where `instanceCount` is a range: the backlogs follow from it
      * that there are more instances from.
@@ -301,6 +317,16 @@ function served(around: Surroundings) {
       ],
     ).optional(),
     /**
+     * On demand, the memory of each container in GB, with which its processors grow. @default 4, assumed: a traced BERT and
+     * PyTorch take 2
+     */
+    memoryGigabytes: isServerless ? whole(limits.sagemaker.serverlessMemoryGigabytes).prefault(4) : onlyServerless(),
+    /**
+     * On demand, the calls that are answered at once at most. Workers and their calls follow. @default 4, so that two
+     * environments fit into the ten that a new account has
+     */
+    maxConcurrency: isServerless ? whole(limits.sagemaker.serverlessConcurrency).prefault(4) : onlyServerless(),
+    /**
      * An image in ECR, with its tag: of AWS's, one for the family of the instance type. @default AWS's own PyTorch for
      * the family
      */
@@ -320,12 +346,14 @@ function served(around: Surroundings) {
       key: text(artifactKey).prefault(names.artifactKey),
     }).prefault({}),
     /** Keeps a sample of requests and answers, features and all, in S3. @default none is kept */
-    dataCapture: group({
-      /** Where, `s3://bucket/prefix`. */
-      s3Uri: text(limits.sagemaker.dataCaptureS3Uri),
-      /** How many of a hundred requests are kept. */
-      samplingPercentage: whole(limits.sagemaker.samplingPercentage),
-    }).optional(),
+    dataCapture: isServerless
+      ? notServerless("where SageMaker captures nothing")
+      : group({
+          /** Where, `s3://bucket/prefix`. */
+          s3Uri: text(limits.sagemaker.dataCaptureS3Uri),
+          /** How many of a hundred requests are kept. */
+          samplingPercentage: whole(limits.sagemaker.samplingPercentage),
+        }).optional(),
   });
   return ruled(fields, [
     ...scalingRules,
@@ -336,7 +364,7 @@ function served(around: Surroundings) {
       return [...rules, ...environmentRules((model) => containerOf(model, served, region))];
     }),
   ])
-    .transform(({ name, artifact, environment, ...model }) => {
+    .transform(({ name, artifact, environment, memoryGigabytes, maxConcurrency, concurrency, ...model }) => {
       const serve = (served: Release | typeof asConfigured): Described => {
         const { told, ...container } = containerOf({ ...model, environment }, served, region);
         const described = { ...container, environment: { ...told, ...environment } };
@@ -346,6 +374,9 @@ function served(around: Surroundings) {
       const described = serve(current);
       return {
         ...model,
+        concurrency: concurrency ?? callsOfWorkers(maxConcurrency ?? 1).concurrency,
+        /** How Serverless Inference answers. @default instances answer */
+        serverless: memoryGigabytes && maxConcurrency ? { memoryGigabytes, maxConcurrency } : undefined,
         faultStatuses: faultStatuses(model, described.image),
         variables: environment,
         scaling: scalingOf(model),
@@ -413,6 +444,15 @@ const atWork = { unit: "instances", source: "instanceCount" };
 function scalingOf({ instanceCount, predictionsPerSecond, deadlineSeconds }: Counted): Scaling | undefined {
   if (typeof instanceCount !== "object" || !predictionsPerSecond || !deadlineSeconds) return undefined;
   return { ...instanceCount, predictionsPerSecond, deadlineSeconds };
+}
+
+/**
+ * How the calls that an endpoint answers at once are spread: a queue has two workers or more, and eight calls of each keep
+ * it busy, by `npm run bench`.
+ */
+export function callsOfWorkers(maxConcurrency: number) {
+  const workers = Math.max(limits.eventSourceMapping.maximumConcurrency.min, Math.ceil(maxConcurrency / 8));
+  return { workers, concurrency: Math.max(1, Math.floor(maxConcurrency / workers)) };
 }
 
 /** A model, and what it is served on. */
@@ -548,6 +588,13 @@ function releaseRules(role: string, release: Release, { name, region }: Surround
   const imageOf = ({ image }: Served) => release.image ?? image;
   const isServed = (image?: string) => (image === undefined ? kind.imageIn !== undefined : kind.isServedBy(image));
   const rules: Rule<Served>[] = [
+    {
+      of: ["instanceType"],
+      holds: ({ instanceType }) => instanceType !== onDemand || release.instanceType === undefined,
+      given: () => show(release.instanceType),
+      allowed: `no instance type on demand ${of}`,
+      source: limits.sagemaker.serverlessSource,
+    },
     {
       of: ["instanceType"],
       holds: (model) => areOneFamily(familyOf(typeOf(model)), kind.family),

@@ -19,6 +19,8 @@ const cidrBlock = (source: string) => {
 export const networkSection = (around: Surroundings) => {
   const named = naming(around);
   const { region, takeOver } = around;
+  const onDemand = around.capacity === "on-demand";
+  const least = onDemand ? 3 : 2;
   const staysWhereItIs = (index: number) => takeOver && index === 0;
   const zoneOfYours =
     `the name of a zone that your account has, for not every account has the same in ${region}: ` +
@@ -29,7 +31,10 @@ export const networkSection = (around: Surroundings) => {
       name: named(around.names.vpc, limits.tags.value),
       /** The VPC's addresses. @default 10.0.0.0/16 */
       cidrBlock: cidrBlock(prefixLength.source).prefault("10.0.0.0/16"),
-      /** The private subnets, two or more in different zones. @default 10.0.2.0/24 and 10.0.3.0/24 */
+      /**
+       * The private subnets, two or more in different zones, or three on demand.
+       * @default 10.0.2.0/24 and 10.0.3.0/24, and on demand 10.0.4.0/24
+       */
       subnets: z
         .array(
           group({
@@ -48,7 +53,11 @@ export const networkSection = (around: Surroundings) => {
           }),
           { error: refuse("a list of subnets") },
         )
-        .min(2, { error: refuse("two subnets or more, each in a zone of its own") })
+        .min(least, {
+          error: onDemand
+            ? refuse("three subnets or more on demand, each in a zone of its own", limits.redshift.serverlessSource)
+            : refuse("two subnets or more, each in a zone of its own"),
+        })
         .max(6, { error: refuse("six subnets or fewer, each in a zone of its own") })
         .transform((subnets) =>
           subnets.map(({ cidrBlock, availabilityZone }, index) => {
@@ -57,7 +66,7 @@ export const networkSection = (around: Surroundings) => {
             return { cidrBlock, availabilityZone: availabilityZone ?? (hasDefault ? region + letter : undefined) };
           }),
         )
-        .prefault([{ cidrBlock: "10.0.2.0/24" }, { cidrBlock: "10.0.3.0/24" }]),
+        .prefault(["10.0.2.0/24", "10.0.3.0/24", "10.0.4.0/24"].slice(0, least).map((cidrBlock) => ({ cidrBlock }))),
     }),
     [
       {

@@ -87,6 +87,7 @@ export function readConfig(
           modelBucket: bucket,
           answersBucket: answersBucketBeside(sane("stateBucket", "state"), name),
           takeOver: takesOver,
+          capacity: valueAt(written, ["capacity"]) === "on-demand" ? "on-demand" : "steady",
           names: defaultNamesOf(isNamed ? model : defaultModelName),
           hasFeatures: valueAt(written, ["features"]) !== false,
           hasEndpoint: valueAt(written, ["model", "endpoint"]) !== undefined,

@@ -11,6 +11,16 @@ export const lowercaseWord: NameLimit = {
   source: "it starts the name of every resource, and Redshift's names are lowercase",
 };
 
+/** What answers and keeps predictions: instances and a cluster, or what is paid by use. */
+export const capacities = ["steady", "on-demand"] as const;
+type Capacity = (typeof capacities)[number];
+
+/**
+ * How often the functions look for work that run on a schedule, in minutes. On demand the looks are most of what an
+ * environment costs at rest.
+ */
+export const lookMinutes = { steady: 1, "on-demand": 3 } as const satisfies Readonly<Record<Capacity, number>>;
+
 /** What the settings of an environment are read with. */
 export interface Surroundings {
   /** The environment's name. */
@@ -24,6 +34,7 @@ export interface Surroundings {
   readonly answersBucket: string;
   /** Whether the environment takes over a deployment of the original, and so has what that had where AWS cannot change it. */
   readonly takeOver: boolean;
+  readonly capacity: Capacity;
   /** What its resources are called by default: what `model.name` makes of it. */
   readonly names: DefaultNames;
   /** Whether it has a feature group. */
@@ -37,6 +48,9 @@ export interface Surroundings {
   /** The environments by their states' keys, as far as they are read. */
   readonly states: Map<string, string>;
 }
+
+/** Whether an endpoint of Serverless Inference is made. */
+export const isServerlessIn = ({ capacity, hasEndpoint }: Surroundings) => capacity === "on-demand" && !hasEndpoint;
 
 /** A name that gets the prefix before it; `appended` is what its construct puts behind it. */
 export function prefixed({ prefix }: Surroundings, limit: NameLimit, appended = "") {

@@ -133,7 +133,7 @@ export interface ServicePermission extends Omit<Refusal, "Resource" | "NotResour
  * SageMaker for endpoints, compilation and processing jobs
  * (https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html) @default any
  */
-export function trustPolicy(service: string, forAccount?: string): string {
+export function trustPolicy(service: string | readonly string[], forAccount?: string): string {
   const condition = forAccount && { Condition: { StringEquals: { "aws:SourceAccount": forAccount } } };
   return JSON.stringify({
     Version: "2012-10-17",

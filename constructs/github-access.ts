@@ -32,6 +32,8 @@ export interface DeployedEnvironment extends Beyond {
   readonly kmsKeyArn?: string;
   /** The key pair that its bastion opens by. @default it has no bastion */
   readonly bastionKeyPair?: string;
+  /** What answers and keeps predictions. @default steady */
+  readonly capacity?: Scope["capacity"];
 }
 
 export interface GitHubAccessProps {
@@ -93,6 +95,7 @@ export class GitHubAccess extends Construct {
         answersBucket: `${project.stateBucket}-*-answers`,
         contractKey: contractKey(`${project.prefix}-*`),
         namesParameter: `/${project.prefix}-*`,
+        capacity: environments.some(({ capacity }) => capacity === "on-demand") ? "on-demand" : "steady",
         bastionKeyPair: environments.find(({ bastionKeyPair }) => bastionKeyPair !== undefined)?.bastionKeyPair,
       }),
     ).flatMap((service) => service.plan);

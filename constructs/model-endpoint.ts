@@ -8,6 +8,7 @@ import { SagemakerEndpointConfiguration } from "@cdktf/provider-aws/lib/sagemake
 import { SagemakerModel } from "@cdktf/provider-aws/lib/sagemaker-model";
 import { Construct } from "constructs";
 import { familyOf } from "../aws/instance-types";
+import { limits } from "../aws/limits";
 import { containerEnvironment } from "../aws/model-kinds";
 import { arnIn } from "../aws/partitions";
 import type { ModelContract } from "../contract/model-contract";
@@ -28,6 +29,7 @@ export interface ServedModel {
     /** Of its content. @default another content under the same key is the same model */
     readonly sha256?: string;
   };
+  /** An instance type of SageMaker's, or {@link onDemand}. */
   readonly instanceType: string;
   /** What its container is told beside where its code lies. @default nothing */
   readonly environment?: Readonly<Record<string, string>>;
@@ -61,18 +63,26 @@ export interface EndpointUse {
   readonly slowestCallSeconds: number;
   /** Statuses from 400 to 499 by which the model tells of a fault of its own. @default none */
   readonly faultStatuses?: readonly number[];
+  /** Answers by SageMaker Serverless Inference in the place of instances. @default instances answer */
+  readonly serverless?: {
+    /** The memory of each container. */
+    readonly memoryGigabytes: number;
+    /** The calls that are answered at once at most. */
+    readonly maxConcurrency: number;
+  };
 }
 
 /** What whoever asks an endpoint is told. */
 export const askedBy = (
   endpointName: string,
-  { instancesPerCall, concurrency, slowestCallSeconds, faultStatuses = [] }: EndpointUse,
+  { instancesPerCall, concurrency, slowestCallSeconds, faultStatuses = [], serverless }: EndpointUse,
 ) => ({
   ENDPOINT_NAME: endpointName,
   ENDPOINT_CONCURRENCY: String(concurrency),
   INSTANCES_PER_CALL: String(instancesPerCall),
   ENDPOINT_CALL_SECONDS: String(slowestCallSeconds),
   ...(faultStatuses.length > 0 && { ENDPOINT_FAULT_STATUSES: faultStatuses.join(",") }),
+  ...(serverless && { LARGEST_BODY_BYTES: String(limits.sagemaker.serverlessBodyBytes) }),
 });
 
 export interface ModelEndpointProps extends ServedModel, EndpointUse {
@@ -137,7 +147,8 @@ export class ModelEndpoint extends Construct implements Endpoint {
     });
     // SageMaker's deployment guardrails leave Inf1 out, as what it comes from and as what it goes to:
     // https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-exclusions.html
-    const guarded = served.every(({ instanceType }) => familyOf(instanceType) !== "inf1");
+    // And they are of instances.
+    const guarded = !props.serverless && served.every(({ instanceType }) => familyOf(instanceType) !== "inf1");
     const alarm = guarded ? this.rollbackAlarm() : undefined;
     this.role = new IamRole(this, "execution_role", {
       name: props.executionRoleName,
@@ -198,6 +209,7 @@ export class ModelEndpoint extends Construct implements Endpoint {
    */
   private serve({ id, image, artifact, instanceType, environment }: ServedModel) {
     const { props } = this;
+    const { serverless } = props;
     const lifecycle = { createBeforeDestroy: true };
     const literal = Object.fromEntries(
       Object.entries(environment ?? {}).map(([name, value]) => [name, literally(value)]),
@@ -215,14 +227,21 @@ export class ModelEndpoint extends Construct implements Endpoint {
       name: `${props.modelName}-${release}`,
       executionRoleArn: this.role.arn,
       container: [container],
-      enableNetworkIsolation: true, // all that the model needs is in its artifact
+      // All that the model needs is in its artifact; Serverless Inference refuses it.
+      enableNetworkIsolation: serverless ? undefined : true,
       lifecycle,
       dependsOn: [this.policy],
     });
     const variant = {
       variantName: props.variantName,
-      instanceType,
-      initialInstanceCount: props.instanceCount,
+      ...(serverless
+        ? {
+            serverlessConfig: {
+              memorySizeInMb: 1024 * serverless.memoryGigabytes,
+              maxConcurrency: serverless.maxConcurrency,
+            },
+          }
+        : { instanceType, initialInstanceCount: props.instanceCount }),
       initialVariantWeight: 1,
     };
     const { dataCapture } = props;

@@ -231,10 +231,10 @@ $$ LANGUAGE plpgsql`;
 
 const admitUser = (name: string, mayLoad = false) => `CALL admit_user('${name}', ${mayLoad ? "TRUE" : "FALSE"})`;
 
-/** The database user that Redshift signs an IAM role in as (`GetClusterCredentialsWithIAM`). */
+/** The database user that Redshift signs an IAM role in as: `GetClusterCredentialsWithIAM`, or `GetCredentials` of Serverless. */
 export const databaseUserOf = (roleName: string) => `IAMR:${roleName}`;
 
-/** The database user that people read predictions as. It has no password: IAM lends its name (`GetClusterCredentials`). */
+/** The database user that people read a cluster's predictions as. It has no password: IAM lends its name (`GetClusterCredentials`). */
 export const readerUser = "predictions_reader";
 
 export interface SchemaProps {
@@ -246,6 +246,8 @@ export interface SchemaProps {
   readonly loaderRoleName: string;
   /** Name of the IAM role of the function that writes the results of jobs. */
   readonly writerRoleName: string;
+  /** The database user that people read predictions as. */
+  readonly reader: string;
   /** Names of the IAM roles of functions that read. */
   readonly readerRoleNames: readonly string[];
   /** The role of the cluster's that the loader may COPY with, and the one that people and the writer may UNLOAD with. */
@@ -273,11 +275,11 @@ export const schemaStatements = (props: SchemaProps): string[] => {
     admitUser(loader, true),
     ...props.readerRoleNames.map((roleName) => admitUser(databaseUserOf(roleName))),
     admitUser(writer),
-    admitUser(readerUser),
+    admitUser(props.reader),
     // Until it is taken from all, each user may use each role (https://docs.aws.amazon.com/redshift/latest/dg/r_GRANT-usage-notes.html).
     "REVOKE ASSUMEROLE ON ALL FROM PUBLIC FOR ALL",
     grantRole(props.copyRoleArn, loader, "COPY"),
-    grantRole(props.unloadRoleArn, readerUser, "UNLOAD"),
+    grantRole(props.unloadRoleArn, props.reader, "UNLOAD"),
     grantRole(props.unloadRoleArn, writer, "UNLOAD"),
   ];
 };

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { featureTypes } from "./model-contract";
+import { callBytes } from "./wire-format";
 
 const text = z.string().min(1);
 const whole = (least: number, most?: number) => {
@@ -7,7 +8,18 @@ const whole = (least: number, most?: number) => {
   return most === undefined ? number : number.max(most);
 };
 
-const warehouse = { CLUSTER_ID: text, DB_NAME: text };
+/** Where the warehouse is. */
+const warehouse = {
+  /** There exactly where capacity is `steady`. */
+  CLUSTER_ID: text.optional(),
+  /** There exactly where it is `on-demand`. */
+  WORKGROUP_NAME: text.optional(),
+  DB_NAME: text,
+};
+
+const isOneWarehouse = ({ CLUSTER_ID, WORKGROUP_NAME }: { CLUSTER_ID?: string; WORKGROUP_NAME?: string }) =>
+  (CLUSTER_ID === undefined) !== (WORKGROUP_NAME === undefined);
+const noWarehouse = { path: ["WORKGROUP_NAME"], message: "must be there exactly where CLUSTER_ID is not" };
 
 /** The bucket that outcomes go through on their way to the warehouse. */
 const answers = { ANSWERS_BUCKET: text };
@@ -44,6 +56,8 @@ export const workerEnvironment = z
       .transform((list) => list.split(",").map(Number))
       .pipe(z.array(z.int().min(400).max(499)))
       .optional(),
+    /** The most of a call's body, in bytes. @default what an endpoint of instances takes */
+    LARGEST_BODY_BYTES: whole(1, callBytes).default(callBytes),
     /** The answer whose share is measured. @default none is */
     WATCHED_ANSWER: text.optional(),
     ...answers,
@@ -64,19 +78,21 @@ export const workerEnvironment = z
   );
 
 /** What the API is told by its environment. */
-export const apiEnvironment = z.object({
-  ...featureGroup,
-  QUEUE_URL: text,
-  ...queueTimes,
-  ...answers,
-  ...warehouse,
-  /** The function that sends the rows of jobs. */
-  STARTER_FUNCTION_NAME: text,
-  /** What a million rows of a job cost, beside what the environment costs at rest, in US dollars. */
-  MILLION_ROWS_USD: z.coerce.number().min(0),
-  /** Whether something in it has no price that is known. */
-  MILLION_ROWS_USD_IS_AT_LEAST: z.enum(["true", "false"]).transform((text) => text === "true"),
-});
+export const apiEnvironment = z
+  .object({
+    ...featureGroup,
+    QUEUE_URL: text,
+    ...queueTimes,
+    ...answers,
+    ...warehouse,
+    /** The function that sends the rows of jobs. */
+    STARTER_FUNCTION_NAME: text,
+    /** What a million rows of a job cost, beside what the environment costs at rest, in US dollars. */
+    MILLION_ROWS_USD: z.coerce.number().min(0),
+    /** Whether something in it has no price that is known. */
+    MILLION_ROWS_USD_IS_AT_LEAST: z.enum(["true", "false"]).transform((text) => text === "true"),
+  })
+  .refine(isOneWarehouse, noWarehouse);
 
 /** What the starter is told by its environment. */
 export const starterEnvironment = z.object({
@@ -88,39 +104,57 @@ export const starterEnvironment = z.object({
 });
 
 /** What the loader is told by its environment. */
-export const loaderEnvironment = z.object({
-  ...answers,
-  ...warehouse,
-  /** The role by which the cluster reads what is staged. */
-  COPY_ROLE_ARN: text,
-  /** The role by which the cluster writes large results. */
-  UNLOAD_ROLE_ARN: text,
-  /** The KMS key that it encrypts them with. @default S3's own */
-  UNLOAD_KMS_KEY_ID: text.optional(),
-  /** The database user that people read as. */
-  READER: text,
-});
+export const loaderEnvironment = z
+  .object({
+    ...answers,
+    ...warehouse,
+    /** The role by which the warehouse reads what is staged. */
+    COPY_ROLE_ARN: text,
+    /** The role by which the warehouse writes large results. */
+    UNLOAD_ROLE_ARN: text,
+    /** The KMS key that it encrypts them with. @default S3's own */
+    UNLOAD_KMS_KEY_ID: text.optional(),
+    /** The database user that people read as. @default a role's, which the loader does not take on */
+    READER: text.optional(),
+    /** How old the oldest object may be that is staged for a workgroup, in minutes. At a cluster each run loads. */
+    LOAD_EVERY_MINUTES: whole(1).default(1),
+  })
+  .refine(isOneWarehouse, noWarehouse);
 
 /** What the writer of results is told by its environment. */
-export const writerEnvironment = z.object({
-  ...answers,
-  ...warehouse,
-  /** The role by which the cluster writes the outcomes of a job. */
-  UNLOAD_ROLE_ARN: text,
-  /** The KMS key that it encrypts them with. @default S3's own */
-  UNLOAD_KMS_KEY_ID: text.optional(),
-  ...recordIdentifier,
-  ...queueTimes,
-  /** The longest that a run of the worker takes. */
-  WORKER_TIMEOUT_SECONDS: whole(1),
-});
+export const writerEnvironment = z
+  .object({
+    ...answers,
+    ...warehouse,
+    /** The role by which the warehouse writes the outcomes of a job. */
+    UNLOAD_ROLE_ARN: text,
+    /** The KMS key that it encrypts them with. @default S3's own */
+    UNLOAD_KMS_KEY_ID: text.optional(),
+    ...recordIdentifier,
+    ...queueTimes,
+    /** The longest that a run of the worker takes. */
+    WORKER_TIMEOUT_SECONDS: whole(1),
+  })
+  .refine(isOneWarehouse, noWarehouse);
 
 /** What the function that makes the tables is told by its environment. */
-export const schemaEnvironment = z.object({
-  ...warehouse,
-  /** The database user that it signs in as. */
-  ADMIN_USER: text,
-});
+export const schemaEnvironment = z
+  .object({
+    ...warehouse,
+    /** The database user that it signs in as, at a cluster. */
+    ADMIN_USER: text.optional(),
+    /** The secret of the administrator, at a workgroup, which lends no user's name. */
+    ADMIN_SECRET_ARN: text.optional(),
+  })
+  .refine(isOneWarehouse, noWarehouse)
+  .refine(({ CLUSTER_ID, ADMIN_USER }) => (CLUSTER_ID === undefined) === (ADMIN_USER === undefined), {
+    path: ["ADMIN_USER"],
+    message: "must be there exactly where CLUSTER_ID is",
+  })
+  .refine(({ ADMIN_USER, ADMIN_SECRET_ARN }) => (ADMIN_USER === undefined) !== (ADMIN_SECRET_ARN === undefined), {
+    path: ["ADMIN_SECRET_ARN"],
+    message: "must be there exactly where ADMIN_USER is not",
+  });
 
 /** The variables of the functions, each of which a construct sets. */
 type Variable =

@@ -3,10 +3,16 @@ import { elementsOf, isJson, membersOf } from "./json-text";
 import { formatsOfOne, type ModelContract, type RequestFormat } from "./model-contract";
 
 /**
- * The most that a call's body holds, in bytes
+ * The most that the body of a call of instances holds, in bytes
  * (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html).
  */
 export const callBytes = 6_291_456;
+
+/**
+ * The same of Serverless Inference: 4 MB
+ * (https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html).
+ */
+export const serverlessCallBytes = 4_194_304;
 
 /** What the model says of one input: its output, or that it refuses the input. */
 export type ModelAnswer = { readonly output: string } | { readonly refused: true } | { readonly unexpected: string };

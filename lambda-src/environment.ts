@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 import { contractFile, type ModelContract, modelContractSchema } from "../contract/model-contract";
+import type { Database } from "../pipeline/redshift";
 
 /**
  * Reads what a function is told by its environment.
@@ -16,6 +17,16 @@ export const readEnvironment = <Schema extends z.ZodType>(schema: Schema): z.out
     return given === undefined ? `${name} is missing` : `${name} is ${JSON.stringify(given)}: ${message}`;
   });
   throw new Error(`the function's environment is wrong: ${faults.join("; ")}`);
+};
+
+/** The warehouse's database, as the function's own user. */
+export const databaseIn = (told: {
+  readonly CLUSTER_ID?: string;
+  readonly WORKGROUP_NAME?: string;
+  readonly DB_NAME: string;
+}): Database => {
+  const { CLUSTER_ID: clusterId, WORKGROUP_NAME: workgroupName = "", DB_NAME: databaseName } = told;
+  return clusterId === undefined ? { workgroupName, databaseName } : { clusterId, databaseName };
 };
 
 /** The folder of a function's code, which Lambda names. */

@@ -18,13 +18,14 @@ import { startParameters } from "./parameters";
 import { type OnTheWay, startPassage } from "./passage";
 import { isPostgresRunning, startPostgres } from "./postgres";
 import { makePrivateFolder } from "./private-folder";
-import { startRedshift } from "./redshift";
+import { type ClusterDescription, startRedshift } from "./redshift";
 import { type RedshiftDataOptions, startRedshiftData } from "./redshift-data";
 import { startS3 } from "./s3";
 import { type EndpointDescription, startSageMaker } from "./sagemaker";
 import { type Model, startSageMakerRuntime } from "./sagemaker-runtime";
 import { startSchedule } from "./schedule";
 import { type Queue, startSqs } from "./sqs";
+import { startSts } from "./sts";
 import { readStack, type Stack } from "./terraform";
 
 export interface LocalAwsOptions {
@@ -60,7 +61,10 @@ export interface LocalAws {
   readonly featureGroup: FeatureGroup;
   /** The contract with the model. */
   readonly contract: ModelContract;
+  /** @throws where the warehouse is a workgroup */
   readonly clusterId: string;
+  /** What was asked of the warehouse so far, in calls: each wakes a workgroup. */
+  readonly statements: number;
   readonly databaseName: string;
   readonly endpointName: string;
   /** The bucket where outcomes wait to be loaded. */
@@ -101,7 +105,7 @@ export async function startAws({
   for (const folder of [databaseDir, logDir]) rmSync(folder, { recursive: true, force: true });
   for (const folder of [dataDir, logDir]) makePrivateFolder(folder);
 
-  const cluster = stack.only("aws_redshift_cluster", clusterAttributes);
+  const warehoused = warehouseOf(stack);
   const endpoint = endpointOf(stack);
   const answering = countedModel(endpoint, model);
   const groups = featureGroupsOf(stack);
@@ -126,11 +130,15 @@ export async function startAws({
     await putObjects(stack, s3.url);
     const s3Url = await along("warehouseToS3", s3.url);
     const [warehouse, sqs, featureStore, sageMaker, sageMakerRuntime, eventBridge] = await allOrStop([
-      startWarehouse(databaseDir, cluster, { ...warehouseOptions, s3Url }),
+      startWarehouse(databaseDir, warehoused, { ...warehouseOptions, s3Url }),
       startSqs({ queues }),
       startFeatureStore({ groups }),
       startSageMaker(endpoint),
-      startSageMakerRuntime({ ...endpoint, model: answering.model }),
+      startSageMakerRuntime({
+        ...endpoint,
+        model: answering.model,
+        isServerless: endpoint.instanceCount === undefined,
+      }),
       startEventBridge(),
     ]);
     for (const standIn of [warehouse, sqs, featureStore, sageMaker, sageMakerRuntime, eventBridge]) started(standIn);
@@ -177,7 +185,7 @@ export async function startAws({
       return gauge(name, () => sqs.ageOfOldestMessage(QueueName));
     });
     const metrics = [...counts.flatMap((one) => one.metrics), ...answering.metrics, ...ages];
-    const controlPlane = started(await startControlPlane(stack, { cluster, metrics }));
+    const controlPlane = started(await startControlPlane(stack, { warehoused, metrics }));
 
     const names = namesOf(stack);
     const { accessKeyId, secretAccessKey } = operator.credentials;
@@ -195,8 +203,14 @@ export async function startAws({
         return featureGroupOf(groups, contract);
       },
       contract,
-      clusterId: cluster.cluster_identifier,
-      databaseName: cluster.database_name,
+      get clusterId() {
+        if (warehoused.cluster === undefined) throw new Error("the warehouse is no cluster");
+        return warehoused.cluster.clusterId;
+      },
+      get statements() {
+        return warehouse.statements;
+      },
+      databaseName: warehoused.database,
       endpointName: endpoint.endpointName,
       answersBucket: names.answers_bucket,
       loaderFunctionName: names.loader_function_name,
@@ -222,6 +236,14 @@ export async function mustBeFree(dataDir: string): Promise<void> {
     throw new Error(`${dataDir} is in use: end the run that it belongs to first`);
 }
 
+/** The warehouse: a cluster, or a workgroup of Redshift Serverless. */
+interface Warehoused extends Pick<RedshiftDataOptions, "clusterIdentifier" | "workgroupName" | "roles"> {
+  readonly database: string;
+  readonly masterUser: string;
+  /** What AWS says of the cluster. */
+  readonly cluster?: ClusterDescription;
+}
+
 const clusterAttributes = z.object({
   cluster_identifier: z.string(),
   database_name: z.string(),
@@ -231,31 +253,54 @@ const clusterAttributes = z.object({
   iam_roles: z.array(z.string()),
 });
 
+const namespaceAttributes = z.object({
+  db_name: z.string(),
+  admin_username: z.string(),
+  iam_roles: z.array(z.string()),
+});
+
+function warehouseOf(stack: Stack): Warehoused {
+  if (stack.all("aws_redshiftserverless_workgroup", z.object({})).length > 0) {
+    const { workgroup_name: workgroupName } = stack.only(
+      "aws_redshiftserverless_workgroup",
+      z.object({ workgroup_name: z.string() }),
+    );
+    const namespace = stack.only("aws_redshiftserverless_namespace", namespaceAttributes);
+    const { db_name: database, admin_username: masterUser, iam_roles: roles } = namespace;
+    return { workgroupName, database, masterUser, roles };
+  }
+  const cluster = stack.only("aws_redshift_cluster", clusterAttributes);
+  const { cluster_identifier: clusterIdentifier, database_name: database } = cluster;
+  const described = { nodeType: cluster.node_type, numberOfNodes: cluster.number_of_nodes };
+  return {
+    clusterIdentifier,
+    database,
+    masterUser: cluster.master_username,
+    roles: cluster.iam_roles,
+    cluster: { clusterId: clusterIdentifier, databaseName: database, ...described },
+  };
+}
+
 /** What AWS says of the stack's resources: what they are called, in which state they are, what was counted of them. */
 async function startControlPlane(
   stack: Stack,
   about: {
-    readonly cluster: z.infer<typeof clusterAttributes>;
+    readonly warehoused: Warehoused;
     readonly metrics: readonly Metric[];
   },
 ) {
-  const { cluster, metrics } = about;
+  const { warehoused, metrics } = about;
   const alarms = stack.all("aws_cloudwatch_metric_alarm", z.object({ alarm_name: z.string() }));
   const standIns = await allOrStop([
     startParameters(parametersOf(stack)),
-    startRedshift({
-      clusterId: cluster.cluster_identifier,
-      databaseName: cluster.database_name,
-      nodeType: cluster.node_type,
-      numberOfNodes: cluster.number_of_nodes,
-    }),
+    warehoused.cluster ? startRedshift(warehoused.cluster) : startSts(rolesOfPeople(stack)),
     startCloudWatch({ metrics, alarms: alarms.map(({ alarm_name: name }) => name) }),
   ]);
-  const [parameters, redshift, cloudWatch] = standIns;
+  const [parameters, access, cloudWatch] = standIns;
   return {
     endpoints: {
       AWS_ENDPOINT_URL_SSM: parameters.url,
-      AWS_ENDPOINT_URL_REDSHIFT: redshift.url,
+      [warehoused.cluster ? "AWS_ENDPOINT_URL_REDSHIFT" : "AWS_ENDPOINT_URL_STS"]: access.url,
       AWS_ENDPOINT_URL_CLOUDWATCH: cloudWatch.url,
     },
     stop: async () => {
@@ -264,8 +309,23 @@ async function startControlPlane(
   };
 }
 
+/** The roles that people may take on. */
+function rolesOfPeople(stack: Stack): string[] {
+  const role = z.object({ name: z.string(), assume_role_policy: z.string() });
+  return stack.all("aws_iam_role", role).flatMap(({ name, assume_role_policy: trust }) => {
+    return /"Principal":\{"AWS":/.test(trust) ? [name] : [];
+  });
+}
+
 /** Names that AWS would give, for references between resources. */
 function supplyNames(stack: Stack) {
+  for (const { address } of stack.all("data.aws_caller_identity", z.object({}))) {
+    stack.supply({ [`${address}.account_id`]: accountId });
+  }
+  for (const { address } of stack.all("aws_redshiftserverless_namespace", z.object({}))) {
+    const secret = `arn:aws:secretsmanager:${stack.region}:${accountId}:secret:redshift-admin`;
+    stack.supply({ [`${address}.admin_password_secret_arn`]: secret, [`${address}.namespace_id`]: address });
+  }
   const named = z.object({ name: z.string() });
   for (const { address, name } of stack.all("aws_sqs_queue", named)) {
     stack.supply({ [`${address}.arn`]: `arn:aws:sqs:${stack.region}:${accountId}:${name}` });
@@ -304,7 +364,8 @@ function endpointOf(stack: Stack): EndpointDescription {
     "aws_sagemaker_endpoint",
     z.object({ name: z.string(), endpoint_config_name: z.string() }),
   );
-  const production_variants = z.tuple([z.object({ variant_name: z.string(), initial_instance_count: z.number() })]);
+  const variant = z.object({ variant_name: z.string(), initial_instance_count: z.number().optional() });
+  const production_variants = z.tuple([variant]);
   const configurations = stack.all(
     "aws_sagemaker_endpoint_configuration",
     z.object({ name: z.string(), production_variants }),
@@ -424,20 +485,22 @@ async function putObjects(stack: Stack, endpoint: string) {
 /** The database, empty, and the Data API over it. */
 async function startWarehouse(
   dataDir: string,
-  cluster: z.infer<typeof clusterAttributes>,
+  { cluster: _, ...warehoused }: Warehoused,
   options: Omit<RedshiftDataOptions, "postgresUrl">,
 ) {
-  const { cluster_identifier: clusterIdentifier, database_name: database, master_username: masterUser } = cluster;
+  const { database } = warehoused;
   const postgres = await startPostgres({ dataDir });
   const client = new Client(postgres.url);
   await client.connect();
   await client.query(`CREATE DATABASE ${escapeIdentifier(database)}`);
   await client.end();
   const postgresUrl = Object.assign(new URL(postgres.url), { pathname: database }).href;
-  const roles = cluster.iam_roles;
-  const dataApi = await startRedshiftData({ ...options, postgresUrl, clusterIdentifier, database, masterUser, roles });
+  const dataApi = await startRedshiftData({ ...options, ...warehoused, postgresUrl });
   return {
     url: dataApi.url,
+    get statements() {
+      return dataApi.statements;
+    },
     stop: async () => {
       await dataApi.stop();
       await postgres.stop();

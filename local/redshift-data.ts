@@ -15,8 +15,10 @@ export interface RedshiftDataOptions {
   readonly postgresUrl: string;
   /** The cluster's administrator. @default "admin" */
   readonly masterUser?: string;
-  /** The only cluster there is. @default any cluster is this one */
+  /** The only cluster there is. @default any cluster is this one, where there is no workgroup */
   readonly clusterIdentifier?: string;
+  /** The only workgroup of Redshift Serverless there is, in the place of a cluster. @default there is none */
+  readonly workgroupName?: string;
   /** The only database there is. @default any database is this one */
   readonly database?: string;
   /** How transactions see each other: Redshift's SNAPSHOT, or its SERIALIZABLE. @default "repeatable read" */
@@ -50,6 +52,7 @@ const connections = 40;
 const waitTimeSeconds = z.number().int().min(1).max(30).optional();
 const common = {
   ClusterIdentifier: z.string().optional(),
+  WorkgroupName: z.string().optional(),
   Database: z.string().min(1),
   SecretArn: z.string().optional(),
   DbUser: z.string().optional(),
@@ -83,8 +86,11 @@ const invalid = (message: string) => new AwsError("ValidationException", 400, me
  * Any other access key is the name of an IAM role, and its statements run as the database user `IAMR:<role name>`,
  * which is made at its first sign-in, with no rights, where nothing has made it before. Each user has connections of its
  * own, so that no statement leaves it, and none of them may run programs or read and write files.
+ *
+ * A workgroup lends no user's name: `DbUser` is refused there, and `operator`, who has taken on no role, is a user
+ * without rights, `IAM:operator`.
  */
-export async function startRedshiftData(options: RedshiftDataOptions): Promise<StandIn> {
+export async function startRedshiftData(options: RedshiftDataOptions): Promise<WarehouseStandIn> {
   const service = new RedshiftData(options);
   await service.prepare().catch(async (error) => {
     await service.end();
@@ -93,11 +99,19 @@ export async function startRedshiftData(options: RedshiftDataOptions): Promise<S
   const server = await serveSigned((request) => service.answer(request));
   return {
     url: server.url,
+    get statements() {
+      return service.statements;
+    },
     stop: async () => {
       await server.stop();
       await service.end();
     },
   };
+}
+
+export interface WarehouseStandIn extends StandIn {
+  /** The calls with statements that it took so far, each of which wakes a workgroup. */
+  readonly statements: number;
 }
 
 type Status = "SUBMITTED" | "STARTED" | "FINISHED" | "FAILED" | "ABORTED";
@@ -122,7 +136,13 @@ interface Execution {
   readonly id: string;
   readonly isBatch: boolean;
   readonly steps: Step[];
-  readonly owner: { ClusterIdentifier?: string; Database: string; SecretArn?: string; DbUser?: string };
+  readonly owner: {
+    readonly ClusterIdentifier?: string;
+    readonly WorkgroupName?: string;
+    readonly Database: string;
+    readonly SecretArn?: string;
+    readonly DbUser?: string;
+  };
   /** The database user that it runs as. */
   readonly user: string;
   readonly createdAt: number;
@@ -143,6 +163,7 @@ class RedshiftData {
   /** Those of database users. */
   private readonly pools = new Map<string, Promise<Pool>>();
   private readonly executions = new Map<string, Execution>();
+  statements = 0;
   private readonly byClientToken = new Map<string, Execution>();
 
   constructor(private readonly options: RedshiftDataOptions) {
@@ -207,10 +228,8 @@ class RedshiftData {
     sqls: string[],
     isBatch: boolean,
   ) {
-    const { clusterIdentifier, database } = this.options;
-    if (clusterIdentifier !== undefined && input.ClusterIdentifier !== clusterIdentifier) {
-      throw invalid(`Redshift endpoint doesn't exist in this region: ${input.ClusterIdentifier}`);
-    }
+    const { database } = this.options;
+    this.mustBeHere(input);
     if (database !== undefined && input.Database !== database)
       throw invalid(`Database ${input.Database} doesn't exist`);
     for (const sql of sqls) {
@@ -241,6 +260,16 @@ class RedshiftData {
     });
   }
 
+  /** @throws AwsError where a call names another warehouse than there is, or what that one does not know */
+  private mustBeHere({ ClusterIdentifier, WorkgroupName, DbUser }: z.infer<z.ZodObject<typeof common>>) {
+    const { workgroupName } = this.options;
+    const { clusterIdentifier = workgroupName === undefined ? ClusterIdentifier : undefined } = this.options;
+    if (ClusterIdentifier !== clusterIdentifier || WorkgroupName !== workgroupName) {
+      throw invalid(`Redshift endpoint doesn't exist in this region: ${ClusterIdentifier ?? WorkgroupName}`);
+    }
+    if (workgroupName !== undefined && DbUser !== undefined) throw invalid("DbUser is not valid with WorkgroupName");
+  }
+
   private begin(
     request: SignedRequest,
     input: z.infer<z.ZodObject<typeof common>>,
@@ -256,7 +285,8 @@ class RedshiftData {
         `${active} statements are active, as many as may be`,
       );
     }
-    const { ClusterIdentifier, Database, SecretArn, DbUser } = input;
+    const { ClusterIdentifier, WorkgroupName, Database, SecretArn, DbUser } = input;
+    this.statements += 1;
     const user = SecretArn ? this.masterUser : (DbUser ?? this.databaseUserOf(request.accessKeyId));
     const now = Date.now();
     const execution: Execution = {
@@ -269,7 +299,12 @@ class RedshiftData {
         status: "SUBMITTED",
         rowCount: -1,
       })),
-      owner: { ClusterIdentifier, Database, ...(SecretArn ? { SecretArn } : { DbUser: user }) },
+      owner: {
+        ClusterIdentifier,
+        WorkgroupName,
+        Database,
+        ...(SecretArn ? { SecretArn } : WorkgroupName === undefined && { DbUser: user }),
+      },
       user,
       createdAt: now,
       updatedAt: now,
@@ -329,9 +364,10 @@ class RedshiftData {
     return poolAt(url, connections, `-c default_transaction_isolation=${isolation} -c timezone=UTC ${rights}`);
   }
 
-  /** The database user that Redshift signs an IAM role in as. The operator is the administrator. */
+  /** The database user that Redshift signs an IAM role in as. The operator is a cluster's administrator. */
   private databaseUserOf(accessKeyId: string): string {
-    return accessKeyId === operator.credentials.accessKeyId ? this.masterUser : `IAMR:${accessKeyId}`;
+    if (accessKeyId !== operator.credentials.accessKeyId) return `IAMR:${accessKeyId}`;
+    return this.options.workgroupName === undefined ? this.masterUser : `IAM:${accessKeyId}`;
   }
 
   private async describe(id: string, seconds: number | undefined) {

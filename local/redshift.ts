@@ -1,5 +1,6 @@
+import { element, elements, fault, xml } from "./query-protocol";
 import { serveSigned } from "./signature";
-import type { Answer, StandIn } from "./stand-in";
+import type { StandIn } from "./stand-in";
 
 export interface ClusterDescription {
   readonly clusterId: string;
@@ -29,16 +30,7 @@ export function startRedshift({
       NodeType: nodeType,
       NumberOfNodes: String(numberOfNodes),
     };
-    const fields = Object.entries(cluster).map(([name, value]) => element(name, text(value)));
-    const clusters = element("Clusters", element("Cluster", fields.join("")));
+    const clusters = element("Clusters", element("Cluster", elements(cluster)));
     return xml(200, element("DescribeClustersResponse", element("DescribeClustersResult", clusters)));
   });
 }
-
-const element = (name: string, content: string) => `<${name}>${content}</${name}>`;
-const text = (value: string) => value.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-const xml = (status: number, body: string): Answer => ({ status, headers: { "content-type": "text/xml" }, body });
-
-/** An error as AWS's Query protocol carries it. */
-const fault = (code: string, status: number, message: string) =>
-  xml(status, element("ErrorResponse", element("Error", element("Code", code) + element("Message", text(message)))));

@@ -1,4 +1,4 @@
-import { callBytes } from "../contract/wire-format";
+import { callBytes, serverlessCallBytes } from "../contract/wire-format";
 import { serveSigned } from "./signature";
 import { AwsError, type StandIn } from "./stand-in";
 
@@ -51,10 +51,14 @@ export interface SageMakerRuntimeOptions {
   readonly endpointName: string;
   readonly variantName: string;
   readonly model: Model;
+  /** Whether the endpoint is one on demand, whose calls are smaller. @default false */
+  readonly isServerless?: boolean;
 }
 
 /** Starts the SageMaker runtime with one endpoint of one variant. Bodies and content types pass through unchanged. */
-export function startSageMakerRuntime({ endpointName, variantName, model }: SageMakerRuntimeOptions): Promise<StandIn> {
+export function startSageMakerRuntime(options: SageMakerRuntimeOptions): Promise<StandIn> {
+  const { endpointName, variantName, model, isServerless = false } = options;
+  const mostBytes = isServerless ? serverlessCallBytes : callBytes;
   return serveSigned(async ({ url, method, headers, body }) => {
     const [, encodedName] = /^\/endpoints\/([^/]+)\/invocations$/.exec(url.pathname) ?? [];
     if (encodedName === undefined || method !== "POST") {
@@ -62,8 +66,8 @@ export function startSageMakerRuntime({ endpointName, variantName, model }: Sage
     }
     const name = decodeURIComponent(encodedName);
     if (name !== endpointName) throw new AwsError("ValidationError", 400, `Endpoint ${name} of account not found.`);
-    if (body.byteLength > callBytes) {
-      throw new AwsError("ValidationError", 413, `Body is ${body.byteLength} bytes, at most ${callBytes} fit.`);
+    if (body.byteLength > mostBytes) {
+      throw new AwsError("ValidationError", 413, `Body is ${body.byteLength} bytes, at most ${mostBytes} fit.`);
     }
     const target = headers["x-amzn-sagemaker-target-variant"];
     if (target !== undefined && target !== variantName) {

@@ -6,7 +6,8 @@ export interface EndpointDescription {
   readonly endpointName: string;
   readonly configurationName: string;
   readonly variantName: string;
-  readonly instanceCount: number;
+  /** @default none: the endpoint is one on demand */
+  readonly instanceCount?: number;
 }
 
 const describeEndpoint = z.object({ EndpointName: z.string().min(1) });
@@ -29,7 +30,13 @@ export function startSageMaker(endpoint: EndpointDescription): Promise<StandIn> 
       EndpointConfigName: configurationName,
       EndpointStatus: "InService",
       ProductionVariants: [
-        { VariantName: variantName, CurrentInstanceCount: instanceCount, DesiredInstanceCount: instanceCount },
+        {
+          VariantName: variantName,
+          ...(instanceCount !== undefined && {
+            CurrentInstanceCount: instanceCount,
+            DesiredInstanceCount: instanceCount,
+          }),
+        },
       ],
       CreationTime: since,
       LastModifiedTime: since,

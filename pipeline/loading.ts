@@ -73,15 +73,18 @@ export class Loader {
   /**
    * Loads what is staged, as much as one load takes.
    * @param loaded what has come of it so far, also where this throws
+   * @param leastAge how old the oldest object must be, in seconds, for a first load of no more than one takes. Until then
+   * the warehouse is asked nothing. @default 0
    * @throws when it is not known that all is loaded. Nothing is lost, and loading it again is harmless.
    */
-  async load(loaded: Loaded, until: Until): Promise<void> {
+  async load(loaded: Loaded, until: Until, leastAge = 0): Promise<void> {
     const { objects, newer } = await this.props.outcomes.list(this.most + 1, until);
     const [oldest] = objects;
     const age = oldest ? (Date.now() - oldest.writtenAt.getTime()) / 1000 : 0;
     loaded.oldestSeconds = Math.max(loaded.oldestSeconds, age);
     loaded.newer = newer;
     loaded.more = objects.length > this.most;
+    if (age < leastAge && !loaded.more && loaded.objects === 0) return;
     const taken = objects.slice(0, this.most);
     // The ids of others have no time to be found by: they are looked for in all rows, apart from the rest.
     await this.loadAll(

@@ -21,6 +21,8 @@ export interface ModelEndpointProps {
   readonly callSeconds: number;
   /** Statuses from 400 to 499 by which the model tells of a fault of its own. @default none */
   readonly faultStatuses?: readonly number[];
+  /** The most of a call's body, in bytes. @default what an endpoint of instances takes */
+  readonly largestBodyBytes?: number;
 }
 
 export interface Question {
@@ -53,21 +55,32 @@ const notTheInput = new Set([401, 403, 404, 405, 408, 415, 429, 503]);
 
 const failed = (reason: string, retry: "alone" | "later") => new Failure("endpoint_failed", reason, retry);
 
-/** Statuses by which a model, or SageMaker, says that it has enough to do. */
+/** Statuses by which a model, or SageMaker, says that it has enough to do, or is still starting. */
 const busyStatuses = [429, 503];
 
 const statusSchema = z.object({
   name: z.string(),
+  message: z.string(),
   $metadata: z.object({ httpStatusCode: z.number() }),
 });
 
-/** Whether SageMaker turned a call away for it has enough to do: a throttling may be a 400, too. */
+/**
+ * Whether SageMaker turned a call away for it has enough to do, or has no model yet: one on demand starts for minutes after a
+ * rest, and says ModelNotReadyException
+ * (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html). A throttling may be a 400, too,
+ * also one without a word (https://github.com/opensearch-project/ml-commons/issues/2429), of which the SDK says UnknownError.
+ */
 const isBusy = (error: unknown) => {
   const { data } = statusSchema.safeParse(error);
-  return data !== undefined && (busyStatuses.includes(data.$metadata.httpStatusCode) || /throttl/i.test(data.name));
+  if (data === undefined) return false;
+  const { name, message, $metadata } = data;
+  const isWordless = $metadata.httpStatusCode === 400 && /^(UnknownError)?$/.test(message);
+  return busyStatuses.includes($metadata.httpStatusCode) || /throttl/i.test(name) || isWordless;
 };
 
 const busy = (reason: string) => new Busy("endpoint_failed", reason, "later");
+
+const tooLarge = new Failure("too_large", "the input is larger than a call to the endpoint may be", "never");
 
 /** Why a call failed. What the model said stays out of it, for it may quote the input. */
 const failureOf = (error: unknown, single: boolean, cut: boolean, faultStatuses: readonly number[] = []): Failure => {
@@ -80,9 +93,7 @@ const failureOf = (error: unknown, single: boolean, cut: boolean, faultStatuses:
     const code = status === 413 ? "too_large" : "refused_by_model";
     return new Failure(code, `the model refused the input (${status})`, "never");
   }
-  if (statusSchema.safeParse(error).data?.$metadata.httpStatusCode === 413) {
-    return new Failure("too_large", "the input is larger than a call to the endpoint may be", "never");
-  }
+  if (statusSchema.safeParse(error).data?.$metadata.httpStatusCode === 413) return tooLarge;
   const reason = cut ? "the endpoint did not answer in time" : `the endpoint failed: ${reasonOf(error)}`;
   return isBusy(error) ? busy(reason) : failed(reason, "later");
 };
@@ -111,6 +122,7 @@ interface Asked {
 export class ModelEndpoint {
   private readonly inFlight;
   private readonly format: WireFormat;
+  private readonly mostBytes: number;
 
   constructor(
     private readonly props: ModelEndpointProps,
@@ -118,6 +130,7 @@ export class ModelEndpoint {
   ) {
     this.inFlight = followingLimiter(props.concurrency);
     this.format = wireFormatOf(props.contract);
+    this.mostBytes = props.largestBodyBytes ?? callBytes;
   }
 
   /**
@@ -159,7 +172,7 @@ export class ModelEndpoint {
     const most = holdsMany ? this.props.instancesPerCall : 1;
     const together = asked.filter(({ alone }) => !alone);
     const calls = Math.ceil(together.length / most);
-    const limits = { count: Math.ceil(together.length / calls), size: callBytes - frameBytes };
+    const limits = { count: Math.ceil(together.length / calls), size: this.mostBytes - frameBytes };
     const apart = asked.filter(({ alone }) => alone).map((one) => [one]);
     return [...runsOf(together, limits, ({ input }) => bytesOf(input) + 1), ...apart];
   }
@@ -170,12 +183,14 @@ export class ModelEndpoint {
   ): Promise<Failure | (Answer | Failure)[]> {
     if (beginning?.signal.aborted) return new Failure("out_of_time", "there was no time left to ask", "later");
     const { contentType, accept } = this.format;
+    const Body = this.format.bodyOf(call.map(({ input }) => input));
+    if (bytesOf(Body) > this.mostBytes) return tooLarge;
     const command = new InvokeEndpointCommand({
       EndpointName: this.props.endpointName,
       TargetVariant: this.props.variantName,
       ContentType: contentType,
       Accept: accept,
-      Body: this.format.bodyOf(call.map(({ input }) => input)),
+      Body,
     });
     const started = performance.now();
     try {

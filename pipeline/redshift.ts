@@ -61,9 +61,8 @@ export const isBusy = (error: unknown): boolean => {
   return busy.has(name) || isConflict(error) || /^E[A-Z]+$/.test(code ?? "") || ($metadata?.httpStatusCode ?? 0) >= 500;
 };
 
-/** The database, and as whom. */
-export interface Database {
-  /** The identifier of the Redshift cluster. */
+/** A database of a Redshift cluster, and as whom. */
+export interface ClusterDatabase {
   readonly clusterId: string;
   readonly databaseName: string;
   /**
@@ -72,6 +71,30 @@ export interface Database {
    */
   readonly databaseUser?: string;
 }
+
+/** A database of a workgroup of Redshift Serverless, and as whom. IAM lends no user's name there. */
+export interface WorkgroupDatabase {
+  readonly workgroupName: string;
+  readonly databaseName: string;
+  /** The secret that has the user's name and password. @default the user is the one of the caller's own IAM role */
+  readonly secretArn?: string;
+}
+
+export type Database = ClusterDatabase | WorkgroupDatabase;
+
+/** The same in the Data API's words: https://docs.aws.amazon.com/redshift/latest/mgmt/data-api-access.html */
+const namedIn = (database: Database) =>
+  "clusterId" in database
+    ? {
+        ClusterIdentifier: database.clusterId,
+        Database: database.databaseName,
+        DbUser: database.databaseUser,
+      }
+    : {
+        WorkgroupName: database.workgroupName,
+        Database: database.databaseName,
+        SecretArn: database.secretArn,
+      };
 
 const described = z.object({
   Id: z.string().optional(),
@@ -180,13 +203,7 @@ export class RedshiftData {
   }
 
   private get named() {
-    const { clusterId, databaseName, databaseUser } = this.database;
-    return {
-      ClusterIdentifier: clusterId,
-      Database: databaseName,
-      DbUser: databaseUser,
-      WaitTimeSeconds: waitSeconds,
-    };
+    return { ...namedIn(this.database), WaitTimeSeconds: waitSeconds };
   }
 
   private async describe(Id: string, { signal }: Until): Promise<Described> {

@@ -46,14 +46,14 @@ const rowBytes = 2_000;
 
 const aMinute = () => within(60_000);
 
-export interface ResultsProps extends Database {
+export type ResultsProps = Database & {
   /** What the contract says of the answers: a selection has these values too. @default nothing */
   readonly outputs?: readonly Output[];
   /** Where results go that the Data API does not hand out. @default they fail */
   readonly unloads?: UnloadsProps;
   /** The most bytes of a result that is read from the Data API. @default as many as it hands out */
   readonly resultBytes?: number;
-}
+};
 
 /** Which of an input's predictions are asked for. */
 export interface PredictionFilter {

@@ -7,6 +7,7 @@ import { boundaryArn } from "../aws/deploy-permissions";
 import type { Environment, Shared } from "../config";
 import { costOf, perMillion } from "../config/cost";
 import { instanceRange } from "../config/model";
+import { lookMinutes } from "../config/surroundings";
 import { know, literally, tell } from "../constructs/access";
 import { ReadableStack } from "../constructs/addresses";
 import { Alarms } from "../constructs/alarms";
@@ -22,9 +23,11 @@ import { type Endpoint, ModelEndpoint } from "../constructs/model-endpoint";
 import { Network } from "../constructs/network";
 import { PredictionApi } from "../constructs/prediction-api";
 import { loadSeconds } from "../constructs/prediction-schema";
+import { ProvisionedWarehouse } from "../constructs/provisioned-warehouse";
 import { QueueWorker } from "../constructs/queue-worker";
 import { ScheduledFunction } from "../constructs/scheduled-function";
-import { Warehouse } from "../constructs/warehouse";
+import { ServerlessWarehouse } from "../constructs/serverless-warehouse";
+import type { Warehouse } from "../constructs/warehouse";
 import { contractKey } from "../contract/model-contract";
 import { useAws } from "./aws";
 import { featureGroup, renamed, writeMoves } from "./moved";
@@ -44,9 +47,10 @@ export class InferenceStack extends ReadableStack {
     super(scope, id);
     const { account } = useAws(this, shared, environment.tags, environment.stateKey);
     const { region } = shared;
-    const { logRetentionDays, kmsKeyArn, takeOver, preventDestroy, loading, jobs } = environment;
+    const { capacity, logRetentionDays, kmsKeyArn, takeOver, preventDestroy, loading, jobs } = environment;
+    const looksEvery = lookMinutes[capacity];
     const kept = { logRetentionDays, kmsKeyArn };
-    const cost = costOf(perMillion(environment), shared.prices);
+    const cost = costOf(perMillion(environment, region), shared.prices);
 
     const { contract, drift } = environment.model;
     const features =
@@ -79,19 +83,20 @@ export class InferenceStack extends ReadableStack {
       keepDays: jobs.keepDays,
       kmsKeyArn,
     });
-    const warehouse = new Warehouse(this, "warehouse", {
-      ...environment.warehouse,
+    const storing = {
       bundle: "dist/schema",
       contract,
-      takeOver,
       network,
-      bastion,
       answers,
       loaderRoleName: loading.roleName,
       writerRoleName: jobs.writerRoleName,
       readerRoleNames: [environment.api.roleName],
       ...kept,
-    });
+    };
+    const warehouse: Warehouse =
+      environment.warehouse.workgroupName === undefined
+        ? new ProvisionedWarehouse(this, "warehouse", { ...environment.warehouse, ...storing, takeOver, bastion })
+        : new ServerlessWarehouse(this, "warehouse", { ...environment.warehouse, ...storing, region, account });
     const inference = new QueueWorker(this, "inference", {
       ...environment.inference,
       bundle: "dist/worker",
@@ -106,13 +111,14 @@ export class InferenceStack extends ReadableStack {
     });
     const loader = new ScheduledFunction(this, "loading", {
       ...loading,
+      everyMinutes: capacity === "steady" ? loading.everyMinutes : looksEvery, // there it decides itself when to load
       account,
       does: "loader",
       bundle: "dist/loader",
       memoryMegabytes: 512,
       timeoutSeconds: loadSeconds.run,
       ...kept,
-      uses: [answers.load(), warehouse.load()],
+      uses: [answers.load(), warehouse.load(), tell({ LOAD_EVERY_MINUTES: String(loading.everyMinutes) })],
     });
     const starter = new ScheduledFunction(this, "starting", {
       functionName: jobs.starterFunctionName,
@@ -120,7 +126,7 @@ export class InferenceStack extends ReadableStack {
       scheduleRoleName: jobs.starterScheduleRoleName,
       account,
       does: "starter",
-      everyMinutes: 1,
+      everyMinutes: looksEvery,
       bundle: "dist/starter",
       memoryMegabytes: 1_769, // one whole processor: https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
       timeoutSeconds: 900,
@@ -144,7 +150,7 @@ export class InferenceStack extends ReadableStack {
       scheduleRoleName: jobs.writerScheduleRoleName,
       account,
       does: "writer",
-      everyMinutes: 1,
+      everyMinutes: looksEvery,
       bundle: "dist/writer",
       memoryMegabytes: 1_769, // one core (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html)
       timeoutSeconds: 900, // the longest there is: a result may have millions of rows
@@ -194,7 +200,7 @@ export class InferenceStack extends ReadableStack {
     writeMoves(this, { ...renamed.inference, ...replaced }, takeOver ? taken : undefined, [featureGroup, ...forget]);
     if (preventDestroy) {
       const queues = [inference.queue, inference.deadLetterQueue];
-      const lostForGood = [...(features ? [features.group] : []), ...queues, warehouse.cluster, api.restApi];
+      const lostForGood = [...(features ? [features.group] : []), ...queues, warehouse.keeps, api.restApi];
       for (const resource of lostForGood) resource.lifecycle = { ...resource.lifecycle, preventDestroy: true };
     }
     if (shared.github) {
@@ -215,7 +221,7 @@ export class InferenceStack extends ReadableStack {
       answers_bucket: answers.bucket.bucket,
       ...(features && { feature_group_name: features.group.featureGroupName }),
       endpoint_name: model.endpointName,
-      redshift_cluster_identifier: warehouse.cluster.clusterIdentifier,
+      ...warehouse.names,
       redshift_database_name: warehouse.databaseName,
     };
     // Too large for a parameter, which holds 4 KB: a contract may have thousands of features.
@@ -233,7 +239,7 @@ export class InferenceStack extends ReadableStack {
       insecureValue: JSON.stringify({
         ...names,
         contract_url: `s3://${contractObject.bucket}/${contractObject.key}`,
-        redshift_reader: warehouse.reader,
+        ...warehouse.readers,
         redshift_unload_role_arn: warehouse.unloadRole.arn,
         ...(warehouse.unloadKeyId && { redshift_unload_kms_key_id: warehouse.unloadKeyId }),
         ...(bastion && {
@@ -242,7 +248,7 @@ export class InferenceStack extends ReadableStack {
             private_ip: bastion.instance.privateIp,
             endpoint_id: bastion.endpoint.id,
             endpoint_dns_name: bastion.endpoint.dnsName,
-            leads_to: warehouse.cluster.endpoint,
+            leads_to: warehouse.address,
           },
         }),
         ...(environment.features && {
@@ -255,7 +261,7 @@ export class InferenceStack extends ReadableStack {
     const outputs = {
       ...names,
       ...(model.release !== undefined && { model_release: model.release }),
-      redshift_cluster_url: warehouse.cluster.endpoint,
+      ...(capacity === "steady" && { redshift_cluster_url: warehouse.address }),
       ...(keyPair && { key_pair_name: keyPair.keyName }),
     };
     for (const [name, value] of Object.entries(outputs)) new TerraformOutput(this, name, { value });

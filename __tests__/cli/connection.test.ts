@@ -85,6 +85,26 @@ describe("a deployed pipeline", () => {
     expect((await connected(plainNames)).pipeline.featureGroup).toBeUndefined();
   });
 
+  test("may have a workgroup, whose readers take on a role, in the place of a cluster that lends them a name", async () => {
+    expect((await connected(plainNames)).pipeline.warehouse).toEqual({
+      clusterId: "warehouse",
+      databaseName: "predictions",
+      databaseUser: "reader",
+    });
+    const { redshift_cluster_identifier: _, redshift_reader: __, ...others } = plainNames;
+    const onDemand = {
+      redshift_workgroup_name: "poc-dev",
+      redshift_reader_role_arn: "arn:aws:iam::123456789012:role/reader",
+      redshift_admin_secret_arn: "arn:aws:secretsmanager:us-east-1:123456789012:secret:admin",
+    };
+    expect((await connected({ ...others, ...onDemand })).pipeline.warehouse).toEqual({
+      workgroupName: "poc-dev",
+      databaseName: "predictions",
+      readerRoleArn: onDemand.redshift_reader_role_arn,
+      adminSecretArn: onDemand.redshift_admin_secret_arn,
+    });
+  });
+
   test("whose contract may not be read says where it is", async () => {
     const denied = () => ({ status: 403, body: "<Error><Code>AccessDenied</Code><Message>No.</Message></Error>" });
     await expect(connected(plainNames, denied)).rejects.toThrow(

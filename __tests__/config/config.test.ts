@@ -56,6 +56,7 @@ describe("defaults", () => {
     expect(environment).toEqual({
       name: "dev",
       prefix: "poc-dev",
+      capacity: "steady",
       namesParameter: "/poc-dev/names",
       access: { bastion: false },
       answersBucket: "our-terraform-state-dev-answers",
@@ -157,6 +158,15 @@ describe("this project's own configuration", () => {
   });
 });
 
+test("a capacity is steady or on-demand, and says how often the loader loads", () => {
+  const everyMinutes = (capacity?: "steady" | "on-demand") =>
+    loadConfig(settings({ capacity })).environments.dev?.loading.everyMinutes;
+  expect([everyMinutes(), everyMinutes("steady"), everyMinutes("on-demand")]).toEqual([1, 1, 60]);
+  expect(faultsWith("capacity", "serverless")).toEqual([
+    expect.stringContaining('environments.dev.capacity: got "serverless"; allowed: "steady", "on-demand" ('),
+  ]);
+});
+
 describe("unknown fields", () => {
   test("are refused with the one that was meant", () => {
     expect(faultsWith("inference.batchsize", 5)).toEqual([
@@ -168,7 +178,7 @@ describe("unknown fields", () => {
 
   test("are refused with the list of those there are", () => {
     expect(faultsWith("queue", {})).toEqual([
-      "environments.dev.queue: got a field that does not exist; allowed: stateKey, takeOver, preventDestroy, keyPair, access, network, features, model, inference, loading, jobs, warehouse, api, kmsKeyArn, alarmTopicArn, logRetentionDays",
+      "environments.dev.queue: got a field that does not exist; allowed: stateKey, takeOver, capacity, preventDestroy, keyPair, access, network, features, model, inference, loading, jobs, warehouse, api, kmsKeyArn, alarmTopicArn, logRetentionDays",
     ]);
   });
 

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { hoursOfMonth, prices } from "../../aws/prices";
+import { costsOf } from "../../cli/deployment/cost-text";
 import { loadConfig } from "../../config";
 import { atRest, costOf, perMillion } from "../../config/cost";
 import { dev, faults, settings } from "../setup/settings";
@@ -31,6 +32,8 @@ describe("a cost", () => {
     expect(costOf([{ part: "endpoint", of: "constructor", amount: 1 }])).toMatchObject({ usd: 0, isAtLeast: true });
   });
 });
+
+const region = "us-east-1";
 
 describe("an environment", () => {
   const linesOf = (items: ReturnType<typeof atRest>, part: string) =>
@@ -83,14 +86,14 @@ describe("an environment", () => {
   });
 
   test("pays for looking features up only where it does", () => {
-    expect(linesOf(perMillion(dev()), "features")).toEqual([["feature reads", 1]]);
+    expect(linesOf(perMillion(dev(), region), "features")).toEqual([["feature reads", 1]]);
     const contract = { features: { age: "Integral" as const }, request: "csv" as const };
-    expect(linesOf(perMillion(dev({ features: false, model: { contract } })), "features")).toEqual([]);
+    expect(linesOf(perMillion(dev({ features: false, model: { contract } }), region), "features")).toEqual([]);
   });
 
   test("has its workers run as long as they may, or as long as they do where that is known", () => {
     const time = (model: { predictionsPerSecond?: number; instanceCount?: number }) =>
-      linesOf(perMillion(dev({ model })), "worker").find(([of]) => of === "function time")?.[1];
+      linesOf(perMillion(dev({ model }), region), "worker").find(([of]) => of === "function time")?.[1];
     expect(time({})).toBe((1e6 / 50) * 20 * 0.5);
     expect(time({ predictionsPerSecond: 1_000 })).toBe(3 * 1_000 * 0.5);
     expect(time({ predictionsPerSecond: 1_000, instanceCount: 2 })).toBe(2 * 3 * 500 * 0.5); // so many more workers
@@ -101,7 +104,7 @@ describe("an environment", () => {
     const stack = JSON.parse(synthesizedStacks()["inference-dev"] ?? "{}");
     const { variables } = stack.resource.aws_lambda_function.api_handler_function.environment;
     expect(variables).toMatchObject({
-      MILLION_ROWS_USD: costOf(perMillion(dev())).usd.toFixed(4),
+      MILLION_ROWS_USD: costOf(perMillion(dev(), region)).usd.toFixed(4),
       MILLION_ROWS_USD_IS_AT_LEAST: "false",
     });
   });
@@ -112,7 +115,7 @@ test("prices of one's own are of something that can be paid for, and no less tha
   expect(faultsOf({ "ml.p5.48xlarge": 98.3, "ra3.large": 0, "queue requests": 0.5 })).toEqual([]);
   expect(faultsOf({ "ml.p5.48xlarge": -1, gold: 1 })).toEqual([
     'prices["ml.p5.48xlarge"]: got -1; allowed: US dollars, 0 or more',
-    expect.stringMatching(/^prices\.gold: got "gold"; allowed: an instance or node type, or one of endpoint data, /),
+    expect.stringMatching(/^prices\.gold: got "gold"; allowed: an instance or node type, or one of serverless time, /),
   ]);
   expect(faultsOf(1)).toEqual(["prices: got 1; allowed: an object of prices by what they are of"]);
 });
@@ -120,16 +123,32 @@ test("prices of one's own are of something that can be paid for, and no less tha
 test("docs/cost.md says what the commands do", () => {
   const page = readFileSync("docs/cost.md", "utf8");
   const { environments } = loadConfig(undefined, process.env, [], {});
-  const { dev, prod } = environments;
-  if (dev === undefined || prod === undefined) throw new Error("config.ts has no dev, or no prod");
+  const { dev: shipped, prod } = environments;
+  if (shipped === undefined || prod === undefined) throw new Error("config.ts has no dev, or no prod");
   const original = [
     { part: "endpoint", of: "ml.inf1.xlarge", amount: hoursOfMonth },
     { part: "warehouse", of: "dc2.large", amount: hoursOfMonth },
   ];
   const whole = (usd: number) => `$${Math.round(usd).toLocaleString("en")}`;
-  const rows = { original: costOf(original), dev: costOf(atRest(dev)), prod: costOf(atRest(prod)) };
+  const onDemand = dev({ capacity: "on-demand", model: { predictionsPerSecond: 10 } });
+  const rows = {
+    original: costOf(original),
+    dev: costOf(atRest(shipped)),
+    prod: costOf(atRest(prod)),
+    "on-demand": costOf(atRest(onDemand)),
+  };
   for (const [name, { usd }] of Object.entries(rows)) {
     expect(page).toMatch(new RegExp(`^\\| ${name}\\b.* \\| \\${whole(usd)} \\|$`, "m"));
+  }
+  const { shared } = loadConfig(settings());
+  const fast = dev({ model: { predictionsPerSecond: 150 } });
+  for (const requests of [0, 1_000, 100_000]) {
+    const [steady, jobs, evenly] = [
+      costsOf({ shared, environment: fast }, requests).month,
+      costsOf({ shared, environment: onDemand }, requests).month,
+      costsOf({ shared, environment: onDemand }, requests).evenly,
+    ].map((cost) => whole(cost?.usd ?? 0));
+    expect(page).toContain(`| ${requests.toLocaleString("en")} | ${steady} | ${jobs} | ${evenly} |`);
   }
   for (const [name, { usd, per, trust }] of Object.entries(prices)) {
     expect(page).toContain(`| ${name} | ${usd} | ${per} | `);

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Client } from "pg";
-import { databaseUserOf, readerUser, schemaStatements } from "../../constructs/prediction-schema";
+import { databaseUserOf, schemaStatements } from "../../constructs/prediction-schema";
 import { canaryTables, tables } from "../../contract/load-tables";
 import { startRedshiftData } from "../../local/redshift-data";
 import { toPostgres } from "../../local/redshift-sql";
@@ -37,11 +37,12 @@ const deploy = async (takeOver = true) => {
     takeOver,
     loaderRoleName: users.loader.replace("IAMR:", ""),
     writerRoleName: users.writer.replace("IAMR:", ""),
+    reader: users.reader,
     readerRoleNames: [users.api.replace("IAMR:", "")],
     copyRoleArn: "arn:aws:iam::123456789012:role/copy",
     unloadRoleArn: "arn:aws:iam::123456789012:role/unload",
   });
-  for (const sql of statements) await database.query(toPostgres(sql.replaceAll(readerUser, users.reader)));
+  for (const sql of statements) await database.query(toPostgres(sql));
 };
 const rows = async (sql: string) => (await database.query(sql)).rows;
 

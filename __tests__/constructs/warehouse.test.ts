@@ -5,11 +5,15 @@ import { z } from "zod";
 import type { Access } from "../../constructs/access";
 import { AnswersBucket } from "../../constructs/answers-bucket";
 import { Network } from "../../constructs/network";
-import { Warehouse, type WarehouseProps } from "../../constructs/warehouse";
+import { ProvisionedWarehouse, type ProvisionedWarehouseProps } from "../../constructs/provisioned-warehouse";
+import type { Warehouse } from "../../constructs/warehouse";
 import { typedContract as contract } from "../setup/contract";
 import { holderOf, inventoryOf, onlyResource, resourcesOf, roleStatementsOf, synth } from "../setup/synth";
 
-const warehouse = (props: Partial<WarehouseProps> = {}, then: (warehouse: Warehouse) => unknown = () => {}) =>
+const warehouse = (
+  props: Partial<ProvisionedWarehouseProps> = {},
+  then: (warehouse: Warehouse) => unknown = () => {},
+) =>
   synth((scope) => {
     const network = new Network(scope, "network", {
       name: "private",
@@ -21,7 +25,7 @@ const warehouse = (props: Partial<WarehouseProps> = {}, then: (warehouse: Wareho
       ],
     });
     then(
-      new Warehouse(scope, "warehouse", {
+      new ProvisionedWarehouse(scope, "warehouse", {
         clusterIdentifier: "team-cluster",
         subnetGroupName: "team-subnets",
         nodeType: "ra3.large",

@@ -6,13 +6,14 @@ import {
   CancelStatementCommand,
   DescribeStatementCommand,
   ExecuteStatementCommand,
+  type ExecuteStatementCommandInput,
   GetStatementResultCommand,
   RedshiftDataClient,
   type SqlParameter,
 } from "@aws-sdk/client-redshift-data";
 import { Client } from "pg";
 import { credentialsOf } from "../../local/credentials";
-import { startRedshiftData } from "../../local/redshift-data";
+import { startRedshiftData, type WarehouseStandIn } from "../../local/redshift-data";
 import type { StandIn } from "../../local/stand-in";
 import { createDatabase } from "../setup/database";
 
@@ -402,6 +403,65 @@ describe("signing in by IAM", () => {
     );
     expect(Status).toBe("FINISHED");
     someone.destroy();
+  });
+});
+
+describe("a workgroup in the place of a cluster", () => {
+  const workgroup = { WorkgroupName: "poc-dev", Database: "predictions" };
+  let serverless: WarehouseStandIn;
+  beforeAll(async () => {
+    serverless = await startRedshiftData({ postgresUrl, workgroupName: "poc-dev", database: "predictions" });
+  });
+  afterAll(() => serverless.stop());
+
+  /** Who a statement runs as. */
+  async function userOf(accessKeyId: string, input: Partial<ExecuteStatementCommandInput> = {}) {
+    const client = signedInAs(accessKeyId, serverless);
+    try {
+      const command = { ...workgroup, Sql: "SELECT current_user", WaitTimeSeconds: 30, ...input };
+      const { Id } = await client.send(new ExecuteStatementCommand(command));
+      const { Records } = await client.send(new GetStatementResultCommand({ Id }));
+      return Records?.[0]?.[0]?.stringValue;
+    } finally {
+      client.destroy();
+    }
+  }
+  const SecretArn = "arn:aws:secretsmanager:us-east-1:000000000000:secret:admin";
+
+  test("signs in the caller's role, or whom a secret names", async () => {
+    const role = `worker-${process.pid}`;
+    expect(await userOf(role)).toBe(`IAMR:${role}`);
+    expect(await userOf(role, { SecretArn })).toBe("admin");
+  });
+
+  test("knows who has taken on no role, and lets him do nothing", async () => {
+    expect(await userOf("operator")).toBe("IAM:operator");
+  });
+
+  test("lends nobody's name", async () => {
+    const refused = { name: "ValidationException", message: expect.stringContaining("DbUser") };
+    await expect(userOf("operator", { DbUser: "predictions_reader" })).rejects.toMatchObject(refused);
+  });
+
+  test.each([
+    ["another workgroup", { WorkgroupName: "other" }],
+    ["a cluster", { WorkgroupName: undefined, ClusterIdentifier: "predictions-cluster" }],
+    ["a cluster and it", { ClusterIdentifier: "predictions-cluster" }],
+  ])("is not found under the name of %s", async (_, input) => {
+    const nowhere = { name: "ValidationException", message: expect.stringContaining("doesn't exist in this region") };
+    await expect(userOf("operator", input)).rejects.toMatchObject(nowhere);
+  });
+
+  test("is no cluster's", async () => {
+    const sent = operator.send(new ExecuteStatementCommand({ ...workgroup, Sql: "SELECT 1" }));
+    await expect(sent).rejects.toMatchObject({ name: "ValidationException" });
+  });
+
+  test("counts what wakes it, which looking at a statement or a refused call does not", async () => {
+    const before = serverless.statements;
+    await userOf("operator");
+    await expect(userOf("operator", { WorkgroupName: "other" })).rejects.toThrow();
+    expect(serverless.statements - before).toBe(1);
   });
 });
 

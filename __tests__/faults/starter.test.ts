@@ -388,14 +388,14 @@ test("a starter that is told of a job leaves when there is no room, and the next
   expect(sorted(numbers())).toEqual(upTo(12_000));
 });
 
-test("how many rows are yet to come is measured before they are sent, and when none are left", async () => {
+test("how many rows are yet to come is measured before they are sent, and nothing is where there are none", async () => {
   const unsent = () =>
     [...readFileSync(log, "utf8").matchAll(/"UnsentRows":\[?(\d+)/g)].map(([, rows]) => Number(rows));
   await make("nightly", ndjson(2_500));
   await start().invoke({});
-  expect(unsent()).toEqual([0, 2_500]); // its input had to be checked first
+  expect(unsent()).toEqual([2_500]);
   await start().invoke({});
-  expect(unsent().slice(2)).toEqual([0, 0]);
+  expect(unsent()).toEqual([2_500]);
 });
 
 test("a fast job may have ten minutes of its work on the queue", async () => {

@@ -14,9 +14,9 @@ afterEach(async () => {
 });
 
 /** The function, at a database of its own. The first calls of the Data API are refused, as many as are said. */
-const startSchema = async (refusals = 0) => {
+const startSchema = async (refusals = 0, workgroupName?: string) => {
   const postgresUrl = await createDatabase();
-  const warehouse = await startRedshiftData({ postgresUrl });
+  const warehouse = await startRedshiftData({ postgresUrl, workgroupName });
   stops.push(() => warehouse.stop());
   let calls = 0;
   const passage = await startPassage(warehouse.url, (_, forward) => {
@@ -35,9 +35,13 @@ const startSchema = async (refusals = 0) => {
       AWS_ACCESS_KEY_ID: "schema",
       AWS_SECRET_ACCESS_KEY: credentialsOf("schema").secretAccessKey,
       AWS_ENDPOINT_URL_REDSHIFT_DATA: passage.url,
-      CLUSTER_ID: "warehouse",
       DB_NAME: "predictions",
-      ADMIN_USER: "admin",
+      ...(workgroupName === undefined
+        ? { CLUSTER_ID: "warehouse", ADMIN_USER: "admin" }
+        : {
+            WORKGROUP_NAME: workgroupName,
+            ADMIN_SECRET_ARN: "arn:aws:secretsmanager:us-east-1:000000000000:secret:admin",
+          }),
     },
   });
   stops.push(() => schema.stop());
@@ -54,6 +58,11 @@ test("runs the statements in their order, and again where it is invoked again", 
   ];
   expect(await make(...statements)).toEqual({ statements: 4 });
   expect(await make(...statements)).toEqual({ statements: 4 });
+});
+
+test("signs in at a workgroup by the administrator's secret", async () => {
+  const make = await startSchema(0, "poc-dev");
+  expect(await make(`CREATE USER "IAMR:made-${process.pid}"`)).toEqual({ statements: 1 });
 });
 
 test("ends with the database's words at the first statement that is refused", async () => {

@@ -7,8 +7,8 @@ const staged = (count: number): StagedObject[] =>
   Array.from({ length: count }, (_, n) => ({ key: `staged/2026013112/${n}`, version: 1, writtenAt: new Date() }));
 
 /** A loader on a warehouse that has time for so many objects a load, and the sizes of the loads it was asked for. */
-const loaderThatTakes = (most: number) => {
-  let waiting = staged(3_000);
+const loaderThatTakes = (most: number, count = 3_000) => {
+  let waiting = staged(count);
   const sizes: number[] = [];
   const loader = new Loader({
     outcomes: {
@@ -59,4 +59,17 @@ test("takes two thousand at once where that goes well", async () => {
   await loader.load(loaded, within(60_000));
   expect(loaded).toMatchObject({ objects: 3_000, more: false });
   expect(sizes).toEqual([2_000, 1_000]);
+});
+
+test("waits for an object to be old enough, but not where more is staged than a load takes", async () => {
+  const anHour = 3_600;
+  const few = loaderThatTakes(2_000, 2_000);
+  const nothing = nothingLoaded();
+  await few.loader.load(nothing, within(60_000), anHour);
+  expect([few.sizes, nothing.more]).toEqual([[], false]);
+  const many = loaderThatTakes(2_000, 2_001);
+  const loaded = nothingLoaded();
+  do await many.loader.load(loaded, within(60_000), anHour);
+  while (loaded.more);
+  expect(many.sizes).toEqual([2_000, 1]);
 });

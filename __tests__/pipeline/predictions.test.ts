@@ -232,6 +232,16 @@ describe.each(many)("with several inputs in a call of the format %s", (request) 
     expect(calls.map(({ length }) => length).sort()).toEqual([1, 2]);
   });
 
+  test("keeps a call within what it is told, and never asks what is larger by itself", async () => {
+    const endpoint = await endpointThat((cities) => cities.map(({ length }) => `${length}`), {
+      largestBodyBytes: 4_194_304,
+    });
+    const lengths = [2_000_000, 2_000_000, 2_000_000, 4_194_304];
+    const answers = await endpoint.ask(questions(lengths.map((length) => "x".repeat(length))));
+    expect(outputs(answers)).toEqual(["2000000", "2000000", "2000000", "too_large"]);
+    expect(calls.map(({ length }) => length).sort()).toEqual([1, 2]);
+  });
+
   test("asks a refused call again in halves until the culprit stands alone", async () => {
     const endpoint = await endpointThat(
       (cities) => {
@@ -305,6 +315,12 @@ describe("an endpoint that has enough to do", () => {
     const standIn = await serve(() => {
       throw error();
     });
+    started.push(standIn);
+    expect(await ask(at(standIn, {}, 1))).toBeInstanceOf(Busy);
+  });
+
+  test.each([null, ""])("is none that fails: a 400 without a word, %p", async (message) => {
+    const standIn = await serve(() => ({ status: 400, body: JSON.stringify({ message }) }));
     started.push(standIn);
     expect(await ask(at(standIn, {}, 1))).toBeInstanceOf(Busy);
   });

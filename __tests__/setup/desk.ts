@@ -9,7 +9,7 @@ import { PutRecordCommand, SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/c
 import { DeleteMessageCommand, ReceiveMessageCommand } from "@aws-sdk/client-sqs";
 import { Client } from "pg";
 import { defaultContract } from "../../config/default-model";
-import { readerUser, schemaStatements } from "../../constructs/prediction-schema";
+import { schemaStatements } from "../../constructs/prediction-schema";
 import { contractFile, type ModelContract } from "../../contract/model-contract";
 import { accountId, credentialsOf, operator } from "../../local/credentials";
 import { startEventBridge } from "../../local/eventbridge";
@@ -57,12 +57,13 @@ export const startDesk = async ({
   model,
   isolation,
   copySkips,
+  workgroupName,
   contract: answerContract = defaultContract,
 }: {
   model: Model;
   /** What the columns of `prediction_values` are of. @default the default model's */
   contract?: ModelContract;
-} & Pick<RedshiftDataOptions, "isolation" | "copySkips">) => {
+} & Pick<RedshiftDataOptions, "isolation" | "copySkips" | "workgroupName">) => {
   const { features: modelFeatures } = usualContract;
   const postgresUrl = await createDatabase();
   const database = new Client(postgresUrl);
@@ -74,7 +75,13 @@ export const startDesk = async ({
     s3StandIn.url,
     (request, forward) => hindrances.COPY?.(request, forward) ?? forward(),
   );
-  const redshift = await startRedshiftData({ postgresUrl, isolation, s3Url: s3OfCluster.url, copySkips });
+  const redshift = await startRedshiftData({
+    postgresUrl,
+    isolation,
+    s3Url: s3OfCluster.url,
+    copySkips,
+    workgroupName,
+  });
   const group = {
     name: "customers",
     recordIdentifierFeatureName: "id",
@@ -151,7 +158,11 @@ export const startDesk = async ({
       endpoint: redshift.url,
       credentials: credentialsOf(accessKeyId),
     });
-    const input = { Sql, ClusterIdentifier: "warehouse", Database: "predictions", WaitTimeSeconds: 30 };
+    const isAdmin = workgroupName !== undefined && accessKeyId === "operator";
+    const SecretArn = isAdmin ? `arn:aws:secretsmanager:us-east-1:${accountId}:secret:admin` : undefined;
+    const at =
+      workgroupName === undefined ? { ClusterIdentifier: "warehouse" } : { WorkgroupName: workgroupName, SecretArn };
+    const input = { ...at, Sql, Database: "predictions", WaitTimeSeconds: 30 };
     const { Id } = await client.send(new ExecuteStatementCommand(input));
     const { Status, Error: error } = await client.send(new DescribeStatementCommand({ Id }));
     client.destroy();
@@ -160,12 +171,13 @@ export const startDesk = async ({
   const names = {
     loaderRoleName: roles.loader,
     writerRoleName: roles.writer,
+    reader: roles.reader,
     readerRoleNames: [roles.api],
     copyRoleArn,
     unloadRoleArn,
   };
   const made = schemaStatements({ contract: answerContract, takeOver: false, ...names });
-  for (const sql of made.map((sql) => sql.replaceAll(readerUser, roles.reader))) {
+  for (const sql of made) {
     const { status, error } = await runAs("operator", sql);
     if (status !== "FINISHED") throw new Error(`${sql}: ${error}`);
   }
@@ -184,7 +196,10 @@ export const startDesk = async ({
     return code;
   };
 
-  const warehouse = { CLUSTER_ID: "warehouse", DB_NAME: "predictions" };
+  const warehouse = {
+    ...(workgroupName === undefined ? { CLUSTER_ID: "warehouse" } : { WORKGROUP_NAME: workgroupName }),
+    DB_NAME: "predictions",
+  };
   const functions: { stop(): Promise<void> }[] = [];
   const start = (
     name: "worker" | "loader" | "starter" | "writer" | "api",
@@ -265,7 +280,7 @@ export const startDesk = async ({
           ANSWERS_BUCKET: answersBucket,
           COPY_ROLE_ARN: copyRoleArn,
           UNLOAD_ROLE_ARN: unloadRoleArn,
-          READER: roles.reader,
+          READER: workgroupName === undefined ? roles.reader : undefined,
           ...warehouse,
           ...environment,
         },
@@ -317,6 +332,10 @@ export const startDesk = async ({
     copyRoleArn,
     s3,
     staged,
+    /** What was asked of the warehouse so far, in calls. */
+    get statements() {
+      return redshift.statements;
+    },
     /** What is staged: the lines of all objects, the oldest object first. */
     outcomes: async () => {
       const { objects } = await staged.list(10_000, within(60_000));

@@ -64,7 +64,7 @@ export function stateStackWithGitHub(region?: string): string {
 /** The ARN of a KMS key. */
 export const keyArn = (id: string, region = "us-east-1") => arnIn(region, `kms:${region}:123456789012:key/${id}`);
 
-/** Two environments: `full` has all that can be switched on, `asking` asks an endpoint that exists. */
+/** Two environments: `full` has all that can be switched on, `asking` is on demand and asks an endpoint that exists. */
 export function fullConfig(region = "us-east-1") {
   const network = {
     subnets: [
@@ -97,7 +97,11 @@ export function fullConfig(region = "us-east-1") {
         network,
         alarmTopicArn: arnIn(region, `sns:${region}:123456789012:alarms`),
       },
-      asking: { model: { endpoint: { existing: "theirs" } }, network },
+      asking: {
+        capacity: "on-demand",
+        model: { endpoint: { existing: "theirs" } },
+        network: { subnets: [...network.subnets, { cidrBlock: "10.0.4.0/24", availabilityZone: `${region}b` }] },
+      },
     },
   });
 }

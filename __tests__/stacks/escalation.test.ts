@@ -334,6 +334,10 @@ const changes: Record<string, (attributes: Record<string, unknown>) => [action: 
     "redshift:ModifyClusterSubnetGroup",
     arnOf("redshift", `subnetgroup:${name}`),
   ],
+  aws_redshiftserverless_workgroup: () => [
+    "redshift-serverless:UpdateWorkgroup",
+    arnOf("redshift-serverless", "workgroup/its-id"),
+  ],
   aws_s3_bucket: ({ bucket }) => ["s3:PutBucketPolicy", `arn:aws:s3:::${bucket}`],
   aws_s3_object: ({ bucket, key }) => ["s3:PutObject", `arn:aws:s3:::${bucket}/${key}`],
   aws_sagemaker_endpoint: ({ name }) => ["sagemaker:DeleteEndpoint", arnOf("sagemaker", `endpoint/${name}`)],
@@ -422,6 +426,10 @@ function resolved(json: string, prefix: string, resource: string): string {
   return resource
     .replace(/\$\{local\.(\w+)\}/, (_, name: string) => locals[name] ?? name)
     .replace(/\$\{data\.aws_caller_identity\.\w+\.account_id\}/, account)
+    .replace(
+      /\$\{aws_redshiftserverless_namespace\.\w+\.admin_password_secret_arn\}/,
+      arnOf("secretsmanager", `secret:redshift!${prefix}-predictions-on-demand-admin-AbCdEf`),
+    )
     .replace(/\$\{(\w+)\.(\w+)\.arn\}/, (_, type: string, name: string) => {
       const [, arn] = changes[type]?.(attributesOf(json, `${type}.${name}`)) ?? [];
       if (arn === undefined) throw new Error(`no ARN is known for ${type}`);
@@ -436,6 +444,7 @@ function callsOfRoles(json: string, prefix: string): AskedCall[] {
     const context = {
       ...Object.assign({}, ...Object.values(Condition).map((keys) => values.parse(keys))),
       "redshift-data:statement-owner-iam-userid": user,
+      ...tagsOf("ResourceTag", prefix.replace("poc-", "")),
     };
     return Action.flatMap((action) =>
       Resource.map((pattern) => {

@@ -2,10 +2,12 @@ import { folders } from "../../contract/answers-bucket";
 import { factsOf, jobFolders, openMark } from "../../contract/job";
 import { dev as devEnvironment } from "../setup/dev";
 import { bastionPolicy, erasurePolicy, jobsPolicy, operatorPolicy } from "../setup/operator-policy";
+import { dev as devOf } from "../setup/settings";
 import { synthesizedStacks } from "../setup/stacks";
 import { onlyResource, resourcesOf } from "../setup/synth";
 
 const { "inference-dev": dev = "" } = synthesizedStacks();
+const onDemand = devOf({ capacity: "on-demand" });
 const nameOf = (type: string, attribute = "name") => String(onlyResource(dev, type).attributes[attribute]);
 const ofAccount = (service: string, rest: string) => `arn:aws:${service}:us-east-1:123456789012:${rest}`;
 const routeArn = (route: string) => ofAccount("execute-api", `a1b2c3d4e5/${devEnvironment.api.stageName}/${route}`);
@@ -41,6 +43,7 @@ test("its resources are those of the stack", async () => {
     ofAccount("redshift", `cluster:${cluster}`),
     ofAccount("redshift", `dbname:${cluster}/${nameOf("aws_redshift_cluster", "database_name")}`),
     ofAccount("redshift", `dbuser:${cluster}/${user}`),
+    `arn:aws:iam::123456789012:role/${onDemand.warehouse.readerRoleName}`,
   ];
   const patterns = (await operatorPolicy()).statements
     .flatMap(({ Resource }) => Resource)

@@ -88,6 +88,7 @@ describe("the page on security", () => {
       takeOver: false,
       loaderRoleName: "loading.roleName",
       writerRoleName: "jobs.writerRoleName",
+      reader: readerUser,
       readerRoleNames: ["api.roleName"],
       copyRoleArn: "",
       unloadRoleArn: "",

@@ -84,8 +84,11 @@ test("the artifact of the model comes from the bucket that the state stack makes
 
 test("the functions are told just what they read from their environment", () => {
   const told = (address: string) => Object.keys(Object(Object(attributeOf(address, "environment")).variables)).sort();
-  // Of other models, of a team's key, of an answer that is watched.
-  const ofOthers = ["ENDPOINT_FAULT_STATUSES", "ENDPOINT_VARIANT", "UNLOAD_KMS_KEY_ID", "WATCHED_ANSWER"];
+  const ofOthers = [
+    ...["ENDPOINT_FAULT_STATUSES", "ENDPOINT_VARIANT"], // of other models
+    ...["UNLOAD_KMS_KEY_ID", "WATCHED_ANSWER"], // of a team's key, of an answer that is watched
+    ...["WORKGROUP_NAME", "ADMIN_SECRET_ARN", "LARGEST_BODY_BYTES"], // of an environment on demand
+  ];
   const read = (schema: { shape: object }) =>
     Object.keys(schema.shape)
       .filter((name) => !ofOthers.includes(name))

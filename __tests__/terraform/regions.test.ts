@@ -17,10 +17,13 @@ async function planned(stack: StackFolder) {
 }
 
 // The partition of us-east-1 is planned with the project's own stacks.
-test.each(["cn-north-1", "us-gov-west-1"])(
-  "the stacks in %s plan to create each of their resources",
-  async (region) => {
-    const stacks = await writtenStacks({ ...settings(), region, environments: { dev: {} } });
+test.each([
+  ["cn-north-1", "steady"],
+  ["us-gov-west-1", "on-demand"],
+] as const)(
+  "the stacks in %s, of an environment that is %s, plan to create each of their resources",
+  async (region, capacity) => {
+    const stacks = await writtenStacks({ ...settings(), region, environments: { dev: { capacity } } });
     const folders = [
       await StackFolder.copyOfFolder(stacks.folderOf("dev")),
       await StackFolder.of(stateStackWithGitHub(region)),

@@ -46,7 +46,7 @@ export interface Capacity extends Course {
 /** How an environment's instances follow a backlog, with another deadline where one is said. */
 export function courseIn({ model }: Environment, { requests, deadline }: CapacityOptions): Course | undefined {
   const { predictionsPerSecond } = model;
-  if (predictionsPerSecond === undefined || model.endpoint) return undefined;
+  if (predictionsPerSecond === undefined || model.endpoint || model.serverless) return undefined;
   const scaling = model.scaling && { ...model.scaling, deadlineSeconds: deadline ?? model.scaling.deadlineSeconds };
   return courseOf({ requests, predictionsPerSecond, min: instanceRange(model).min, scaling });
 }
@@ -56,6 +56,8 @@ export function capacityOf({ shared, environment }: Target, options: CapacityOpt
   const { requests } = options;
   const { name, model } = environment;
   if (model.endpoint) throw new Error(`The endpoint ${model.endpoint.existing} is somebody else's: they scale it.`);
+  if (model.serverless)
+    throw new Error(`${name} is on demand: SageMaker scales it, up to \`model.maxConcurrency\` calls at once.`);
   const { predictionsPerSecond, instanceType, scaling } = model;
   const deadlineSeconds = options.deadline ?? scaling?.deadlineSeconds;
   if (scaling && options.deadline !== undefined && !isWithin(options.deadline, deadlineRange)) {
@@ -70,7 +72,10 @@ export function capacityOf({ shared, environment }: Target, options: CapacityOpt
     );
   }
   const hours = { part: "endpoint", of: instanceType, amount: course.instanceSeconds / 3_600 };
-  const ofRequests = perMillion(environment).map((item) => ({ ...item, amount: (item.amount * requests) / 1_000_000 }));
+  const ofRequests = perMillion(environment, shared.region).map(({ amount, ...item }) => ({
+    ...item,
+    amount: amount && (amount * requests) / 1_000_000,
+  }));
   return {
     version: 1,
     environment: name,

@@ -1,26 +1,39 @@
 import { hoursOfMonth, prices, pricesOf } from "../../aws/prices";
-import { atRest, type Cost, costOf, perMillion } from "../../config/cost";
+import { atRest, type Cost, costOf, perMillion, trickle, wakeUp } from "../../config/cost";
 import type { Target } from "../connection";
 import { costInWords } from "../numbers";
 import { terminalWidth, textTable } from "../text-table";
 
 const daysOfMonth = 365 / 12;
 
-const costsOf = ({ shared, environment }: Target, requestsPerDay: number | undefined) => {
+/** What an environment costs at rest, a million rows, and so many requests a day. */
+export const costsOf = ({ shared, environment }: Target, requestsPerDay: number | undefined) => {
+  const { region } = shared;
   const [resting, million] = [
     costOf(atRest(environment), shared.prices),
-    costOf(perMillion(environment), shared.prices),
+    costOf(perMillion(environment, region), shared.prices),
   ];
+  const wake = wakeUp(environment, region);
+  const waking = wake && costOf([wake], shared.prices);
+  if (requestsPerDay === undefined) return { resting, million, waking };
   const isAtLeast = resting.isAtLeast || million.isAtLeast;
-  const asked = requestsPerDay === undefined ? undefined : (requestsPerDay * daysOfMonth) / 1_000_000;
-  const month = asked === undefined ? undefined : { usd: resting.usd + asked * million.usd, isAtLeast };
-  return { resting, million, month };
+  const asked = (requestsPerDay * daysOfMonth) / 1_000_000;
+  const even = costOf(trickle(environment, region, requestsPerDay), shared.prices);
+  return {
+    resting,
+    million,
+    waking,
+    // A job wakes the warehouse at its end.
+    month: { usd: resting.usd + asked * million.usd + daysOfMonth * (waking?.usd ?? 0), isAtLeast },
+    evenly: { usd: resting.usd + even.usd, isAtLeast: resting.isAtLeast || even.isAtLeast },
+  };
 };
 
 /** What an amount counts; months are counted by themselves. */
 const units = { hour: " hours", month: "", GB: " GB", "GB-second": " GB-seconds", million: " million" } as const;
 
-const amountOf = (amount: number, of: string) => {
+const amountOf = (amount: number | undefined, of: string) => {
+  if (amount === undefined) return "?";
   const number = amount.toLocaleString("en", { maximumFractionDigits: amount < 10 ? 2 : 0 });
   return number + units[prices[of]?.per ?? "hour"];
 };
@@ -61,8 +74,10 @@ function scaledText({ shared, environment: { model } }: Target, resting: Cost): 
 /** What an environment costs, for people. */
 export function costText(target: Target, requestsPerDay?: number, width = terminalWidth()): string {
   const { shared, environment } = target;
-  const { resting, million, month } = costsOf(target, requestsPerDay);
-  const unpriced = [...resting.lines, ...million.lines].filter(({ usd }) => usd === undefined).map(({ of }) => of);
+  const { resting, million, waking, month, evenly } = costsOf(target, requestsPerDay);
+  const unpriced = [...resting.lines, ...million.lines]
+    .filter(({ amount, usd }) => amount !== undefined && usd === undefined)
+    .map(({ of }) => of);
   const said = [
     `${environment.name}, at prices of ${pricesOf.when} in ${pricesOf.region}, in US dollars`,
     "",
@@ -72,14 +87,27 @@ export function costText(target: Target, requestsPerDay?: number, width = termin
     "",
     ...(month === undefined
       ? []
-      : [`With ${requestsPerDay?.toLocaleString("en")} requests a day: ${costInWords(month)} a month.`]),
+      : [
+          `With ${requestsPerDay?.toLocaleString("en")} requests a day, in one job: ${costInWords(month)} a month. ` +
+            `Spread evenly over the day: ${costInWords(evenly)}.`,
+        ]),
+    ...(waking
+      ? [
+          `The warehouse sleeps. To wake it costs ${waking.usd.toFixed(3)} dollars: a load does, at most every ` +
+            `${environment.loading.everyMinutes} minutes, and so do GET /predict/{id} and \`results\`.`,
+        ]
+      : []),
     ...(unpriced.length === 0
       ? []
       : [`No price is known of ${[...new Set(unpriced)].join(", ")}: say it in \`prices\` of config.ts.`]),
     ...(shared.region === pricesOf.region ? [] : [`In ${shared.region} other prices hold.`]),
     ...scaledText(target, resting),
     ...(environment.model.predictionsPerSecond === undefined
-      ? ["The workers' time is the longest they may take: `model.predictionsPerSecond` tells how long they do."]
+      ? [
+          environment.model.serverless
+            ? "The model's and the workers' time is not known: `model.predictionsPerSecond` tells it."
+            : "The workers' time is the longest they may take: `model.predictionsPerSecond` tells how long they do.",
+        ]
       : []),
     ...(environment.model.endpoint ? ["The endpoint is somebody else's, and not in it."] : []),
     "Not in it: what is stored (answers, features, logs, the warehouse's data), taxes, and what AWS gives for free.",
@@ -89,10 +117,18 @@ export function costText(target: Target, requestsPerDay?: number, width = termin
 
 /** The same for machines. */
 export function costJson(target: Target, requestsPerDay?: number): string {
-  const { resting, million, month } = costsOf(target, requestsPerDay);
+  const { resting, million, waking, month, evenly } = costsOf(target, requestsPerDay);
   const { when, region } = pricesOf;
   return JSON.stringify(
-    { version: 1, prices: { when, region }, monthAtRest: resting, millionRows: million, month },
+    {
+      version: 1,
+      prices: { when, region },
+      monthAtRest: resting,
+      millionRows: million,
+      wakeUp: waking,
+      month,
+      monthEvenly: evenly,
+    },
     null,
     2,
   );

@@ -94,7 +94,7 @@ async function load(loader: FunctionOnAws, signal: AbortSignal): Promise<string 
   console.error(`${loader.functionName} loads what is staged ...`);
   try {
     for (;;) {
-      const { objects, rejected, more } = runSchema.parse(await invoke(loader, {}, { signal }));
+      const { objects, rejected, more } = runSchema.parse(await invoke(loader, { now: true }, { signal }));
       if (objects > 0) console.error(`${whole(objects)} objects are loaded ...`);
       if (!more) return undefined;
       if (objects + rejected.length === 0) return "The loader comes no further: its log says why.";

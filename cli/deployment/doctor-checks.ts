@@ -66,7 +66,10 @@ export async function examineEnvironment(options: ConnectionOptions, canary = fa
   const { model } = target.environment;
   const quotas = model.endpoint
     ? undefined
-    : sagemakerQuotas([ofEndpoints(model.instanceType), ofProcessingJobs(compiledOn)]);
+    : sagemakerQuotas([
+        model.serverless ? serverlessConcurrency : ofEndpoints(model.instanceType),
+        ofProcessingJobs(compiledOn),
+      ]);
   const groups = await Promise.all([
     lookedAt("Account", [
       ["credentials", () => credentials(target)],
@@ -149,6 +152,7 @@ function regionSource(): string {
 
 /** What SageMaker calls its quotas of an instance type. */
 const ofEndpoints = (instanceType: string) => `${instanceType} for endpoint usage`;
+const serverlessConcurrency = "Maximum total concurrency that can be allocated across all serverless endpoints";
 const ofProcessingJobs = (instanceType: string) => `${instanceType} for processing job usage`;
 
 type Quotas = ReadonlyMap<string, ServiceQuota>;
@@ -156,7 +160,8 @@ type Quotas = ReadonlyMap<string, ServiceQuota>;
 async function instanceQuota(target: Target, quotas?: Promise<Quotas>): Promise<Finding> {
   const { model } = target.environment;
   if (model.endpoint) return ok(`No instance is asked for: the endpoint ${model.endpoint.existing} is not made here.`);
-  const { instanceType } = model;
+  const { instanceType, serverless } = model;
+  if (serverless) return callsQuota(target, serverless.maxConcurrency, quotas);
   const { max } = instanceRange(model);
   const name = ofEndpoints(instanceType);
   const quota = (await quotas)?.get(name);
@@ -174,11 +179,26 @@ async function instanceQuota(target: Target, quotas?: Promise<Quotas>): Promise<
   return ok(`${allowed}: this one takes ${max}, and ${twice} while it is updated.`);
 }
 
+/** All serverless endpoints of an account share one quota of calls, ten in a new account. */
+async function callsQuota(target: Target, calls: number, quotas?: Promise<Quotas>): Promise<Finding> {
+  const { Value: value, QuotaCode: code = "" } = (await quotas)?.get(serverlessConcurrency) ?? {};
+  if (value === undefined) {
+    return unknownQuota(serverlessConcurrency, target, "`model.maxConcurrency` in config.ts says what is taken.");
+  }
+  const allowed = `SageMaker allows ${countOf(value, "call")} at once of all serverless endpoints together`;
+  if (value >= calls) return ok(`${allowed}: this one takes ${calls}.`);
+  return problem(
+    `${allowed}, and this one takes ${calls} (\`model.maxConcurrency\`).`,
+    `Ask AWS for more, which may take days: ${requestOf(target, "sagemaker", code, calls)}`,
+  );
+}
+
 async function compilingQuota(target: Target, quotas?: Promise<Quotas>): Promise<Finding> {
   const { model } = target.environment;
   if (model.endpoint) return ok(`No model is compiled: the endpoint ${model.endpoint.existing} is not made here.`);
   if (recipeFor(model.instanceType) === undefined) {
-    return ok(`No model is compiled: ${model.instanceType} runs it as it is.`);
+    const runs = model.serverless ? "Serverless Inference" : model.instanceType;
+    return ok(`No model is compiled: ${runs} runs it as it is.`);
   }
   const name = ofProcessingJobs(compiledOn);
   const quota = (await quotas)?.get(name);
@@ -372,7 +392,7 @@ async function pipeline(connection: Promise<Connection>): Promise<Finding> {
       `worker         ${workerFunctionName}`,
       `endpoint       ${endpointName}`,
       `feature group  ${featureGroup?.name ?? "none: each request carries its features"}`,
-      `warehouse      ${warehouse.clusterId}, database ${warehouse.databaseName}`,
+      `warehouse      ${"clusterId" in warehouse ? warehouse.clusterId : warehouse.workgroupName}, database ${warehouse.databaseName}`,
     ],
   };
 }

@@ -74,6 +74,28 @@ function notesOf({ changes }: Plan, stack: string): string[] {
 const nameIn = (attributes: unknown) =>
   isRecord(attributes) && typeof attributes.feature_group_name === "string" ? attributes.feature_group_name : undefined;
 
+/** What keeps the predictions, by the environment's capacity. */
+const warehouseTypes = { steady: "aws_redshift_cluster", "on-demand": "aws_redshiftserverless_namespace" };
+
+/** @throws when the plan would make an environment's capacity another: AWS turns neither into the other, and data would be lost */
+function keepCapacity({ changes }: Plan, stack: string): void {
+  const has = (wanted: Change["kind"], type: string) =>
+    changes.some((change) => change.kind === wanted && change.type === type);
+  for (const [from, to] of [
+    ["steady", "on-demand"],
+    ["on-demand", "steady"],
+  ] as const) {
+    if (!has("destroy", warehouseTypes[from]) || !has("create", warehouseTypes[to])) continue;
+    const deployed = environmentOf(stack);
+    throw new Error(
+      `${deployed} is deployed with the capacity "${from}", and config.ts says "${to}". A capacity is for an environment's life: ` +
+        "AWS makes no warehouse and no endpoint of one kind into the other. Set it back, give the other capacity to a second " +
+        "environment, and move the predictions there: UNLOAD in one, files under staged/ of the other (docs/operating.md, " +
+        '"Another capacity").',
+    );
+  }
+}
+
 const stateless = new Set(statelessTypes);
 
 const ends = ({ kind }: Change) => kind === "destroy" || kind === "replace";
@@ -88,9 +110,10 @@ export function typesToLookUp({ changes }: Plan): ReadonlyMap<string, string> {
 
 /**
  * Says what a plan loses.
- * @throws when an address was allowed that the plan does not lose, with those that it does
+ * @throws when an address was allowed that the plan does not lose, with those that it does; when it changes the capacity
  */
 export function review(plan: Plan, { stack, allowed = [], schemas = new Map(), prices = {} }: ReviewOptions): Review {
+  keepCapacity(plan, stack);
   const { changes } = plan;
   const lookedUp = new Map([...typesToLookUp(plan).keys()].map((type) => [type, judge(type, schemas.get(type))]));
   const losses = changes.flatMap((change): Loss[] => {

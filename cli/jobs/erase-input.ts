@@ -10,7 +10,7 @@ import { filesOfJobs } from "../../pipeline/erase-jobs";
 import { FeatureStore } from "../../pipeline/features";
 import { Jobs } from "../../pipeline/jobs";
 import { QueueWalk } from "../../pipeline/queue-walk";
-import { RedshiftData } from "../../pipeline/redshift";
+import { type Database, RedshiftData } from "../../pipeline/redshift";
 import { parseInputId } from "../../pipeline/request-reader";
 import { awsError, namingActions } from "../aws-error";
 import type { Connection } from "../connection";
@@ -41,10 +41,7 @@ export async function eraseInput(
   const inBucket = { id, bucket: pipeline.answers.bucket, s3, jobs };
   const ofRequests = placesOf({
     ...inBucket,
-    database: new RedshiftData(
-      { ...pipeline.warehouse, databaseUser: environment.warehouse.adminUsername },
-      namingActions(new RedshiftDataClient(settings)),
-    ),
+    database: new RedshiftData(asAdmin(connection), namingActions(new RedshiftDataClient(settings))),
     deadLetters: new DeadLetters(pipeline.deadLetterQueueUrl, sqs),
     features: featureStoreOf(connection),
   });
@@ -68,6 +65,14 @@ export async function eraseInput(
     s3.destroy();
     sqs.destroy();
   }
+}
+
+/** The warehouse as its administrator, who alone may delete. */
+function asAdmin({ pipeline: { warehouse }, environment }: Connection): Database {
+  const { databaseName } = warehouse;
+  return "clusterId" in warehouse
+    ? { clusterId: warehouse.clusterId, databaseName, databaseUser: environment.warehouse.adminUsername }
+    : { workgroupName: warehouse.workgroupName, databaseName, secretArn: warehouse.adminSecretArn };
 }
 
 function featureStoreOf({ pipeline: { featureGroup } }: Connection): FeatureStore | undefined {

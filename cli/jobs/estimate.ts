@@ -1,6 +1,7 @@
 import type { Environment, Shared } from "../../config";
 import { costOf, perMillion, predictionsPerSecond } from "../../config/cost";
 import { instanceRange } from "../../config/model";
+import { lookMinutes } from "../../config/surroundings";
 import { courseIn } from "../deployment/capacity-text";
 import { costInWords, dollars, whole } from "../numbers";
 import { durationOf } from "../status/status-words";
@@ -21,9 +22,6 @@ export interface EstimateOptions extends Bounds {
   readonly environment: Environment;
 }
 
-/** What the starter and the writer take to come by: each has a schedule of a minute. */
-const schedulesSeconds = 120;
-
 /**
  * What so many rows take and cost, in sentences, with what that rests on. The shortest time is that of the rows alone, the
  * longest that behind all that waits.
@@ -31,14 +29,13 @@ const schedulesSeconds = 120;
  */
 export function estimate(options: EstimateOptions): readonly string[] {
   const { rows, waiting, shared, environment, deadline, maxCost } = options;
-  const { model, loading } = environment;
-  const { usd: ofMillion, isAtLeast } = costOf(perMillion(environment), shared.prices);
+  const { capacity, model, loading } = environment;
+  const schedules = 2 * lookMinutes[capacity]; // of the starter and of the writer, which come by
+  const { usd: ofMillion, isAtLeast } = costOf(perMillion(environment, shared.region), shared.prices);
   const usd = (rows * ofMillion) / 1_000_000;
   const cost = isAtLeast ? costInWords({ usd, isAtLeast }) : `about ${dollars(usd)}`;
   const perSecond = predictionsPerSecond(environment);
-  const { min, max } = instanceRange(model);
-  const count = min === max ? `${max}` : `${min} to ${max}`;
-  const by = model.endpoint ? "the endpoint" : `${count} × ${model.instanceType}`;
+  const by = endpointInWords(model);
   const speed = perSecond && { perSecond, inWords: `${whole(perSecond)} predictions/s by ${by}` };
   const faults: string[] = [];
   if (speed && deadline !== undefined && rows / speed.perSecond > deadline) {
@@ -54,7 +51,16 @@ export function estimate(options: EstimateOptions): readonly string[] {
   const shortest = rows / speed.perSecond;
   const course = courseIn(environment, { requests: rows + waiting });
   const drained = course?.drainSeconds ?? (rows + waiting) / speed.perSecond;
-  const longest = drained + 60 * loading.everyMinutes + schedulesSeconds;
+  const longest = drained + 60 * (loading.everyMinutes + schedules);
   const takes = `It takes ${durationOf(shortest)} to ${durationOf(longest)}, at ${speed.inWords}`;
   return [`${takes}, with ${whole(waiting)} messages on the queue now.`, costs];
 }
+
+/** What answers, in words. */
+const endpointInWords = ({ endpoint, ...model }: Environment["model"]) => {
+  if (endpoint || !("instanceCount" in model)) return "the endpoint";
+  const { serverless, instanceType } = model;
+  const { min, max } = instanceRange(model);
+  const count = min === max ? `${max}` : `${min} to ${max}`;
+  return serverless ? `${serverless.maxConcurrency} calls at once on demand` : `${count} × ${instanceType}`;
+};

@@ -5,6 +5,7 @@ import { whole } from "../numbers";
 import { ownEscape } from "../printing";
 import { type Progress, progressOf } from "../progress";
 import type { JobsApi, ShownJob } from "./jobs-api";
+import { waitingOn } from "./waiting";
 import { loaderOf, running, writerOf } from "./warehouse";
 
 const ends: readonly JobState[] = ["completed", "failed", "expired", "cancelled"];
@@ -37,7 +38,29 @@ function howToGoOn({ commandFor }: Pipeline, id: string): string {
 
 const pause = { shortest: 300, longest: 3_000 };
 
-/** Follows a job to its end, however long that is. What can be done sooner than by a schedule is done meanwhile. */
+/**
+ * Says of a job whose answers are loaded at its end alone whether it may be there: nothing lies on the queue, look after
+ * look. After each time that was not the end, twice as many looks tell it.
+ */
+function mayBeAtEnd(pipeline: Pipeline, signal: AbortSignal): () => Promise<boolean> {
+  let [looks, needed] = [0, 2];
+  return async () => {
+    looks = (await waitingOn(pipeline, signal)) === 0 ? looks + 1 : 0;
+    if (looks < needed) return false;
+    [looks, needed] = [0, 2 * needed];
+    return true;
+  };
+}
+
+const isOpen = ({ state, counts }: ShownJob) =>
+  state === "in_progress" ||
+  state === "cancelling" ||
+  (state === "finalizing" && counts !== undefined && counts.waiting > 0);
+
+/**
+ * Follows a job to its end, however long that is. What can be done sooner than by a schedule is done meanwhile. Where each
+ * load wakes the warehouse, one is asked for at the job's end alone.
+ */
 export async function followJob(
   pipeline: Pipeline,
   api: JobsApi,
@@ -52,6 +75,10 @@ export async function followJob(
   };
   const load = running(loaderOf(pipeline), say, until);
   const write = running(writerOf(pipeline), say, until);
+  const isOnDemand = "workgroupName" in pipeline.warehouse;
+  const isLoadDue = isOnDemand ? mayBeAtEnd(pipeline, until) : async () => true;
+  if (isOnDemand && !hasEnded(started))
+    say("Its rows are counted once they are loaded, at its end or by the schedule: each load wakes the warehouse.");
   let progress: Progress | undefined;
   let rest = pause.shortest;
   let job = started;
@@ -61,7 +88,7 @@ export async function followJob(
         progress ??= progressOf("rows", job.counts.total);
         progress.update(job.counts.total - job.counts.waiting);
       }
-      if (job.state === "in_progress" || job.state === "cancelling") await load();
+      if (isOpen(job) && (await isLoadDue())) await load();
       if (job.state === "finalizing" || job.state === "cancelling") await write();
       await setTimeout(rest, undefined, { signal });
       rest = Math.min(pause.longest, rest * 1.2);

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { pipeline as connected } from "node:stream/promises";
 import { csvLine, InvalidCsv, trimmed } from "../../pipeline/csv";
 import { FeatureStore } from "../../pipeline/features";
-import { QueueWalk } from "../../pipeline/queue-walk";
 import { awsError } from "../aws-error";
 import type { Connection, Pipeline, Target } from "../connection";
 import { whole } from "../numbers";
@@ -111,16 +110,6 @@ async function rowsOf(pipeline: Pipeline, rows: JobRows, limit: number | undefin
     for await (const _ of rows.file.rows()) if (count++ === limit) break;
   }
   return Math.min(count, limit ?? count);
-}
-
-/** How many messages lie on the queue. */
-export async function waitingOn({ queueUrl }: Pipeline, signal: AbortSignal): Promise<number> {
-  try {
-    const { visible, hidden } = await new QueueWalk(queueUrl).counts({ signal });
-    return visible + hidden;
-  } catch (error) {
-    throw signal.aborted ? error : awsError(`count the messages of ${queueUrl}`, error);
-  }
 }
 
 /**

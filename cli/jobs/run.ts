@@ -95,7 +95,8 @@ export const runCommand = () =>
       const { connect } = await import("../connection");
       const { untilInterrupted } = await import("../interruption");
       const { nameOf, withCsv } = await import("./csv");
-      const { foreseen, runJob, waitingOn, withAllIds } = await import("./run-job");
+      const { foreseen, runJob, withAllIds } = await import("./run-job");
+      const { waitingOn } = await import("./waiting");
       const connection = await connect(options);
       const { pipeline } = connection;
       const name = csv === undefined ? "all" : nameOf(csv).replace(/\.csv$/i, "");

@@ -6,8 +6,12 @@ import { FunctionFailed, LambdaFunction, lambdaSettings } from "../../pipeline/l
 import { Results } from "../../pipeline/results";
 import { awsError, namingActions } from "../aws-error";
 import type { Pipeline } from "../connection";
+import { inRole } from "../reader-role";
 
-/** The results of a deployed pipeline, read as the user that IAM lends to people, with more patience than the API has. */
+/**
+ * The results of a deployed pipeline, read as the user that IAM lends to people, or in the role that they take on, with
+ * more patience than the API has.
+ */
 export const resultsOf = ({ warehouse, answers, contract }: Pipeline) =>
   new Results(
     {
@@ -15,7 +19,10 @@ export const resultsOf = ({ warehouse, answers, contract }: Pipeline) =>
       outputs: contract.outputs,
       unloads: { bucket: answers.bucket, roleArn: answers.unloadRoleArn, kmsKeyId: answers.unloadKmsKeyId },
     },
-    new RedshiftDataClient(clientSettings({ requestTimeout: 30_000, maxAttempts: 6 })),
+    new RedshiftDataClient({
+      ...clientSettings({ requestTimeout: 30_000, maxAttempts: 6 }),
+      ...("workgroupName" in warehouse && { credentials: inRole(warehouse.readerRoleArn) }),
+    }),
   );
 
 /** How long a look waits for a run of a function, in milliseconds. One that takes longer goes on meanwhile. */
@@ -24,6 +31,8 @@ const runPatience = 10_000;
 /** A function that runs on a schedule, and sooner where a command waits for what it does. */
 interface Scheduled {
   readonly functionName: string;
+  /** What it is invoked with. */
+  readonly event: object;
   /** What it is called for people. */
   readonly what: "loader" | "writer";
   /** What becomes of its work where it cannot be run. */
@@ -32,12 +41,22 @@ interface Scheduled {
 
 /** Loads what is staged. */
 export const loaderOf = ({ loaderFunctionName: functionName }: Pipeline): Scheduled => {
-  return { functionName, what: "loader", otherwise: "Answers are seen once its schedule has loaded them." };
+  return {
+    functionName,
+    event: { now: true },
+    what: "loader",
+    otherwise: "Answers are seen once its schedule has loaded them.",
+  };
 };
 
 /** Writes the results of jobs. */
 export const writerOf = ({ writerFunctionName: functionName }: Pipeline): Scheduled => {
-  return { functionName, what: "writer", otherwise: "The result is there once its schedule has written it." };
+  return {
+    functionName,
+    event: {},
+    what: "writer",
+    otherwise: "The result is there once its schedule has written it.",
+  };
 };
 
 /**
@@ -46,7 +65,7 @@ export const writerOf = ({ writerFunctionName: functionName }: Pipeline): Schedu
  * @param tell told what goes wrong
  */
 export function running(
-  { functionName, what, otherwise }: Scheduled,
+  { functionName, event, what, otherwise }: Scheduled,
   tell: (text: string) => void,
   signal: AbortSignal,
 ): () => Promise<void> {
@@ -67,7 +86,7 @@ export function running(
   return async () => {
     if (!isAllowed) return;
     underWay ??= scheduled
-      .invoke({}, { signal })
+      .invoke(event, { signal })
       .catch(fail)
       .finally(() => {
         underWay = undefined;

@@ -52,6 +52,7 @@ const parts: readonly Part[] = [
   "worker",
   "warehouse",
   "predictions",
+  "jobs",
   "alarms",
   "metrics",
 ];
@@ -62,14 +63,14 @@ function attentionTo(readings: Readings, surroundings: Surroundings): Attention[
   const metrics = read(readings.metrics);
   const unread = parts.flatMap((part): Attention[] => {
     const found = readings[part];
-    return "error" in found ? [{ part, mark: "unknown", text: found.error }] : [];
+    return found !== null && "error" in found ? [{ part, mark: "unknown", text: found.error }] : [];
   });
   return [
     ...toQueue(read(readings.queue), metrics, read(readings.predictions), surroundings),
     ...toDeadLetters(read(readings.deadLetters), connection.pipeline),
     ...toEndpoint(read(readings.endpoint), metrics, surroundings),
     ...toWorker(read(readings.worker), metrics, surroundings),
-    ...toWarehouse(read(readings.warehouse), connection.pipeline.warehouse.clusterId),
+    ...toWarehouse(read(readings.warehouse), connection.pipeline.warehouse),
     ...toAlarms(read(readings.alarms)),
     ...unread,
   ].sort((one, other) => marks.indexOf(one.mark) - marks.indexOf(other.mark));
@@ -159,11 +160,11 @@ function toWorker(worker: Worker | undefined, metrics: Metrics | undefined, surr
   return found;
 }
 
-function toWarehouse(warehouse: Warehouse | undefined, clusterId: string): Attention[] {
-  if (warehouse === undefined || warehouse.availability === "Available") return [];
+function toWarehouse(warehouse: Warehouse | undefined, at: Pipeline["warehouse"]): Attention[] {
+  if (warehouse === undefined || "workgroup" in warehouse || warehouse.availability === "Available") return [];
   const mark = ["Maintenance", "Modifying"].includes(warehouse.availability) ? "warning" : "problem";
-  const resume = `aws redshift resume-cluster --cluster-identifier ${clusterId}`;
-  const mend = warehouse.status === "paused" ? { mend: resume } : {};
+  const resume = "clusterId" in at && `aws redshift resume-cluster --cluster-identifier ${at.clusterId}`;
+  const mend = resume && warehouse.status === "paused" ? { mend: resume } : {};
   const text = `The warehouse is ${warehouse.status} (${warehouse.availability}).`;
   return [{ part: "warehouse", mark, text, ...mend }];
 }

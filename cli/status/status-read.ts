@@ -17,9 +17,12 @@ import { sqsClient } from "../../pipeline/queues";
 import { Results } from "../../pipeline/results";
 import { awsError } from "../aws-error";
 import type { Connection } from "../connection";
+import { hasEnded } from "../jobs/job-follow";
+import { JobsApi } from "../jobs/jobs-api";
 import type {
   Alarms,
   Endpoint,
+  Jobs,
   Metrics,
   Predictions,
   Queue,
@@ -32,6 +35,8 @@ import type {
 /** How far back CloudWatch's counts go. */
 const minutes = 15;
 const rateMinutes = 5;
+/** Jobs that are looked at. */
+const newestJobs = 50;
 /** The longest that a reading may take. */
 const readingSeconds = 10;
 
@@ -43,11 +48,8 @@ export class StatusReader {
   private readonly sageMaker = new SageMakerClient(this.settings);
   private readonly lambda = new LambdaClient(this.settings);
   private readonly redshift = new RedshiftClient(this.settings);
-  private readonly results: Results;
 
-  constructor(private readonly connection: Connection) {
-    this.results = new Results(connection.pipeline.warehouse);
-  }
+  constructor(private readonly connection: Connection) {}
 
   /** @throws when the signal is given, its reason */
   async read(signal: AbortSignal): Promise<Readings> {
@@ -57,7 +59,8 @@ export class StatusReader {
       readingOf({ doing, action, read, signal });
     const { endpointName, workerFunctionName, warehouse } = pipeline;
     const queueAction = "sqs:GetQueueAttributes";
-    const [queue, deadLetters, metrics, endpoint, worker, cluster, predictions, alarms] = await Promise.all([
+    const isOnDemand = "workgroupName" in warehouse;
+    const [queue, deadLetters, metrics, endpoint, worker, found, predictions, jobs, alarms] = await Promise.all([
       reading("look at the queue", queueAction, (until) => this.queue(pipeline.queueUrl, until)),
       reading("look at the dead-letter queue", queueAction, (until) => this.queue(pipeline.deadLetterQueueUrl, until)),
       reading("read the metrics", "cloudwatch:GetMetricData", (until) => this.metrics(now, until)),
@@ -65,10 +68,17 @@ export class StatusReader {
       reading(`look at the function ${workerFunctionName}`, "lambda:GetFunctionConfiguration", (until) =>
         this.worker(until),
       ),
-      reading(`look at the cluster ${warehouse.clusterId}`, "redshift:DescribeClusters", (until) =>
-        this.warehouse(until),
-      ),
-      reading("count the predictions", "redshift-data:ExecuteStatement", (until) => this.predictions(now, until)),
+      isOnDemand
+        ? { workgroup: warehouse.workgroupName }
+        : reading(`look at the cluster ${warehouse.clusterId}`, "redshift:DescribeClusters", (until) =>
+            this.cluster(warehouse.clusterId, until),
+          ),
+      isOnDemand
+        ? null
+        : reading("count the predictions", "redshift-data:ExecuteStatement", (until) =>
+            this.predictions(new Results(warehouse), now, until),
+          ),
+      isOnDemand ? reading("list the jobs", "execute-api:Invoke", (until) => this.jobs(until)) : null,
       reading("read the alarms", "cloudwatch:DescribeAlarms", (until) => this.alarms(until)),
     ]);
     return {
@@ -80,8 +90,9 @@ export class StatusReader {
       metrics,
       endpoint,
       worker,
-      warehouse: cluster,
+      warehouse: found,
       predictions,
+      jobs,
       alarms,
     };
   }
@@ -163,18 +174,30 @@ export class StatusReader {
     return functionConfiguration.parse(await this.lambda.send(command, { abortSignal }));
   }
 
-  private async warehouse(abortSignal: AbortSignal): Promise<Warehouse> {
-    const { clusterId: ClusterIdentifier } = this.connection.pipeline.warehouse;
+  private async cluster(ClusterIdentifier: string, abortSignal: AbortSignal): Promise<Warehouse> {
     const command = new DescribeClustersCommand({ ClusterIdentifier });
     const { Clusters } = await this.redshift.send(command, { abortSignal });
     return z.tuple([clusterDescription]).parse(Clusters)[0];
   }
 
-  private async predictions(now: Date, signal: AbortSignal): Promise<Predictions> {
+  private async predictions(results: Results, now: Date, signal: AbortSignal): Promise<Predictions> {
     const ago = (minutes: number) => new Date(now.getTime() - minutes * 60_000);
-    const { answered, failed } = await this.results.countsSince([ago(60), ago(rateMinutes)], { signal });
+    const { answered, failed } = await results.countsSince([ago(60), ago(rateMinutes)], { signal });
     const [lastHour = 0, lately = 0] = answered;
     return { lastHour, failedLastHour: failed, perMinute: lately / rateMinutes };
+  }
+
+  /** How far the newest jobs are, by what lies in S3. */
+  private async jobs(signal: AbortSignal): Promise<Jobs> {
+    const api = new JobsApi(this.connection.pipeline.apiUrl);
+    try {
+      const { jobs } = await api.list(newestJobs, signal);
+      const open = jobs.filter((job) => !hasEnded(job));
+      const sum = (of: "total" | "waiting") => open.reduce((all, { counts }) => all + (counts?.[of] ?? 0), 0);
+      return { open: open.length, rows: sum("total"), waiting: sum("waiting") };
+    } finally {
+      api.destroy();
+    }
   }
 
   private async alarms(abortSignal: AbortSignal): Promise<Alarms> {

@@ -42,13 +42,27 @@ const worker = z.object({
   modifiedAt: time,
 });
 
-const warehouse = z.object({
+const cluster = z.object({
   /** As Redshift has it: available, paused, resizing ... */
   status: z.string(),
   /** Available, Unavailable, Maintenance, Modifying, Failed. */
   availability: z.string(),
   nodeType: z.string(),
   nodes: count,
+});
+
+/** A warehouse on demand. It is asked nothing: that would wake it, and be paid. */
+const workgroup = z.object({ workgroup: z.string() });
+
+const warehouse = z.union([cluster, workgroup]);
+
+/** The newest jobs, as far as their answers are loaded. */
+const jobs = z.object({
+  /** Those that have not ended. */
+  open: count,
+  /** Their rows, as far as their inputs are checked, and those of them that no outcome is loaded of. */
+  rows: count,
+  waiting: count,
 });
 
 const predictions = z.object({
@@ -68,7 +82,7 @@ const alarms = z.object({
 });
 
 const attention = z.object({
-  part: z.enum(["queue", "deadLetters", "endpoint", "worker", "warehouse", "predictions", "alarms", "metrics"]),
+  part: z.enum(["queue", "deadLetters", "endpoint", "worker", "warehouse", "predictions", "jobs", "alarms", "metrics"]),
   /** `unknown`: it could not be read. */
   mark: z.enum(["problem", "warning", "unknown"]),
   text: z.string(),
@@ -87,7 +101,10 @@ export const statusReport = z.object({
   endpoint: orUnread(endpoint),
   worker: orUnread(worker),
   warehouse: orUnread(warehouse),
-  predictions: orUnread(predictions),
+  /** Null on demand: to count them would wake the warehouse. */
+  predictions: orUnread(predictions).nullable(),
+  /** What is known without the warehouse; null where that can be asked. */
+  jobs: orUnread(jobs).nullable(),
   alarms: orUnread(alarms),
   /** How long the queue lasts at the present rate if nothing is added; null where that cannot be told. */
   emptyInSeconds: known,
@@ -105,11 +122,12 @@ export type Queue = z.infer<typeof queue>;
 export type Metrics = z.infer<typeof metrics>;
 export type Endpoint = z.infer<typeof endpoint>;
 export type Worker = z.infer<typeof worker>;
+export type Jobs = z.infer<typeof jobs>;
 export type Warehouse = z.infer<typeof warehouse>;
 export type Predictions = z.infer<typeof predictions>;
 export type Alarms = z.infer<typeof alarms>;
 export type Unread = z.infer<typeof unread>;
 
-/** A part as it was read; undefined where it could not be. */
-export const read = <Read extends object>(part: Read | Unread): Read | undefined =>
-  "error" in part ? undefined : part;
+/** A part as it was read; undefined where it could not be, or was not to be. */
+export const read = <Read extends object>(part: Read | Unread | null): Read | undefined =>
+  part === null || "error" in part ? undefined : part;

@@ -80,7 +80,9 @@ function rowsOf(report: StatusReport): Row[] {
     { label: "endpoint", parts: ["endpoint"], lines: endpointLines(report, metrics) },
     { label: "worker", parts: ["worker"], lines: workerLines(report, metrics) },
     { label: "warehouse", parts: ["warehouse"], lines: warehouseLines(report) },
-    { label: "predictions", parts: ["predictions"], lines: predictionLines(report) },
+    report.predictions === null
+      ? { label: "jobs", parts: ["jobs"], lines: jobLines(report) }
+      : { label: "predictions", parts: ["predictions"], lines: predictionLines(report.predictions) },
     { label: "alarms", parts: ["alarms"], lines: alarmLines(report) },
     ...(unreadMetrics === undefined ? [] : [{ label: "metrics", parts: ["metrics" as const], lines: unreadMetrics }]),
     { label: "last deploy", parts: [], lines: deployLines(report) },
@@ -123,6 +125,7 @@ function endpointLines({ endpoint: found }: StatusReport, metrics: Metrics | und
   ]);
   if ("error" in found) return [found.error, ...calls];
   const instances = found.variants.map((variant) => {
+    if (variant.instances + variant.wanted === 0) return "on demand";
     if (variant.instances !== variant.wanted) {
       return `${whole(variant.instances)} of ${whole(variant.wanted)} instances`;
     }
@@ -150,12 +153,22 @@ const lately = (metrics: Metrics | undefined, of: (metrics: Metrics) => string[]
 
 function warehouseLines({ warehouse: found }: StatusReport): string[] {
   if ("error" in found) return [found.error];
+  if ("workgroup" in found) return [`${found.workgroup}, on demand; not asked, so that it is not woken`];
   const { status, availability, nodes, nodeType } = found;
   const state = availability === "Available" ? status : `${status} (${availability})`;
   return [`${state}, ${whole(nodes)} × ${nodeType}`];
 }
 
-function predictionLines({ predictions: found }: StatusReport): string[] {
+function jobLines({ jobs: found }: StatusReport): string[] {
+  if (found === null) return [unknown];
+  if ("error" in found) return [found.error];
+  const { open, rows, waiting } = found;
+  return open === 0
+    ? ["none is open"]
+    : [`${whole(open)} open, ${whole(rows - waiting)} of ${whole(rows)} rows ended and loaded`];
+}
+
+function predictionLines(found: NonNullable<StatusReport["predictions"]>): string[] {
   if ("error" in found) return [found.error];
   const { perMinute } = found;
   const rate = perMinute === 0 || perMinute >= 10 ? whole(perMinute) : perMinute.toFixed(1);

@@ -98,7 +98,9 @@ function sshArguments(bastion: NonNullable<Pipeline["bastion"]>, localPort: numb
 }
 
 /** How to sign in at the other end. There is no password in it: IAM lends the reader one for a quarter of an hour. */
-function whatToType(name: string, { clusterId, databaseName, databaseUser }: Pipeline["warehouse"], port: number) {
+function whatToType(name: string, warehouse: Pipeline["warehouse"], port: number) {
+  if ("workgroupName" in warehouse) throw new Error("A warehouse on demand has no bastion.");
+  const { clusterId, databaseName, databaseUser } = warehouse;
   const { AWS_REGION, AWS_PROFILE } = process.env;
   const as = [
     `--region ${AWS_REGION}`,

@@ -7,7 +7,7 @@ import { isBusy } from "../../pipeline/redshift";
 import { InvalidRequest } from "../../pipeline/request-reader";
 import { RequestQueue } from "../../pipeline/requests";
 import { Results } from "../../pipeline/results";
-import { once, readContract, readEnvironment } from "../environment";
+import { databaseIn, once, readContract, readEnvironment } from "../environment";
 import { newLogger } from "../logger";
 import { getPredictions } from "./get-predictions";
 import { Fault, json, type Request, requestSchema, retryLater } from "./http";
@@ -17,11 +17,11 @@ import { postRequests } from "./post-requests";
 const logger = once(() => newLogger("api"));
 
 const api = once(() => {
-  const { FEATURE_GROUP_NAME, QUEUE_URL, CLUSTER_ID, DB_NAME, ...told } = readEnvironment(apiEnvironment);
+  const { FEATURE_GROUP_NAME, QUEUE_URL, ...told } = readEnvironment(apiEnvironment);
   return {
     carried: { features: readContract().features, required: FEATURE_GROUP_NAME === undefined },
     queue: new RequestQueue(QUEUE_URL),
-    results: new Results({ clusterId: CLUSTER_ID, databaseName: DB_NAME }),
+    results: new Results(databaseIn(told)),
     jobs: new Jobs(told.ANSWERS_BUCKET),
     starter: new LambdaFunction(told.STARTER_FUNCTION_NAME),
     retentionSeconds: told.MESSAGE_RETENTION_SECONDS,

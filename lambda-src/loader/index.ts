@@ -9,16 +9,18 @@ import { type Loaded, Loader, nothingLoaded } from "../../pipeline/loading";
 import { Outcomes } from "../../pipeline/outcomes";
 import { RedshiftData } from "../../pipeline/redshift";
 import { Unloads } from "../../pipeline/unloads";
-import { once, readEnvironment } from "../environment";
+import { databaseIn, once, readEnvironment } from "../environment";
 import { reports } from "../reports";
 
 const parts = once(() => {
   const environment = readEnvironment(loaderEnvironment);
   const { ANSWERS_BUCKET: bucket, COPY_ROLE_ARN: copyRoleArn, READER: databaseUser } = environment;
-  const cluster = { clusterId: environment.CLUSTER_ID, databaseName: environment.DB_NAME };
+  const own = databaseIn(environment);
   const outcomes = new Outcomes(bucket);
-  const database = new RedshiftData(cluster);
+  const database = new RedshiftData(own);
   return {
+    /** A cluster is awake anyway, and each run of the schedule loads. */
+    leastAge: "clusterId" in own ? 0 : 60 * environment.LOAD_EVERY_MINUTES,
     loader: new Loader({
       outcomes,
       database,
@@ -30,7 +32,7 @@ const parts = once(() => {
     canary: {
       outcomes,
       database,
-      reader: new RedshiftData({ ...cluster, databaseUser }),
+      reader: databaseUser === undefined ? undefined : new RedshiftData({ ...own, databaseUser }),
       unloads: new Unloads({ bucket, roleArn: environment.UNLOAD_ROLE_ARN, kmsKeyId: environment.UNLOAD_KMS_KEY_ID }),
       copyRoleArn,
     },
@@ -40,10 +42,13 @@ const parts = once(() => {
 const eventSchema = z.object({
   /** Whether nothing is loaded, and it is tried out whether loading and reading work. @default false */
   canary: z.boolean().default(false),
+  /** Whether what is staged is loaded however young it is. @default false */
+  now: z.boolean().default(false),
 });
 
 /**
- * Moves into the warehouse what the workers have staged, until nothing is left or its time is over. With
+ * Moves into the warehouse what the workers have staged, until nothing is left or its time is over. A workgroup is let
+ * sleep until much is staged or the oldest of it is LOAD_EVERY_MINUTES old, but for `{"now": true}`. With
  * `{"canary": true}` it tries out instead what AWS does not document, on tables of its own.
  * @throws when it is not known that all is loaded: nothing is lost, and the next run loads it
  */
@@ -51,10 +56,12 @@ export const handler = async (event: unknown, context: Context): Promise<Loaded 
   const { logger, metrics, measure } = reports();
   logger.addContext(context);
   const until = within(context.getRemainingTimeInMillis() - 5_000);
-  if (eventSchema.parse(event).canary) return { passed: await tryOut(parts().canary, until) };
+  const { canary, now } = eventSchema.parse(event);
+  if (canary) return { passed: await tryOut(parts().canary, until) };
   const run = nothingLoaded();
   try {
-    do await parts().loader.load(run, until);
+    const { loader, leastAge } = parts();
+    do await loader.load(run, until, now ? 0 : leastAge);
     while (run.more && !until.signal.aborted);
   } finally {
     for (const { key, reason } of run.rejected) logger.error("an object was set aside", { key, reason });

@@ -3,7 +3,7 @@ import { schemaEnvironment } from "../../contract/environment";
 import { type Until, within } from "../../pipeline/clients";
 import { Patience } from "../../pipeline/flow";
 import { RedshiftData } from "../../pipeline/redshift";
-import { once, readEnvironment } from "../environment";
+import { databaseIn, once, readEnvironment } from "../environment";
 
 const eventSchema = z.object({
   /** What is run, in this order. Each may run again at any time. */
@@ -11,8 +11,9 @@ const eventSchema = z.object({
 });
 
 const database = once(() => {
-  const { CLUSTER_ID: clusterId, DB_NAME: databaseName, ADMIN_USER: databaseUser } = readEnvironment(schemaEnvironment);
-  return new RedshiftData({ clusterId, databaseName, databaseUser });
+  const { ADMIN_USER: databaseUser, ADMIN_SECRET_ARN: secretArn, ...told } = readEnvironment(schemaEnvironment);
+  const found = databaseIn(told);
+  return new RedshiftData("clusterId" in found ? { ...found, databaseUser } : { ...found, secretArn });
 });
 
 /**

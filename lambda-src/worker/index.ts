@@ -8,7 +8,7 @@ import type { FeatureValues } from "../../contract/feature-values";
 import { quietCodes } from "../../contract/job";
 import { failuresMetric } from "../../contract/metrics";
 import type { Outcome } from "../../contract/outcome";
-import { askingShare } from "../../contract/worker-time";
+import { askingShare, beginningShare } from "../../contract/worker-time";
 import { clientSettings, type Until, within } from "../../pipeline/clients";
 import { FeatureStore } from "../../pipeline/features";
 import { Outcomes } from "../../pipeline/outcomes";
@@ -81,6 +81,7 @@ const worker = once(() => {
         concurrency: environment.ENDPOINT_CONCURRENCY,
         callSeconds: environment.ENDPOINT_CALL_SECONDS,
         faultStatuses: environment.ENDPOINT_FAULT_STATUSES,
+        largestBodyBytes: environment.LARGEST_BODY_BYTES,
       }),
       outcomes: {
         put: async (ended: readonly Outcome[], until: Until) => {
@@ -170,7 +171,7 @@ export const handler = async (event: unknown, context: Context): Promise<SQSBatc
   const remaining = context.getRemainingTimeInMillis();
   const returning = within(remaining * 0.92);
   const { settled, outages } = await answerAll(deliveries, parts, {
-    beginning: within(remaining * 0.5),
+    beginning: within(remaining * beginningShare),
     asking: within(remaining * askingShare),
     writing: within(remaining * 0.82),
   });

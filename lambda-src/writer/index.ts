@@ -13,15 +13,15 @@ import { Outcomes } from "../../pipeline/outcomes";
 import { RedshiftData } from "../../pipeline/redshift";
 import { Unloads } from "../../pipeline/unloads";
 import { tryOutWriter } from "../../pipeline/writer-canary";
-import { once, readContract, readEnvironment } from "../environment";
+import { databaseIn, once, readContract, readEnvironment } from "../environment";
 import { reports } from "../reports";
 
 const parts = once(() => {
   const environment = readEnvironment(writerEnvironment);
   const contract = readContract();
-  const { ANSWERS_BUCKET: bucket, CLUSTER_ID: clusterId, DB_NAME: databaseName } = environment;
+  const { ANSWERS_BUCKET: bucket } = environment;
   const { RECORD_IDENTIFIER_NAME: name, RECORD_IDENTIFIER_TYPE: type } = environment;
-  const database = new RedshiftData({ clusterId, databaseName });
+  const database = new RedshiftData(databaseIn(environment));
   const unloads = new Unloads({
     bucket,
     roleArn: environment.UNLOAD_ROLE_ARN,

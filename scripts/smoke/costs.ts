@@ -1,4 +1,5 @@
 import { prices, pricesOf } from "../../aws/prices";
+import { leastRpus } from "../../aws/redshift-serverless";
 import { dollars } from "../../cli/numbers";
 import type { Environment } from "../../config";
 import { costOf, type OwnPrices } from "../../config/cost";
@@ -15,11 +16,18 @@ interface Item {
   readonly hours: number;
 }
 
-function itemsOf({ model, warehouse }: Environment, compiledOn: string | undefined, isLong: boolean): Item[] {
+function itemsOf(
+  { model, warehouse }: Environment,
+  { region, compiledOn, isLong }: Pick<CostOptions, "region" | "compiledOn" | "isLong">,
+): Item[] {
   const hours = hoursOf(isLong);
   return [
-    ...(model.endpoint ? [] : [{ what: "endpoint", type: model.instanceType, count: instanceRange(model).min, hours }]),
-    { what: "warehouse", type: warehouse.nodeType ?? "", count: warehouse.numberOfNodes, hours },
+    ...(model.endpoint || model.serverless
+      ? []
+      : [{ what: "endpoint", type: model.instanceType, count: instanceRange(model).min, hours }]),
+    warehouse.numberOfNodes === undefined
+      ? { what: "warehouse", type: "RPU hours", count: leastRpus(region), hours } // awake all the time
+      : { what: "warehouse", type: warehouse.nodeType ?? "", count: warehouse.numberOfNodes, hours },
     ...(compiledOn === undefined ? [] : [{ what: "compiling", type: compiledOn, count: 1, hours: 1 }]),
   ];
 }
@@ -34,8 +42,9 @@ export interface CostOptions {
 }
 
 /** What a run will cost, in lines. */
-export function costLines(environment: Environment, { region, isLong, compiledOn, prices: own }: CostOptions) {
-  const items = itemsOf(environment, compiledOn, isLong);
+export function costLines(environment: Environment, options: CostOptions) {
+  const { region, isLong, prices: own } = options;
+  const items = itemsOf(environment, options);
   const { lines, usd, isAtLeast } = costOf(
     items.map(({ what: part, type: of, count, hours }) => ({ part, of, amount: count * hours })),
     own,

@@ -3,7 +3,7 @@ import { instanceRange } from "../../config/model";
 
 /** What a run takes over from the team's configuration. */
 type SharedLike = Pick<Shared, "project" | "owner" | "region" | "profile">;
-type EnvironmentLike = Pick<Environment, "takeOver" | "network" | "model" | "warehouse">;
+type EnvironmentLike = Pick<Environment, "capacity" | "takeOver" | "network" | "model" | "warehouse">;
 
 /** The names of runs. A run is one environment, in a deployment of its own. */
 export const runName = /^smoke-[a-z0-9]{1,12}$/;
@@ -31,12 +31,19 @@ export interface RunOf {
  */
 export function smokeSettings(
   { project, owner, region, profile }: SharedLike,
-  { takeOver, network, model, warehouse }: EnvironmentLike,
+  { capacity, takeOver, network, model, warehouse }: EnvironmentLike,
   { name, account, apiGatewayRole }: RunOf,
 ): Settings {
   const { cidrBlock, subnets } = network;
   const { nodeType, numberOfNodes } = warehouse;
   const nodes = takeOver ? {} : { nodeType, numberOfNodes }; // what was taken over may be of a type that AWS retired
+  const sized =
+    capacity === "on-demand"
+      ? { capacity, model: model.endpoint ? {} : { ...model.serverless } }
+      : {
+          model: model.endpoint ? {} : { instanceType: model.instanceType, instanceCount: instanceRange(model).min },
+          warehouse: { ...nodes, finalSnapshot: false },
+        };
   return {
     project,
     owner,
@@ -51,8 +58,7 @@ export function smokeSettings(
       [name]: {
         preventDestroy: false,
         network: { cidrBlock, subnets: [...subnets] },
-        model: model.endpoint ? {} : { instanceType: model.instanceType, instanceCount: instanceRange(model).min },
-        warehouse: { ...nodes, finalSnapshot: false },
+        ...sized,
       },
     },
   };

@@ -22,6 +22,8 @@ export const claims = {
   "take-over": "The deployment that this project replaces is taken over with all it holds (docs/migrating.md).",
   github: "GitHub's workflows plan and deploy in their roles, whose boundary lets them do it (docs/github.md).",
   partitions: "An environment in China or in GovCloud is deployed and works.",
+  "on-demand":
+    "An environment on demand is made, wakes up and answers in minutes, and is paid nothing for while it rests.",
   erase: "`erase --id` takes out what is kept of one input.",
   scaling: "Instances follow the backlog: out by exact numbers, one step back at most, and in when nothing is left.",
   watch: "The dashboard shows what is measured, and the query of docs/runbook.md follows a request.",

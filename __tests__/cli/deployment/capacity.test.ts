@@ -84,8 +84,8 @@ describe("instances that follow a backlog", () => {
 });
 
 describe("the command", () => {
-  const targetOf = (model: EnvironmentSettings["model"]) => {
-    const { shared, environments } = loadConfig(settings({ model }), {});
+  const targetOf = (model: EnvironmentSettings["model"], more: EnvironmentSettings = {}) => {
+    const { shared, environments } = loadConfig(settings({ ...more, model }), {});
     const { dev } = environments;
     if (dev === undefined) throw new Error("no environment dev");
     return { shared, environment: dev };
@@ -125,6 +125,7 @@ describe("the command", () => {
     expect(() => capacityOf(targetOf({ endpoint: { existing: "theirs" } }), options)).toThrow(
       "theirs is somebody else's",
     );
+    expect(() => capacityOf(targetOf({}, { capacity: "on-demand" }), options)).toThrow("dev is on demand");
     expect(() => capacityOf(scaled, { requests: 1, deadline: 60 })).toThrow("allowed: 1800 to 1209600 seconds");
   });
 

@@ -20,9 +20,22 @@ test("says part by part what an environment costs, and what so many requests a d
   expect(text).toMatch(/^endpoint +ml\.inf1\.xlarge +730 hours +216\.81 +low$/m);
   expect(text).toMatch(/^worker +function time +1,500 GB-seconds +0\.02 +good$/m);
   expect(text).not.toContain("model.predictionsPerSecond");
-  const [resting, million] = [atRest, perMillion].map((of) => costOf(of(target.environment)).usd);
+  const [resting, million] = [atRest, perMillion].map((of) => costOf(of(target.environment, "us-east-1")).usd);
   const month = (resting ?? 0) + ((million ?? 0) * 100_000 * 365) / 12 / 1_000_000;
-  expect(text).toContain(`With 100,000 requests a day: $${month.toFixed(2)} a month.`);
+  expect(text).toContain(
+    `With 100,000 requests a day, in one job: $${month.toFixed(2)} a month. Spread evenly over the day: $`,
+  );
+});
+
+test("says of an environment on demand what it costs to wake its warehouse, and what a trickle does", () => {
+  const text = costText(targetOf({ capacity: "on-demand", model: { predictionsPerSecond: 10 } }), 1_000, 120);
+  expect(text).toContain(
+    "The warehouse sleeps. To wake it costs 0.025 dollars: a load does, at most every 60 minutes,",
+  );
+  expect(text).toMatch(
+    /With 1,000 requests a day, in one job: \$5\.\d\d a month\. Spread evenly over the day: \$23\.\d\d\./,
+  );
+  expect(costText(targetOf({ capacity: "on-demand" }))).toContain("`model.predictionsPerSecond` tells it");
 });
 
 test("says what it does not know", () => {
@@ -30,7 +43,7 @@ test("says what it does not know", () => {
   const elsewhere = targetOf({ model: { instanceType: "ml.p5.48xlarge", image } }, { region: "eu-west-1" });
   const text = costText(elsewhere, 0, 100);
   expect(text).toMatch(/^in all +≥ [\d.]+$/m);
-  expect(text).toContain("With 0 requests a day: at least $");
+  expect(text).toContain("With 0 requests a day, in one job: at least $");
   expect(text).toContain("No price is known of ml.p5.48xlarge: say it in `prices` of config.ts.");
   expect(text).toContain("In eu-west-1 other prices hold.");
   expect(text).toContain("`model.predictionsPerSecond` tells how long they do");

@@ -607,6 +607,18 @@ describe("what config.ts says", () => {
     });
   });
 
+  test.each([
+    [10, "ok", "SageMaker allows 10 calls at once of all serverless endpoints together: this one takes 4."],
+    [3, "problem", "SageMaker allows 3 calls at once of all serverless endpoints together, and this one takes 4 ("],
+  ])("on demand asks for calls at once, of which the account has %d", async (value, mark, text) => {
+    const calls = "Maximum total concurrency that can be allocated across all serverless endpoints";
+    answers.ListServiceQuotas = () => quotas(quota(value, calls));
+    const { found } = await foundWith("warehouse: { finalSnapshot: false },", 'capacity: "on-demand",');
+    const checks = Object.fromEntries(found.map(({ check, ...finding }) => [check, finding]));
+    expect(checks["instance-quota"]).toMatchObject({ mark, text: expect.stringContaining(text) });
+    expect(checks["compiling-quota"]?.text).toBe("No model is compiled: Serverless Inference runs it as it is.");
+  });
+
   test("of a CPU needs no quota for compiling", async () => {
     const cpu = 'preventDestroy: false, model: { instanceType: "ml.c7i.xlarge" },';
     const { found } = await foundWith("preventDestroy: false,", cpu);

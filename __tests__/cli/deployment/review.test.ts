@@ -43,6 +43,24 @@ describe("a stateful resource", () => {
   });
 });
 
+const namespace = "aws_redshiftserverless_namespace.warehouse_namespace";
+
+test.each([
+  ["steady", "on-demand", cluster, namespace],
+  ["on-demand", "steady", namespace, cluster],
+])("a deployed environment of capacity %s is never made %s, whatever is allowed", (from, to, lost, made) => {
+  const changed = () =>
+    reviewOf(
+      [
+        { address: lost, actions: ["delete"] },
+        { address: made, actions: ["create"] },
+      ],
+      { allowed: [lost] },
+    );
+  expect(changed).toThrow(`dev is deployed with the capacity "${from}", and config.ts says "${to}".`);
+  expect(changed).toThrow("give the other capacity to a second environment");
+});
+
 test("resources that Terraform makes anew are no loss", () => {
   expect(
     reviewOf([

@@ -9,7 +9,7 @@ const of = (model: EnvironmentSettings["model"], more: Partial<Settings> = {}) =
   const { shared, environments } = loadConfig(settings({ model }, more), {});
   const { dev: environment } = environments;
   if (environment === undefined) throw new Error("no environment dev");
-  const usd = costOf(perMillion(environment), shared.prices).usd;
+  const usd = costOf(perMillion(environment, shared.region), shared.prices).usd;
   return {
     usd,
     foresee: (rows: number, bounds = {}) => estimate({ rows, waiting: 0, shared, environment, ...bounds }),

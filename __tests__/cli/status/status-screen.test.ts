@@ -38,6 +38,14 @@ const { connection } = surroundings;
 const now = "2026-01-31T12:00:00.000Z";
 const before = (seconds: number) => new Date(Date.parse(now) - 1000 * seconds).toISOString();
 
+const busyEndpoint = {
+  status: "InService",
+  configuration: "classifier-7f3a",
+  failure: null,
+  modifiedAt: before(3 * 86_400),
+  variants: [{ name: "first", instances: 2, wanted: 2 }],
+};
+
 /** A pipeline at work, where nothing asks for a person. */
 const busy: Readings = {
   environment: "dev",
@@ -51,16 +59,11 @@ const busy: Readings = {
     worker: { invocations: 300, errors: 0, throttles: 0, concurrency: 4 },
     endpoint: { invocations: 3_000, serverErrors: 0 },
   },
-  endpoint: {
-    status: "InService",
-    configuration: "classifier-7f3a",
-    failure: null,
-    modifiedAt: before(3 * 86_400),
-    variants: [{ name: "first", instances: 2, wanted: 2 }],
-  },
+  endpoint: busyEndpoint,
   worker: { state: "Active", lastUpdate: "Successful", modelRelease: "7f3a", modifiedAt: before(7_200) },
   warehouse: { status: "available", availability: "Available", nodeType: "ra3.large", nodes: 2 },
   predictions: { lastHour: 40_000, failedLastHour: 0, perMinute: 616 },
+  jobs: null,
   alarms: { total: 6, withoutData: 0, on: [] },
 };
 
@@ -98,6 +101,29 @@ test("shows a pipeline at work", () => {
   expect(lineOf(reported())).toBe(
     "2026-01-31 12:00:00 UTC  12,000 waiting, 320 in flight, 0 dead letters, 0 alarms on  all is well",
   );
+});
+
+test("shows a warehouse on demand as it is not asked, and jobs by what is loaded of them", () => {
+  const onDemand = {
+    endpoint: { ...busyEndpoint, variants: [{ name: "first", instances: 0, wanted: 0 }] },
+    warehouse: { workgroup: "poc-dev" },
+    predictions: null,
+    jobs: { open: 2, rows: 10_000, waiting: 2_500 },
+  };
+  expect(attentionTo(onDemand)).toEqual([]);
+  expect(screen(onDemand)).toEqual(
+    expect.arrayContaining([
+      "  ✔ queue        12,000 waiting, 320 in flight",
+      "                 oldest 3 min",
+      "  ✔ endpoint     InService, on demand; in 15 min: 3,000 calls, 0 failed",
+      "  ✔ warehouse    poc-dev, on demand; not asked, so that it is not woken",
+      "  ✔ jobs         2 open, 7,500 of 10,000 rows ended and loaded",
+    ]),
+  );
+  expect(screen({ ...onDemand, jobs: { open: 0, rows: 0, waiting: 0 } })).toContain("  ✔ jobs         none is open");
+  const unlisted = { error: "Cannot list the jobs: no answer in 10 s." };
+  expect(attentionTo({ ...onDemand, jobs: unlisted })).toEqual([["jobs", "unknown"]]);
+  expect(screen({ ...onDemand, jobs: unlisted })).toContain(`  ? jobs         ${unlisted.error}`);
 });
 
 test("signs say the same with colours and without", () => {
