@@ -2,7 +2,7 @@ import type { Answer } from "./stand-in";
 
 /** Answers as AWS's Query protocol carries them, in XML. */
 export const element = (name: string, content: string) => `<${name}>${content}</${name}>`;
-export const text = (value: string) => value.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+const text = (value: string) => value.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 export const xml = (status: number, body: string): Answer => ({
   status,
   headers: { "content-type": "text/xml" },

@@ -62,7 +62,7 @@ export const isBusy = (error: unknown): boolean => {
 };
 
 /** A database of a Redshift cluster, and as whom. */
-export interface ClusterDatabase {
+interface ClusterDatabase {
   readonly clusterId: string;
   readonly databaseName: string;
   /**
@@ -73,7 +73,7 @@ export interface ClusterDatabase {
 }
 
 /** A database of a workgroup of Redshift Serverless, and as whom. IAM lends no user's name there. */
-export interface WorkgroupDatabase {
+interface WorkgroupDatabase {
   readonly workgroupName: string;
   readonly databaseName: string;
   /** The secret that has the user's name and password. @default the user is the one of the caller's own IAM role */
