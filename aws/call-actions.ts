@@ -35,6 +35,7 @@ const ownName: Readonly<Record<string, readonly string[]>> = {
     "ListFeatureGroups",
     "ListModels",
     "ListRecords",
+    "UpdateEndpointWeightsAndCapacities",
   ],
   servicequotas: ["ListAWSDefaultServiceQuotas", "ListServiceQuotas"],
   sqs: ["GetQueueAttributes", "ListQueues", "ReceiveMessage"],

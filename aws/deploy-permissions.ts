@@ -117,6 +117,7 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
   const golden = arn(`s3:::${modelBucket}/golden/*`);
   const warehouses = ours("redshift", "cluster:", "subnetgroup:", "parametergroup:");
   const schedules = ours("scheduler", "schedule/default/");
+  const scalableTargets = [inRegion("application-autoscaling", "scalable-target/*")];
   const dashboards = [arn(`cloudwatch::${account}:dashboard/${prefix}-*`)];
   const parameters = [inRegion("ssm", `parameter${scope.namesParameter}`)];
   const apis = arn(`apigateway:${region}::/restapis`);
@@ -260,9 +261,15 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
           actions: ["iam:CreateServiceLinkedRole"],
           resources: [iam("role/aws-service-role/*")],
           condition: {
-            StringEquals: { "iam:AWSServiceName": ["ops.apigateway.amazonaws.com", "redshift.amazonaws.com"] },
+            StringEquals: {
+              "iam:AWSServiceName": [
+                "ops.apigateway.amazonaws.com",
+                "redshift.amazonaws.com",
+                "sagemaker.application-autoscaling.amazonaws.com",
+              ],
+            },
           },
-          reason: "AWS makes these roles for an account's first API and first cluster, and says what they may do",
+          reason: "AWS makes these roles for an account's first API, cluster and scaling, and says what they may do",
         },
       ],
     },
@@ -635,6 +642,7 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
             "sagemaker:DeleteModel",
             "sagemaker:DeleteTags",
             "sagemaker:UpdateEndpoint",
+            "sagemaker:UpdateEndpointWeightsAndCapacities",
             "sagemaker:UpdateFeatureGroup",
           ],
           resources: models,
@@ -654,6 +662,46 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
             inRegion("glue", "table/sagemaker_featurestore/*"),
           ],
           reason: "an offline store gets a table in the one database that all feature groups of an account share",
+        },
+      ],
+    },
+    applicationAutoScaling: {
+      types: ["aws_appautoscaling_policy", "aws_appautoscaling_scheduled_action", "aws_appautoscaling_target"],
+      plan: [
+        {
+          actions: [
+            "application-autoscaling:DescribeScalableTargets",
+            "application-autoscaling:DescribeScalingPolicies",
+            "application-autoscaling:DescribeScheduledActions",
+          ],
+          resources: ["*"],
+          reason: "they list, and take no name but as a filter",
+        },
+        {
+          actions: ["application-autoscaling:ListTagsForResource"],
+          resources: scalableTargets,
+          condition: tagged,
+        },
+      ],
+      apply: [
+        {
+          actions: ["application-autoscaling:RegisterScalableTarget", "application-autoscaling:TagResource"],
+          resources: scalableTargets,
+          condition: tagging,
+        },
+        {
+          actions: [
+            "application-autoscaling:DeleteScalingPolicy",
+            "application-autoscaling:DeleteScheduledAction",
+            "application-autoscaling:DeregisterScalableTarget",
+            "application-autoscaling:PutScalingPolicy",
+            "application-autoscaling:PutScheduledAction",
+            "application-autoscaling:RegisterScalableTarget",
+            "application-autoscaling:TagResource",
+            "application-autoscaling:UntagResource",
+          ],
+          resources: scalableTargets,
+          condition: tagged,
         },
       ],
     },

@@ -54,6 +54,7 @@ export const statelessTypes: readonly string[] = [
   "aws_api_gateway_request_validator",
   "aws_api_gateway_resource",
   "aws_appautoscaling_policy",
+  "aws_appautoscaling_scheduled_action",
   "aws_appautoscaling_target",
   "aws_budgets_budget",
   "aws_cloudwatch_composite_alarm",

@@ -1,4 +1,5 @@
 import Table from "cli-table3";
+import { courseOf } from "../cli/deployment/capacity-course";
 import { type BundleMeasurement, measureBundle } from "./bundle";
 import type { EndpointProps } from "./endpoint";
 import { type Latencies, latencies, latenciesOf, type ProfileName, profileNames } from "./latencies";
@@ -112,6 +113,8 @@ const kilobytes = (bytes: number) => `${(bytes / 1024).toFixed(0)} KB`;
 const megabytes = (bytes: number) => `${(bytes / 1024 ** 2).toFixed(0)} MB`;
 const percent = (part: number) => `${(part * 100).toFixed(1)} %`;
 const seconds = (milliseconds: number) => `${milliseconds / 1000} s`;
+/** Inputs that an endpoint answers in a second. */
+const speedOf = ({ slots, millisecondsPerInput }: EndpointProps) => (1_000 * slots) / millisecondsPerInput;
 const sizeOf = ({ slots, millisecondsPerInput }: EndpointProps) => `${slots} × ${millisecondsPerInput} ms`;
 const commitOf = ({ profile, others }: Asked) => latenciesOf(profile, others).commit;
 
@@ -236,6 +239,14 @@ function targetsTable(measured: readonly Measured[], bundle: BundleMeasurement):
       const { utilisation } = one.measurement.fullQueue;
       target(`${nameOf(one)}: busy`, percent(utilisation), "≥ 99 %", utilisation >= 0.99);
     }
+  }
+  for (const one of of(small, "instances").filter(({ others }) => !others)) {
+    const { predictions, predictionsPerSecond } = one.measurement;
+    const measured = predictions / predictionsPerSecond;
+    const reckoned = courseOf({ requests: predictions, predictionsPerSecond: speedOf(small), min: 1 }).drainSeconds;
+    const apart = Math.abs(measured / reckoned - 1);
+    const name = `${nameOf(one)}: drained in ${measured.toFixed(1)} s, by \`capacity\` in ${reckoned.toFixed(1)} s`;
+    target(name, percent(apart), "≤ 15 %", apart <= 0.15);
   }
   const speeds = of(large, "instances").map((one) => {
     const { predictionsPerSecond: speed } = one.measurement;

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { version } from "../package.json";
 import { completeCommand, completionCommand } from "./completion";
 import { bootstrapCommand } from "./deployment/bootstrap";
+import { capacityCommand } from "./deployment/capacity";
 import { costCommand } from "./deployment/cost";
 import { deployCommand } from "./deployment/deploy";
 import { destroyCommand } from "./deployment/destroy";
@@ -70,6 +71,7 @@ export function program(): Command {
     .addCommand(statusCommand())
     .addCommand(doctorCommand())
     .addCommand(costCommand())
+    .addCommand(capacityCommand())
     .addCommand(stateCommand())
     .addCommand(completionCommand())
     .addCommand(helpCommand())

@@ -3,6 +3,7 @@ import { hoursOfMonth, type Price, prices, type Trust } from "../aws/prices";
 import { leastPaidSeconds, leastRpus } from "../aws/redshift-serverless";
 import { measured } from "../contract/metrics";
 import { hoursOfWeek } from "./hours";
+import { instanceRange } from "./model";
 import type { Environment } from "./schema";
 import { lookMinutes } from "./surroundings";
 
@@ -59,12 +60,12 @@ const idleRun = { gigabyteSeconds: 0.2, lists: 2 };
  */
 const idlePoll = { connections: 5, seconds: 20 };
 
-/** Metrics that are written whether anything is asked or not: all but the worker's. */
-const metrics = Object.values(measured).filter(({ of }) => of !== "worker").length;
+/** Metrics that are written whether anything is asked or not: all but the worker's, and that of rows which are yet to come. */
+const metrics = Object.entries(measured).filter(([name, { of }]) => of !== "worker" && name !== "UnsentRows").length;
 
-/** Alarms of an environment, as they are paid: one that reckons with two metrics, as two (assumed). */
+/** Alarms of an environment, as they are paid: one that reckons with several metrics, as so many (assumed). */
 const alarmsOf = ({ model, pause }: Environment) =>
-  (model.endpoint ? 11 : 12) + (model.drift ? 2 : 0) - (pause ? 1 : 0);
+  (model.endpoint ? 11 : 12) + (model.drift ? 2 : 0) + (pause ? -1 : model.scaling ? 2 * 3 : 0);
 
 /** Hours of a month in which the nodes of the cluster are paid for. */
 const nodeHours = ({ warehouse: { hours }, pause }: Environment) => {
@@ -79,7 +80,7 @@ function standing(environment: Environment): Item[] {
   const isOfInstances = !model.endpoint && !model.serverless && !pause;
   return [
     ...(isOfInstances
-      ? [{ part: "endpoint", of: model.instanceType, amount: model.instanceCount * hoursOfMonth }]
+      ? [{ part: "endpoint", of: model.instanceType, amount: instanceRange(model).min * hoursOfMonth }]
       : []),
     ...(warehouse.numberOfNodes === undefined
       ? []
@@ -113,10 +114,13 @@ const rowGigabytes = 1_000 / 1e9;
 /** SQS takes and gives so many messages in one request, and so many requests a message needs: sent, received, deleted. */
 const queueRequests = 3 / 10;
 
-/** Predictions that the whole endpoint gives a second. @returns undefined where the configuration does not say it */
+/**
+ * Predictions that the whole endpoint gives a second, with all the instances that it may have.
+ * @returns undefined where the configuration does not say it
+ */
 export const predictionsPerSecond = ({ model }: Environment): number | undefined =>
   model.predictionsPerSecond &&
-  model.predictionsPerSecond * (model.endpoint ? 1 : (model.serverless?.maxConcurrency ?? model.instanceCount));
+  model.predictionsPerSecond * (model.endpoint ? 1 : (model.serverless?.maxConcurrency ?? instanceRange(model).max));
 
 /**
  * How long the workers run for a million rows, in seconds of one: never longer than they may, for batches that are full.

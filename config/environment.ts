@@ -6,12 +6,12 @@ import { accessSection } from "./access";
 import { apiSection } from "./api";
 import { group, oneOf, type Rule, ruled, show, text, valueAt, yesOrNo } from "./faults";
 import { featuresSection, groupOf } from "./features";
-import { inferenceSection } from "./inference";
+import { inferenceSection, workersFor } from "./inference";
 import { jobsSection } from "./jobs";
 import { keyPairSection, keyPairsFile } from "./key-pairs";
 import { keyIsIn, kmsKeyArn } from "./kms-key";
 import { loadingSection } from "./loading";
-import { callsOfWorkers, modelSection } from "./model";
+import { callsOfWorkers, instanceRange, modelSection } from "./model";
 import { networkSection } from "./network";
 import { pausedFile } from "./paused";
 import { capacities, isServerlessIn, lowercaseWord, type Surroundings } from "./surroundings";
@@ -141,6 +141,13 @@ export const environmentSchema = (around: Surroundings) => {
         allowed: "one of the two: what is on demand costs next to nothing at rest",
       },
       {
+        of: ["model.deadlineSeconds", "inference.messageRetentionSeconds"],
+        holds: ({ model: { scaling }, inference }) =>
+          !scaling || scaling.deadlineSeconds < inference.messageRetentionSeconds,
+        allowed: ({ inference: { messageRetentionSeconds } }) =>
+          `less than inference.messageRetentionSeconds (${messageRetentionSeconds}), for the queue forgets a request then`,
+      },
+      {
         of: ["takeOver", "capacity"],
         holds: ({ takeOver, capacity }) => !takeOver || capacity === "steady",
         allowed: "false on demand: AWS makes no endpoint of instances serverless, and no workgroup of a cluster",
@@ -175,7 +182,7 @@ export const environmentSchema = (around: Surroundings) => {
       ...distinct(functions, "", limits.lambda.functionName.source),
       ...distinct(roles, ", whatever the case", limits.iam.roleName.source),
     ],
-  ).transform(({ keyPair, features, model, ...environment }) => ({
+  ).transform(({ keyPair, features, model, inference, ...environment }) => ({
     name,
     prefix,
     /** The SSM parameter that says where the pipeline is: `/poc-dev/names`. */
@@ -186,13 +193,15 @@ export const environmentSchema = (around: Surroundings) => {
     ...environment,
     model: {
       ...model,
-      slowestCallSeconds:
-        coldSecondsOf(model) ?? model.slowestCallSeconds ?? longestCallOf(model, environment.inference),
+      slowestCallSeconds: coldSecondsOf(model) ?? model.slowestCallSeconds ?? longestCallOf(model, inference),
     },
     inference: {
-      ...environment.inference,
+      ...inference,
       maximumConcurrency:
-        environment.inference.maximumConcurrency ?? callsOfWorkers(model.serverless?.maxConcurrency ?? 1).workers,
+        inference.maximumConcurrency ??
+        (model.serverless
+          ? callsOfWorkers(model.serverless.maxConcurrency).workers
+          : workersFor(instanceRange(model).max)),
     },
     features: features && { ...features, ...groupOf(around, model.contract, features.groupName) },
     keyPair: keyPair ?? (publicKey === undefined ? undefined : { name: `${prefix}-key-pair`, publicKey }),

@@ -54,12 +54,13 @@ export const inferenceSection = (around: Surroundings) => {
       /** How long a batch may be gathered, in seconds. @default 1, the least that AWS takes for so large a batch */
       batchWindowSeconds: whole(limits.eventSourceMapping.batchWindowSeconds).prefault(1),
       /**
-       * Workers that run at once at most. @default 3, by `npm run bench`: enough to keep one inf1.xlarge busy. On demand it
+       * Workers that run at once at most. @default 3 for each instance that the endpoint may have, by `npm run bench`: enough
+       * to keep an inf1.xlarge busy. While there are fewer instances, workers ask as much as the endpoint takes. On demand it
        * follows from `model.maxConcurrency`
        */
       maximumConcurrency: isServerless
         ? nothing("nothing on demand, where it follows from model.maxConcurrency")
-        : whole(limits.eventSourceMapping.maximumConcurrency).prefault(3),
+        : whole(limits.eventSourceMapping.maximumConcurrency).optional(),
       /**
        * The longest outage of endpoint, feature store or warehouse in which no request is given up, in seconds. The
        * deliveries that the queue allows a message follow from it. @default 43200, twelve hours
@@ -88,3 +89,7 @@ export const inferenceSection = (around: Surroundings) => {
     ],
   );
 };
+
+/** Workers that keep so many instances busy. */
+export const workersFor = (instances: number): number =>
+  Math.min(limits.eventSourceMapping.maximumConcurrency.max, 3 * instances);

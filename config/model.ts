@@ -6,6 +6,7 @@ import { containerEnvironment, environmentOn, kindsOfModels, type ModelKind } fr
 import { partitionOf } from "../aws/partitions";
 import { countedBytes, sharesView } from "../contract/counted-answer";
 import { formatsOfOne, type ModelContract, requestFormats } from "../contract/model-contract";
+import { type Scaling, startingSeconds } from "../contract/scaling";
 import { contractSection, labelOf } from "./contract";
 import { group, nameRule, nothing, type Rule, refusalsBy, refuse, ruled, show, text, whole } from "./faults";
 import {
@@ -51,6 +52,42 @@ const watchedAnswer = z
   });
 
 const watchedAnswers: Range = { min: 1, max: 1_000_000_000, unit: "answers", source: "as many as a day may have" };
+
+/** How long what is asked may take, where instances follow the backlog. */
+export const deadlineRange: Range = {
+  min: 3 * startingSeconds,
+  max: limits.sqs.messageRetentionSeconds.max,
+  unit: "seconds",
+  source: "an instance more takes ten minutes until it answers, which is assumed",
+};
+
+const countError = refuse(
+  `${describeRange(limits.sagemaker.instanceCount)}, or { min, max } of them`,
+  limits.sagemaker.instanceCount.source,
+);
+
+const hourOfDay: Range = { min: 0, max: 24, unit: "as a full hour", source: "24 is midnight at the end of the day" };
+
+const days: NameLimit = {
+  pattern: /^(SUN|MON|TUE|WED|THU|FRI|SAT)([-,](SUN|MON|TUE|WED|THU|FRI|SAT))*$/,
+  maximumLength: 27,
+  allowed: 'days of a week, as "MON-FRI" or "MON,WED"',
+  source: "https://docs.aws.amazon.com/autoscaling/application/userguide/scheduled-scaling-using-cron-expressions.html",
+};
+
+const zoneError = refuse(
+  'a time zone, as "Europe/Berlin"',
+  "https://docs.aws.amazon.com/autoscaling/application/userguide/scheduled-scaling-using-cron-expressions.html",
+);
+
+/** Whether time zones have this name. */
+function isTimeZone(timeZone: string): boolean {
+  try {
+    return /^[A-Z]/.test(timeZone) && new Intl.DateTimeFormat("en", { timeZone }) !== undefined;
+  } catch {
+    return false;
+  }
+}
 
 /** What is said of the model whoever makes its endpoint. */
 const askedFields = {
@@ -148,6 +185,8 @@ function existing({ name, prefix, names, takeOver, releases }: Surroundings) {
     environment: without(byItself),
     instanceType: without("which runs on instances already"),
     instanceCount: without("which runs on instances already"),
+    deadlineSeconds: without("which whoever makes it scales"),
+    workingHours: without("which whoever makes it scales"),
     memoryGigabytes: without("which has its memory already"),
     maxConcurrency: without("whose own configuration says how many calls it takes"),
     dataCapture: without("whose own configuration says what is captured"),
@@ -179,6 +218,7 @@ function existing({ name, prefix, names, takeOver, releases }: Surroundings) {
       faultStatuses: faultStatuses(model),
       serverless: undefined,
       previous: undefined,
+      scaling: undefined,
     }))
     .prefault({ endpoint: { existing: "" } }); // never used: the endpoint is there
 }
@@ -229,10 +269,53 @@ function served(around: Surroundings) {
           "which has no Inferentia, no GPU and no instances: SageMaker Serverless Inference answers on processors",
         ).transform(() => onDemand)
       : text(limits.sagemaker.instanceType).prefault("ml.inf1.xlarge"),
-    /** How many instances the endpoint runs on. @default 1 */
+    /**
+     * How many instances the endpoint runs on, or between which numbers they follow the backlog. A range needs
+     * `predictionsPerSecond` and `deadlineSeconds`. @default 1
+     */
     instanceCount: isServerless
       ? notServerless("where maxConcurrency says how many calls are answered at once").transform(() => 1)
-      : whole(limits.sagemaker.instanceCount).prefault(1),
+      : z
+          .union(
+            [
+              whole(limits.sagemaker.instanceCount),
+              group({
+                /** Instances at rest. One stays at least: AWS scales no endpoint of instances to none. */
+                min: whole(limits.sagemaker.instanceCount),
+                /** The most instances there may be. */
+                max: whole(limits.sagemaker.instanceCount),
+              }),
+            ],
+            { error: countError },
+          )
+          .prefault(1),
+    /**
+     * How long what is asked may take to be answered, in seconds, where `instanceCount` is a range: the backlogs follow from it
+     * that there are more instances from.
+     */
+    deadlineSeconds: whole(deadlineRange).optional(),
+    /** Hours in which there are more instances at rest, where `instanceCount` is a range. @default there are none */
+    workingHours: ruled(
+      group({
+        /** Instances at rest in these hours. */
+        min: whole(limits.sagemaker.instanceCount),
+        /** Days of a week, as cron has them. @default MON-FRI */
+        days: text(days).prefault("MON-FRI"),
+        /** The full hour that they begin with. */
+        from: whole(hourOfDay),
+        /** The full hour that they end with, on the same day. */
+        to: whole(hourOfDay),
+        /** The time zone that the hours are of, as "Europe/Berlin". */
+        timeZone: z.string({ error: zoneError }).refine(isTimeZone, { error: zoneError }),
+      }),
+      [
+        {
+          of: ["to", "from"],
+          holds: ({ from, to }) => from < to,
+          allowed: ({ from }) => `an hour after from (${from})`,
+        },
+      ],
+    ).optional(),
     /**
      * On demand, the memory of each container in GB, with which its processors grow. @default 4, assumed: a traced BERT and
      * PyTorch take 2
@@ -273,6 +356,7 @@ function served(around: Surroundings) {
         }).optional(),
   });
   return ruled(fields, [
+    ...scalingRules,
     environmentNames,
     ...Object.entries({ current, previous }).flatMap(([role, served]) => {
       if (served === undefined) return [];
@@ -295,11 +379,71 @@ function served(around: Surroundings) {
         serverless: memoryGigabytes && maxConcurrency ? { memoryGigabytes, maxConcurrency } : undefined,
         faultStatuses: faultStatuses(model, described.image),
         variables: environment,
+        scaling: scalingOf(model),
         ...described,
         previous: previous && serve(previous),
       };
     })
     .prefault({});
+}
+
+/** What says how many instances an endpoint has. */
+interface Counted {
+  /** @default whoever makes the endpoint says it */
+  readonly instanceCount?: number | { readonly min: number; readonly max: number };
+  readonly deadlineSeconds?: number;
+  readonly predictionsPerSecond?: number;
+  readonly workingHours?: { readonly min: number };
+}
+
+/** The least and the most instances of an endpoint that is made here; of one that exists, it counts as one. */
+export const instanceRange = ({ instanceCount = 1 }: Pick<Counted, "instanceCount">) =>
+  typeof instanceCount === "number" ? { min: instanceCount, max: instanceCount } : instanceCount;
+
+const isRange = ({ instanceCount }: Counted) => typeof instanceCount === "object";
+
+const scalingRules: readonly Rule<Counted>[] = [
+  {
+    of: ["instanceCount"],
+    holds: (model) => !isRange(model) || instanceRange(model).min < instanceRange(model).max,
+    allowed: "a max above the min, or a number where nothing is to be scaled",
+  },
+  {
+    of: ["predictionsPerSecond", "instanceCount"],
+    holds: (model) => !isRange(model) || model.predictionsPerSecond !== undefined,
+    allowed: "what one instance gives a second, where instanceCount is a range, and never a guess",
+    source:
+      "`npm run bench:model -- --model ARCHIVE` measures it on a machine like the instance; of a busy endpoint it is what its metric Invocations counts a second, times the inputs of a call",
+  },
+  {
+    of: ["deadlineSeconds", "instanceCount"],
+    holds: (model) => isRange(model) === (model.deadlineSeconds !== undefined),
+    allowed: (model) => (isRange(model) ? describeRange(deadlineRange) : "nothing beside a fixed instanceCount"),
+    source: "the backlogs follow from it that there are more instances from",
+  },
+  {
+    of: ["workingHours", "instanceCount"],
+    holds: (model) => isRange(model) || model.workingHours === undefined,
+    allowed: "nothing beside a fixed instanceCount",
+  },
+  {
+    of: ["workingHours.min", "instanceCount"],
+    holds: (model) => {
+      const { min, max } = instanceRange(model);
+      return (
+        !isRange(model) || !model.workingHours || isWithin(model.workingHours.min, { ...atWork, min: min + 1, max })
+      );
+    },
+    allowed: (model) => `more than instanceCount.min (${instanceRange(model).min}), and instanceCount.max at most`,
+  },
+];
+
+const atWork = { unit: "instances", source: "instanceCount" };
+
+/** How the instances follow the backlog; undefined where they are as many as they are. */
+function scalingOf({ instanceCount, predictionsPerSecond, deadlineSeconds }: Counted): Scaling | undefined {
+  if (typeof instanceCount !== "object" || !predictionsPerSecond || !deadlineSeconds) return undefined;
+  return { ...instanceCount, predictionsPerSecond, deadlineSeconds };
 }
 
 /**

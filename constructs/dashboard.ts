@@ -87,6 +87,7 @@ export class Dashboard extends Construct {
         lines: [
           queue("ApproximateNumberOfMessagesVisible", { label: "waiting", stat: "Maximum" }),
           queue("ApproximateNumberOfMessagesNotVisible", { label: "in flight", stat: "Maximum" }),
+          own("UnsentRows", { label: "rows of jobs that are yet to come", stat: "Maximum" }),
           queue("ApproximateAgeOfOldestMessage", { label: "age of the oldest (s)", stat: "Maximum", yAxis: "right" }),
         ],
       },

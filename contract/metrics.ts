@@ -30,6 +30,8 @@ export const measured = {
   StagedAge: { of: "loader", unit: "Seconds" },
   /** Rows of jobs that were put on the queue. */
   SentRows: { of: "starter", unit: "Count" },
+  /** Rows of jobs that are yet to be put on the queue. */
+  UnsentRows: { of: "starter", unit: "Count" },
   EndedJobs: { of: "writer", unit: "Count" },
 } as const satisfies Readonly<Record<string, Measured>>;
 

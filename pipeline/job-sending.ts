@@ -52,6 +52,8 @@ export interface StarterProps {
   readonly recordIdentifier?: InputRules["recordIdentifier"];
   /** Rows that a job may have. */
   readonly maxRows: number;
+  /** Is told, as often as the jobs are looked at, how many rows are yet to be put on the queue. @default nobody is */
+  readonly unsent?: (rows: number) => void;
 }
 
 /** What a run has done. */
@@ -122,6 +124,12 @@ interface Found {
   readonly isStopped: boolean;
   readonly cursor?: Fact<JobCursor>;
 }
+
+/** Rows of a job that are yet to be put on the queue, as far as its input is checked. */
+const unsentOf = ({ facts: { request, checked }, isStopped, cursor }: Found): number =>
+  isStopped || checked === undefined || request.deadline <= new Date()
+    ? 0
+    : checked.rows + 1 - (cursor?.value.next ?? 1);
 
 class Run {
   readonly started: Started = { checked: [], failed: [], sent: 0, errors: [] };
@@ -210,6 +218,7 @@ class Run {
       ),
     );
     for (const id of this.feeding.keys()) if (!open.has(id)) this.done.add(id);
+    if (this.only === undefined) this.props.unsent?.(found.reduce((rows, job) => rows + unsentOf(job), 0));
     return found;
   }
 

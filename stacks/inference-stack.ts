@@ -7,6 +7,7 @@ import { boundaryArn } from "../aws/deploy-permissions";
 import type { Environment, Shared } from "../config";
 import { costOf, perMillion } from "../config/cost";
 import { longestBreak } from "../config/hours";
+import { instanceRange } from "../config/model";
 import { lookMinutes } from "../config/surroundings";
 import { know, literally, tell } from "../constructs/access";
 import { ReadableStack } from "../constructs/addresses";
@@ -14,6 +15,7 @@ import { Alarms } from "../constructs/alarms";
 import { AnswersBucket } from "../constructs/answers-bucket";
 import { Bastion } from "../constructs/bastion";
 import { Dashboard } from "../constructs/dashboard";
+import { EndpointScaling } from "../constructs/endpoint-scaling";
 import { EventBus } from "../constructs/event-bus";
 import { ExistingEndpoint } from "../constructs/existing-endpoint";
 import { FeatureStore, knowGroup, knowRecords } from "../constructs/feature-store";
@@ -61,6 +63,7 @@ export class InferenceStack extends ReadableStack {
       : new ModelEndpoint(this, "model", {
           ...environment.model,
           paused,
+          instanceCount: instanceRange(environment.model).min,
           region,
           account,
           ...kept,
@@ -148,6 +151,11 @@ export class InferenceStack extends ReadableStack {
         tell({ MAX_ROWS: String(jobs.maxRows) }),
       ],
     });
+    if (!paused && !environment.model.endpoint && environment.model.scaling) {
+      const { scaling, instanceType, workingHours } = environment.model;
+      const followed = { model, instanceType, inference, starter, workingHours };
+      new EndpointScaling(this, "scaling", { name: environment.prefix, ...scaling, ...followed });
+    }
     const writer = new ScheduledFunction(this, "writing", {
       functionName: jobs.writerFunctionName,
       roleName: jobs.writerRoleName,

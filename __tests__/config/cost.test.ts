@@ -61,6 +61,14 @@ describe("an environment", () => {
     expect(watching).toEqual(["alarm", Number(made.aws_cloudwatch_metric_alarm) + 2]);
   });
 
+  test("costs at rest what the least of its instances do, and the alarms that have them follow the backlog", () => {
+    const items = atRest(
+      dev({ model: { instanceCount: { min: 2, max: 8 }, predictionsPerSecond: 25, deadlineSeconds: 7_200 } }),
+    );
+    expect(linesOf(items, "endpoint")).toEqual([["ml.inf1.xlarge", 2 * hoursOfMonth]]);
+    expect(linesOf(items, "alarms")[0]).toEqual(["alarm", 12 + 2 * 3]); // of three metrics each
+  });
+
   test("pays for no endpoint that is somebody else's", () => {
     const items = atRest(dev({ model: { endpoint: { existing: "theirs" } } }));
     expect(linesOf(items, "endpoint")).toEqual([]);
@@ -88,7 +96,7 @@ describe("an environment", () => {
       linesOf(perMillion(dev({ model }), region), "worker").find(([of]) => of === "function time")?.[1];
     expect(time({})).toBe((1e6 / 50) * 20 * 0.5);
     expect(time({ predictionsPerSecond: 1_000 })).toBe(3 * 1_000 * 0.5);
-    expect(time({ predictionsPerSecond: 1_000, instanceCount: 2 })).toBe(3 * 500 * 0.5);
+    expect(time({ predictionsPerSecond: 1_000, instanceCount: 2 })).toBe(2 * 3 * 500 * 0.5); // so many more workers
     expect(time({ predictionsPerSecond: 0.001 })).toBe((1e6 / 50) * 20 * 0.5);
   });
 

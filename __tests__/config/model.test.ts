@@ -313,6 +313,8 @@ describe("an endpoint that exists", () => {
     ["environment", { A: "b" }, "whose model has"],
     ["instanceType", "ml.m5.large", "which runs on instances already"],
     ["instanceCount", 1, "which runs on instances already"],
+    ["deadlineSeconds", 7_200, "which whoever makes it scales"],
+    ["workingHours", { min: 2, from: 8, to: 18, timeZone: "UTC" }, "which whoever makes it scales"],
     ["dataCapture", { s3Uri: "s3://a/b" }, "whose own configuration says what is captured"],
     ["modelName", "a", "which has its names already"],
     ["endpointName", "a", "which has its names already"],
@@ -485,6 +487,71 @@ describe("the statuses by which a model tells of its own faults", () => {
     ]);
     expect(faultsWith("model.faultStatuses", 400)).toEqual([
       "environments.dev.model.faultStatuses: got 400; allowed: a list of statuses",
+    ]);
+  });
+});
+
+describe("instances that follow the backlog", () => {
+  const range = { instanceCount: { min: 1, max: 4 }, predictionsPerSecond: 25, deadlineSeconds: 7_200 };
+  const of = (model: object) =>
+    faults(settings({ model })).map((fault) => fault.replace("environments.dev.model.", ""));
+
+  test("have a range, a speed that was measured and a deadline; workers follow from the most of them", () => {
+    const { model, inference } = dev({ model: range });
+    expect(model.scaling).toEqual({ min: 1, max: 4, predictionsPerSecond: 25, deadlineSeconds: 7_200 });
+    expect(inference.maximumConcurrency).toBe(12);
+    expect(dev({ model: range, inference: { maximumConcurrency: 5 } }).inference.maximumConcurrency).toBe(5);
+    expect(dev({ model: { instanceCount: 2 } }).inference.maximumConcurrency).toBe(6);
+    expect(dev({ model: { instanceCount: 1_000 } }).inference.maximumConcurrency).toBe(1_000);
+    expect(dev().model.scaling).toBeUndefined();
+  });
+
+  test("need a speed that nobody guesses, and a deadline: how to measure it is said", () => {
+    expect(of({ instanceCount: { min: 1, max: 4 } })).toEqual([
+      expect.stringMatching(
+        /^predictionsPerSecond: got nothing; allowed: what one instance gives a second, .*never a guess \(.*bench:model/,
+      ),
+      expect.stringMatching(/^deadlineSeconds: got nothing; allowed: 1800 to 1209600 seconds/),
+    ]);
+  });
+
+  test.each([
+    [{ instanceCount: { min: 4, max: 4 } }, 'instanceCount: got {"min":4,"max":4}; allowed: a max above the min'],
+    [{ instanceCount: { min: 0, max: 4 } }, "instanceCount.min: got 0; allowed: 1 or more instances"],
+    [{ instanceCount: { min: 1 } }, "instanceCount.max: got nothing; allowed: 1 or more instances"],
+    [{ instanceCount: "many" }, 'instanceCount: got "many"; allowed: 1 or more instances, or { min, max } of them'],
+    [{ deadlineSeconds: 60 }, "deadlineSeconds: got 60; allowed: 1800 to 1209600 seconds"],
+    [{ instanceCount: 2 }, "deadlineSeconds: got 7200; allowed: nothing beside a fixed instanceCount"],
+    [
+      { deadlineSeconds: 345_600 },
+      "deadlineSeconds: got 345600; allowed: less than inference.messageRetentionSeconds (345600)",
+    ],
+  ])("are refused where they cannot be: %j", (model, told) => {
+    expect(of({ ...range, ...model })).toEqual([expect.stringContaining(told)]);
+  });
+
+  const hours = { min: 2, from: 8, to: 18, timeZone: "Europe/Berlin" };
+
+  test("may be more in working hours, which are of weekdays where nothing else is said", () => {
+    const { model } = dev({ model: { ...range, workingHours: hours } });
+    expect(model.endpoint ? undefined : model.workingHours).toEqual({ ...hours, days: "MON-FRI" });
+  });
+
+  test.each([
+    [{ min: 1 }, "workingHours.min: got 1; allowed: more than instanceCount.min (1), and instanceCount.max at most"],
+    [{ min: 5 }, "workingHours.min: got 5; allowed: more than instanceCount.min (1), and instanceCount.max at most"],
+    [{ to: 8 }, "workingHours.to: got 8; allowed: an hour after from (8)"],
+    [{ to: 25 }, "workingHours.to: got 25; allowed: 0 to 24 as a full hour"],
+    [{ days: "Monday" }, 'workingHours.days: got "Monday"; allowed: 1 to 27 characters: days of a week'],
+    [{ timeZone: "Berlin" }, 'workingHours.timeZone: got "Berlin"; allowed: a time zone, as "Europe/Berlin"'],
+    [{ timeZone: "+02:00" }, 'workingHours.timeZone: got "+02:00"; allowed: a time zone'],
+  ])("have hours that there can be: %j", (written, told) => {
+    expect(of({ ...range, workingHours: { ...hours, ...written } })).toEqual([expect.stringContaining(told)]);
+  });
+
+  test("have no hours beside a fixed number", () => {
+    expect(of({ instanceCount: 2, workingHours: hours })).toEqual([
+      expect.stringContaining("; allowed: nothing beside a fixed instanceCount"),
     ]);
   });
 });

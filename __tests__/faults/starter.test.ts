@@ -388,6 +388,16 @@ test("a starter that is told of a job leaves when there is no room, and the next
   expect(sorted(numbers())).toEqual(upTo(12_000));
 });
 
+test("how many rows are yet to come is measured before they are sent, and nothing is where there are none", async () => {
+  const unsent = () =>
+    [...readFileSync(log, "utf8").matchAll(/"UnsentRows":\[?(\d+)/g)].map(([, rows]) => Number(rows));
+  await make("nightly", ndjson(2_500));
+  await start().invoke({});
+  expect(unsent()).toEqual([2_500]);
+  await start().invoke({});
+  expect(unsent()).toEqual([2_500]);
+});
+
 test("a fast job may have ten minutes of its work on the queue", async () => {
   await make("fast", ndjson(13_000));
   const [firstAt, lastAt] = [createdAt, new Date(createdAt.getTime() + 100_000)];

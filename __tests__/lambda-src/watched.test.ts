@@ -61,6 +61,7 @@ beforeAll(async () => {
   await worker.invoke({ Records: messages.map((message) => delivered(message.body)) });
   await loader.invoke({});
 
+  await makeJob(desk, { sent: 1 }); // two more rows are to come
   await starter.invoke({});
   const job = await makeJob(desk);
   const failed = { v: 1, failedAt: new Date(), errors: ["line 2: no"], more: 0 } as const;

@@ -87,6 +87,10 @@ export function fullConfig(region = "us-east-1") {
         features: { offlineStoreS3Uri: "s3://team-features/offline" },
         model: {
           instanceType: "ml.c7i.xlarge", // Inf1 has no rollback, and so no alarm for it
+          instanceCount: { min: 1, max: 4 },
+          predictionsPerSecond: 25,
+          deadlineSeconds: 6 * 60 * 60,
+          workingHours: { min: 2, from: 8, to: 18, timeZone: "Europe/Berlin" },
           dataCapture: { s3Uri: "s3://team-samples/captured", samplingPercentage: 5 },
           drift: { answer: "It's a paraphrase", share: { min: 0.2, max: 0.4 } },
         },

@@ -43,7 +43,12 @@ async function stacks() {
         kmsKeyArn: key,
         keyPair: { existing: "theirs" },
         access: { bastion: true },
-        model: { instanceCount: 2 },
+        model: {
+          instanceCount: { min: 2, max: 4 },
+          predictionsPerSecond: 25,
+          deadlineSeconds: 6 * 60 * 60,
+          workingHours: { min: 3, from: 8, to: 18, timeZone: "Europe/Berlin" },
+        },
         warehouse: { numberOfNodes: 2 },
         logRetentionDays: 365 as const,
       },

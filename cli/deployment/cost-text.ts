@@ -1,4 +1,4 @@
-import { prices, pricesOf } from "../../aws/prices";
+import { hoursOfMonth, prices, pricesOf } from "../../aws/prices";
 import { atRest, type Cost, costOf, perMillion, trickle, wakeUp } from "../../config/cost";
 import type { Target } from "../connection";
 import { costInWords } from "../numbers";
@@ -56,6 +56,21 @@ const tableOf = (title: string, cost: Cost, width: number) =>
     2,
   );
 
+/** What the instances above the least would cost, where there may be more. */
+function scaledText({ shared, environment: { model } }: Target, resting: Cost): string[] {
+  if (model.endpoint || !model.scaling) return [];
+  const { min, max } = model.scaling;
+  const more = costOf(
+    [{ part: "endpoint", of: model.instanceType, amount: (max - min) * hoursOfMonth }],
+    shared.prices,
+  );
+  const all = costInWords({ usd: resting.usd + more.usd, isAtLeast: resting.isAtLeast || more.isAtLeast });
+  return [
+    `The endpoint rests at ${min} of ${min} to ${max} instances. With ${max} all month it would be ${all}: \`offline-inference capacity\` says how long a backlog has more.`,
+    ...(model.workingHours ? [`In working hours it rests at ${model.workingHours.min}, which is not in it.`] : []),
+  ];
+}
+
 /** What an environment costs, for people. */
 export function costText(target: Target, requestsPerDay?: number, width = terminalWidth()): string {
   const { shared, environment } = target;
@@ -86,6 +101,7 @@ export function costText(target: Target, requestsPerDay?: number, width = termin
       ? []
       : [`No price is known of ${[...new Set(unpriced)].join(", ")}: say it in \`prices\` of config.ts.`]),
     ...(shared.region === pricesOf.region ? [] : [`In ${shared.region} other prices hold.`]),
+    ...scaledText(target, resting),
     ...(environment.model.predictionsPerSecond === undefined
       ? [
           environment.model.serverless

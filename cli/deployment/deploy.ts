@@ -6,6 +6,7 @@ import type { NamedArchive } from "../model/deployed-archive";
 import { environmentOf } from "../terraform";
 import { ask, isYes, mustBeAskable } from "./asking";
 import { allowDestroyOption, takeOverOption } from "./diff";
+import type { ScaledCount } from "./instance-count";
 import type { Plan } from "./plan";
 import type { MadePlan } from "./planning";
 
@@ -37,8 +38,10 @@ async function deploy(stack: string, { allowDestroy, takeOver, plan, autoApprove
       console.error("There is nothing to apply.");
       if (!isPaused) await checkEndpoint(made, review.plan, archive);
     } else if (autoApprove || isYes(await ask(`Apply this to ${stack}? [y/N] `, made.signal))) {
+      const { scaledCountOf } = await import("./instance-count");
+      const scaled = changesEndpoint(review.plan) ? await scaledCountOf(made.folder) : undefined;
       await applyPlan(made);
-      if (!isPaused) await prove(made, review.plan, archive);
+      if (!isPaused) await prove(made, review.plan, archive, { scaled });
     } else throw new Error("Nothing was applied.");
     return true;
   };
@@ -72,13 +75,19 @@ async function sayPause(environment: string, { changes }: Plan): Promise<boolean
   );
 }
 
+interface HowToProve {
+  /** Whether the endpoint is asked in any case. @default where it was changed, or has not been proven */
+  readonly always?: boolean;
+  /** How many instances the endpoint had, which it is given again. @default it does not scale */
+  readonly scaled?: ScaledCount;
+}
+
 /**
  * Looks whether what was deployed works.
- * @param always whether the endpoint is asked in any case @default where it was changed, or has not been proven
  * @throws with all that does not
  */
-export async function prove(made: MadePlan, plan: Plan, archive: NamedArchive | undefined, always = false) {
-  const proofs = [tryOutWarehouse(made), checkEndpoint(made, plan, archive, always)];
+export async function prove(made: MadePlan, plan: Plan, archive: NamedArchive | undefined, how: HowToProve = {}) {
+  const proofs = [tryOutWarehouse(made), checkEndpoint(made, plan, archive, how)];
   const failed = (await Promise.allSettled(proofs)).filter((proof) => proof.status === "rejected");
   made.signal.throwIfAborted();
   if (failed.length > 0) throw new Error(failed.map(({ reason }) => messageOf(reason)).join("\n"));
@@ -119,7 +128,12 @@ async function mustAnswer({ stack, folder }: MadePlan, plan: Plan, archive: Name
   return awaitsProof(environmentOf(stack), () => endpointOf(folder));
 }
 
-async function checkEndpoint(made: MadePlan, plan: Plan, archive: NamedArchive | undefined, always = false) {
+async function checkEndpoint(
+  made: MadePlan,
+  plan: Plan,
+  archive: NamedArchive | undefined,
+  { always = false, scaled }: HowToProve = {},
+) {
   const { stack, folder, signal } = made;
   const { endpointOf, endpointServes, hasEndpoint } = await import("./endpoint");
   if (!(always && hasEndpoint(folder)) && !(await mustAnswer(made, plan, archive))) return;
@@ -127,6 +141,7 @@ async function checkEndpoint(made: MadePlan, plan: Plan, archive: NamedArchive |
   const endpoint = endpointOf(folder);
   await endpointServes(endpoint, { signal });
   console.error(`${endpoint.endpointName} serves ${endpoint.configurationName}.`);
+  if (scaled) await (await import("./instance-count")).restoreCount(endpoint, scaled);
   const environment = environmentOf(stack);
   if (archive?.golden === undefined) await proveRelease(environment, endpoint, { signal });
   else await proveArchive(environment, endpoint, { ...archive, golden: archive.golden }, { signal });

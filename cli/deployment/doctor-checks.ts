@@ -12,6 +12,7 @@ import { z } from "zod";
 import { imageRegions, outOfPatch } from "../../aws/model-images";
 import { loadConfig } from "../../config";
 import { hoursInWords, isWithinHours } from "../../config/hours";
+import { instanceRange } from "../../config/model";
 import { pausedFile, pauseInWords } from "../../config/paused";
 import { engines } from "../../package.json";
 import { clientSettings, within } from "../../pipeline/clients";
@@ -163,8 +164,9 @@ type Quotas = ReadonlyMap<string, ServiceQuota>;
 async function instanceQuota(target: Target, quotas?: Promise<Quotas>): Promise<Finding> {
   const { model } = target.environment;
   if (model.endpoint) return ok(`No instance is asked for: the endpoint ${model.endpoint.existing} is not made here.`);
-  const { instanceType, instanceCount, serverless } = model;
+  const { instanceType, serverless } = model;
   if (serverless) return callsQuota(target, serverless.maxConcurrency, quotas);
+  const { max } = instanceRange(model);
   const name = ofEndpoints(instanceType);
   const quota = (await quotas)?.get(name);
   if (quota?.Value === undefined) {
@@ -172,13 +174,13 @@ async function instanceQuota(target: Target, quotas?: Promise<Quotas>): Promise<
   }
   const { Value: value, QuotaCode: code = "" } = quota;
   const allowed = `SageMaker allows ${countOf(value, "instance")} of ${instanceType} for endpoints`;
-  const twice = 2 * instanceCount; // https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-blue-green.html
+  const twice = 2 * max; // https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-blue-green.html
   const ask = `Ask AWS for more, which may take days: ${requestOf(target, "sagemaker", code, twice)}`;
-  if (value < instanceCount) return problem(`${allowed}, and this one needs ${instanceCount}.`, ask);
+  if (value < max) return problem(`${allowed}, and this one needs ${max}.`, ask);
   if (value < twice) {
     return warning(`${allowed}: enough for this one to start, and not for an update, which takes ${twice}.`, ask);
   }
-  return ok(`${allowed}: this one takes ${instanceCount}, and ${twice} while it is updated.`);
+  return ok(`${allowed}: this one takes ${max}, and ${twice} while it is updated.`);
 }
 
 /** All serverless endpoints of an account share one quota of calls, ten in a new account. */

@@ -200,7 +200,7 @@ export const resume = (options: PauseOptions): Promise<boolean> =>
       const archive = await checkNamedArchive(made.folder, name);
       if (!review.plan.isEmpty) await applyPlan(made);
       await at.deliveries.start(until); // Terraform may not know that a pause was cut short
-      await prove(made, review.plan, archive, true);
+      await prove(made, review.plan, archive, { always: true });
       return true;
     });
     if (isResumed) console.error(`${name} is resumed, and answers. ${pausedFile} no longer has it: commit that.`);

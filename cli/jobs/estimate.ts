@@ -1,6 +1,8 @@
 import type { Environment, Shared } from "../../config";
 import { costOf, perMillion, predictionsPerSecond } from "../../config/cost";
+import { instanceRange } from "../../config/model";
 import { lookMinutes } from "../../config/surroundings";
+import { courseIn } from "../deployment/capacity-text";
 import { costInWords, dollars, whole } from "../numbers";
 import { durationOf } from "../status/status-words";
 
@@ -47,7 +49,9 @@ export function estimate(options: EstimateOptions): readonly string[] {
   const costs = `It costs ${cost} beside what the environment costs at rest: npx offline-inference cost --env ${environment.name}`;
   if (!speed) return ["How long it takes is not known: `model.predictionsPerSecond` is not set in config.ts.", costs];
   const shortest = rows / speed.perSecond;
-  const longest = (rows + waiting) / speed.perSecond + 60 * (loading.everyMinutes + schedules);
+  const course = courseIn(environment, { requests: rows + waiting });
+  const drained = course?.drainSeconds ?? (rows + waiting) / speed.perSecond;
+  const longest = drained + 60 * (loading.everyMinutes + schedules);
   const takes = `It takes ${durationOf(shortest)} to ${durationOf(longest)}, at ${speed.inWords}`;
   return [`${takes}, with ${whole(waiting)} messages on the queue now.`, costs];
 }
@@ -55,6 +59,8 @@ export function estimate(options: EstimateOptions): readonly string[] {
 /** What answers, in words. */
 const endpointInWords = ({ endpoint, ...model }: Environment["model"]) => {
   if (endpoint || !("instanceCount" in model)) return "the endpoint";
-  const { serverless, instanceCount, instanceType } = model;
-  return serverless ? `${serverless.maxConcurrency} calls at once on demand` : `${instanceCount} × ${instanceType}`;
+  const { serverless, instanceType } = model;
+  const { min, max } = instanceRange(model);
+  const count = min === max ? `${max}` : `${min} to ${max}`;
+  return serverless ? `${serverless.maxConcurrency} calls at once on demand` : `${count} × ${instanceType}`;
 };

@@ -11,6 +11,7 @@ import { DescribeClustersCommand, RedshiftClient } from "@aws-sdk/client-redshif
 import { DescribeEndpointCommand, SageMakerClient } from "@aws-sdk/client-sagemaker";
 import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { z } from "zod";
+import { scalingAlarms } from "../../contract/scaling";
 import { clientSettings } from "../../pipeline/clients";
 import { sqsClient } from "../../pipeline/queues";
 import { Results } from "../../pipeline/results";
@@ -212,7 +213,10 @@ export class StatusReader {
     const AlarmNamePrefix = `${this.connection.environment.prefix}-`;
     const found: z.infer<typeof alarmDescription>[] = [];
     const pages = paginateDescribeAlarms({ client: this.cloudWatch }, { AlarmNamePrefix }, { abortSignal });
-    for await (const { MetricAlarms } of pages) found.push(...z.array(alarmDescription).parse(MetricAlarms ?? []));
+    for await (const { MetricAlarms } of pages) {
+      const alarms = z.array(alarmDescription).parse(MetricAlarms ?? []);
+      found.push(...alarms.filter(({ name }) => !name.startsWith(AlarmNamePrefix + scalingAlarms)));
+    }
     return {
       total: found.length,
       withoutData: found.filter(({ state }) => state === "INSUFFICIENT_DATA").length,

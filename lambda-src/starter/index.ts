@@ -21,6 +21,12 @@ const starter = once(() => {
     features: readContract().features,
     ...(name !== undefined && type !== undefined && { recordIdentifier: { name, type } }),
     maxRows,
+    unsent: (rows) => {
+      if (rows === 0) return; // a metric is paid for by the hour in which it is written
+      const { metrics, measure } = reports();
+      measure("UnsentRows", rows);
+      metrics.publishStoredMetrics(); // at once: a run may take minutes
+    },
   });
 });
 

@@ -3,6 +3,7 @@ import { leastRpus } from "../../aws/redshift-serverless";
 import { dollars } from "../../cli/numbers";
 import type { Environment } from "../../config";
 import { costOf, type OwnPrices } from "../../config/cost";
+import { instanceRange } from "../../config/model";
 
 /** Hours that a run may take, from the first step to the last thing that is gone: an upper bound, not a measurement. */
 export const hoursOf = (isLong: boolean) => (isLong ? 4 : 2);
@@ -23,7 +24,7 @@ function itemsOf(
   return [
     ...(model.endpoint || model.serverless
       ? []
-      : [{ what: "endpoint", type: model.instanceType, count: model.instanceCount, hours }]),
+      : [{ what: "endpoint", type: model.instanceType, count: instanceRange(model).min, hours }]),
     warehouse.numberOfNodes === undefined
       ? { what: "warehouse", type: "RPU hours", count: leastRpus(region), hours } // awake all the time
       : { what: "warehouse", type: warehouse.nodeType ?? "", count: warehouse.numberOfNodes, hours },

@@ -1,4 +1,5 @@
 import type { Environment, Settings, Shared } from "../../config";
+import { instanceRange } from "../../config/model";
 
 /** What a run takes over from the team's configuration. */
 type SharedLike = Pick<Shared, "project" | "owner" | "region" | "profile">;
@@ -40,7 +41,7 @@ export function smokeSettings(
     capacity === "on-demand"
       ? { capacity, model: model.endpoint ? {} : { ...model.serverless } }
       : {
-          model: model.endpoint ? {} : { instanceType: model.instanceType, instanceCount: model.instanceCount },
+          model: model.endpoint ? {} : { instanceType: model.instanceType, instanceCount: instanceRange(model).min },
           warehouse: { ...nodes, finalSnapshot: false },
         };
   return {

@@ -25,6 +25,7 @@ export const claims = {
   "on-demand":
     "An environment on demand is made, wakes up and answers in minutes, and is paid nothing for while it rests.",
   erase: "`erase --id` takes out what is kept of one input.",
+  scaling: "Instances follow the backlog: out by exact numbers, one step back at most, and in when nothing is left.",
   watch: "The dashboard shows what is measured, and the query of docs/runbook.md follows a request.",
   bastion: "`warehouse connect` leads to Redshift, through a bastion that the deploy role of an environment has made.",
   pause:

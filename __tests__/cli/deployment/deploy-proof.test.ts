@@ -29,6 +29,12 @@ const served = {
     },
     aws_sagemaker_model: { model: { name: "model", container: [{ image, model_data_url: url }] } },
     aws_s3_object: { contract: { content: JSON.stringify(defaultContract) } },
+    aws_appautoscaling_target: {
+      scaled: {
+        resource_id: "endpoint/${aws_sagemaker_endpoint.endpoint.name}/variant/first",
+        max_capacity: 4,
+      },
+    },
   },
 };
 
@@ -44,22 +50,30 @@ let asked: string[];
 let archive: Buffer | undefined;
 let denied: boolean;
 let ranges: unknown[];
+/** How many instances the endpoint is to have, look by look and then for good, and what it was scaled to. */
+let counts: number[];
+let scaledTo: unknown[];
 
 beforeAll(async () => {
   terraform = await checkoutWithoutTerraform(stack, served);
-  sagemaker = await serve(({ headers }) => {
+  sagemaker = await serve(({ headers, body }) => {
+    const operation = String(headers["x-amz-target"]).replace("SageMaker.", "");
+    if (operation === "UpdateEndpointWeightsAndCapacities") scaledTo.push(JSON.parse(String(body)));
+    const isLook = operation === "DescribeEndpoint";
     const answers: Record<string, object> = {
       DescribeEndpoint: {
         EndpointName: "classifier",
         EndpointStatus: "InService",
         EndpointConfigName: "configuration",
-        ProductionVariants: [{ VariantName: "first" }],
+        ProductionVariants: [
+          { VariantName: "first", DesiredInstanceCount: isLook && counts.length > 1 ? counts.shift() : counts[0] },
+        ],
         LastModifiedTime: changedAt,
       },
       DescribeEndpointConfig: { ProductionVariants: [{ ModelName: "model" }] },
       DescribeModel: { Containers: [{ ModelDataUrl: url }] },
     };
-    return json(answers[String(headers["x-amz-target"]).replace("SageMaker.", "")] ?? {});
+    return json(answers[operation] ?? {});
   });
   runtime = await serve(({ body }) => {
     asked.push(String(body));
@@ -75,6 +89,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   [answer, changedAt, asked, archive, denied, ranges] = [right, 1, [], undefined, false, []];
+  [counts, scaledTo] = [[1], []];
   await rm(terraform.checkout.path("releases.json"), { force: true });
 });
 afterAll(async () => {
@@ -97,6 +112,36 @@ const deploy = async (...changes: Parameters<typeof terraform.plans>) => {
 };
 const endpointChange = { address: "aws_sagemaker_endpoint.endpoint" };
 const otherChange = { address: "aws_iam_role.new", actions: ["create"] };
+
+describe("an endpoint that is scaled", () => {
+  const scalings = (count: number) => [
+    {
+      EndpointName: "classifier",
+      DesiredWeightsAndCapacities: [{ VariantName: "first", DesiredInstanceCount: count }],
+    },
+  ];
+
+  test("has as many instances after a deployment as before, and no more than it may have", async () => {
+    counts = [3, 1];
+    const { stderr } = await deploy(endpointChange);
+    expect(scaledTo).toEqual(scalings(3));
+    expect(stderr).toContain(
+      "classifier serves configuration.\nclassifier is scaled to 3 instances again, as it was.\n",
+    );
+
+    [counts, scaledTo] = [[9, 1], []]; // more are no longer allowed
+    await deploy(endpointChange);
+    expect(scaledTo).toEqual(scalings(4));
+  });
+
+  test("is left alone where it has as many, or where it is not changed", async () => {
+    counts = [3];
+    await deploy(endpointChange);
+    counts = [3, 1];
+    await deploy(otherChange);
+    expect(scaledTo).toEqual([]);
+  });
+});
 
 describe("a release that has golden requests", () => {
   const release: Release = {

@@ -11,6 +11,8 @@ from urllib.parse import unquote
 
 from botocore.session import Session
 from moto.apigateway.responses import APIGatewayResponse
+from moto.applicationautoscaling.models import ApplicationAutoscalingBackend, applicationautoscaling_backends
+from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.awslambda.models import LambdaFunction
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
@@ -582,6 +584,57 @@ def endpoints_change():
         variants = backend.describe_endpoint_config(endpoint.endpoint_config_name)["ProductionVariants"]
         endpoint.production_variants = endpoint._process_production_variants(variants)
         return ActionResult({"EndpointArn": endpoint.arn})
+
+
+@gap
+def scaled_endpoints_keep_their_instance_type():
+    """AWS refuses another instance type while a scalable target is registered for the variant; moto takes it."""
+
+    @replace(SageMakerResponse)
+    def update_endpoint(old, self):
+        backend, name = self.sagemaker_backend, self._get_param("EndpointName")
+        targets = applicationautoscaling_backends[self.current_account][self.region].targets
+        scaled = any(f"endpoint/{name}/" in resource for ofs in targets.values() for resource in ofs)
+        types = [
+            [variant["InstanceType"] for variant in backend.describe_endpoint_config(configuration)["ProductionVariants"]]
+            for configuration in (backend.describe_endpoint(name)["EndpointConfigName"], self._get_param("EndpointConfigName"))
+        ]
+        if scaled and types[0] != types[1]:
+            raise ValidationError("The instance type of a variant that is scaled cannot be changed: deregister it first.")
+        return old(self)
+
+
+# Application Auto Scaling
+
+
+@gap
+def scalable_targets_are_whole():
+    """AWS keeps a target's tags and what is suspended, and takes policies and scheduled actions away with it; moto does not."""
+
+    @replace(ApplicationAutoscalingBackend)
+    def register_scalable_target(old, self, *args, **kwargs):
+        target = old(self, *args, **kwargs)
+        nothing = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
+        target.suspended_state = target.suspended_state or dict.fromkeys(nothing, False)
+        return target
+
+    @replace(ApplicationAutoscalingBackend)
+    def deregister_scalable_target(old, self, namespace, r_id, dimension):
+        old(self, namespace, r_id, dimension)
+        self.policies = {key: one for key, one in self.policies.items() if one.resource_id != r_id}
+        self.scheduled_actions = [one for one in self.scheduled_actions if one.resource_id != r_id]
+
+    tags = {}
+
+    @replace(ApplicationAutoScalingResponse)
+    def register_scalable_target(old, self):
+        answer = old(self)
+        tags.setdefault(json.loads(answer)["ScalableTargetARN"], {}).update(self._get_param("Tags") or {})
+        return answer
+
+    @replace(ApplicationAutoScalingResponse)
+    def list_tags_for_resource(_, self):
+        return json.dumps({"Tags": tags.get(self._get_param("ResourceARN"), {})})
 
 
 class OnlineFeatureGroup:

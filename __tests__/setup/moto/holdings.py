@@ -1,6 +1,7 @@
 """What moto holds, counted by Terraform's types. What AWS itself puts into every account does not count."""
 
 from moto.apigateway.models import apigateway_backends
+from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.awslambda.models import lambda_backends
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.ec2.models import ec2_backends
@@ -25,6 +26,11 @@ def holdings():
     own = {vpc.id for vpc in vpcs}
     held = {
         "aws_api_gateway_rest_api": apigateway_backends[ACCOUNT][REGION].apis,
+        "aws_appautoscaling_target": [
+            target
+            for targets in applicationautoscaling_backends[ACCOUNT][REGION].targets.values()
+            for target in targets.values()
+        ],
         "aws_cloudwatch_dashboard": cloudwatch_backends[ACCOUNT][REGION].dashboards,
         "aws_cloudwatch_log_group": logs_backends[ACCOUNT][REGION].groups,
         "aws_cloudwatch_metric_alarm": cloudwatch_backends[ACCOUNT][REGION].alarms,

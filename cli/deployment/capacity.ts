@@ -1,0 +1,52 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import { examples } from "../help";
+import { parseDuration } from "../jobs/since";
+import { environmentOption } from "../options";
+
+interface CapacityOptions {
+  readonly env?: string;
+  readonly requests: number;
+  readonly deadline?: number;
+  readonly json?: true;
+}
+
+const requests = (given: string): number => {
+  if (!/^[1-9]\d{0,11}$/.test(given)) throw new InvalidArgumentError("Write a whole number, such as 1000000.");
+  return Number(given);
+};
+
+export const capacityCommand = () =>
+  new Command("capacity")
+    .description(
+      "Reckons how the endpoint's instances follow so many requests: how many when, how long it takes, what it costs.",
+    )
+    .addOption(environmentOption())
+    .addOption(new Option("--requests <count>", "that are asked at once").argParser(requests).makeOptionMandatory())
+    .addOption(
+      new Option(
+        "--deadline <time>",
+        "such as 6h: in the place of `model.deadlineSeconds`, from which the steps follow",
+      ).argParser(parseDuration),
+    )
+    .option("--json", "prints it for machines")
+    .addHelpText(
+      "after",
+      `
+It asks nobody. The steps are those that a deployment makes, of \`model.instanceCount\`, \`predictionsPerSecond\` and
+\`deadlineSeconds\` in config.ts. It is assumed that SageMaker starts instances in eight minutes, and that the workers keep
+them busy. Ends with 1 where it takes longer than the deadline.`,
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "offline-inference capacity --requests 1000000 --deadline 6h",
+        "offline-inference capacity --requests 1000000 --env prod --json",
+      ),
+    )
+    .action(async ({ env, json, ...options }: CapacityOptions) => {
+      const { targetOf } = await import("../connection");
+      const { capacityOf, capacityText } = await import("./capacity-text");
+      const capacity = capacityOf(targetOf({ env }), options);
+      console.log(json ? JSON.stringify(capacity, null, 2) : capacityText(capacity));
+      if (capacity.isLate) process.exitCode = 1;
+    });

@@ -1,0 +1,181 @@
+import { AppautoscalingPolicy } from "@cdktf/provider-aws/lib/appautoscaling-policy";
+import { AppautoscalingScheduledAction } from "@cdktf/provider-aws/lib/appautoscaling-scheduled-action";
+import { AppautoscalingTarget } from "@cdktf/provider-aws/lib/appautoscaling-target";
+import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
+import { DataResource } from "cdktf";
+import { Construct } from "constructs";
+import { type MetricName, metricsNamespace } from "../contract/metrics";
+import {
+  backlogSeconds,
+  emptySeconds,
+  type Scaling,
+  scalingAlarms,
+  scalingSteps,
+  stepBackSeconds,
+} from "../contract/scaling";
+import { alarmText } from "./alarm-text";
+import type { Endpoint } from "./model-endpoint";
+import type { QueueWorker } from "./queue-worker";
+import type { ScheduledFunction } from "./scheduled-function";
+
+export interface EndpointScalingProps extends Scaling {
+  /** Starts the names of policies, alarms and scheduled actions. */
+  readonly name: string;
+  /** The endpoint that is scaled. */
+  readonly model: Endpoint;
+  /** What its instances are. */
+  readonly instanceType: string;
+  /** Whose queue is the backlog. */
+  readonly inference: QueueWorker;
+  /** Who says how many rows of jobs are yet to come. */
+  readonly starter: ScheduledFunction;
+  /** Hours of days in which there are more instances at rest. @default there are none */
+  readonly workingHours?: {
+    readonly min: number;
+    /** Days of a week, as cron has them. */
+    readonly days: string;
+    /** Full hours, 24 at most. */
+    readonly from: number;
+    readonly to: number;
+    readonly timeZone: string;
+  };
+}
+
+/**
+ * Lets an endpoint's instances follow the backlog: what lies on the queue, and rows of jobs that are yet to come. There are
+ * more by steps at once, and as few as at rest when nothing is left.
+ */
+export class EndpointScaling extends Construct {
+  constructor(
+    scope: Construct,
+    id: string,
+    private readonly props: EndpointScalingProps,
+  ) {
+    super(scope, id);
+    const { name, model, instanceType, min, max, workingHours } = props;
+
+    // SageMaker refuses another instance type while a target is registered: it goes before, and comes again after.
+    // https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-scaling-update.html
+    const registered = new DataResource(this, "registered", { input: { instanceType, min, max } });
+    const anew = { replaceTriggeredBy: [`${registered.terraformResourceType}.${registered.friendlyUniqueId}`] };
+    const target = new AppautoscalingTarget(this, "target", {
+      serviceNamespace: "sagemaker",
+      scalableDimension: "sagemaker:variant:DesiredInstanceCount",
+      resourceId: `endpoint/${model.endpointName}/variant/${model.variantName}`,
+      minCapacity: min,
+      maxCapacity: max,
+      // The working hours change the least.
+      lifecycle: workingHours ? { ...anew, ignoreChanges: ["min_capacity", "max_capacity"] } : anew,
+    });
+    const ofTarget = {
+      serviceNamespace: target.serviceNamespace,
+      scalableDimension: target.scalableDimension,
+      resourceId: target.resourceId,
+      lifecycle: anew, // AWS takes them away with the target
+    };
+
+    const [first, ...others] = scalingSteps(props);
+    const threshold = first?.from ?? 0;
+    const out = new AppautoscalingPolicy(this, "out", {
+      name: `${name}-${scalingAlarms}out`,
+      ...ofTarget,
+      policyType: "StepScaling",
+      stepScalingPolicyConfiguration: {
+        adjustmentType: "ExactCapacity",
+        metricAggregationType: "Maximum",
+        cooldown: stepBackSeconds(props),
+        stepAdjustment: [first, ...others].flatMap((step, place) => {
+          if (step === undefined) return [];
+          const next = others[place];
+          return {
+            scalingAdjustment: step.instances,
+            metricIntervalLowerBound: String(step.from - threshold),
+            ...(next && { metricIntervalUpperBound: String(next.from - threshold) }),
+          };
+        }),
+      },
+    });
+    const back = new AppautoscalingPolicy(this, "in", {
+      name: `${name}-${scalingAlarms}in`,
+      ...ofTarget,
+      policyType: "StepScaling",
+      stepScalingPolicyConfiguration: {
+        adjustmentType: "ExactCapacity",
+        metricAggregationType: "Maximum",
+        cooldown: 0,
+        stepAdjustment: [{ scalingAdjustment: min, metricIntervalUpperBound: "0" }],
+      },
+    });
+    this.alarm("out", out, {
+      matter: `So much waits that more than ${min} of the endpoint's instances are needed by the deadline: there will be up to ${max}.`,
+      comparisonOperator: "GreaterThanOrEqualToThreshold",
+      threshold,
+      evaluationPeriods: 1,
+    });
+    this.alarm("in", back, {
+      matter: `Nothing waits any more: of the endpoint's instances only those at rest stay, ${min}, or more in working hours.`,
+      comparisonOperator: "LessThanOrEqualToThreshold",
+      threshold: 0,
+      evaluationPeriods: emptySeconds / backlogSeconds,
+    });
+
+    if (workingHours === undefined) return;
+    const { days, timeZone: timezone } = workingHours;
+    const hours = {
+      begin: { hour: workingHours.from, least: workingHours.min },
+      end: { hour: workingHours.to, least: min },
+    };
+    for (const [when, { hour, least }] of Object.entries(hours)) {
+      new AppautoscalingScheduledAction(this, `working_hours_${when}`, {
+        name: `${name}-working-hours-${when}`,
+        ...ofTarget,
+        schedule: hour === 24 ? `cron(59 23 ? * ${days} *)` : `cron(0 ${hour} ? * ${days} *)`,
+        timezone,
+        scalableTargetAction: { minCapacity: String(least), maxCapacity: String(max) },
+      });
+    }
+  }
+
+  /** An alarm over the backlog that rings for a policy alone. */
+  private alarm(
+    id: "out" | "in",
+    policy: AppautoscalingPolicy,
+    {
+      matter,
+      ...rings
+    }: {
+      readonly matter: string;
+      readonly comparisonOperator: string;
+      readonly threshold: number;
+      readonly evaluationPeriods: number;
+    },
+  ) {
+    const { name, inference, starter } = this.props;
+    const section = `${scalingAlarms}${id}`;
+    const over = (id: string, namespace: string, metricName: string, dimensions: Record<string, string>) => ({
+      id,
+      metric: { namespace, metricName, dimensions, stat: "Maximum", period: backlogSeconds },
+    });
+    const queue = { QueueName: inference.queue.name };
+    const unsent: MetricName = "UnsentRows";
+    new CloudwatchMetricAlarm(this, `alarm_${id}`, {
+      alarmName: `${name}-${section}`,
+      alarmDescription: alarmText(matter, "Nothing is to be done: Application Auto Scaling does it.", section),
+      metricQuery: [
+        over("waiting", "AWS/SQS", "ApproximateNumberOfMessagesVisible", queue),
+        over("inflight", "AWS/SQS", "ApproximateNumberOfMessagesNotVisible", queue),
+        over("unsent", metricsNamespace, unsent, { service: starter.function.function.functionName }),
+        {
+          id: "backlog",
+          label: "requests that are not answered",
+          // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
+          expression: "waiting + inflight + FILL(unsent, 0)",
+          returnData: true,
+        },
+      ],
+      ...rings,
+      treatMissingData: "notBreaching",
+      alarmActions: [policy.arn],
+    });
+  }
+}
