@@ -232,7 +232,8 @@ test("a second run does not take the folder of one that is still running", async
 
 test("is found by the parameter that the stack writes, as a deployed pipeline is", async () => {
   Object.assign(process.env, aws.environment);
-  const { pipeline } = await connect({ env: "dev" });
+  const { commandFor, ...pipeline } = (await connect({ env: "dev" })).pipeline;
+  expect(commandFor("failed")).toBe("npx offline-inference failed --env dev");
   expect(pipeline).toEqual({
     queueUrl: aws.queueUrl,
     deadLetterQueueUrl: aws.deadLetterQueueUrl,

@@ -40,6 +40,13 @@ test("a paused environment lacks the endpoint and what resumes the cluster by th
   expect([...paused.keys()].filter((address) => !awake.has(address))).toEqual([]);
 });
 
+test("nothing scales an endpoint that is not there", () => {
+  const scaled = { model: { instanceCount: { min: 1, max: 4 }, predictionsPerSecond: 100, deadlineSeconds: 3_600 } };
+  const scaling = /^aws_appautoscaling/;
+  expect([...synthesized(scaled).keys()].filter((address) => scaling.test(address))).not.toEqual([]);
+  expect([...synthesized(scaled, { since }).keys()].filter((address) => scaling.test(address))).toEqual([]);
+});
+
 test("its worker is handed no request, and is told of the endpoint that it will have again", () => {
   const mapping = "aws_lambda_event_source_mapping.inference_delivery";
   expect([awake.get(mapping)?.enabled, paused.get(mapping)?.enabled]).toEqual([true, false]);
