@@ -158,7 +158,9 @@ test("docs/cost.md says what the commands do", () => {
       costsOf({ shared, environment: onDemand }, requests).month,
       costsOf({ shared, environment: onDemand }, requests).evenly,
     ].map((cost) => whole(cost?.usd ?? 0));
-    expect(page).toContain(`| ${requests.toLocaleString("en")} | ${steady} | ${jobs} | ${evenly} |`);
+    const hours = ((requests === 0 ? 0 : requests / 20 + 5 * 60) / 3_600) * (hoursOfMonth / 24);
+    const byHand = whole(costOf([{ part: "instance", of: "ml.c5.large", amount: hours }]).usd);
+    expect(page).toContain(`| ${requests.toLocaleString("en")} | ${steady} | ${jobs} | ${evenly} | ${byHand} |`);
   }
   for (const [name, { usd, per, trust }] of Object.entries(prices)) {
     expect(page).toContain(`| ${name} | ${usd} | ${per} | `);
