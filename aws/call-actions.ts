@@ -197,6 +197,7 @@ const prefixes: Readonly<Record<string, string>> = {
   eventbridge: "events",
   monitoring: "cloudwatch",
   redshiftdata: "redshift-data",
+  redshiftserverless: "redshift-serverless",
   sagemakerfeaturestoreruntime: "sagemaker",
   sagemakerruntime: "sagemaker",
 };
