@@ -14,6 +14,8 @@ from moto.scheduler.models import scheduler_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.sqs.models import sqs_backends
 
+import redshift_serverless
+
 ACCOUNT, REGION = "123456789012", "us-east-1"
 
 
@@ -42,6 +44,9 @@ def holdings():
         "aws_redshift_cluster": redshift.clusters,
         "aws_redshift_parameter_group": [name for name in redshift.parameter_groups if "default." not in name],
         "aws_redshift_subnet_group": redshift.subnet_groups,
+        "aws_redshiftserverless_namespace": redshift_serverless.namespaces,
+        "aws_redshiftserverless_usage_limit": redshift_serverless.usage_limits,
+        "aws_redshiftserverless_workgroup": redshift_serverless.workgroups,
         "aws_s3_bucket": s3_backends[ACCOUNT]["aws"].buckets,
         "aws_sagemaker_endpoint": sagemaker.endpoints,
         "aws_sagemaker_endpoint_configuration": sagemaker.endpoint_configs,

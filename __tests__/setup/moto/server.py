@@ -1,4 +1,5 @@
-"""AWS's control plane for the tests: moto with its gaps filled (gaps.py), which remembers every call it was sent.
+"""AWS's control plane for the tests: moto with its gaps filled (gaps.py, redshift_serverless.py), which remembers every
+call it was sent.
 
 Prints {"url": "..."} on a line of its own when it is ready, and ends when its standard input does. Beside AWS it
 answers
@@ -11,6 +12,7 @@ import json
 import logging
 import os
 import sys
+from http import HTTPStatus
 from threading import Lock, Thread
 from urllib.parse import urlparse
 
@@ -22,6 +24,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 import gaps
+import redshift_serverless
 from holdings import holdings
 
 # Names a request is signed with, where several services share one or botocore knows the service by another.
@@ -44,15 +47,20 @@ class Recorder:
         if answer:
             start_response("200 OK", [("Content-Type", "application/json")])
             return [json.dumps(answer()).encode()]
-        self.record(environ)
-        return self.application(environ, start_response)
-
-    def record(self, environ):
         signed_for = service_of(environ.get("HTTP_AUTHORIZATION", ""))
         if signed_for is None:
-            return
+            return self.application(environ, start_response)
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
+        call = self.record(signed_for, environ, body)
+        if signed_for != "redshift-serverless":
+            return self.application(environ, start_response)
+        with self.lock:
+            status, said = redshift_serverless.answer(call["operation"], body)
+        start_response(f"{status} {HTTPStatus(status).phrase}", [("Content-Type", "application/x-amz-json-1.1")])
+        return [json.dumps(said).encode()]
+
+    def record(self, signed_for, environ, body):
         call = {
             "service": "cloudwatch" if signed_for == "monitoring" else signed_for,
             "operation": operation_of(signed_for, {**environ, "wsgi.input": io.BytesIO(body)}),
@@ -61,6 +69,7 @@ class Recorder:
         }
         with self.lock:
             self.calls.append(call)
+        return call
 
 
 def service_of(authorization):
