@@ -67,7 +67,7 @@ test("predicts every row of the sample file, shows the first with their answers,
   expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining("48 of 48 answered.") });
   const lines = stdout.split("\n");
   expect(lines[0]).toMatch(/^id +seq_0 +seq_1 +prediction$/);
-  expect(lines[1]).toMatch(/^1 +Heavy rain .*… +It's a paraphrase$/);
+  expect(lines[1]).toMatch(/^1 +Heavy rain is expected in the valley on Sunday\. .* It's a paraphrase$/);
   expect(lines[3]).toMatch(/^3 .* Not a paraphrase$/);
   expect(stdout).toContain("It's a paraphrase: 30, Not a paraphrase: 18\n");
   expect(stdout).toContain("The whole result: .local/results.csv");

@@ -105,7 +105,7 @@ test("what is staged is loaded until nothing is left, then the bucket is emptied
 
 What these hold is lost for good. 1 other resource can be made anew.
 `);
-  expect(invoked).toEqual([{}, {}]);
+  expect(invoked).toEqual([{ now: true }, { now: true }]);
   expect(await held()).toEqual([]);
   expect(await told()).toEqual(["init", "plan", "show", "apply"]);
   const [, planned, , applied] = await terraform.calls();
