@@ -44,6 +44,7 @@ const project = (displayName, roots, minutes, setup = "global-setup") => ({
 /** @type {import("jest").Config} */
 module.exports = {
   maxWorkers: 2 * availableParallelism(), // many tests wait for processes and servers of theirs
+  testSequencer: "<rootDir>/__tests__/setup/longest-first.cjs",
   projects: [
     {
       ...project("unit", ["<rootDir>/__tests__/"], 5),
