@@ -14,8 +14,10 @@ const slow = {
   mutants: { folders: ["mutants"], minutes: 30 },
   /** Ten times the requests and the kills of the faults' test, and what bench:jobs counts at a small size: minutes each. */
   kills: { folders: ["kills"], minutes: 60 },
-  /** The program as a process, with large files too. Needs Python 3. */
-  cli: { folders: ["cli", "large"], minutes: 30, setup: "synth-setup" },
+  /** The program as a process. Needs Python 3. */
+  cli: { folders: ["cli"], minutes: 30, setup: "synth-setup" },
+  /** The program with large files: minutes. */
+  large: { folders: ["large"], minutes: 30, setup: "synth-setup" },
   /** The checks with a real Terraform. Needs Terraform in PATH. */
   terraform: { folders: ["terraform"], minutes: 30, setup: "synth-setup" },
   /** Deploying for real, by Terraform on moto. Needs Terraform in PATH, and Python 3. */

@@ -27,7 +27,7 @@ const schedules = fc.record({
 });
 
 const seed = 20_260_131;
-const schedulesPerWorld = 20;
+const schedulesPerWorld = 12;
 
 test.concurrent.each<WorldSettings & { world: number }>([
   { world: 1, isolation: "repeatable read", request: "json", ids: "theirs" },
