@@ -112,8 +112,6 @@ export const limits = {
     // A queue has two workers or more, and each asks.
     serverlessConcurrency: { min: 2, max: 200, unit: "calls at once", source: serverlessEndpoints },
     samplingPercentage: { min: 1, max: 100, unit: "percent", source: `${sagemaker}/API_DataCaptureConfig.html` },
-    /** The most that the body of a call of Serverless Inference holds: https://docs.aws.amazon.com/general/latest/gr/sagemaker.html */
-    serverlessBodyBytes: 4_194_304,
     /** What Serverless Inference cannot do. */
     serverlessSource: serverlessEndpoints,
     /** How long a container may take to answer. */

@@ -153,6 +153,11 @@ export function awsError(doing: string, error: unknown): Error {
   return new Error([`Cannot ${doing}: ${said}.`, ...(what === undefined ? [] : [what])].join(" "), { cause: error });
 }
 
+/** For people, why a call of AWS failed: `.catch(failedTo("look at the queue"))`. An interruption stays as it is. */
+export const failedTo = (doing: string) => (error: unknown) => {
+  throw error instanceof Error && error.name === "AbortError" ? error : awsError(doing, error);
+};
+
 /** Whether a call of SageMaker's failed since there is nothing of that name: it has no error of its own for that. */
 export const isNotFound = (error: unknown): boolean =>
   error instanceof Error && /could not find|not found|does not exist/i.test(`${error.name} ${error.message}`);

@@ -159,6 +159,10 @@ const objectsOfLoad = 2_000;
 /** How long a worker runs that is handed one request, in seconds; assumed. */
 const secondsOfOne = 0.5;
 
+/** So many times of the same. */
+export const times = (items: readonly Item[], factor: number): Item[] =>
+  items.map(({ amount, ...item }) => ({ ...item, amount: amount && amount * factor }));
+
 /** What a million rows of a job cost, beside what the environment costs at rest. */
 export function perMillion(environment: Environment, region: string): Item[] {
   const { batchSize } = environment.inference;
@@ -176,10 +180,7 @@ export function perMillion(environment: Environment, region: string): Item[] {
 export function trickle(environment: Environment, region: string, requestsPerDay: number): Item[] {
   const { capacity, loading } = environment;
   const days = hoursOfMonth / 24;
-  const requests = paidByRow(environment, million, million * secondsOfOne).map(({ amount, ...item }) => ({
-    ...item,
-    amount: amount && (amount * requestsPerDay * days) / million,
-  }));
+  const requests = times(paidByRow(environment, million, million * secondsOfOne), (requestsPerDay * days) / million);
   const loads = Math.min(requestsPerDay, (24 * 60) / loading.everyMinutes);
   return [...requests, ...(capacity === "steady" ? [] : [wakes(leastRpus(region), loads * days)])];
 }

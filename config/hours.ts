@@ -8,6 +8,15 @@ export interface WarehouseHours {
   readonly roleName: string;
 }
 
+/** Whether time zones have this name, as AWS takes it. */
+export function isTimeZone(timeZone: string): boolean {
+  try {
+    return /^[A-Z]/.test(timeZone) && new Intl.DateTimeFormat("en", { timeZone }) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 /** Hours in words: `8 to 18 o'clock on weekdays (Europe/Berlin)`. */
 export const hoursInWords = ({ from, to, days, timezone }: WarehouseHours) =>
   `${from} to ${to} o'clock ${days === "weekdays" ? "on weekdays" : "every day"} (${timezone})`;

@@ -9,6 +9,7 @@ import { formatsOfOne, type ModelContract, requestFormats } from "../contract/mo
 import { type Scaling, startingSeconds } from "../contract/scaling";
 import { contractSection, labelOf } from "./contract";
 import { group, nameRule, nothing, type Rule, refusalsBy, refuse, ruled, show, text, whole } from "./faults";
+import { isTimeZone } from "./hours";
 import {
   artifactKey,
   asConfigured,
@@ -79,15 +80,6 @@ const zoneError = refuse(
   'a time zone, as "Europe/Berlin"',
   "https://docs.aws.amazon.com/autoscaling/application/userguide/scheduled-scaling-using-cron-expressions.html",
 );
-
-/** Whether time zones have this name. */
-function isTimeZone(timeZone: string): boolean {
-  try {
-    return /^[A-Z]/.test(timeZone) && new Intl.DateTimeFormat("en", { timeZone }) !== undefined;
-  } catch {
-    return false;
-  }
-}
 
 /** What is said of the model whoever makes its endpoint. */
 const askedFields = {

@@ -35,6 +35,9 @@ export const writtenPauses = () => readJsonFile(pausedFile);
 /** The pause of every environment that is paused. */
 export const { check: checkPauses, change: changePauses } = reviewedFile(pausedFile, pausesSchema);
 
+/** Takes out of the file that an environment is paused. */
+export const forgetPause = (environment: string) => changePauses(({ [environment]: _, ...others }) => others);
+
 /** That an environment is away for now, as far as the configuration knows, in words; undefined where it is not. */
 export function awayInWords(
   {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { describeRange, isWithin, limits, type Range } from "../aws/limits";
 import { group, nothing, oneOf, refuse, ruled, text, whole, yesOrNo } from "./faults";
+import { isTimeZone } from "./hours";
 import { naming, type Surroundings } from "./surroundings";
 
 const { nodeTypes, retiredNodeTypes, numberOfNodes: nodes, ports } = limits.redshift;
@@ -16,14 +17,6 @@ const hour = (min: number, max: number): Range => ({
   unit: "o'clock",
   source: "https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#cron-based",
 });
-
-const isTimezone = (name: string) => {
-  try {
-    return new Intl.DateTimeFormat("en", { timeZone: name }) !== undefined && /^[A-Z]/.test(name);
-  } catch {
-    return false;
-  }
-};
 
 const timezoneError = refuse(
   'the name of a time zone, such as "Europe/Berlin" or "UTC"',
@@ -41,7 +34,7 @@ const hoursSection = (around: Surroundings) =>
       /** On which days. @default weekdays */
       days: oneOf(["weekdays", "every day"], "a week has no more kinds of days here").prefault("weekdays"),
       /** Where it has this time. @default UTC */
-      timezone: z.string({ error: timezoneError }).refine(isTimezone, { error: timezoneError }).prefault("UTC"),
+      timezone: z.string({ error: timezoneError }).refine(isTimeZone, { error: timezoneError }).prefault("UTC"),
       /** The role that EventBridge Scheduler pauses and resumes it with. @default WarehouseHoursRole */
       roleName: naming(around)("WarehouseHoursRole", limits.iam.roleName),
     }),

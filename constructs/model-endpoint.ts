@@ -8,11 +8,11 @@ import { SagemakerEndpointConfiguration } from "@cdktf/provider-aws/lib/sagemake
 import { SagemakerModel } from "@cdktf/provider-aws/lib/sagemaker-model";
 import { Construct } from "constructs";
 import { familyOf } from "../aws/instance-types";
-import { limits } from "../aws/limits";
 import { containerEnvironment } from "../aws/model-kinds";
 import { arnIn } from "../aws/partitions";
 import type { ModelContract } from "../contract/model-contract";
-import { wireFormatOf } from "../contract/wire-format";
+import { bakingSeconds } from "../contract/scaling";
+import { serverlessCallBytes, wireFormatOf } from "../contract/wire-format";
 import { type Access, allow, decrypt, literally, type PolicyStatement, policyDocument, trustPolicy } from "./access";
 import { alarmText } from "./alarm-text";
 
@@ -82,7 +82,7 @@ export const askedBy = (
   INSTANCES_PER_CALL: String(instancesPerCall),
   ENDPOINT_CALL_SECONDS: String(slowestCallSeconds),
   ...(faultStatuses.length > 0 && { ENDPOINT_FAULT_STATUSES: faultStatuses.join(",") }),
-  ...(serverless && { LARGEST_BODY_BYTES: String(limits.sagemaker.serverlessBodyBytes) }),
+  ...(serverless && { LARGEST_BODY_BYTES: String(serverlessCallBytes) }),
 });
 
 export interface ModelEndpointProps extends ServedModel, EndpointUse {
@@ -110,12 +110,6 @@ export interface ModelEndpointProps extends ServedModel, EndpointUse {
   /** The KMS key that artifacts are encrypted with. @default S3's own */
   readonly artifactKmsKeyArn?: string;
 }
-
-/**
- * How long traffic rests on new instances before the old ones go, in seconds. The alarm that takes it back looks at each
- * minute.
- */
-const bakingSeconds = 300;
 
 /**
  * A model behind a SageMaker endpoint. A new artifact, image or instance reaches the endpoint without a gap, and what was

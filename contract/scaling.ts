@@ -31,6 +31,12 @@ export const backlogSeconds = 300;
 /** How long there must have been no backlog before all instances above the least go, in seconds. */
 export const emptySeconds = 600;
 
+/**
+ * How long traffic rests on new instances of a deployment before the old ones go, in seconds. The alarm that takes it back
+ * looks at each minute.
+ */
+export const bakingSeconds = 300;
+
 /** Alarms that scale begin so, behind the environment's prefix. They ring for nobody. */
 export const scalingAlarms = "scale-";
 

@@ -10,7 +10,7 @@ export const callBytes = 6_291_456;
 
 /**
  * The same of Serverless Inference: 4 MB
- * (https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html).
+ * (https://docs.aws.amazon.com/general/latest/gr/sagemaker.html).
  */
 export const serverlessCallBytes = 4_194_304;
 

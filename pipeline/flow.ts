@@ -1,25 +1,8 @@
 import { setTimeout } from "node:timers/promises";
 
-/** Runs at most `limit` tasks at once; the others wait in the order they came. */
-export const limiter = (limit: number) => {
-  const waiting: (() => void)[] = [];
-  let running = 0;
-  return async <T>(task: () => Promise<T>): Promise<T> => {
-    if (running < limit) running++;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    try {
-      return await task();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else running--;
-    }
-  };
-};
-
 /**
- * As {@link limiter}, but with a limit that follows what is taken: half of it after each task that was turned away, and one
- * more, up to `most`, after as many as it is that were not.
+ * Runs at most so many tasks at once; the others wait in the order they came. The limit follows what is taken: half of it after
+ * each task that was turned away, and one more, up to `most`, after as many as it is that were not.
  */
 export const followingLimiter = (most: number) => {
   const waiting: (() => void)[] = [];
@@ -47,6 +30,12 @@ export const followingLimiter = (most: number) => {
       startWaiting();
     }
   };
+};
+
+/** Runs at most `limit` tasks at once; the others wait in the order they came. */
+export const limiter = (limit: number) => {
+  const run = followingLimiter(limit);
+  return <T>(task: () => Promise<T>): Promise<T> => run(task, () => false);
 };
 
 /** Waits before the next attempt: up to 100 ms after the first, up to twice as long after each further one. */

@@ -1,4 +1,11 @@
-import { backlogSeconds, emptySeconds, type Scaling, scalingSteps, stepBackSeconds } from "../../contract/scaling";
+import {
+  backlogSeconds,
+  bakingSeconds,
+  emptySeconds,
+  type Scaling,
+  scalingSteps,
+  stepBackSeconds,
+} from "../../contract/scaling";
 
 /** What a backlog meets. */
 export interface Scene {
@@ -47,11 +54,8 @@ export interface Course {
 /** What SQS and CloudWatch take until an alarm sees how much waits, in seconds, and how often it looks; assumed. */
 const sees = { after: 60, every: 60 };
 
-/**
- * What traffic rests on new instances and on old ones in a deployment, in seconds: twice the baking time of
- * constructs/model-endpoint.ts.
- */
-const restingSeconds = 600;
+/** What traffic rests on new instances and on old ones in a deployment, in seconds. */
+const restingSeconds = 2 * bakingSeconds;
 
 /**
  * Reckons, event by event, how instances follow a backlog: the alarms look each minute, instances start, a deployment begins

@@ -1,5 +1,5 @@
 import { describeRange, isWithin } from "../../aws/limits";
-import { type Cost, costOf, perMillion } from "../../config/cost";
+import { type Cost, costOf, perMillion, times } from "../../config/cost";
 import { deadlineRange, instanceRange } from "../../config/model";
 import type { Environment } from "../../config/schema";
 import { scalingSteps } from "../../contract/scaling";
@@ -72,10 +72,7 @@ export function capacityOf({ shared, environment }: Target, options: CapacityOpt
     );
   }
   const hours = { part: "endpoint", of: instanceType, amount: course.instanceSeconds / 3_600 };
-  const ofRequests = perMillion(environment, shared.region).map(({ amount, ...item }) => ({
-    ...item,
-    amount: amount && (amount * requests) / 1_000_000,
-  }));
+  const ofRequests = times(perMillion(environment, shared.region), requests / 1_000_000);
   return {
     version: 1,
     environment: name,

@@ -7,7 +7,7 @@ import {
 } from "@aws-sdk/client-redshift";
 import { z } from "zod";
 import { clientSettings, type Until } from "../../pipeline/clients";
-import { awsError, namingActions } from "../aws-error";
+import { failedTo, namingActions } from "../aws-error";
 
 /** Between two looks at a cluster, in milliseconds. */
 const interval = 15_000;
@@ -40,21 +40,27 @@ export class Cluster {
   /** As Redshift has it: available, paused, pausing ... */
   async status({ signal: abortSignal }: Until): Promise<string> {
     const command = new DescribeClustersCommand({ ClusterIdentifier: this.name });
-    const { Clusters } = await this.trying("look at", this.client.send(command, { abortSignal }));
+    const { Clusters } = await this.client
+      .send(command, { abortSignal })
+      .catch(failedTo(`look at the cluster ${this.name}`));
     return described.parse(Clusters)[0].ClusterStatus;
   }
 
   /** Pauses it, and waits until it is paused. */
   pause(until: Until): Promise<void> {
     return this.reach("paused", "available", until, () =>
-      this.trying("pause", this.client.send(new PauseClusterCommand({ ClusterIdentifier: this.name }))),
+      this.client
+        .send(new PauseClusterCommand({ ClusterIdentifier: this.name }))
+        .catch(failedTo(`pause the cluster ${this.name}`)),
     );
   }
 
   /** Resumes it, and waits until it is available. */
   resume(until: Until): Promise<void> {
     return this.reach("available", "paused", until, () =>
-      this.trying("resume", this.client.send(new ResumeClusterCommand({ ClusterIdentifier: this.name }))),
+      this.client
+        .send(new ResumeClusterCommand({ ClusterIdentifier: this.name }))
+        .catch(failedTo(`resume the cluster ${this.name}`)),
     );
   }
 
@@ -76,14 +82,6 @@ export class Cluster {
       said = status;
       await setTimeout(interval, undefined, { signal: until.signal });
     }
-  }
-
-  private async trying<T>(doing: string, call: Promise<T>): Promise<T> {
-    return call.catch((error: unknown) => {
-      throw error instanceof Error && error.name === "AbortError"
-        ? error
-        : awsError(`${doing} the cluster ${this.name}`, error);
-    });
   }
 
   close() {

@@ -4,7 +4,7 @@ import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { z } from "zod";
 import { clientSettings, type Until } from "../../pipeline/clients";
 import { sqsClient } from "../../pipeline/queues";
-import { awsError, namingActions } from "../aws-error";
+import { failedTo, namingActions } from "../aws-error";
 import type { Connection } from "../connection";
 import { whole } from "../numbers";
 
@@ -37,7 +37,7 @@ export class Deliveries {
         "ApproximateNumberOfMessagesDelayed",
       ],
     });
-    const { Attributes } = await this.trying("look at the queue", this.sqs.send(command, { abortSignal }));
+    const { Attributes } = await this.sqs.send(command, { abortSignal }).catch(failedTo("look at the queue"));
     const found = attributes.parse(Attributes);
     const { ApproximateNumberOfMessages: waiting, ApproximateNumberOfMessagesDelayed: delayed } = found;
     return { waiting: waiting + delayed, inFlight: found.ApproximateNumberOfMessagesNotVisible };
@@ -69,7 +69,7 @@ export class Deliveries {
       // One that is on its way from one state to another takes no change: it is told the next time.
       for (const { UUID } of others.filter(({ State }) => !State.endsWith("ing"))) {
         const command = new UpdateEventSourceMappingCommand({ UUID, Enabled });
-        await this.trying(`change the event source mapping ${UUID}`, this.lambda.send(command));
+        await this.lambda.send(command).catch(failedTo(`change the event source mapping ${UUID}`));
       }
       if (isTold) await setTimeout(interval, undefined, { signal: until.signal });
     }
@@ -83,14 +83,8 @@ export class Deliveries {
       const pages = paginateListEventSourceMappings({ client: this.lambda }, { FunctionName }, { abortSignal });
       for await (const { EventSourceMappings } of pages) found.push(...mappings.parse(EventSourceMappings ?? []));
     };
-    await this.trying(`list the event source mappings of ${FunctionName}`, list());
+    await list().catch(failedTo(`list the event source mappings of ${FunctionName}`));
     return found;
-  }
-
-  private trying<T>(doing: string, call: Promise<T>): Promise<T> {
-    return call.catch((error: unknown) => {
-      throw error instanceof Error && error.name === "AbortError" ? error : awsError(doing, error);
-    });
   }
 
   close() {

@@ -55,7 +55,7 @@ async function destroy(stack: string, autoApprove = false): Promise<boolean> {
       }
       left = `What Terraform says is destroyed is gone. ${goesOn}`;
       await applyPlan(made);
-      if (pause) await forgetPause(name);
+      if (pause) (await import("../../config/paused")).forgetPause(name);
       return true;
     });
   } catch (error) {
@@ -96,11 +96,6 @@ async function resumeCluster(name: string, as: ClusterAccess, signal: AbortSigna
   const { Cluster } = await import("./cluster");
   const cluster = new Cluster(name, as);
   await cluster.resume({ signal }).finally(() => cluster.close());
-}
-
-async function forgetPause(name: string) {
-  const { changePauses } = await import("../../config/paused");
-  changePauses(({ [name]: _, ...others }) => others);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { atRest, costOf } from "../../config/cost";
-import { changePauses, type Pause, pausedFile, pauseInWords } from "../../config/paused";
+import { changePauses, forgetPause, type Pause, pausedFile, pauseInWords } from "../../config/paused";
 import { folders } from "../../contract/answers-bucket";
 import { type Until, within } from "../../pipeline/clients";
 import { showsColours } from "../colours";
@@ -117,7 +117,7 @@ async function withPause(
   work: (keep: () => void) => Promise<boolean>,
 ): Promise<boolean> {
   const set = (to: Pause | undefined) =>
-    changePauses(({ [name]: _, ...others }) => (to === undefined ? others : { ...others, [name]: to }));
+    to === undefined ? forgetPause(name) : changePauses((others) => ({ ...others, [name]: to }));
   let isKept = false;
   set(pause);
   try {
@@ -193,7 +193,7 @@ export const resume = (options: PauseOptions): Promise<boolean> =>
     const { name } = at.environment;
     // The plan of a paused cluster would tell of a change of its nodes.
     await at.cluster.resume(until);
-    changePauses(({ [name]: _, ...others }) => others);
+    forgetPause(name);
     const isResumed = await withNewPlan(stackOf(at), undefined, async (made) => {
       const review = await reviewOf(made, []);
       if (!(await isWanted(review, made, options, `Resume ${name}`))) return false;
