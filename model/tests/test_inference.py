@@ -82,7 +82,8 @@ def test_refuses_the_golden_refusals(each):
 
 
 def test_answers_as_transformers_does_whatever_the_batch(loaded, original):
-    pairs = some_pairs(23)
+    # The golden pairs have both labels. What the model says of the others differs with the processor it learnt on.
+    pairs = [json.loads(each["request"]) for each in golden("predictions")] + some_pairs(17)
     expected = [original.answer(pair) for pair in pairs]
     assert len(set(expected)) == 2
     answered, _ = ask(json.dumps({"instances": pairs}), loaded)
