@@ -24,6 +24,8 @@ const slow = {
   lifecycle: { folders: ["lifecycle"], minutes: 30, setup: "lifecycle-setup" },
   /** What `npm run smoke` does on AWS, on stand-ins: minutes. Needs what the life cycle needs, and PyTorch. */
   smoke: { folders: ["smoke"], minutes: 60, setup: "lifecycle-setup" },
+  /** What people look at, in a headless browser. Needs Chromium or Chrome. */
+  browser: { folders: ["browser"], minutes: 10 },
   /** The model as its container runs it, in a virtual environment made for it. Needs Terraform in PATH, and Python 3.11. */
   model: { folders: ["model-server"], minutes: 30 },
 };
