@@ -1,12 +1,18 @@
 /**
- * `npm run docs` writes what the pages of docs/ say of settings, commands and constructs, which are described in the code.
- * With --check it writes nothing, and ends with 1 where a page says something else.
+ * `npm run docs` writes what the pages of docs/ say of settings, commands and constructs, which are described in the code,
+ * and the diagrams of what is deployed. With --check it writes nothing, and ends with 1 where a page says something else.
  */
-import { readFileSync, writeFileSync } from "node:fs";
-import { basename } from "node:path";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { App } from "cdktf";
 import ts from "typescript";
 import { allCommands, fullName } from "../cli/help";
 import { program } from "../cli/program";
+import { type EnvironmentSettings, loadConfig } from "../config";
+import { InferenceStack } from "../stacks/inference-stack";
+import { StateStack } from "../stacks/state-stack";
+import { diagramOf } from "./diagram";
 
 const { options, fileNames } = ts.parseJsonConfigFileContent(
   ts.readConfigFile("tsconfig.json", ts.sys.readFile).config,
@@ -115,16 +121,54 @@ function constructs(): string {
   return files.filter((part) => part !== "").join("\n\n");
 }
 
+/** The Terraform JSON of a deployment's stacks, whose settings are the defaults but for these. */
+function synthesized(settings: EnvironmentSettings): string[] {
+  const { shared, environments } = loadConfig({
+    project: "diagram",
+    owner: "diagram@example.com",
+    prefix: "diagram",
+    region: "us-east-1",
+    stateBucket: "diagram",
+    environments: { dev: settings },
+  });
+  const outdir = mkdtempSync(join(tmpdir(), "diagram-"));
+  const app = new App({ skipValidation: true, outdir });
+  for (const environment of Object.values(environments)) new InferenceStack(app, "inference", shared, environment);
+  new StateStack(app, "state", shared);
+  app.synth();
+  const read = (stack: string) => readFileSync(join(outdir, "stacks", stack, "cdk.tf.json"), "utf8");
+  const stacks = ["inference", "state"].map(read);
+  rmSync(outdir, { recursive: true });
+  return stacks;
+}
+
+const mermaid = (diagram: string) => `\`\`\`mermaid\n${diagram}\n\`\`\``;
+const steady = synthesized({});
+
+const architecture = () =>
+  [
+    '## `capacity: "steady"`',
+    mermaid(diagramOf(steady, true)),
+    '## `capacity: "on-demand"`',
+    mermaid(diagramOf(synthesized({ capacity: "on-demand" }), true)),
+  ].join("\n\n");
+
 const marker = "<!-- What follows is written by: npm run docs -->\n\n";
 const isCheck = process.argv.includes("--check");
-for (const [page, text] of Object.entries({ configuration, commands, constructs })) {
-  const file = `docs/${page}.md`;
+
+function write(file: string, change: (there: string) => string): void {
   const there = readFileSync(file, "utf8");
-  const [head = ""] = there.split(marker);
-  const written = `${head}${marker}${text()}\n`;
+  const written = change(there);
   if (!isCheck) writeFileSync(file, written);
   else if (there !== written) {
     console.error(`${file} is not what the code says: npm run docs`);
     process.exitCode = 1;
   }
 }
+
+for (const [page, text] of Object.entries({ architecture, configuration, commands, constructs })) {
+  write(`docs/${page}.md`, (there) => `${there.split(marker)[0]}${marker}${text()}\n`);
+}
+write("README.md", (there) =>
+  there.replace(/```mermaid\n.*?\n```/s, () => mermaid(diagramOf(steady.slice(0, 1), false))),
+);
