@@ -40,7 +40,7 @@ export const makeJob = async (
   }: Made = {},
 ) => {
   const id = `job-${++made}`;
-  const until = within(60_000);
+  const until = within(3_600_000);
   const jobs = new Jobs(desk.answersBucket, desk.s3);
   const key = `inputs/${id}.csv${isCompressed ? ".gz" : ""}`;
   const input = isCompressed ? gzipSync(csv) : Buffer.from(csv);
@@ -89,7 +89,7 @@ export const makeJob = async (
 
 /** Has what a killed writer has claimed be anyone's, as after the time of its run. */
 export const lapse = async (desk: Desk, id: string) => {
-  const until = within(60_000);
+  const until = within(3_600_000);
   const jobs = new Jobs(desk.answersBucket, desk.s3);
   const { merge } = factsOf(id);
   const found = await jobs.read(merge, jobMerge, until);

@@ -20,7 +20,7 @@ export interface JobScenario {
   readonly play: (desk: Desk, bundle: string) => Promise<void>;
 }
 
-const until = within(600_000);
+const until = within(3_600_000);
 const ago = (milliseconds: number) => new Date(Date.now() - milliseconds);
 const put = (desk: Desk, Key: string, Body: string) =>
   desk.s3.send(new PutObjectCommand({ Bucket: desk.answersBucket, Key, Body }));

@@ -44,7 +44,7 @@ afterEach(async () => {
   for (const key of await keysIn("open/")) await remove(key);
 });
 
-const until = within(600_000);
+const until = within(3_600_000);
 const put = (Key: string, Body: string | Buffer) =>
   desk.s3.send(new PutObjectCommand({ Bucket: desk.answersBucket, Key, Body }));
 const remove = (Key: string) => desk.s3.send(new DeleteObjectCommand({ Bucket: desk.answersBucket, Key }));

@@ -21,7 +21,7 @@ import { Jobs } from "../../pipeline/jobs";
 import { contract } from "../setup/contract";
 
 const Bucket = "answers";
-const until = within(60_000);
+const until = within(3_600_000);
 
 let s3Service: StandIn;
 let passage: StandIn;

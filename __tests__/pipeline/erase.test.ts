@@ -16,7 +16,7 @@ import { contentOf } from "../../pipeline/outcomes";
 import { answered, failed } from "../setup/outcomes";
 
 const bucket = "answers";
-const until = within(60_000);
+const until = within(3_600_000);
 
 let s3Service: StandIn;
 let passage: StandIn;

@@ -27,7 +27,7 @@ afterEach(async () => {
   await service.stop();
 });
 
-const until = within(600_000);
+const until = within(3_600_000);
 const put = (Key: string, Body: string | Buffer) => s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body }));
 const key = factsOf("nightly").cancel;
 const cancelledAt = new Date("2026-11-28T01:02:03.456Z");

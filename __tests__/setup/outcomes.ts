@@ -55,7 +55,7 @@ export async function insertOutcomes(database: Client, outcomes: readonly Outcom
 /** Stages outcomes as the worker of the pipeline here does, and lets its loader load them. */
 export async function loadOutcomes(outcomes: readonly Outcome[]): Promise<void> {
   const { answers, loaderFunctionName } = await pipelineOf(dev);
-  const until = within(60_000);
+  const until = within(3_600_000);
   if (outcomes.length > 0) await new Outcomes(answers.bucket).put(outcomes, until);
   await new LambdaFunction(loaderFunctionName).invoke({}, until);
 }

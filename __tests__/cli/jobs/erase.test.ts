@@ -37,7 +37,7 @@ afterAll(async () => {
   await pipeline.stop();
 });
 
-const until = within(600_000);
+const until = within(3_600_000);
 const put = async (Key: string, Body: Uint8Array | string) => {
   await s3.send(new PutObjectCommand({ Bucket: pipeline.aws.answersBucket, Key, Body }));
 };
