@@ -1,7 +1,3 @@
-import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
-import { S3Object } from "@cdktf/provider-aws/lib/s3-object";
-import { SsmParameter } from "@cdktf/provider-aws/lib/ssm-parameter";
-import { TerraformOutput } from "cdktf";
 import type { Construct } from "constructs";
 import { boundaryArn } from "../aws/deploy-permissions";
 import type { Environment, Shared } from "../config";
@@ -29,9 +25,10 @@ import { QueueWorker } from "../constructs/queue-worker";
 import { ScheduledFunction } from "../constructs/scheduled-function";
 import { ServerlessWarehouse } from "../constructs/serverless-warehouse";
 import type { Warehouse } from "../constructs/warehouse";
-import { contractKey } from "../contract/model-contract";
 import { useAws } from "./aws";
 import { featureGroup, renamed, writeMoves } from "./moved";
+import { tellNames } from "./names";
+import { boundRoles, preventLoss } from "./protection";
 
 /**
  * The pipeline of one environment. Requests wait in a queue; a worker reads each input's features, asks the model, and
@@ -214,70 +211,23 @@ export class InferenceStack extends ReadableStack {
     writeMoves(this, { ...renamed.inference, ...replaced }, takeOver ? taken : undefined, [featureGroup, ...forget]);
     if (preventDestroy) {
       const queues = [inference.queue, inference.deadLetterQueue];
-      const lostForGood = [...(features ? [features.group] : []), ...queues, warehouse.keeps, api.restApi];
-      for (const resource of lostForGood) resource.lifecycle = { ...resource.lifecycle, preventDestroy: true };
+      preventLoss([...(features ? [features.group] : []), ...queues, warehouse.keeps, api.restApi]);
     }
-    if (shared.github) {
-      // Those that GitHub's workflows deploy with may make no role that could do more than this.
-      const permissionsBoundary = boundaryArn({ ...shared.github, region, prefix: environment.prefix });
-      for (const role of this.node.findAll())
-        if (role instanceof IamRole) role.permissionsBoundary = permissionsBoundary;
-    }
+    if (shared.github) boundRoles(this, boundaryArn({ ...shared.github, region, prefix: environment.prefix }));
 
-    const names = {
-      queue_url: inference.queue.url,
-      dead_letter_queue_url: inference.deadLetterQueue.url,
-      worker_function_name: inference.worker.function.functionName,
-      loader_function_name: loader.function.function.functionName,
-      starter_function_name: starter.function.function.functionName,
-      writer_function_name: writer.function.function.functionName,
-      api_url: api.stage.invokeUrl,
-      answers_bucket: answers.bucket.bucket,
-      ...(features && { feature_group_name: features.group.featureGroupName }),
-      endpoint_name: model.endpointName,
-      ...warehouse.names,
-      redshift_database_name: warehouse.databaseName,
+    const parts = {
+      features: features || undefined,
+      model,
+      inference,
+      answers,
+      warehouse,
+      loader,
+      starter,
+      writer,
+      api,
+      bastion,
+      keyPair,
     };
-    // Too large for a parameter, which holds 4 KB: a contract may have thousands of features.
-    const contractObject = new S3Object(this, "contract", {
-      bucket: shared.modelBucket,
-      key: contractKey(environment.prefix),
-      content: JSON.stringify(contract),
-      contentType: "application/json",
-    });
-    // Whoever works with the pipeline finds it here, and needs no right to read Terraform's state, which holds secrets.
-    new SsmParameter(this, "names", {
-      name: environment.namesParameter,
-      description: "Where offline-inference finds the pipeline",
-      type: "String",
-      insecureValue: JSON.stringify({
-        ...names,
-        contract_url: `s3://${contractObject.bucket}/${contractObject.key}`,
-        ...warehouse.readers,
-        redshift_unload_role_arn: warehouse.unloadRole.arn,
-        ...(warehouse.unloadKeyId && { redshift_unload_kms_key_id: warehouse.unloadKeyId }),
-        ...(bastion && {
-          bastion: {
-            instance_id: bastion.instance.id,
-            private_ip: bastion.instance.privateIp,
-            endpoint_id: bastion.endpoint.id,
-            endpoint_dns_name: bastion.endpoint.dnsName,
-            leads_to: warehouse.address,
-          },
-        }),
-        ...(environment.features && {
-          record_identifier: environment.features.recordIdentifier,
-          event_time: environment.features.eventTime,
-        }),
-      }),
-    });
-
-    const outputs = {
-      ...names,
-      ...(model.release !== undefined && { model_release: model.release }),
-      ...(capacity === "steady" && { redshift_cluster_url: warehouse.address }),
-      ...(keyPair && { key_pair_name: keyPair.keyName }),
-    };
-    for (const [name, value] of Object.entries(outputs)) new TerraformOutput(this, name, { value });
+    tellNames(this, environment, shared.modelBucket, parts);
   }
 }
