@@ -1,0 +1,165 @@
+import { writeFile } from "node:fs/promises";
+import type { Environment } from "../../config";
+import { countedOutput } from "../../contract/counted-answer";
+import { runOf } from "../../contract/job";
+import type { ResultRow } from "../../contract/job-result";
+import type { ModelContract } from "../../contract/model-contract";
+import { version } from "../../package.json";
+import { columnsOf, InvalidCsv, trimmed } from "../../pipeline/csv";
+import type { Pipeline } from "../connection";
+import { messageOf } from "../findings";
+import type { CsvFile } from "./csv";
+import { endpointInWords } from "./estimate";
+import { resultPages } from "./job-result";
+import type { JobsApi, ShownJob } from "./jobs-api";
+import { reportPage } from "./report-page";
+import { answerReader, Counted, JobSummary, type Labels } from "./report-summary";
+import { resultsOf } from "./warehouse";
+
+/** What a report is written with. */
+export interface ReportOptions {
+  /** Where it goes. */
+  readonly path: string;
+  readonly environment: Environment;
+  /** Whether all of it runs on this machine. */
+  readonly isLocal: boolean;
+  /** The job's own file, which may have a column of labels. @default there are no labels */
+  readonly file?: CsvFile;
+}
+
+/** A report that is being made: it is shown the rows of the result, and then written. */
+export interface Reporting {
+  /** Never fails: what goes wrong is told when it is written. */
+  add(page: readonly ResultRow[]): Promise<void>;
+  /** @throws with what went wrong */
+  write(): Promise<void>;
+}
+
+/** The most rows of the job before that are read, from the first on: a reader waits for them. */
+const mostBefore = 1_000_000;
+const mostSpans = 2_400;
+const jobsLooked = 50;
+
+/** Begins the report of a job that has ended. */
+export function reporting(
+  pipeline: Pipeline,
+  api: JobsApi,
+  job: ShownJob,
+  { path, environment, isLocal, file }: ReportOptions,
+  signal: AbortSignal,
+): Reporting {
+  const { contract, commandFor } = pipeline;
+  const { createdAt, endedAt = createdAt, counts, settings } = job;
+  const spanSeconds = Math.max(1, Math.ceil((endedAt.getTime() - createdAt.getTime()) / 1_000 / mostSpans));
+  const labels = file && labelsIn(file, contract, settings.columns.id ?? "id");
+  const summary = new JobSummary({ contract, rows: counts?.total ?? 0, spanSeconds, labels });
+  let failure: unknown;
+  return {
+    add: async (page) => {
+      if (failure !== undefined) return;
+      await summary.add(page).catch((error: unknown) => {
+        failure = error;
+      });
+    },
+    write: async () => {
+      if (failure !== undefined) throw failure;
+      const notes: string[] = [];
+      const orNote = <Found>(what: string, finding: Promise<Found>) =>
+        finding.catch((error: unknown) => {
+          signal.throwIfAborted();
+          notes.push(`${what}: ${messageOf(error)}`);
+          return undefined;
+        });
+      const selection = { jobId: job.id, requestPrefix: runOf(job) };
+      const page = reportPage({
+        job,
+        summary,
+        spanSeconds,
+        ages: await orNote(
+          "How long requests waited is not known",
+          resultsOf(pipeline).ages(selection, spanSeconds, { signal }),
+        ),
+        last: await orNote("The job before could not be read", lastOf(pipeline, api, job, signal)),
+        labelColumn: labels?.column,
+        made: madeOf(pipeline, job, environment, isLocal),
+        notes,
+        commandFor,
+      });
+      await writeFile(path, page);
+    },
+  };
+}
+
+/**
+ * The labels in a job's own file: the column that is called as the counted answer, or `label`.
+ * @returns undefined where it has neither
+ */
+function labelsIn(file: CsvFile, contract: ModelContract, idColumn: string): Labels | undefined {
+  const names = file.header?.values.map(trimmed) ?? [];
+  const features = contract.features.map(({ name }) => name);
+  const column = [countedOutput(contract)?.name, "label"].find(
+    (name) => name !== undefined && names.includes(name) && !features.includes(name),
+  );
+  if (column === undefined) return undefined;
+  const { valueIn } = columnsOf(file.name, file.header, { required: [idColumn, column] });
+  const rows = file.rows();
+  let last = 0;
+  return {
+    column,
+    of: async (row, id) => {
+      let read = await rows.next();
+      for (last++; !read.done && last < row; last++) read = await rows.next();
+      if (read.done || trimmed(valueIn(read.value, idColumn) ?? "") !== id)
+        throw new InvalidCsv(`${file.name} is not the file of this job, whose row ${row} is ${JSON.stringify(id)}.`);
+      return trimmed(valueIn(read.value, column) ?? "") || undefined;
+    },
+  };
+}
+
+/** The answers of the newest job with a result that was made before this one. */
+async function lastOf(pipeline: Pipeline, api: JobsApi, job: ShownJob, signal: AbortSignal) {
+  const { jobs } = await api.list(jobsLooked, signal);
+  for (const { id } of jobs.filter(({ createdAt }) => createdAt < job.createdAt)) {
+    const last = await api.get(id, signal);
+    if (last?.result?.format !== "ndjson") continue;
+    const answers = new Counted();
+    const answerOf = answerReader(pipeline.contract);
+    let read = 0;
+    for await (const page of resultPages(pipeline, last, signal)) {
+      for (const row of page) if (!("code" in row.fate)) answers.add(answerOf(row));
+      read += page.length;
+      if (read >= mostBefore) break;
+    }
+    return { id, createdAt: last.createdAt, answers };
+  }
+  return undefined;
+}
+
+/** How a job was made, in words. */
+function madeOf(
+  { contract, answers }: Pipeline,
+  { id, createdAt, endedAt, releases = [], input, result, settings }: ShownJob,
+  { name, capacity, model }: Environment,
+  isLocal: boolean,
+): readonly (readonly [string, string])[] {
+  const s3 = (key: string) => `s3://${answers.bucket}/${key}`;
+  const served = "image" in model && model.image ? [["Image", String(model.image)] as const] : [];
+  const { limit, tenant } = settings;
+  const asked = [limit && `the first ${limit} rows`, tenant && `for ${tenant}`].filter(Boolean);
+  return [
+    ["Release", releases.join(", ") || "none is named"],
+    ...(isLocal
+      ? [["Answered by", "a model on this machine, in the place of the endpoint"] as const]
+      : [...served, ["Answered by", endpointInWords(model)] as const]),
+    ["Environment", `${name}, ${capacity}`],
+    ["Features", contract.features.map(({ name, type }) => `${name} (${type})`).join(", ")],
+    ["Asked as", `${contract.request}, answered as ${contract.answer}`],
+    ["Outputs", contract.outputs.map(({ name, type }) => `${name} (${type})`).join(", ") || "the whole answer"],
+    ["Job", [id, ...asked].join(", ")],
+    ["Made", createdAt.toISOString()],
+    ...(endedAt ? [["Ended", endedAt.toISOString()] as const] : []),
+    ["Input", s3(input.key)],
+    ...(result ? [["Result", s3(result.manifest)] as const] : []),
+    ["Written", `${new Date().toISOString()} by offline-inference ${version}`],
+  ];
+}
