@@ -37,7 +37,10 @@ export interface Reporting {
 
 /** The most rows of the job before that are read, from the first on: a reader waits for them. */
 const mostBefore = 1_000_000;
+/** The most spans of time that are counted: a report draws fewer bars. */
 const mostSpans = 2_400;
+/** How long the warehouse may take to say how long requests waited: one on demand wakes up first. */
+const agesMilliseconds = 120_000;
 const jobsLooked = 50;
 
 /** Begins the report of a job that has ended. */
@@ -70,6 +73,7 @@ export function reporting(
           notes.push(`${what}: ${messageOf(error)}`);
           return undefined;
         });
+      const inTime = AbortSignal.any([signal, AbortSignal.timeout(agesMilliseconds)]);
       const selection = { jobId: job.id, requestPrefix: runOf(job) };
       const page = reportPage({
         job,
@@ -77,7 +81,7 @@ export function reporting(
         spanSeconds,
         ages: await orNote(
           "How long requests waited is not known",
-          resultsOf(pipeline).ages(selection, spanSeconds, { signal }),
+          resultsOf(pipeline).ages(selection, spanSeconds, { signal: inTime }),
         ),
         last: await orNote("The job before could not be read", lastOf(pipeline, api, job, signal)),
         labelColumn: labels?.column,
@@ -90,16 +94,17 @@ export function reporting(
   };
 }
 
-/**
- * The labels in a job's own file: the column that is called as the counted answer, or `label`.
- * @returns undefined where it has neither
- */
-function labelsIn(file: CsvFile, contract: ModelContract, idColumn: string): Labels | undefined {
-  const names = file.header?.values.map(trimmed) ?? [];
+/** The column of a job's own file that has labels: it is called as the counted answer, or `label`. */
+export function labelColumnOf({ header }: CsvFile, contract: ModelContract): string | undefined {
+  const names = header?.values.map(trimmed) ?? [];
   const features = contract.features.map(({ name }) => name);
-  const column = [countedOutput(contract)?.name, "label"].find(
+  return [countedOutput(contract)?.name, "label"].find(
     (name) => name !== undefined && names.includes(name) && !features.includes(name),
   );
+}
+
+function labelsIn(file: CsvFile, contract: ModelContract, idColumn: string): Labels | undefined {
+  const column = labelColumnOf(file, contract);
   if (column === undefined) return undefined;
   const { valueIn } = columnsOf(file.name, file.header, { required: [idColumn, column] });
   const rows = file.rows();

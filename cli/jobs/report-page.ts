@@ -40,6 +40,10 @@ const section = (id: string, title: string, content: Markup, more = "") =>
 /** What a report looks like: one page that needs nothing from elsewhere. */
 export function reportPage(facts: ReportFacts): string {
   const { job, summary, made, notes } = facts;
+  const places = summary.columns.flatMap((_, place) =>
+    summary.rows.some((row) => row[place] !== null) ? [place] : [],
+  );
+  const columns = places.flatMap((place) => summary.columns[place] ?? []);
   const body = html`<header><h1>${job.id}</h1><p class="muted">Report of a job that was made ${utc(job.createdAt)} and is ${job.state}</p></header>
 <main>
 ${headline(facts)}
@@ -47,7 +51,7 @@ ${section("answers", "Answers", answersOf(facts))}
 ${section("course", "Rate and age", courseOf(facts))}
 ${failuresOf(facts)}
 ${accuracyOf(facts)}
-${section("rows-title", "Rows", rowsOf(facts), "rows")}
+${section("rows-title", "Rows", rowsOf(facts, columns), "rows")}
 ${section("made", "How it was made", html`<dl class="made">${made.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`)}
 </main>
 <footer class="muted">${notes.map((note) => html`<p>${note}</p>`)}<p>Times are in UTC. All that this page shows stands in it: it loads nothing.</p></footer>`;
@@ -55,7 +59,7 @@ ${section("made", "How it was made", html`<dl class="made">${made.map(([name, va
     title: `${job.id}: report`,
     styles: ["look.css", "report.css"],
     script: "report.js",
-    data: { columns: summary.columns, rows: summary.rows },
+    data: { columns, rows: summary.rows.map((row) => places.map((place) => row[place])) },
     body,
   });
 }
@@ -94,11 +98,11 @@ function answersOf({ summary: { answers }, last }: ReportFacts): Markup {
   };
   const sum = (of: Counted) => shown.reduce((sum, [text]) => sum + (of.counts.get(text) ?? 0), 0);
   const others = total - sum(answers);
-  return html`<div class="scroll"><table><caption>${whole(total)} answers, of which ${whole(counts.size)}${answers.others > 0 ? " and more" : ""} differ.${
+  return html`${
     last && before
-      ? html` <svg class="key" viewBox="0 0 9 9" aria-hidden="true"><rect class="now" width="9" height="9"/></svg> This job. <svg class="key" viewBox="0 0 9 9" aria-hidden="true"><rect class="before" width="9" height="9"/></svg> The job before, ${last.id}, of ${utc(last.createdAt)}.`
+      ? html`<p class="muted"><svg class="key" viewBox="0 0 9 9" aria-hidden="true"><rect class="now" width="9" height="9"/></svg> This job. <svg class="key" viewBox="0 0 9 9" aria-hidden="true"><rect class="before" width="9" height="9"/></svg> The job before, ${last.id}, of ${utc(last.createdAt)}.</p>`
       : ""
-  }</caption>
+  }<div class="scroll"><table><caption>${whole(total)} answers, of which ${whole(counts.size)}${answers.others > 0 ? " and more" : ""} differ.</caption>
 <thead><tr><th scope="col">Answer</th><th scope="col" class="number">Rows</th><th scope="col" class="number">Share</th>${
     before ? html`<th scope="col" class="number">Before</th><th scope="col" class="number">Change, in points</th>` : ""
   }</tr></thead><tbody>
@@ -143,7 +147,7 @@ function courseOf({ summary: { spans }, spanSeconds, ages }: ReportFacts): Marku
     ages
       ? barChart({
           id: "age",
-          title: "How long the oldest of them had waited since it was put on the queue",
+          title: "How long the oldest of them had waited",
           description: `${age} at most.`,
           bars: oldest,
           ends,
@@ -214,13 +218,13 @@ function accuracyOf({ summary: { judged, right }, labelColumn }: ReportFacts): M
 }
 
 /** Where the page's script shows rows. */
-function rowsOf({ job, summary: { rows, columns } }: ReportFacts): Markup {
+function rowsOf({ job, summary: { rows } }: ReportFacts, columns: JobSummary["columns"]): Markup {
   const total = job.result?.parts.reduce((sum, part) => sum + part.rows, 0) ?? 0;
   const said =
     rows.length === total
       ? `All ${whole(total)} rows.`
       : `${whole(rows.length)} of ${whole(total)} rows: a sample that is spread evenly, and the first that failed. The file of results has all.`;
-  return html`<div class="tools screen"><label class="hidden" for="search">Search the rows</label><input id="search" type="search" placeholder="Search the rows" autocomplete="off">
+  return html`<div class="tools"><label class="hidden" for="search">Search the rows</label><input id="search" type="search" placeholder="Search the rows" autocomplete="off">
 <button type="button" id="previous">Previous</button><button type="button" id="next">Next</button><span id="status" role="status"></span></div>
 <div class="scroll" tabindex="0" role="region" aria-labelledby="rows-title"><table id="rows"><caption>${said} A heading sorts. Long values are cut.</caption>
 <thead><tr>${columns.map(({ name, isNumber }) => html`<th scope="col" class="${isNumber ? "number" : ""}"><button type="button">${name}</button></th>`)}</tr></thead><tbody></tbody></table></div>

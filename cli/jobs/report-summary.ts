@@ -138,7 +138,7 @@ export class JobSummary {
       ...all.slice(-2), // code and reason
     ];
     this.columns.push(...shown.map(({ name, type }) => ({ name, isNumber: type === "integer" || type === "number" })));
-    if (labels) this.columns.push({ name: `label: ${labels.column}`, isNumber: false });
+    if (labels) this.columns.push({ name: `${labels.column} (expected)`, isNumber: false });
     return (row: ResultRow) => {
       const values = featuresOf(row, contract);
       return shown.map(({ of }) => {

@@ -3,7 +3,7 @@ import { withCsv } from "./csv";
 import { jobNamed, withApi } from "./job-look";
 import { resultPages } from "./job-result";
 import type { JobsApi, ShownJob } from "./jobs-api";
-import { type ReportOptions, reporting } from "./report-facts";
+import { labelColumnOf, type ReportOptions, reporting } from "./report-facts";
 
 interface WriteOptions extends Connection, Pick<ReportOptions, "isLocal"> {
   /** @default the newest job with a result */
@@ -23,6 +23,8 @@ export const writeReport = (
     const job = id === undefined ? await newest(api, signal) : await jobNamed(pipeline, api, id, signal);
     const path = output ?? `${job.id}.report.html`;
     const write = async (file?: ReportOptions["file"]) => {
+      if (file && !labelColumnOf(file, pipeline.contract))
+        throw new Error(`${file.name} has no column of labels: label, or one that is called as the answer.`);
       const report = reporting(pipeline, api, job, { path, environment, isLocal, file }, signal);
       for await (const page of resultPages(pipeline, job, signal)) await report.add(page);
       await report.write();

@@ -14,7 +14,7 @@ export interface BarChart {
   readonly show: (value: number) => string;
 }
 
-const [width, height, left, top, bottom] = [600, 200, 52, 10, 22];
+const [width, height, left, top, bottom] = [600, 200, 60, 10, 26];
 
 /** Round values from 0 up to one that is no less than the largest. */
 function ticksTo(largest: number): number[] {
@@ -28,7 +28,7 @@ function ticksTo(largest: number): number[] {
 export function barChart({ id, title, description, bars, ends, show }: BarChart): Markup {
   const ticks = ticksTo(Math.max(...bars.map(({ value }) => value)));
   const yOf = (value: number) => top + (height - top - bottom) * (1 - value / (ticks.at(-1) ?? 1));
-  const barWidth = (width - left) / bars.length;
+  const barWidth = Math.min((width - left) / bars.length, 48);
   const grid = ticks.map((tick) => {
     const y = yOf(tick).toFixed(1);
     return html`<line x1="${left}" x2="${width}" y1="${y}" y2="${y}"/><text x="${left - 6}" y="${y}" dy="4" text-anchor="end">${show(tick)}</text>`;
@@ -37,11 +37,11 @@ export function barChart({ id, title, description, bars, ends, show }: BarChart)
     const y = yOf(value);
     return html`<rect class="now" x="${(left + place * barWidth + barWidth * 0.1).toFixed(1)}" y="${y.toFixed(1)}" width="${(barWidth * 0.8).toFixed(1)}" height="${(height - bottom - y).toFixed(1)}"><title>${said}</title></rect>`;
   });
-  return html`<figure><svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-labelledby="${id}-title ${id}-description">
+  return html`<figure><figcaption>${title}</figcaption><svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-labelledby="${id}-title ${id}-description">
 <title id="${id}-title">${title}</title><desc id="${id}-description">${description}</desc>
 ${grid}${rects}
-<text x="${left}" y="${height - 4}">${ends[0]}</text><text x="${width}" y="${height - 4}" text-anchor="end">${ends[1]}</text>
-</svg><figcaption>${title}</figcaption></figure>`;
+<text x="${left}" y="${height - 4}">${ends[0]}</text><text x="${Math.max(left + bars.length * barWidth, left + 150)}" y="${height - 4}" text-anchor="end">${ends[1]}</text>
+</svg></figure>`;
 }
 
 /** Two shares as bars, one below the other: what stands beside them says the same. */
