@@ -6,10 +6,11 @@ import type { ResultRow } from "../../contract/job-result";
 import type { ModelContract } from "../../contract/model-contract";
 import { version } from "../../package.json";
 import { columnsOf, InvalidCsv, trimmed } from "../../pipeline/csv";
-import type { Pipeline } from "../connection";
+import type { Connection, Pipeline } from "../connection";
 import { messageOf } from "../findings";
-import type { CsvFile } from "./csv";
+import { type CsvFile, withCsv } from "./csv";
 import { endpointInWords } from "./estimate";
+import { jobNamed, withApi } from "./job-look";
 import { resultPages } from "./job-result";
 import type { JobsApi, ShownJob } from "./jobs-api";
 import { reportPage } from "./report-page";
@@ -41,6 +42,7 @@ const mostBefore = 1_000_000;
 const mostSpans = 2_400;
 /** How long the warehouse may take to say how long requests waited: one on demand wakes up first. */
 const agesMilliseconds = 120_000;
+/** The newest jobs, among which the one before is looked for. */
 const jobsLooked = 50;
 
 /** Begins the report of a job that has ended. */
@@ -95,7 +97,7 @@ export function reporting(
 }
 
 /** The column of a job's own file that has labels: it is called as the counted answer, or `label`. */
-export function labelColumnOf({ header }: CsvFile, contract: ModelContract): string | undefined {
+function labelColumnOf({ header }: CsvFile, contract: ModelContract): string | undefined {
   const names = header?.values.map(trimmed) ?? [];
   const features = contract.features.map(({ name }) => name);
   return [countedOutput(contract)?.name, "label"].find(
@@ -167,4 +169,40 @@ function madeOf(
     ...(result ? [["Result", s3(result.manifest)] as const] : []),
     ["Written", `${new Date().toISOString()} by offline-inference ${version}`],
   ];
+}
+
+interface WriteOptions extends Connection, Pick<ReportOptions, "isLocal"> {
+  /** @default the newest job with a result */
+  readonly id?: string;
+  /** The job's own file. */
+  readonly labels?: string;
+  /** @default the job's name with .report.html */
+  readonly output?: string;
+}
+
+/** Writes the report of a job that has ended. @returns its path */
+export const writeReport = (
+  { pipeline, environment, id, labels, output, isLocal }: WriteOptions,
+  signal: AbortSignal,
+) =>
+  withApi(pipeline, async (api) => {
+    const job = id === undefined ? await newest(api, signal) : await jobNamed(pipeline, api, id, signal);
+    const path = output ?? `${job.id}.report.html`;
+    const write = async (file?: ReportOptions["file"]) => {
+      if (file && !labelColumnOf(file, pipeline.contract))
+        throw new Error(`${file.name} has no column of labels: label, or one that is called as the answer.`);
+      const report = reporting(pipeline, api, job, { path, environment, isLocal, file }, signal);
+      for await (const page of resultPages(pipeline, job, signal)) await report.add(page);
+      await report.write();
+      return path;
+    };
+    return labels === undefined ? write() : withCsv(labels, { signal }, write);
+  });
+
+async function newest(api: JobsApi, signal: AbortSignal): Promise<ShownJob> {
+  for (const { id } of (await api.list(jobsLooked, signal)).jobs) {
+    const job = await api.get(id, signal);
+    if (job?.result !== undefined) return job;
+  }
+  throw new Error("No job has a result yet.");
 }

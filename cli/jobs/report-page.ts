@@ -224,7 +224,7 @@ function rowsOf({ job, summary: { rows } }: ReportFacts, columns: JobSummary["co
     rows.length === total
       ? `All ${whole(total)} rows.`
       : `${whole(rows.length)} of ${whole(total)} rows: a sample that is spread evenly, and the first that failed. The file of results has all.`;
-  return html`<div class="tools"><label class="hidden" for="search">Search the rows</label><input id="search" type="search" placeholder="Search the rows" autocomplete="off">
+  return html`<div class="tools"><input id="search" type="search" aria-label="Search the rows" placeholder="Search the rows" autocomplete="off">
 <button type="button" id="previous">Previous</button><button type="button" id="next">Next</button><span id="status" role="status"></span></div>
 <div class="scroll" tabindex="0" role="region" aria-labelledby="rows-title"><table id="rows"><caption>${said} A heading sorts. Long values are cut.</caption>
 <thead><tr>${columns.map(({ name, isNumber }) => html`<th scope="col" class="${isNumber ? "number" : ""}"><button type="button">${name}</button></th>`)}</tr></thead><tbody></tbody></table></div>

@@ -32,7 +32,7 @@ Prints where it is. Exits with 130 after Ctrl-C.`,
     .action(async (id: string | undefined, { labels, output, ...options }: ReportOptions) => {
       const { connect } = await import("../connection");
       const { untilInterrupted } = await import("../interruption");
-      const { writeReport } = await import("./report-write");
+      const { writeReport } = await import("./report-facts");
       const connection = await connect(options);
       const isLocal = options.local === true;
       const path = await untilInterrupted((signal) =>
