@@ -3,9 +3,8 @@ import type { Environment } from "../../config";
 import { countedOutput } from "../../contract/counted-answer";
 import { runOf } from "../../contract/job";
 import type { ResultRow } from "../../contract/job-result";
-import type { ModelContract } from "../../contract/model-contract";
 import { version } from "../../package.json";
-import { columnsOf, InvalidCsv, trimmed } from "../../pipeline/csv";
+import { columnsOf, type FoundColumns, InvalidCsv, trimmed } from "../../pipeline/csv";
 import type { Connection, Pipeline } from "../connection";
 import { messageOf } from "../findings";
 import { type CsvFile, withCsv } from "./csv";
@@ -56,7 +55,7 @@ export function reporting(
   const { contract, commandFor } = pipeline;
   const { createdAt, endedAt = createdAt, counts, settings } = job;
   const spanSeconds = Math.max(1, Math.ceil((endedAt.getTime() - createdAt.getTime()) / 1_000 / mostSpans));
-  const labels = file && labelsIn(file, contract, settings.columns.id ?? "id");
+  const labels = file && labelsIn(file, pipeline, settings);
   const summary = new JobSummary({ contract, rows: counts?.total ?? 0, spanSeconds, labels });
   let failure: unknown;
   return {
@@ -96,31 +95,34 @@ export function reporting(
   };
 }
 
-/** The column of a job's own file that has labels: it is called as the counted answer, or `label`. */
-function labelColumnOf({ header }: CsvFile, contract: ModelContract): string | undefined {
-  const names = header?.values.map(trimmed) ?? [];
-  const features = contract.features.map(({ name }) => name);
-  return [countedOutput(contract)?.name, "label"].find(
+/**
+ * The labels in a job's own file: in the column that is called as the counted answer, or in `label`.
+ * @returns undefined where it has neither
+ */
+function labelsIn(file: CsvFile, { contract, featureGroup }: Pipeline, { columns }: ShownJob["settings"]) {
+  const names = file.header?.values.map(trimmed) ?? [];
+  const features = contract.features.map(({ name }) => columns[name] ?? name);
+  const column = [countedOutput(contract)?.name, "label"].find(
     (name) => name !== undefined && names.includes(name) && !features.includes(name),
   );
-}
-
-function labelsIn(file: CsvFile, contract: ModelContract, idColumn: string): Labels | undefined {
-  const column = labelColumnOf(file, contract);
   if (column === undefined) return undefined;
-  const { valueIn } = columnsOf(file.name, file.header, { required: [idColumn, column] });
+  const identifier = featureGroup?.recordIdentifier.name ?? "id";
+  const id = columns[identifier] ?? identifier;
   const rows = file.rows();
   let last = 0;
-  return {
+  let found: FoundColumns<string> | undefined;
+  const labels: Labels = {
     column,
-    of: async (row, id) => {
+    of: async (row, expected) => {
+      found ??= columnsOf(file.name, file.header, { required: [id, column] });
       let read = await rows.next();
       for (last++; !read.done && last < row; last++) read = await rows.next();
-      if (read.done || trimmed(valueIn(read.value, idColumn) ?? "") !== id)
-        throw new InvalidCsv(`${file.name} is not the file of this job, whose row ${row} is ${JSON.stringify(id)}.`);
-      return trimmed(valueIn(read.value, column) ?? "") || undefined;
+      if (read.done || trimmed(found.valueIn(read.value, id) ?? "") !== trimmed(expected))
+        throw new InvalidCsv(`${file.name} is not this job's file, whose row ${row} is ${JSON.stringify(expected)}.`);
+      return trimmed(found.valueIn(read.value, column) ?? "") || undefined;
     },
   };
+  return labels;
 }
 
 /** The answers of the newest job with a result that was made before this one. */
@@ -189,7 +191,7 @@ export const writeReport = (
     const job = id === undefined ? await newest(api, signal) : await jobNamed(pipeline, api, id, signal);
     const path = output ?? `${job.id}.report.html`;
     const write = async (file?: ReportOptions["file"]) => {
-      if (file && !labelColumnOf(file, pipeline.contract))
+      if (file && !labelsIn(file, pipeline, job.settings))
         throw new Error(`${file.name} has no column of labels: label, or one that is called as the answer.`);
       const report = reporting(pipeline, api, job, { path, environment, isLocal, file }, signal);
       for await (const page of resultPages(pipeline, job, signal)) await report.add(page);

@@ -194,7 +194,7 @@ describe("the report", () => {
     const report = (...args: string[]) => pipeline.start(["report", ...args], { folder }).ended;
     expect(await report("reported", "--labels", "pairs.csv")).toMatchObject({
       status: 1,
-      stderr: 'pairs.csv is not the file of this job, whose row 1 is "r-0".\n',
+      stderr: `pairs.csv is not this job's file, whose row 1 is "r-0".\n`,
     });
     await writeFile(join(folder, "pairs.csv"), pairs("r-", 30));
     expect(await report("reported", "--labels", "pairs.csv")).toMatchObject({
