@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { rename, writeFile } from "node:fs/promises";
 import type { Environment } from "../../config";
 import { countedOutput } from "../../contract/counted-answer";
 import { runOf } from "../../contract/job";
@@ -90,7 +90,9 @@ export function reporting(
         notes,
         commandFor,
       });
-      await writeFile(path, page);
+      const partial = `${path}.${process.pid}.part`; // a reader finds the old page or the new one
+      await writeFile(partial, page);
+      await rename(partial, path);
     },
   };
 }
