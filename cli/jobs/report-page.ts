@@ -26,7 +26,7 @@ export interface ReportFacts {
   readonly commandFor: CommandFor;
 }
 
-const most = { answers: 12, failures: 20, bars: 60, classes: 12 };
+const shownAtMost = { answers: 12, failures: 20, bars: 60, classes: 12 };
 
 const percent = (part: number, of: number) =>
   (of === 0 ? 0 : part / of).toLocaleString("en", { style: "percent", maximumFractionDigits: 1 });
@@ -85,7 +85,7 @@ ${job.cost ? tile("Cost", costInWords(job.cost), "beside what is paid at rest") 
 function answersOf({ summary: { answers }, last }: ReportFacts): Markup {
   const { total, counts } = answers;
   if (total === 0) return html`<p>There is no answer.</p>`;
-  const shown = answers.sorted.slice(0, most.answers);
+  const shown = answers.sorted.slice(0, shownAtMost.answers);
   const before = last?.answers.total || undefined;
   const line = (name: string | Markup, count: number, then: number) => {
     const was = before && then / before;
@@ -116,7 +116,7 @@ function courseOf({ summary: { spans }, spanSeconds, ages }: ReportFacts): Marku
   const all = [...spans.keys()];
   const [from, to] = [all.reduce((one, other) => Math.min(one, other), Number.POSITIVE_INFINITY), Math.max(0, ...all)];
   if (all.length === 0) return html`<p>No row was answered.</p>`;
-  const together = Math.ceil((to - from + 1) / most.bars);
+  const together = Math.ceil((to - from + 1) / shownAtMost.bars);
   const seconds = together * spanSeconds;
   const bars = Array.from({ length: Math.ceil((to - from + 1) / together) }, (_, place) => {
     const start = from + place * together;
@@ -133,9 +133,10 @@ function courseOf({ summary: { spans }, spanSeconds, ages }: ReportFacts): Marku
     value: answered / seconds,
     said: `${time(at)}: ${number(answered / seconds)} rows a second`,
   }));
-  const oldest = bars.map(({ at, age }) => ({ value: age, said: `${time(at)}: ${durationOf(age)}` }));
-  const peak = (values: readonly { readonly value: number }[]) => Math.max(...values.map(({ value }) => value));
-  const [perSecond, age] = [number(peak(rates)), durationOf(peak(oldest))];
+  const most = Math.max(...bars.map(({ age }) => age));
+  const [unit, unitName] = most < 120 ? [1, "s"] : most < 7_200 ? [60, "min"] : [3_600, "h"];
+  const oldest = bars.map(({ at, age }) => ({ value: age / unit, said: `${time(at)}: ${durationOf(age)}` }));
+  const [perSecond, age] = [number(Math.max(...rates.map(({ value }) => value))), durationOf(most)];
   return html`<div class="charts">${barChart({
     id: "rate",
     title: "Rows answered a second",
@@ -151,7 +152,7 @@ function courseOf({ summary: { spans }, spanSeconds, ages }: ReportFacts): Marku
           description: `${age} at most.`,
           bars: oldest,
           ends,
-          show: durationOf,
+          show: (value) => `${number(value)} ${unitName}`,
         })
       : ""
   }</div><p class="muted">At most ${perSecond} rows a second${ages ? `, and ${age} old` : ""}. Each bar is ${durationOf(seconds)}.</p>`;
@@ -162,7 +163,7 @@ const failure = z.tuple([z.string(), z.string()]);
 /** Why rows have no answer, and what mends it. */
 function failuresOf({ summary: { failures }, commandFor }: ReportFacts): Markup | undefined {
   if (failures.total === 0) return undefined;
-  const shown = failures.sorted.slice(0, most.failures);
+  const shown = failures.sorted.slice(0, shownAtMost.failures);
   const rest = shown.reduce((sum, [, count]) => sum - count, failures.total);
   const lines = shown.map(([key, count]) => {
     const [code, rule] = failure.parse(JSON.parse(key));
@@ -194,7 +195,7 @@ function accuracyOf({ summary: { judged, right }, labelColumn }: ReportFacts): M
     right > 0
       ? html`<p><b>${percent(right, judged.total)}</b> of ${whole(judged.total)} labelled rows are answered as their label says.</p>`
       : html`<p>No label is written as an answer is, so there is no accuracy. The table says which go together.</p>`;
-  if (Math.max(labels.length, answers.length) > most.classes || judged.others > 0)
+  if (Math.max(labels.length, answers.length) > shownAtMost.classes || judged.others > 0)
     return section(
       "accuracy",
       "Accuracy",
