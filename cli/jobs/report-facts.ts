@@ -5,8 +5,8 @@ import { runOf } from "../../contract/job";
 import type { ResultRow } from "../../contract/job-result";
 import { version } from "../../package.json";
 import { columnsOf, type FoundColumns, InvalidCsv, trimmed } from "../../pipeline/csv";
+import { awsError } from "../aws-error";
 import type { Connection, Pipeline } from "../connection";
-import { messageOf } from "../findings";
 import { type CsvFile, withCsv } from "./csv";
 import { endpointInWords } from "./estimate";
 import { jobNamed, withApi } from "./job-look";
@@ -68,10 +68,10 @@ export function reporting(
     write: async () => {
       if (failure !== undefined) throw failure;
       const notes: string[] = [];
-      const orNote = <Found>(what: string, finding: Promise<Found>) =>
+      const orNote = <Found>(doing: string, finding: Promise<Found>) =>
         finding.catch((error: unknown) => {
           signal.throwIfAborted();
-          notes.push(`${what}: ${messageOf(error)}`);
+          notes.push(awsError(doing, error).message);
           return undefined;
         });
       const inTime = AbortSignal.any([signal, AbortSignal.timeout(agesMilliseconds)]);
@@ -81,10 +81,10 @@ export function reporting(
         summary,
         spanSeconds,
         ages: await orNote(
-          "How long requests waited is not known",
+          "read how long requests waited",
           resultsOf(pipeline).ages(selection, spanSeconds, { signal: inTime }),
         ),
-        last: await orNote("The job before could not be read", lastOf(pipeline, api, job, signal)),
+        last: await orNote("read the answers of the job before", lastOf(pipeline, api, job, signal)),
         labelColumn: labels?.column,
         made: madeOf(pipeline, job, environment, isLocal),
         notes,
