@@ -113,22 +113,27 @@ ${others > 0 || (last && before && before > sum(last.answers)) ? line(html`<i>al
 
 /** How many rows were answered, and how old they were, over time. */
 function courseOf({ summary: { spans }, spanSeconds, ages }: ReportFacts): Markup {
-  const all = [...spans.keys()];
-  const [from, to] = [all.reduce((one, other) => Math.min(one, other), Number.POSITIVE_INFINITY), Math.max(0, ...all)];
-  if (all.length === 0) return html`<p>No row was answered.</p>`;
+  const all = [...spans.keys()].sort((one, other) => one - other);
+  const [from, to] = [all[0], all.at(-1)];
+  if (from === undefined || to === undefined) return html`<p>No row was answered.</p>`;
   const together = Math.ceil((to - from + 1) / shownAtMost.bars);
   const seconds = together * spanSeconds;
   const bars = Array.from({ length: Math.ceil((to - from + 1) / together) }, (_, place) => {
-    const start = from + place * together;
-    const within = Array.from({ length: together }, (_, more) => start + more);
-    return {
-      at: new Date(1_000 * start * spanSeconds),
-      answered: within.reduce((sum, span) => sum + (spans.get(span) ?? 0), 0),
-      age: Math.max(0, ...within.map((span) => ages?.get(span) ?? 0)),
-    };
+    return { at: new Date(1_000 * spanSeconds * (from + place * together)), answered: 0, age: 0 };
   });
-  const time = (date: Date) => date.toISOString().slice(11, 19);
-  const ends = [time(new Date(1_000 * from * spanSeconds)), time(new Date(1_000 * (to + 1) * spanSeconds))] as const;
+  for (const [span, answered] of spans) {
+    const bar = bars[Math.floor((span - from) / together)];
+    if (bar === undefined) continue;
+    bar.answered += answered;
+    bar.age = Math.max(bar.age, ages?.get(span) ?? 0);
+  }
+  const hasDays = seconds * bars.length > 86_400;
+  const time = (date: Date) =>
+    date
+      .toISOString()
+      .slice(hasDays ? 5 : 11, 19)
+      .replace("T", " ");
+  const ends = [from, to + 1].map((span) => time(new Date(1_000 * span * spanSeconds)));
   const rates = bars.map(({ at, answered }) => ({
     value: answered / seconds,
     said: `${time(at)}: ${number(answered / seconds)} rows a second`,

@@ -9,7 +9,7 @@ export interface BarChart {
   /** Each with what is said of it. */
   readonly bars: readonly { readonly value: number; readonly said: string }[];
   /** What stands below the first bar and below the last. */
-  readonly ends: readonly [string, string];
+  readonly ends: readonly string[];
   /** How a value stands at the axis. */
   readonly show: (value: number) => string;
 }
