@@ -12,7 +12,7 @@ export interface FirstRow {
 }
 
 /** What a run says beside the first rows, npm before it and the prompt after it, in lines. */
-const otherLines = 26;
+const otherLines = 27;
 const countsShown = 5;
 /** Of more different answers than these none is counted: they are numbers, say. */
 const mostAnswers = 1_000;

@@ -15,6 +15,7 @@ import { eraseCommand } from "./jobs/erase";
 import { failedCommand } from "./jobs/failed";
 import { featuresCommand } from "./jobs/features";
 import { jobCommand } from "./jobs/job";
+import { reportCommand } from "./jobs/report";
 import { requestsCommand } from "./jobs/requests";
 import { resultsCommand } from "./jobs/results";
 import { runCommand } from "./jobs/run";
@@ -54,6 +55,7 @@ export function program(): Command {
     .addCommand(featuresCommand())
     .addCommand(requestsCommand())
     .addCommand(resultsCommand())
+    .addCommand(reportCommand())
     .addCommand(failedCommand())
     .addCommand(eraseCommand())
     .addCommand(warehouseCommand())

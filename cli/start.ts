@@ -151,7 +151,8 @@ async function run(
     Object.assign(process.env, aws.environment);
     const pipeline = await pipelineOf(configuration);
     const columns = new Map<string, string>();
-    const job = { pipeline, file: csv, columns, format: "csv", output: resultsFile, safe: false } as const;
+    const report = { path: join(dataDir, "report.html"), environment: configuration, isLocal: true };
+    const job = { pipeline, file: csv, columns, format: "csv", output: resultsFile, safe: false, report } as const;
     const isWhole = await runJob({ ...job, ingest: pipeline.featureGroup !== undefined, signal });
     console.log(await firstLook(resultsFile, pipeline.contract, first));
     console.log(`\nThe whole result: ${resultsFile}. Logs and data: ${dataDir}/`);

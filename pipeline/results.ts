@@ -364,6 +364,20 @@ FROM prediction_failures WHERE request_id = ${textExpression(requestId)} AND (in
   }
 
   /**
+   * How long the oldest request of a selection had waited, in whole seconds, of those that were answered in a span of so
+   * many seconds: by the number of the span since 1970.
+   */
+  async ages(selection: Selection, spanSeconds: number, until: Until): Promise<ReadonlyMap<number, number>> {
+    const { sql, values } = withParameters((expression) => {
+      const secondsOf = (column: string) => `EXTRACT(EPOCH FROM ${column})`;
+      const age = `GREATEST(MAX(${secondsOf("predicted_at")} - ${secondsOf("requested_at")}), 0)`;
+      const span = `FLOOR(${secondsOf("predicted_at")} / ${Math.trunc(spanSeconds)})`;
+      return `SELECT CAST(${span} AS BIGINT), CAST(${age} AS BIGINT) ${answersFrom("prediction_results")(selection, expression)} GROUP BY 1`;
+    });
+    return new Map(await this.database.read(z.tuple([countField, countField]), sql, values, until));
+  }
+
+  /**
    * How often each answer was given, a page at a time, the oldest day first.
    * @param since only the day of this time and later ones @default all days
    */

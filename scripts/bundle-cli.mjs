@@ -4,6 +4,7 @@ import { createHash, randomUUID } from "node:crypto";
 import {
   accessSync,
   constants,
+  copyFileSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -123,7 +124,11 @@ async function bundle(outdir) {
     const said = errors && (await formatMessages(errors, { kind: "error", color: process.stderr.isTTY === true }));
     throw new Error(said?.join("").trimEnd() ?? message);
   });
-  return Object.keys(metafile.inputs).filter((input) => !input.includes("node_modules/"));
+  const sources = Object.keys(metafile.inputs).filter((input) => !input.includes("node_modules/"));
+  const pages = sources.includes("cli/page/html.ts") ? readdirSync(join(root, "cli/page")) : [];
+  const read = pages.filter((name) => /\.(css|js)$/.test(name)); // by cli/page/html.ts, beside itself
+  for (const name of read) copyFileSync(join(root, "cli/page", name), join(outdir, name));
+  return [...sources, ...read.map((name) => `cli/page/${name}`)];
 }
 
 /** How esbuild makes it: each `import()` is a file of its own, loaded when it is reached. */

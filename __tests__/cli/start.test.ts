@@ -72,6 +72,8 @@ test("predicts every row of the sample file, shows the first with their answers,
   expect(stdout).toContain("It's a paraphrase: 30, Not a paraphrase: 18\n");
   expect(stdout).toContain("The whole result: .local/results.csv");
   expect((await readFile(join(desk, ".local/results.csv"), "utf8")).trim().split("\n")).toHaveLength(49);
+  expect(stderr).toContain("To look at: .local/report.html\n");
+  expect(await readFile(join(desk, ".local/report.html"), "utf8")).toContain("<caption>48 answers");
   expect(stdout).toContain("Next:\n  npm start -- rows.csv ");
   const npmSays = 8;
   expect(npmSays + stdout.trim().split("\n").length + stderr.trim().split("\n").length).toBeLessThan(32); // nothing scrolls away

@@ -86,6 +86,7 @@ test.each([
   ["failures", (results: Results) => results.failures(selection, ever).next()],
   ["counts", (results: Results) => results.counts(selection, ever)],
   ["groups of failures", (results: Results) => results.groups(selection, 20, ever)],
+  ["how old requests were", (results: Results) => results.ages(selection, 60, ever)],
   ["shares of answers", (results: Results) => results.shares(new Date(0), ever).next()],
   ["counts since some times", (results: Results) => results.countsSince([new Date(0), new Date(1)])],
 ])("what reads %s is Redshift's", async (_, read) => {

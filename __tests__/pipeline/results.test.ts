@@ -173,6 +173,20 @@ test("counts what was answered since some times, and what failed", async () => {
   expect(await results.countsSince([at("11:00:00"), at("12:00:00")])).toEqual({ answered: [0, 0], failed: 0 });
 });
 
+test("says how long the oldest request had waited of those that were answered in a span, and in no other", async () => {
+  const at = (seconds: number) => new Date(`2032-07-01T08:00:${String(seconds).padStart(2, "0")}.400Z`);
+  const of = (requestedAt: Date, predictedAt: Date) => answered({ jobId: "ages", requestedAt, predictedAt });
+  await insertOutcomes(database, [of(at(1), at(4)), of(at(3), at(9)), of(at(9), at(10)), of(at(30), at(21))]);
+  const span = at(0).getTime() / 10_000;
+  expect(await results.ages({ jobId: "ages" }, 10, ever)).toEqual(
+    new Map([
+      [Math.floor(span), 6],
+      [Math.floor(span) + 1, 1],
+      [Math.floor(span) + 2, 0], // clocks differ
+    ]),
+  );
+});
+
 test("any text stands in a statement as it is, whatever a backslash and a colon mean there", async () => {
   const text = fc.string({ unit: "binary" }).filter((one) => !one.includes("\0"));
   await fc.assert(

@@ -57,7 +57,7 @@ export function estimate(options: EstimateOptions): readonly string[] {
 }
 
 /** What answers, in words. */
-const endpointInWords = ({ endpoint, ...model }: Environment["model"]) => {
+export const endpointInWords = ({ endpoint, ...model }: Environment["model"]) => {
   if (endpoint || !("instanceCount" in model)) return "the endpoint";
   const { serverless, instanceType } = model;
   const { min, max } = instanceRange(model);

@@ -9,6 +9,7 @@ import { whole } from "../numbers";
 import { progressOf } from "../progress";
 import { cellOf, textTable } from "../text-table";
 import { type OutputColumn, type OutputOptions, writeRows } from "./output";
+import { remedyOf } from "./remedies";
 
 const letters = (count: number) => `${whole(count)} dead letter${count === 1 ? "" : "s"}`;
 
@@ -72,24 +73,10 @@ export async function showFailed(pipeline: Pipeline, asJson: boolean, signal: Ab
   for (const line of unseenOf(walked)) console.error(line);
 }
 
-/** What makes requests succeed that failed so, by code; a redrive alone brings them back here. */
-const remedies: Readonly<Record<string, readonly [what: string, command: string]>> = {
-  unknown_input: ["write their features first", "features ingest FILE"],
-  missing_feature: ["write their features first", "features ingest FILE"],
-  malformed: ["mend them, and ask again", "failed export FILE"],
-  conflict: ["ask under another request id", "failed export FILE"],
-  refused_by_model: ["mend their features, and ask again", "failed export FILE"],
-  too_large: ["make them smaller, and ask again", "failed export FILE"],
-  feature_store_failed: ["see that all works again", "status"],
-  endpoint_failed: ["see that the endpoint works again", "status"],
-  unexpected_answer: ["see what the model answers", "model verify --endpoint NAME"],
-  not_answered: ["see why the worker ended", "status"],
-};
-
 const adviceFor = (groups: readonly Group[], { commandFor }: Pipeline): string[] =>
   [...new Set(groups.map(({ code }) => code))].flatMap((code) => {
-    const remedy = Object.hasOwn(remedies, code) ? remedies[code] : undefined;
-    return remedy === undefined ? [] : [`${code}: ${remedy[0]}: ${commandFor(remedy[1])}`];
+    const remedy = remedyOf(code);
+    return remedy === undefined ? [] : [`${code}: ${remedy.what}: ${commandFor(remedy.command)}`];
   });
 
 function tableOf(groups: readonly Group[]): string {

@@ -7,7 +7,7 @@ import { JobsApi, type ShownJob } from "./jobs-api";
 const jobsShown = 50;
 
 /** Works with the API of a pipeline's jobs, and closes it. */
-async function withApi<Result>({ apiUrl }: Pipeline, work: (api: JobsApi) => Promise<Result>): Promise<Result> {
+export async function withApi<Result>({ apiUrl }: Pipeline, work: (api: JobsApi) => Promise<Result>): Promise<Result> {
   const api = new JobsApi(apiUrl);
   try {
     return await work(api);
@@ -17,7 +17,12 @@ async function withApi<Result>({ apiUrl }: Pipeline, work: (api: JobsApi) => Pro
 }
 
 /** @throws where there is none of that name */
-async function jobNamed({ commandFor }: Pipeline, api: JobsApi, id: string, signal: AbortSignal): Promise<ShownJob> {
+export async function jobNamed(
+  { commandFor }: Pipeline,
+  api: JobsApi,
+  id: string,
+  signal: AbortSignal,
+): Promise<ShownJob> {
   const job = await api.get(id, signal);
   if (job !== undefined) return job;
   throw new Error(`There is no job ${JSON.stringify(id)} here. All there are: ${commandFor("job list")}`);

@@ -91,24 +91,34 @@ async function* pagesOf(
 
 const widths: Readonly<Record<string, number>> = { id: 16, status: 10, output: 28, code: 20 };
 
-/**
- * Writes the result of a job as one file.
- * @returns how many of its rows have no answer, by code
- */
-async function writeResult(
-  pipeline: Pipeline,
-  { id, result }: ShownJob,
-  how: ResultsOutput,
-  signal: AbortSignal,
-): Promise<ReadonlyMap<string, number>> {
+/** The rows of a job's result, a page at a time. @throws where it has none, or failed, with what is wrong with its input */
+export function resultPages(pipeline: Pipeline, job: ShownJob, signal: AbortSignal) {
+  const { id, errors, result } = job;
+  if (!hasEnded(job)) throw new Error(`The job ${id} has not ended: ${inWords(job)}. Wait for it by --watch.`);
+  if (errors !== undefined) throw new Error([`The job ${id} has failed:`, ...errors].join("\n"));
   if (result === undefined) throw new Error(`The job ${id} has no result.`);
   if (result.format !== "ndjson") {
     const at = `s3://${pipeline.answers.bucket}/${result.manifest}`;
     throw new Error(`The result of the job ${id} is ${result.format}, which stands as it is below ${at}.`);
   }
+  return pagesOf(result.parts, pipeline, signal);
+}
+
+/**
+ * Writes the result of a job as one file.
+ * @param each is shown its rows as they pass
+ * @returns how many of its rows have no answer, by code
+ */
+async function writeResult(
+  pipeline: Pipeline,
+  job: ShownJob,
+  how: ResultsOutput,
+  signal: AbortSignal,
+  each?: (page: readonly ResultRow[]) => Promise<void>,
+): Promise<ReadonlyMap<string, number>> {
   const codes = new Map<string, number>();
   let carries = true;
-  const pages = pagesOf(result.parts, pipeline, signal);
+  const pages = resultPages(pipeline, job, signal);
   const first = await pages.next();
   if (!first.done) carries = first.value[0]?.features !== undefined;
   const all = resultColumns(pipeline.contract, carries);
@@ -120,6 +130,7 @@ async function writeResult(
   }));
   async function* rows() {
     for (let page = first; !page.done; page = await pages.next()) {
+      await each?.(page.value);
       yield page.value.map((row) => {
         if ("code" in row.fate) codes.set(row.fate.code, (codes.get(row.fate.code) ?? 0) + 1);
         const features = featuresOf(row, pipeline.contract);
@@ -128,13 +139,14 @@ async function writeResult(
     }
   }
   await writeRows(rows(), { ...how, columns });
-  const count = result.parts.reduce((sum, part) => sum + part.rows, 0);
+  const count = job.result?.parts.reduce((sum, part) => sum + part.rows, 0) ?? 0;
   console.error(`${whole(count)} rows${how.output === undefined ? "" : ` in ${how.output}`}.`);
   return codes;
 }
 
 /**
  * Writes the result of a job that has ended, and says how it ended.
+ * @param each is shown its rows as they pass
  * @returns whether every row has its prediction
  * @throws where the job has failed, with what is wrong with its input
  */
@@ -143,10 +155,9 @@ export async function fetchResult(
   job: ShownJob,
   how: ResultsOutput,
   signal: AbortSignal,
+  each?: (page: readonly ResultRow[]) => Promise<void>,
 ): Promise<boolean> {
-  if (!hasEnded(job)) throw new Error(`The job ${job.id} has not ended: ${inWords(job)}. Wait for it by --watch.`);
-  if (job.errors !== undefined) throw new Error([`The job ${job.id} has failed:`, ...job.errors].join("\n"));
-  const codes = await writeResult(pipeline, job, how, signal);
+  const codes = await writeResult(pipeline, job, how, signal, each);
   console.error(`${inWords(job)}.`);
   for (const [code, count] of [...codes].sort(([, one], [, other]) => other - one)) {
     console.error(`  ${whole(count)} × ${code}`);

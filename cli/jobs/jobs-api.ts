@@ -1,7 +1,7 @@
 import { LambdaClient } from "@aws-sdk/client-lambda";
 import { SignatureV4 } from "@smithy/signature-v4";
 import { z } from "zod";
-import { type JobSettings, jobCost, jobStates, resultFormats, rowCounts } from "../../contract/job";
+import { type JobSettings, jobCost, jobSettings, jobStates, resultFormats, rowCounts } from "../../contract/job";
 import { type clientSettings, reasonOf } from "../../pipeline/clients";
 import { Patience } from "../../pipeline/flow";
 
@@ -14,6 +14,7 @@ const jobSchema = z.object({
   endedAt: time.optional(),
   deadline: time,
   input: z.object({ key: z.string(), bytes: z.number() }),
+  settings: jobSettings.pick({ columns: true, limit: true, tenant: true }).strip(),
   counts: rowCounts.optional(),
   result: z
     .object({
@@ -25,6 +26,7 @@ const jobSchema = z.object({
     .optional(),
   errors: z.array(z.string()).optional(),
   cost: jobCost.optional(),
+  releases: z.array(z.string()).optional(),
 });
 export type ShownJob = Readonly<z.output<typeof jobSchema>>;
 

@@ -7,6 +7,7 @@ import { csvLine, InvalidCsv, trimmed } from "../../pipeline/csv";
 import { FeatureStore } from "../../pipeline/features";
 import { awsError } from "../aws-error";
 import type { Connection, Pipeline, Target } from "../connection";
+import { messageOf } from "../findings";
 import { whole } from "../numbers";
 import { progressOf } from "../progress";
 import { type CsvFile, nameOf, withCsv } from "./csv";
@@ -18,6 +19,7 @@ import { fetchResult } from "./job-result";
 import { uploadInput } from "./job-upload";
 import { JobsApi, type NewJob } from "./jobs-api";
 import type { OutputFormat } from "./output";
+import { type ReportOptions, reporting } from "./report-facts";
 
 /** The rows that a job asks about. */
 export interface JobRows {
@@ -44,6 +46,8 @@ export interface RunOptions extends JobRows {
   readonly output?: string;
   /** Whether CSV is written without live formulas. */
   readonly safe: boolean;
+  /** The page that is written of it. */
+  readonly report: Omit<ReportOptions, "file">;
   readonly signal: AbortSignal;
 }
 
@@ -54,7 +58,7 @@ export interface RunOptions extends JobRows {
  * @throws before anything is asked, when a row is at fault, it cannot be done by the deadline, or costs more than it may
  */
 export async function runJob(options: RunOptions): Promise<boolean> {
-  const { pipeline, file, columns, limit, within, signal, ...how } = options;
+  const { pipeline, file, columns, limit, within, signal, report: about, ...how } = options;
   if (within === undefined) await checkRows(pipeline, { file, columns }, signal);
   else await foreseen({ pipeline, ...within }, { file, columns }, { limit, ...within }, signal);
   if (options.ingest) await ingest(pipeline, { file, columns }, signal);
@@ -74,7 +78,16 @@ export async function runJob(options: RunOptions): Promise<boolean> {
     const { job, isNew } = await api.start(asked, signal);
     console.error(isNew ? `The job is ${job.id}.` : `The job ${job.id} was started ${job.createdAt.toISOString()}.`);
     const ended = await followJob(pipeline, api, job, signal);
-    return await fetchResult(pipeline, ended, how, signal);
+    const report = reporting(pipeline, api, ended, { ...about, file }, signal);
+    const isWhole = await fetchResult(pipeline, ended, how, signal, report.add);
+    await report.write().then(
+      () => console.error(`To look at: ${about.path}`),
+      (error: unknown) => {
+        signal.throwIfAborted();
+        console.error(`There is no report: ${messageOf(error)}`); // the result is there without
+      },
+    );
+    return isWhole;
   } finally {
     api.destroy();
   }

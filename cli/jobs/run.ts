@@ -75,7 +75,7 @@ export const runCommand = () =>
         "A job belongs to the pipeline: it goes on after Ctrl-C, and any machine may follow it. The same rows and settings\n" +
         "under the same name are the same job: nothing is asked twice. Where a row is at fault, nothing is asked at all.\n" +
         "A file of ids alone is looked up in the feature store.\n\n" +
-        "Prints where the result is. Exits with 0 when every row has its prediction; with 2 when one has none, and says\n" +
+        "Prints where the result is, and writes a page to look at beside it, as `report` does. Exits with 0 when every row has its prediction; with 2 when one has none, and says\n" +
         "why; with 130 after Ctrl-C.",
     )
     .addHelpText(
@@ -110,7 +110,9 @@ export const runCommand = () =>
           }
           const isBounded = (deadline ?? maxCost) !== undefined;
           const within = isBounded ? { ...connection, deadline, maxCost } : undefined;
-          const settings = { job, limit, tenant, deadline, within, ingest };
+          const path = `${results.replace(/(\.results)?\.[^./\\]+$/, "")}.report.html`;
+          const report = { path, environment: connection.environment, isLocal: options.local === true };
+          const settings = { job, limit, tenant, deadline, within, ingest, report };
           return whileHolding(results, () =>
             runJob({ pipeline, file, columns, ...settings, ...plan, output: results, signal }),
           );

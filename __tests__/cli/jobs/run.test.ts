@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { startPassage } from "../../../local/passage";
+import { AwsError } from "../../../local/stand-in";
 import { type LocalPipeline, startLocalPipeline } from "../../setup/local-pipeline";
 
 let pipeline: LocalPipeline;
@@ -147,4 +148,59 @@ test("asks for the first rows alone, and for what the feature store has; a dry r
   expect(all).toMatchObject({ status: 0, stdout: "all.results.csv\n" });
   const answered = (await linesIn(folder, "all.results.csv")).slice(1).map((line) => line.split(",")[1]);
   expect(answered.sort()).toEqual(Array.from({ length: 10 }, (_, n) => `some-${n}`).sort());
+});
+
+describe("the report", () => {
+  const rows = Array.from(
+    { length: 30 },
+    (_, n) => `r-${n},It rains.,It rains.,${n < 6 ? "Not" : "It's"} a paraphrase`,
+  );
+  const textIn = async (folder: string, file: string) =>
+    (await readFile(join(folder, file), "utf8")).replace(/<(style|script)[\s\S]*?<\/\1>/g, "").replace(/<[^>]+>/g, " ");
+
+  test("is written beside the result: answers by the labels of the file, and how long requests waited", async () => {
+    const folder = await deskWith("reported", ["id,seq_0,seq_1,label", ...rows, ""].join("\n"));
+    const { status, stderr } = await run(folder, "--job", "reported").ended;
+    expect({ status, stderr }).toEqual({
+      status: 0,
+      stderr: expect.stringContaining("To look at: pairs.report.html\n"),
+    });
+    const text = await textIn(folder, "pairs.report.html");
+    expect(text).toContain("80%");
+    expect(text).toContain("How long the oldest of them had waited");
+    expect(text).not.toContain("Cannot read");
+  });
+
+  test("is of the newest job where none is named, beside the one before, and says what it cannot know", async () => {
+    const folder = await deskWith("later", pairs("later-", 5));
+    expect(await run(folder, "--job", "later").ended).toMatchObject({ status: 0 });
+    const report = (...args: string[]) => pipeline.start(["report", ...args], { folder }).ended;
+    expect(await report()).toEqual({ status: 0, signal: null, stdout: "later.report.html\n", stderr: "" });
+    expect(await textIn(folder, "later.report.html")).toContain("The job before, reported, of");
+    const passage = await startPassage(pipeline.aws.environment.AWS_ENDPOINT_URL_REDSHIFT_DATA ?? "", () => {
+      throw new AwsError("AccessDeniedException", 403, "not allowed");
+    });
+    const environment = { AWS_ENDPOINT_URL_REDSHIFT_DATA: passage.url };
+    const { ended } = pipeline.start(["report", "later"], { folder, environment });
+    expect(await ended).toMatchObject({ status: 0 });
+    expect(await textIn(folder, "later.report.html")).toContain(
+      "Cannot read how long requests waited: AccessDeniedException, not allowed",
+    );
+    await passage.stop();
+  });
+
+  test("is refused with the labels of another file, and of a job that is not there", async () => {
+    const folder = await deskWith("strange", ["id,seq_0,seq_1,label", ...rows.toReversed(), ""].join("\n"));
+    const report = (...args: string[]) => pipeline.start(["report", ...args], { folder }).ended;
+    expect(await report("reported", "--labels", "pairs.csv")).toMatchObject({
+      status: 1,
+      stderr: `pairs.csv is not this job's file, whose row 1 is "r-0".\n`,
+    });
+    await writeFile(join(folder, "pairs.csv"), pairs("r-", 30));
+    expect(await report("reported", "--labels", "pairs.csv")).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("pairs.csv has no column of labels"),
+    });
+    expect(await report("nobody")).toMatchObject({ status: 1, stderr: expect.stringContaining("There is no job") });
+  });
 });
