@@ -102,7 +102,7 @@ function answersOf({ summary: { answers }, last }: ReportFacts): Markup {
     last && before
       ? html`<p class="muted"><svg class="key" viewBox="0 0 9 9" aria-hidden="true"><rect class="now" width="9" height="9"/></svg> This job. <svg class="key" viewBox="0 0 9 9" aria-hidden="true"><rect class="before" width="9" height="9"/></svg> The job before, ${last.id}, of ${utc(last.createdAt)}.</p>`
       : ""
-  }<div class="scroll"><table><caption>${whole(total)} answers, of which ${whole(counts.size)}${answers.others > 0 ? " and more" : ""} differ.</caption>
+  }<div class="scroll"><table><caption>${whole(total)} answers: ${whole(counts.size)}${answers.others > 0 ? " and more" : ""} different ones.</caption>
 <thead><tr><th scope="col">Answer</th><th scope="col" class="number">Rows</th><th scope="col" class="number">Share</th>${
     before ? html`<th scope="col" class="number">Before</th><th scope="col" class="number">Change, in points</th>` : ""
   }</tr></thead><tbody>
