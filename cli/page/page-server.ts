@@ -24,9 +24,10 @@ export interface PageWork {
 }
 
 const files: Readonly<Record<string, readonly [name: string, type: string]>> = {
-  "/": ["index.html", "text/html"],
-  "/page.css": ["page.css", "text/css"],
-  "/page.js": ["page.js", "text/javascript"],
+  "/": ["local.html", "text/html"],
+  "/look.css": ["look.css", "text/css"],
+  "/local.css": ["local.css", "text/css"],
+  "/local.js": ["local.js", "text/javascript"],
 };
 
 const headers = {
