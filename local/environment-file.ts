@@ -37,7 +37,8 @@ export function writeLocalEnvironment(dataDir: string, environment: LocalEnviron
 }
 
 /** A text as one word of a shell's, whatever is in it. */
-export const shellWord = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
+export const shellWord = (text: string) =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
 /** How the run in a folder is reached. @throws when none runs there */
 export function readLocalEnvironment(dataDir: string): LocalEnvironment {

@@ -23,7 +23,12 @@ const settings = {
 
 /** It would change the page's title, were it markup there. */
 const hostile = "<img src=x onerror=\"document.title='hostile'\"><script>document.title='hostile'</script>";
-const model = jsonModel((body) => (JSON.stringify(body).includes("be hostile") ? hostile : "It's a paraphrase"));
+let refuses = true;
+const model = jsonModel((body) => {
+  const text = JSON.stringify(body);
+  if (text.includes("refuse me") && refuses) return { error: "not now" };
+  return text.includes("be hostile") ? hostile : "It's a paraphrase";
+});
 
 let pipeline: LocalPipeline;
 let served: StandIn;
@@ -54,6 +59,7 @@ const faults: string[] = [];
 beforeEach(async () => {
   faults.length = 0;
   page = await browser.newPage();
+  await page.setViewport({ width: 1280, height: 900 });
   page.on("pageerror", (error) => faults.push(String(error)));
   await page.goto(served.url);
   await page.waitForSelector("#calls pre");
@@ -88,29 +94,28 @@ test("a row that is asked goes through the boxes to its answer", async () => {
       document.body.dataset.been = [...been].join(" ");
     }).observe(document.body, { subtree: true, attributeFilter: ["aria-current"] });
   }`);
-  await ask({ id: "1", seq_0: "One and the same.", seq_1: "One and the same." });
+  await new FeatureStore(pipeline.aws.featureGroup).write([{ id: "1", values: ["One.", "One."] }]);
+  await ask({ id: "1" });
   await until("#followed", "The request for 1 has its row in the warehouse: answered.");
   expect(await textOf("#outcome")).toBe("It's a paraphrase");
   expect(await page.evaluate("document.body.dataset.been")).toMatch(/answers warehouse$/);
   await until('[data-box="warehouse"]', "1 in the last hour");
-  await page.setViewport({ width: 1280, height: 900 });
   await page.screenshot({ path: "/tmp/page-light.png", fullPage: true });
 });
 
 test("a request that failed is shown with what mends it, and redriven to its answer", async () => {
-  await ask({ id: "unknown" });
-  await until("#followed", "The request for unknown has its row in the warehouse: failed.");
-  expect(await textOf("#outcome")).toContain("unknown_input: ");
-  await until("#failures", "npx offline-inference features ingest FILE --local");
+  await ask({ id: "4", seq_0: "refuse me", seq_1: "please" });
+  await until("#followed", "The request for 4 has its row in the warehouse: failed.");
+  expect(await textOf("#outcome")).toContain("refused_by_model: ");
+  await until("#failures", "npx offline-inference failed export FILE --local");
   expect(await textOf("#attention")).toContain("A request was given up.");
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
-  await page.setViewport({ width: 1280, height: 900 });
   await page.screenshot({ path: "/tmp/page-dark.png", fullPage: true });
 
-  await new FeatureStore(pipeline.aws.featureGroup).write([{ id: "unknown", values: ["One.", "One."] }]);
-  await page.locator("::-p-aria(Redrive 1 of unknown_input)").click();
+  refuses = false;
+  await page.locator("::-p-aria(Redrive 1 of refused_by_model)").click();
   await until("#redriven", "1 dead letter went back to the queue.");
-  await until("#followed", "The request for unknown has its row in the warehouse: answered.");
+  await until("#followed", "The request for 4 has its row in the warehouse: answered.");
   await until("#failures", "There is no dead letter.");
 });
 
@@ -118,7 +123,8 @@ test("what the model answers, and what others call their inputs, is text", async
   await ask({ id: `${hostile}1`, seq_0: "be hostile", seq_1: hostile });
   await until("#followed", "answered");
   expect(await textOf("#outcome")).toBe(hostile);
-  await ask({ id: `${hostile}2` });
+  refuses = true;
+  await ask({ id: `${hostile}2`, seq_0: "refuse me", seq_1: "please" });
   await until("#failures", `${hostile}2`);
   expect(await textOf("#calls")).toContain("onerror");
   expect(await page.$$("img")).toEqual([]);

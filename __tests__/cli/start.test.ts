@@ -140,7 +140,7 @@ test("keeps running when told to, works for others meanwhile, and ends everythin
   const stdout = await run.printed("stdout", "/#");
   const exports = await readFile(join(desk, ".local/env.sh"), "utf8");
   const exported = new Map(
-    [...exports.matchAll(/^export (\w+)='(.*)'$/gm)].map(([, name = "", value = ""]) => [name, value]),
+    [...exports.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name = "", value = ""]) => [name, value]),
   );
   const url = `${exported.get("API_URL")}/predict`;
 

@@ -29,7 +29,7 @@ function unseenOf({ hidden, whole: isWhole }: Walked): string[] {
 }
 
 /** Letters of requests that broke one rule. */
-export interface Group {
+interface Group {
   readonly code: string;
   readonly rule: string;
   readonly letters: Pick<LyingLetter, "id" | "requestId" | "jobId">[];

@@ -24,11 +24,12 @@ export function callsOf(
   const curl = `curl ${isSigned ? signature : ""}-H 'content-type: application/json'`;
   const python = `import boto3, os; boto3.client("sqs").send_message(QueueUrl=os.environ["QUEUE_URL"], MessageBody=${JSON.stringify(request)})`;
   const body = shellWord(request);
+  const env = `. ${exportsIn(dataDir)}\n`;
   const calls = {
-    "AWS CLI": `aws sqs send-message --endpoint-url "$AWS_ENDPOINT_URL_SQS" --queue-url "$QUEUE_URL" --message-body ${body}`,
-    curl: `${curl} -d ${body} "$API_URL/predict"\n${curl} "$API_URL/predict/"${shellWord(encodeURIComponent(id))}`,
-    "Python, with boto3": `python3 -c ${shellWord(python)}`,
-    "this program": commandFor(`results ${shellWord(id)}`),
+    "AWS CLI": `${env}aws sqs send-message --endpoint-url "$AWS_ENDPOINT_URL_SQS" --queue-url "$QUEUE_URL" --message-body ${body}`,
+    curl: `${env}${curl} -d ${body} "$API_URL/predict"\n${curl} "$API_URL/predict/"${shellWord(encodeURIComponent(id))}`,
+    "Python, with boto3": `${env}python3 -c ${shellWord(python)}`,
+    "This program": commandFor(`results ${shellWord(id)}`),
   };
-  return Object.entries(calls).map(([program, text]) => ({ with: program, text: `. ${exportsIn(dataDir)}\n${text}` }));
+  return Object.entries(calls).map(([program, text]) => ({ with: program, text }));
 }

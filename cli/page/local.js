@@ -40,12 +40,12 @@ function draw(id, state, contentOf) {
 }
 
 function drawAll(state) {
-  const { parts, attention, jobs, failures, staged, features, featureGroup } = state;
+  const { parts, attention, jobs, openJobs, failures, staged, features, featureGroup } = state;
   draw("environment", state.environment, (name) => `${name}, on this machine`);
   const lookedUp = featureGroup === undefined ? "each request carries them" : `in ${featureGroup}`;
   const boxes = {
     ...parts,
-    api: [jobs.length === 1 ? "1 job" : `${jobs.length} jobs`],
+    api: [openJobs === 0 ? "no job is open" : openJobs === 1 ? "1 job is open" : `${openJobs} jobs are open`],
     answers: [staged === 1 ? "1 object waits to be loaded" : `${staged} objects wait to be loaded`],
     loader: ["every minute, and when somebody waits"],
     warehouse: [...(parts.predictions ?? []), ...parts.warehouse],

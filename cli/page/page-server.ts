@@ -5,7 +5,7 @@ import { type Answer, json, type Request, type StandIn, serve } from "../../loca
 import { RefusedByApi } from "../jobs/jobs-api";
 
 /** Where the page is, unless another program has the port. */
-export const usualPort = 4780;
+const usualPort = 4780;
 
 const asked = z.object({ id: z.string(), features: z.record(z.string(), z.string()).optional() });
 const followed = z.object({ id: z.string(), requestId: z.string(), after: z.coerce.date().optional() });

@@ -2,7 +2,7 @@ import { Outcomes } from "../../pipeline/outcomes";
 import { QueueWalk } from "../../pipeline/queue-walk";
 import type { Connection } from "../connection";
 import { adviceFor, failedGroups, redrive } from "../jobs/failed-letters";
-import { inWords } from "../jobs/job-follow";
+import { hasEnded, inWords } from "../jobs/job-follow";
 import { JobsApi } from "../jobs/jobs-api";
 import { loaderOf, resultsOf, running } from "../jobs/warehouse";
 import { reportOf } from "../status/status-attention";
@@ -66,6 +66,7 @@ export function pageWork(connection: Connection, calls: readonly Call[], signal:
         parts: Object.fromEntries(rowsOf(report).map(({ label, lines }) => [label, lines])),
         attention: report.attention,
         staged: staged.length,
+        openJobs: jobs.filter((job) => !hasEnded(job)).length,
         jobs: jobs.map(({ id, state, createdAt, counts }) => ({
           id,
           state,
