@@ -57,7 +57,10 @@ function drawAll(state) {
     if (lines.textContent !== text) lines.textContent = text;
   }
   draw("attention", attention, (all) =>
-    all.map(({ text, mend }) => element("li", mend ? [`${text} `, element("code", mend)] : text)),
+    all.map(({ text, mark, mend }) => {
+      const said = element("strong", `${text} `, { className: mark === "problem" ? "bad" : "warn" });
+      return element("li", mend ? [said, element("code", mend)] : said);
+    }),
   );
   draw("features", features, fieldsOf);
   const hint = featureGroup && `Without any feature, those that ${featureGroup} has of this id are looked up.`;
