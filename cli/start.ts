@@ -127,7 +127,7 @@ async function start(file: string | undefined, options: Options, signal: AbortSi
 function mayBeReplaced({ fresh }: Options): void {
   if (existsSync(keptMark) && !fresh)
     throw new Error(
-      `${dataDir}/ holds what the last --keep left: its predictions, results and logs. Move the folder to have them on, or let this run delete them: npm start -- --fresh`,
+      `${dataDir}/ holds what the last --keep left: its predictions, results and logs. Move the folder to keep them, or let this run delete them: npm start -- --fresh`,
     );
   rmSync(keptMark, { force: true });
 }
