@@ -68,9 +68,10 @@ test("answers by the run's key alone, in JSON", async () => {
     { after: "2026-01-31T12:00:00.000Z" },
   ]);
   expect(await post("/redrive", "{}")).toEqual([200, { said: ["all"] }]);
+  const wrong: Record<string, string>[] = [{}, { authorization: "Bearer " }, { authorization: `${authorization}0` }];
   for (const path of ["/state", "/ask", "/follow", "/redrive", "/nothing"])
-    for (const headers of [{}, { authorization: "Bearer " }, { authorization: `${authorization}0` }])
-      expect(await post(path, "", { ...headers })).toEqual([401, { error: expect.stringContaining("this run's key") }]);
+    for (const headers of wrong)
+      expect(await post(path, "", headers)).toEqual([401, { error: expect.stringContaining("this run's key") }]);
 });
 
 test("refuses another host, as a name that was made to lead here, and another page", async () => {
