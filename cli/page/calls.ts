@@ -14,7 +14,7 @@ export interface Call {
  * @param isSigned whether the API is called by who signs alone
  */
 export function callsOf(
-  { contract, featureGroup, commandFor }: Pipeline,
+  { contract, featureGroup, commandFor }: Pick<Pipeline, "contract" | "featureGroup" | "commandFor">,
   { id, values }: FirstRow,
   { dataDir, isSigned }: { readonly dataDir: string; readonly isSigned: boolean },
 ): readonly Call[] {

@@ -79,11 +79,14 @@ export async function startPage(work: PageWork, port = usualPort): Promise<Stand
     return { ...answered, headers: { ...headers, ...answered.headers } };
   };
   const server = await serve(guarded, port).catch((error: unknown) => {
-    if (!(error instanceof Error && "code" in error && error.code === "EADDRINUSE")) throw error;
-    return serve(guarded);
+    if (isTaken(error)) return serve(guarded);
+    throw error;
   });
   return { url: `${server.url}/#${key}`, stop: server.stop };
 }
+
+const isTaken = (error: unknown) =>
+  typeof error === "object" && error !== null && "code" in error && error.code === "EADDRINUSE";
 
 function failed(error: unknown): Answer {
   if (error instanceof RefusedByApi) return json({ error: error.message }, error.status);
