@@ -1,16 +1,16 @@
 import { once } from "node:events";
-import { rmSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { z } from "zod";
-import type { Environment, Settings } from "../config";
+import type { Environment, Settings, Shared } from "../config";
 import { defaultContract } from "../config/default-model";
 import { whileHolding } from "../config/file-lock";
 import type { ModelContract } from "../contract/model-contract";
 import { exampleNames, exampleOf } from "../examples";
 import { mustBeFree } from "../local/aws";
 import { removeLocalEnvironment, writeLocalEnvironment } from "../local/environment-file";
-import { configurationOf, type LocalPipeline, startPipeline } from "../local/pipeline";
+import { configurationOf, startPipeline } from "../local/pipeline";
 import { makePrivateFolder } from "../local/private-folder";
 import { lexicalModel, sampleRows as sample } from "../samples";
 import { localDataDir as dataDir, pipelineOf } from "./connection";
@@ -20,6 +20,9 @@ import { type CsvFile, withCsv } from "./jobs/csv";
 import { checkInputs, type Inputs, openInputs, reasonOf } from "./jobs/feature-rows";
 import { runJob } from "./jobs/run-job";
 import { inProcess, mustAnswer, type WatchedModel, watchedModel } from "./local-model";
+import { type Call, callsOf } from "./page/calls";
+import { startPage } from "./page/page-server";
+import { pageWork } from "./page/page-work";
 import { guardTerminal } from "./printing";
 import { inPlaces, terminalWidth } from "./text-table";
 
@@ -27,11 +30,14 @@ import { inPlaces, terminalWidth } from "./text-table";
 const talk = (line: string) => console.error(line);
 
 const resultsFile = join(dataDir, "results.csv");
+/** Says that a run with --keep has left its predictions, results and logs here. */
+const keptMark = join(dataDir, "kept");
 
 /** What is run, with which model, on which rows. */
 interface Project {
   /** @default config.ts's */
   readonly settings?: Settings;
+  readonly shared: Shared;
   readonly configuration: Environment;
   readonly file: string;
   /** Says which model it is. */
@@ -41,6 +47,7 @@ interface Project {
 
 const optionsSchema = z.object({
   keep: z.boolean().default(false),
+  fresh: z.boolean().default(false),
   model: z.string().optional(),
   example: z.string().optional(),
 });
@@ -48,7 +55,7 @@ type Options = z.infer<typeof optionsSchema>;
 
 function projectOf(file: string | undefined, { model: artifact, example: name }: Options): Project {
   const example = name === undefined ? undefined : exampleOf(name);
-  const { configuration } = configurationOf({ settings: example?.settings });
+  const { shared, configuration } = configurationOf({ settings: example?.settings });
   const { contract } = configuration.model;
   const variables = configuration.model.endpoint ? {} : configuration.model.variables;
   const archive = (folder: string) => (signal: AbortSignal) =>
@@ -57,13 +64,13 @@ function projectOf(file: string | undefined, { model: artifact, example: name }:
   const rows = file ?? example?.rows ?? sample;
   if (artifact !== undefined) {
     const about = `The model is that of ${artifact}.`;
-    return { settings, configuration, file: rows, about, serve: archive(artifact) };
+    return { settings, shared, configuration, file: rows, about, serve: archive(artifact) };
   }
   if (example !== undefined) {
     const { model } = example;
     const serve = async (signal: AbortSignal) =>
       "standIn" in model ? inProcess(model.standIn) : archive(await model.archive())(signal);
-    return { settings, configuration, file: rows, about: example.about, serve };
+    return { settings, shared, configuration, file: rows, about: example.about, serve };
   }
   if (namesOf(contract) !== namesOf(defaultContract)) {
     throw new Error(
@@ -71,7 +78,7 @@ function projectOf(file: string | undefined, { model: artifact, example: name }:
     );
   }
   const about = "The model is a stand-in: it compares words, and was never trained.";
-  return { configuration, file: rows, about, serve: async () => inProcess(lexicalModel) };
+  return { shared, configuration, file: rows, about, serve: async () => inProcess(lexicalModel) };
 }
 
 const namesOf = ({ features }: ModelContract) => features.map(({ name }) => name).join(", ");
@@ -96,6 +103,7 @@ async function start(file: string | undefined, options: Options, signal: AbortSi
     makePrivateFolder(dataDir);
     return whileHolding(join(dataDir, "run"), async () => {
       await mustBeFree(dataDir);
+      mayBeReplaced(options);
       rmSync(resultsFile, { force: true });
       talk(project.about);
       const model = await project.serve(signal);
@@ -113,6 +121,15 @@ async function start(file: string | undefined, options: Options, signal: AbortSi
       }
     });
   });
+}
+
+/** Forgets what the last --keep left, where that was said. @throws where it was not */
+function mayBeReplaced({ fresh }: Options): void {
+  if (existsSync(keptMark) && !fresh)
+    throw new Error(
+      `${dataDir}/ holds what the last --keep left: its predictions, results and logs. Move the folder to keep them, or let this run delete them: npm start -- --fresh`,
+    );
+  rmSync(keptMark, { force: true });
 }
 
 /** Why the first row is refused, where all are. */
@@ -134,7 +151,7 @@ async function firstRows(inputs: Inputs): Promise<FirstRow[]> {
 }
 
 async function run(
-  { settings, configuration }: Project,
+  { settings, shared, configuration }: Project,
   { model, died }: WatchedModel,
   csv: CsvFile,
   first: readonly FirstRow[],
@@ -149,7 +166,7 @@ async function run(
     signal.throwIfAborted();
     delete process.env.AWS_PROFILE;
     Object.assign(process.env, aws.environment);
-    const pipeline = await pipelineOf(configuration);
+    const pipeline = await pipelineOf(configuration, {}, { local: true });
     const columns = new Map<string, string>();
     const report = { path: join(dataDir, "report.html"), environment: configuration, isLocal: true };
     const job = { pipeline, file: csv, columns, format: "csv", output: resultsFile, safe: false, report } as const;
@@ -158,11 +175,21 @@ async function run(
     console.log(`\nThe whole result: ${resultsFile}. Logs and data: ${dataDir}/`);
     console.log(nextSteps(configuration, keep));
     if (keep) {
-      console.log(usageOf(aws, first));
-      const { name, namesParameter } = configuration;
-      writeLocalEnvironment(dataDir, { environment: name, namesParameter, variables: aws.environment });
-      talk("Running until Ctrl-C.");
-      if (!signal.aborted) await once(signal, "abort");
+      const { name: environment, namesParameter } = configuration;
+      const variables = { ...aws.environment, QUEUE_URL: aws.queueUrl, API_URL: aws.apiUrl };
+      writeLocalEnvironment(dataDir, { environment, namesParameter, variables });
+      writeFileSync(keptMark, "");
+      const isSigned = configuration.api.authorization === "AWS_IAM";
+      const calls = first[0] ? callsOf(pipeline, first[0], { dataDir, isSigned }) : [];
+      const work = pageWork({ shared, environment: configuration, pipeline }, calls, signal);
+      const page = await startPage(work);
+      try {
+        console.log(usageOf(calls, page.url));
+        talk("Running until Ctrl-C.");
+        if (!signal.aborted) await once(signal, "abort");
+      } finally {
+        await page.stop();
+      }
       signal.throwIfAborted();
     }
     return isWhole;
@@ -180,31 +207,15 @@ function nextSteps({ model: { contract } }: Environment, keep: boolean): string 
     ["npm start -- rows.csv", `your own rows: ${shown}`],
     ["npm start -- --model FOLDER", "a model: a folder with code/inference.py"],
     [`npm start -- --example ${exampleNames[0]}`, `another project: ${exampleNames.join(", ")}`],
-    ...(keep ? [] : [["npm start -- --keep", "goes on running for other programs"]]),
+    ...(keep ? [] : [["npm start -- --keep", "goes on running, with a page to look at"]]),
   ];
   const lines = steps.map(([command = "", what]) => `  ${command.padEnd(32)} ${what}`);
   return ["Next:", ...lines.map((line) => inPlaces(line, terminalWidth()).trimEnd())].join("\n");
 }
 
-/** What to type in another terminal, with the id of an input that exists and needs no quoting. */
-const usageOf = ({ environment, queueUrl, apiUrl, configuration }: LocalPipeline, rows: readonly FirstRow[]) => {
-  const variables = Object.entries({ ...environment, QUEUE_URL: queueUrl, API_URL: apiUrl });
-  const signature =
-    configuration.api.authorization === "NONE"
-      ? ""
-      : ' --aws-sigv4 "aws:amz:$AWS_REGION:execute-api" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"';
-  const id = rows.find((row) => /^[\w-]+$/.test(row.id))?.id ?? "1";
-  return `
-${variables.map(([name, value]) => `export ${name}=${value}`).join("\n")}
-
-aws sqs send-message --endpoint-url "$AWS_ENDPOINT_URL_SQS" --queue-url "$QUEUE_URL" --message-body '{"id":"${id}"}'
-ask() { curl${signature} -H 'content-type: application/json' "$@"; }
-ask -d '{"id":"${id}"}' "$API_URL/predict"
-ask "$API_URL/predict/${id}"
-
-npx offline-inference results ${id} --local
-`;
-};
+/** What to type in another terminal, and what to open. */
+const usageOf = (calls: readonly Call[], url: string) =>
+  `\n${calls.map((call) => `${call.with}:\n${call.text}\n`).join("\n")}\nThe same to look at, for you alone: ${url}`;
 
 async function main() {
   const program = new Command("npm start --")
@@ -212,7 +223,8 @@ async function main() {
     .argument("[file]", `CSV file with the columns id and the contract's features (default: ${sample})`)
     .option("--model <artifact>", "the archive of a model that answers, or the folder of an unpacked one")
     .addOption(new Option("--example <name>", "a project of examples/ in the place of config.ts").choices(exampleNames))
-    .option("--keep", "go on running until Ctrl-C, and print what other programs need to use it")
+    .option("--keep", "go on running until Ctrl-C, with a page to look at, for other programs too")
+    .option("--fresh", "delete what the last --keep left: its predictions, results and logs")
     .addHelpText("after", "\nExits with 0 when every row has its prediction, else with 1, and with 130 after Ctrl-C.")
     .parse();
   const options = optionsSchema.parse(program.opts());

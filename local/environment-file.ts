@@ -20,13 +20,25 @@ const schema = z.object({
 
 const fileIn = (dataDir: string) => join(dataDir, "environment.json");
 
-export const removeLocalEnvironment = (dataDir: string) => rmSync(fileIn(dataDir), { force: true });
+/** The same variables as a shell reads them: `. .local/env.sh`. */
+export const exportsIn = (dataDir: string) => join(dataDir, "env.sh");
+
+export function removeLocalEnvironment(dataDir: string): void {
+  for (const file of [fileIn(dataDir), exportsIn(dataDir)]) rmSync(file, { force: true });
+}
 
 /** Says in a run's folder how it is reached, with its secret, to its user alone. */
 export function writeLocalEnvironment(dataDir: string, environment: LocalEnvironment): void {
   removeLocalEnvironment(dataDir); // a file that is there keeps its mode
-  writeFileSync(fileIn(dataDir), JSON.stringify(environment, undefined, 2), { mode: 0o600, flag: "wx" });
+  const mine = { mode: 0o600, flag: "wx" };
+  const lines = Object.entries(environment.variables).map(([name, value]) => `export ${name}=${shellWord(value)}\n`);
+  writeFileSync(exportsIn(dataDir), lines.join(""), mine);
+  writeFileSync(fileIn(dataDir), JSON.stringify(environment, undefined, 2), mine);
 }
+
+/** A text as one word of a shell's, whatever is in it. */
+export const shellWord = (text: string) =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
 /** How the run in a folder is reached. @throws when none runs there */
 export function readLocalEnvironment(dataDir: string): LocalEnvironment {

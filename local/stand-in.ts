@@ -38,10 +38,11 @@ export class AwsError extends Error {
 export class ConnectionCut extends Error {}
 
 /**
- * Serves HTTP on a free port of 127.0.0.1. An {@link AwsError} thrown by `answer` is sent as AWS sends it, and a
+ * Serves HTTP on 127.0.0.1. An {@link AwsError} thrown by `answer` is sent as AWS sends it, and a
  * {@link ConnectionCut} is not answered. What a page of another site has a browser call is refused with 403.
+ * @param port @default a free one
  */
-export async function serve(answer: (request: Request) => Promise<Answer> | Answer): Promise<StandIn> {
+export async function serve(answer: (request: Request) => Promise<Answer> | Answer, port = 0): Promise<StandIn> {
   const server = createServer(async (incoming, outgoing) => {
     const answered = await answerOrError(incoming, answer);
     if (answered === undefined) incoming.socket.destroy();
@@ -50,11 +51,11 @@ export async function serve(answer: (request: Request) => Promise<Answer> | Answ
   server.keepAliveTimeout = 60_000; // a client that takes a connection again must find it open
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(0, "127.0.0.1", resolve);
+    server.listen(port, "127.0.0.1", resolve);
   });
-  const { port } = z.object({ port: z.number() }).parse(server.address());
+  const address = z.object({ port: z.number() }).parse(server.address());
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http://127.0.0.1:${address.port}`,
     stop: () =>
       new Promise<void>((resolve) => {
         server.close(() => resolve());

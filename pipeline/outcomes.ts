@@ -1,8 +1,14 @@
 import { promisify } from "node:util";
-import { gzip } from "node:zlib";
-import { CopyObjectCommand, PutObjectCommand, paginateListObjectsV2, S3Client } from "@aws-sdk/client-s3";
+import { gunzip, gzip } from "node:zlib";
+import {
+  CopyObjectCommand,
+  GetObjectCommand,
+  PutObjectCommand,
+  paginateListObjectsV2,
+  S3Client,
+} from "@aws-sdk/client-s3";
 import * as z from "zod";
-import { folders, parseStagedKey, type StagedObject, stagedKey } from "../contract/answers-bucket";
+import { folders, parseStagedKey, type StagedObject, stagedKey, timeOfId } from "../contract/answers-bucket";
 import { beginningOf, bytesOf } from "../contract/bytes";
 import { type Column, timestamp } from "../contract/columns";
 import { failureColumns, type StoredFailure } from "../contract/failure-table";
@@ -13,7 +19,7 @@ import { Failure } from "./failures";
 import { newId } from "./ids";
 import { deleteObjects } from "./s3";
 
-const zip = promisify(gzip);
+const [unzip, zip] = [promisify(gunzip), promisify(gzip)];
 
 /**
  * The most that the values of a row may be, in UTF-8 bytes: the Data API hands out 64 KB a row
@@ -123,6 +129,22 @@ export class Outcomes {
       }
     }
     return found;
+  }
+
+  /** Whether the outcome of a request is in an object. False for one that is loaded and gone meanwhile. */
+  async holds({ key, range }: StagedObject, requestId: string, { signal }: Until): Promise<boolean> {
+    const time = timeOfId(requestId);
+    if (range && (time === undefined || time < range[0] || time > range[1])) return false;
+    try {
+      const { Body } = await this.client.send(new GetObjectCommand({ Bucket: this.bucket, Key: key }), {
+        abortSignal: signal,
+      });
+      const lines = await unzip((await Body?.transformToByteArray()) ?? "");
+      return lines.includes(`"request_id":${JSON.stringify(requestId)}`);
+    } catch (error) {
+      if (error instanceof Error && error.name === "NoSuchKey") return false;
+      throw error;
+    }
   }
 
   /** The place of an object as COPY and UNLOAD name it. */

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
@@ -138,9 +138,11 @@ test("says at once that there is no Python", async () => {
 test("keeps running when told to, works for others meanwhile, and ends everything at Ctrl-C", async () => {
   await writeFile(join(desk, "few.csv"), "id,seq_0,seq_1\n1,One and the same.,One and the same.\n3,One.,Other.\n");
   const run = start("--keep", "few.csv");
-  const stdout = await run.printed("stdout", "predict/1");
+  await run.printed("stderr", "Running until Ctrl-C.");
+  const stdout = await run.printed("stdout", "/#");
+  const exports = await readFile(join(desk, ".local/env.sh"), "utf8");
   const exported = new Map(
-    [...stdout.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name = "", value = ""]) => [name, value]),
+    [...exports.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name = "", value = ""]) => [name, value]),
   );
   const url = `${exported.get("API_URL")}/predict`;
 
@@ -167,15 +169,45 @@ test("keeps running when told to, works for others meanwhile, and ends everythin
   expect(found.output).toBe("Not a paraphrase");
   expect(postgresRuns()).toBe(true);
   expect(await modeOf(".local")).toBe("700");
-  expect(await modeOf(".local/environment.json")).toBe("600");
+  for (const file of ["environment.json", "env.sh"]) expect(await modeOf(`.local/${file}`)).toBe("600");
+
+  const [, curl = ""] = /^curl:\n([\s\S]*?)\n\n/m.exec(stdout) ?? [];
+  const called = spawnSync("sh", ["-euc", curl], { cwd: desk, encoding: "utf8" });
+  expect(called).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(/"requestId":.*"output":"It's a paraphrase"/),
+  });
+  const [address = ""] = stdout.match(/http:\S+#\w+/) ?? [];
+  const { origin, hash } = new URL(address);
+  const looked = await fetch(`${origin}/state`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${hash.slice(1)}` },
+  });
+  expect(await looked.json()).toMatchObject({ jobs: [{ rows: "2 of 2 answered" }], failures: [] });
 
   run.interrupt();
   const { status, stderr } = await run.ended();
   expect({ status, stderr }).toEqual({ status: 130, stderr: expect.stringMatching(/Running until Ctrl-C\.\n$/) });
   expect(postgresRuns()).toBe(false);
+  expect(existsSync(join(desk, ".local/env.sh"))).toBe(false);
   const servers = [...exported].filter(([name]) => name.startsWith("AWS_ENDPOINT_URL") || name === "API_URL");
   expect(servers).toHaveLength(12);
-  for (const [, server] of servers) await expect(fetch(server)).rejects.toThrow("fetch failed");
+  for (const server of [address, ...servers.map(([, url]) => url)])
+    await expect(fetch(server)).rejects.toThrow("fetch failed");
+});
+
+test("leaves what the last --keep holds, until it is told to delete it", async () => {
+  const [database, results] = [join(desk, ".local/postgres/PG_VERSION"), join(desk, ".local/results.csv")];
+  const held = await readFile(results, "utf8");
+  for (const args of [["few.csv"], ["--keep", "few.csv"]]) {
+    const { status, stdout, stderr } = await start(...args).ended();
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr).toContain(".local/ holds what the last --keep left");
+    expect(stderr).toContain("npm start -- --fresh");
+    expect([existsSync(database), await readFile(results, "utf8")]).toEqual([true, held]);
+  }
+  const { status } = await start("--fresh", "few.csv").ended();
+  expect([status, (await readFile(results, "utf8")) === held]).toEqual([0, false]);
 });
 
 test("can be interrupted before it is ready", async () => {

@@ -42,7 +42,7 @@ const idsShown = 5;
 const most = { code: 24, rule: 160, id: 22 };
 
 /** What lies in the dead-letter queue, grouped by code and rule, the most frequent first. It stays there. */
-export async function showFailed(pipeline: Pipeline, asJson: boolean, signal: AbortSignal): Promise<void> {
+export async function failedGroups(pipeline: Pipeline, signal: AbortSignal) {
   const groups = new Map<string, Group>();
   const visit = (found: readonly LyingLetter[]) => {
     for (const { code, reason, id, requestId, jobId } of found) {
@@ -56,8 +56,12 @@ export async function showFailed(pipeline: Pipeline, asJson: boolean, signal: Ab
   const walked = await new DeadLetters(pipeline.deadLetterQueueUrl)
     .look(visit, { signal })
     .catch(cannot("look through the dead-letter queue", signal));
-  const sorted = [...groups.values()].sort((one, other) => other.letters.length - one.letters.length);
+  return { groups: [...groups.values()].sort((one, other) => other.letters.length - one.letters.length), walked };
+}
 
+/** Prints {@link failedGroups}. */
+export async function showFailed(pipeline: Pipeline, asJson: boolean, signal: AbortSignal): Promise<void> {
+  const { groups: sorted, walked } = await failedGroups(pipeline, signal);
   if (asJson) {
     const shown = sorted.map(({ code, rule, letters }) => {
       const requests = letters.map(({ id, requestId, jobId }) => ({ id, request_id: requestId, job_id: jobId }));
@@ -73,7 +77,8 @@ export async function showFailed(pipeline: Pipeline, asJson: boolean, signal: Ab
   for (const line of unseenOf(walked)) console.error(line);
 }
 
-const adviceFor = (groups: readonly Group[], { commandFor }: Pipeline): string[] =>
+/** What makes the requests of groups succeed, a line a code. */
+export const adviceFor = (groups: readonly Group[], { commandFor }: Pipeline): string[] =>
   [...new Set(groups.map(({ code }) => code))].flatMap((code) => {
     const remedy = remedyOf(code);
     return remedy === undefined ? [] : [`${code}: ${remedy.what}: ${commandFor(remedy.command)}`];
@@ -92,49 +97,58 @@ function tableOf(groups: readonly Group[]): string {
 /**
  * Sends dead letters back to the queue.
  * @param reason a code, or a part of a reason @default whatever the reason
- * @returns whether all that were meant have gone back
+ * @param onProgress told how many have gone back
+ * @returns whether all that were meant have gone back, and what became of them in sentences
  */
+export async function redrive(
+  pipeline: Pipeline,
+  reason: string | undefined,
+  signal: AbortSignal,
+  onProgress?: RedriveOptions["onProgress"],
+): Promise<{ readonly isDone: boolean; readonly said: readonly string[] }> {
+  const part = reason?.toLowerCase();
+  const isWanted: RedriveOptions["isWanted"] = (letter) =>
+    part === undefined || letter.code === reason || letter.reason.toLowerCase().includes(part);
+  const deadLetters = new DeadLetters(pipeline.deadLetterQueueUrl);
+  const redriven = await deadLetters.redrive(pipeline.queueUrl, { isWanted, onProgress }, { signal });
+  const { sent, unreadable, again, refused } = redriven;
+  const stay = (count: number) => `${letters(count)} stay${count === 1 ? "s" : ""}`;
+  const said = [
+    `${letters(sent)} went back to the queue.`,
+    ...(unreadable > 0 ? [`${stay(unreadable)}, being no request: failed export shows them.`] : []),
+    ...(again > 0 ? [`${stay(again)}: a copy of one that went back, or the same request, failed again.`] : []),
+    ...[...refused].map(([why, count]) => `${stay(count)}: ${why}`),
+    ...unseenOf(redriven),
+  ];
+  return { isDone: unreadable === 0 && refused.size === 0, said };
+}
+
+/** Does {@link redrive}, and tells of it. @returns whether all that were meant have gone back */
 export async function redriveFailed(
   pipeline: Pipeline,
   reason: string | undefined,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const deadLetters = new DeadLetters(pipeline.deadLetterQueueUrl);
-  const part = reason?.toLowerCase();
-  const isWanted: RedriveOptions["isWanted"] = (letter) =>
-    part === undefined || letter.code === reason || letter.reason.toLowerCase().includes(part);
   let sent = 0;
   const redriving = async () => {
+    const deadLetters = new DeadLetters(pipeline.deadLetterQueueUrl);
     const progress = progressOf("dead letters", reason === undefined ? await deadLetters.count({ signal }) : undefined);
     const onProgress = (count: number) => {
       sent = count;
       progress.update(count);
     };
     try {
-      return await deadLetters.redrive(pipeline.queueUrl, { isWanted, onProgress }, { signal });
+      return await redrive(pipeline, reason, signal, onProgress);
     } finally {
       progress.stop();
     }
   };
-  const redriven = await redriving().catch((error: unknown) => {
+  const { isDone, said } = await redriving().catch((error: unknown) => {
     console.error(`${letters(sent)} went back to the queue before this. The others stay: run it again.`);
     return cannot("send dead letters back to the queue", signal)(error);
   });
-  const { unreadable, again, refused } = redriven;
-  console.error(`${letters(redriven.sent)} went back to the queue.`);
-  if (unreadable > 0) {
-    console.error(
-      `${letters(unreadable)} stay${unreadable === 1 ? "s" : ""}, being no request: failed export shows them.`,
-    );
-  }
-  if (again > 0) {
-    console.error(
-      `${letters(again)} stay${again === 1 ? "s" : ""}: a copy of one that went back, or the same request, failed again.`,
-    );
-  }
-  for (const [why, count] of refused) console.error(`${letters(count)} stay${count === 1 ? "s" : ""}: ${why}`);
-  for (const line of unseenOf(redriven)) console.error(line);
-  return unreadable === 0 && refused.size === 0;
+  for (const line of said) console.error(line);
+  return isDone;
 }
 
 const columns: readonly OutputColumn[] = [

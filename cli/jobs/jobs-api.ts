@@ -61,6 +61,9 @@ export interface NewJob extends Partial<Omit<JobSettings, "deadlineSeconds">> {
 /** Without any answer for so long, a call is given up, in milliseconds. */
 const patienceMilliseconds = 60_000;
 
+/** What the API answers where it has put a request on the queue. */
+const queuedSchema = z.object({ requestId: z.string() });
+
 /** The jobs of a pipeline, by its API: what any program can do. */
 export class JobsApi {
   private readonly client: LambdaClient;
@@ -98,6 +101,11 @@ export class JobsApi {
   /** Asks nothing more of a job. @throws RefusedByApi where it has ended, or is none */
   async cancel(id: string, signal: AbortSignal): Promise<ShownJob> {
     return jobSchema.parse((await this.call("POST", `/jobs/${encodeURIComponent(id)}/cancel`, signal)).json);
+  }
+
+  /** Asks for one prediction. @param request as `POST /predict` takes it @returns the request's id @throws RefusedByApi */
+  async ask(request: object, signal: AbortSignal): Promise<string> {
+    return queuedSchema.parse((await this.call("POST", "/predict", signal, request)).json).requestId;
   }
 
   private async call(method: "GET" | "POST", path: string, signal: AbortSignal, content?: unknown) {

@@ -79,7 +79,8 @@ export function lineOf(report: StatusReport): string {
 
 const clock = (at: string) => at.replace("T", " ").replace(/\.\d+Z$/, " UTC");
 
-function rowsOf(report: StatusReport): Row[] {
+/** What a report says of each part, in lines. */
+export function rowsOf(report: StatusReport): Row[] {
   const metrics = read(report.metrics);
   const unreadMetrics = "error" in report.metrics ? [report.metrics.error] : undefined;
   return [

@@ -1,0 +1,103 @@
+import { Outcomes } from "../../pipeline/outcomes";
+import { QueueWalk } from "../../pipeline/queue-walk";
+import type { Connection } from "../connection";
+import { adviceFor, failedGroups, redrive } from "../jobs/failed-letters";
+import { hasEnded, inWords } from "../jobs/job-follow";
+import { JobsApi } from "../jobs/jobs-api";
+import { loaderOf, resultsOf, running } from "../jobs/warehouse";
+import { reportOf } from "../status/status-attention";
+import { StatusReader } from "../status/status-read";
+import { read } from "../status/status-report";
+import { rowsOf } from "../status/status-screen";
+import type { Call } from "./calls";
+import type { PageWork } from "./page-server";
+
+const jobsShown = 20;
+const idsShown = 5;
+
+/**
+ * What the page shows of a pipeline on this machine, and does with it, by what the commands `status`, `job list`, `failed`
+ * and `failed redrive` ask.
+ * @param signal ends what is under way
+ */
+export function pageWork(connection: Connection, calls: readonly Call[], signal: AbortSignal): PageWork {
+  const { pipeline, environment } = connection;
+  const { contract, featureGroup } = pipeline;
+  const reader = new StatusReader(connection);
+  const api = new JobsApi(pipeline.apiUrl);
+  const outcomes = new Outcomes(pipeline.answers.bucket);
+  const results = resultsOf(pipeline);
+  const queue = new QueueWalk(pipeline.queueUrl);
+  const load = running(loaderOf(pipeline), console.error, signal);
+  const until = { signal };
+
+  /** A look hides the letters from other commands: there is one only when their number has changed. */
+  let failures: { readonly count: number; readonly groups: Promise<readonly object[]> } | undefined;
+  const failuresOf = (count: number) => {
+    if (failures?.count !== count) failures = { count, groups: count === 0 ? Promise.resolve([]) : groups() };
+    return failures.groups;
+  };
+  const groups = async () => {
+    const found = await failedGroups(pipeline, signal).catch((error: unknown) => {
+      failures = undefined;
+      throw error;
+    });
+    return found.groups.map(({ code, rule, letters }) => {
+      const ids = [...new Set(letters.flatMap(({ id }) => id ?? []))];
+      const shown = [...ids.slice(0, idsShown), ...(ids.length > idsShown ? ["…"] : [])];
+      return { code, rule, count: letters.length, ids: shown, advice: adviceFor([{ code, rule, letters }], pipeline) };
+    });
+  };
+
+  return {
+    async state() {
+      const [readings, staged, { jobs }] = await Promise.all([
+        reader.read(signal),
+        outcomes.waiting(until),
+        api.list(jobsShown, signal),
+      ]);
+      const report = reportOf(readings, { connection, local: true });
+      const { waiting = 0, inFlight = 0, delayed = 0 } = read(report.deadLetters) ?? {};
+      return {
+        environment: environment.name,
+        at: report.at,
+        features: contract.features,
+        featureGroup: featureGroup?.name,
+        parts: Object.fromEntries(rowsOf(report).map(({ label, lines }) => [label, lines])),
+        attention: report.attention,
+        staged: staged.length,
+        openJobs: jobs.filter((job) => !hasEnded(job)).length,
+        jobs: jobs.map(({ id, state, createdAt, counts }) => ({
+          id,
+          state,
+          createdAt,
+          rows: inWords({ state, counts }),
+        })),
+        failures: await failuresOf(waiting + inFlight + delayed),
+        calls,
+      };
+    },
+    async ask(row) {
+      return { requestId: await api.ask(row, signal) };
+    },
+    async follow({ id, requestId, after }) {
+      const staged = await outcomes.waiting(until);
+      const isStaged = (await Promise.all(staged.map((one) => outcomes.holds(one, requestId, until)))).includes(true);
+      const outcome = await results.ofRequest(requestId, id, until);
+      if (outcome && "output" in outcome) return { at: "warehouse", status: "answered", ...outcome };
+      if (outcome && (after === undefined || outcome.failedAt > after))
+        return { at: "warehouse", status: "failed", ...outcome };
+      if (isStaged) {
+        load(); // as a command does that waits
+        return { at: "answers" };
+      }
+      const { visible, hidden } = await queue.counts(until);
+      return { at: visible === 0 && hidden > 0 ? "worker" : "queue" };
+    },
+    async redrive({ rule }) {
+      const { said } = await redrive(pipeline, rule, signal);
+      failures = undefined;
+      return { said };
+    },
+  };
+}
