@@ -237,6 +237,15 @@ export async function proveCurrent(
   return answers;
 }
 
+/** The golden requests of the current release of an environment; undefined where it has none. @throws when they are not there */
+export async function goldenOfRelease(
+  environment: string,
+  access: Pick<EndpointOnAws, "region" | "profile">,
+): Promise<Golden | undefined> {
+  const release = provableRelease(environment);
+  return release && goldenIn(new ModelBucket(release.artifact.bucket, access), release.proof.golden);
+}
+
 /** Golden requests as they lie in the bucket. @throws when they are not there, or are others */
 async function goldenIn(bucket: ModelBucket, sha256: string): Promise<Golden> {
   const key = goldenKey(sha256);
