@@ -93,7 +93,7 @@ describe("the hours of a cluster", () => {
     expect(schedule("pause")).toMatchObject({
       name: "poc-dev-warehouse-pause",
       schedule_expression: "cron(0 18 ? * MON-FRI *)",
-      schedule_expression_timeZone: "Europe/Berlin",
+      schedule_expression_timezone: "Europe/Berlin",
       target: { arn: "arn:aws:scheduler:::aws-sdk:redshift:pauseCluster" },
     });
     expect(schedule("resume")).toMatchObject({

@@ -7,7 +7,6 @@ import type { Until } from "../../pipeline/clients";
 import { parseRow } from "../../pipeline/request-reader";
 import { RequestQueue } from "../../pipeline/requests";
 import type { Pipeline } from "../connection";
-import type { Golden } from "../model/golden";
 import { invoke } from "./canary";
 
 /** The input that the canary's rows name. They name no job. */
@@ -25,13 +24,11 @@ const told = z.object({
 const interval = 2_000;
 
 /**
- * Asks the whole way: puts a golden request on the queue, and waits until its outcome is in the warehouse.
- * @returns false where there is no golden request that the contract can carry
+ * Asks the whole way: puts a request on the queue, and waits until its outcome is in the warehouse.
+ * @param features the request's, as the text of a JSON object
  * @throws where it failed, or was not answered in time
  */
-export async function askThroughQueue(pipeline: Pipeline, golden: Golden | undefined, until: Until): Promise<boolean> {
-  const [features] = (golden?.pairs ?? []).flatMap(({ request }) => carriedIn(request, pipeline.contract) ?? []);
-  if (features === undefined) return false;
+export async function askThroughQueue(pipeline: Pipeline, features: string, until: Until): Promise<void> {
   const deadline = new Date(Date.now() + patience);
   const queue = new RequestQueue(pipeline.queueUrl);
   const { accepted, refused } = await queue.send([{ id: canaryInput, features, deadline }], until);
@@ -43,7 +40,7 @@ export async function askThroughQueue(pipeline: Pipeline, golden: Golden | undef
     const { outcome } = told.parse(await invoke(loader, { now: true, requestId }, until));
     if (outcome === "answered") {
       console.error("A golden request went through queue, worker and loader, and the warehouse has its answer.");
-      return true;
+      return;
     }
     if (outcome) throw new Error(`The canary ${requestId} failed: ${outcome.reason}.`);
     await setTimeout(interval, undefined, { signal: until.signal });

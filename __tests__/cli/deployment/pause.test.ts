@@ -13,7 +13,7 @@ import { json, type Request, type StandIn, serve } from "../../../local/stand-in
 import { newId } from "../../../pipeline/ids";
 import { dev } from "../../setup/dev";
 import { checkoutWithoutTerraform } from "../../setup/fake-terraform";
-import { goldenOfPair, modelOfPairs } from "../../setup/model-folder";
+import { goldenOfPair } from "../../setup/model-folder";
 import { plainNames } from "../../setup/names";
 
 const stack = "inference-dev";
@@ -25,7 +25,7 @@ const release: Release = {
   artifact: { bucket: "team-models", key: "model.tar.gz", sha256: "a".repeat(64) },
   kind: "inf1-torch-neuron",
   contract: labelOf(dev.model.contract),
-  speaks: { ...modelOfPairs.contract, request: ["json"] },
+  speaks: { features: { seq_0: "String", seq_1: "String" }, request: ["json"], answer: "text" },
   verified: true,
   proof: { golden: createHash("sha256").update(golden).digest("hex") },
 };
