@@ -404,7 +404,14 @@ export function deployPermissions(scope: Scope): Record<string, ServicePermissio
       plan: [{ actions: ["sqs:GetQueueAttributes", "sqs:ListQueueTags"], resources: ours("sqs", "") }],
       apply: [
         {
-          actions: ["sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"],
+          actions: [
+            "sqs:CreateQueue",
+            "sqs:DeleteQueue",
+            "sqs:SendMessage", // the canary's, of `resume`
+            "sqs:SetQueueAttributes",
+            "sqs:TagQueue",
+            "sqs:UntagQueue",
+          ],
           resources: ours("sqs", ""),
         },
       ],

@@ -9,7 +9,7 @@ import { formatsOfOne, type ModelContract, requestFormats } from "../contract/mo
 import { type Scaling, startingSeconds } from "../contract/scaling";
 import { contractSection, labelOf } from "./contract";
 import { group, nameRule, nothing, type Rule, refusalsBy, refuse, ruled, show, text, whole } from "./faults";
-import { isTimeZone } from "./hours";
+import { hoursFields, hoursRule } from "./hours";
 import {
   artifactKey,
   asConfigured,
@@ -65,20 +65,6 @@ export const deadlineRange: Range = {
 const countError = refuse(
   `${describeRange(limits.sagemaker.instanceCount)}, or { min, max } of them`,
   limits.sagemaker.instanceCount.source,
-);
-
-const hourOfDay: Range = { min: 0, max: 24, unit: "as a full hour", source: "24 is midnight at the end of the day" };
-
-const days: NameLimit = {
-  pattern: /^(SUN|MON|TUE|WED|THU|FRI|SAT)([-,](SUN|MON|TUE|WED|THU|FRI|SAT))*$/,
-  maximumLength: 27,
-  allowed: 'days of a week, as "MON-FRI" or "MON,WED"',
-  source: "https://docs.aws.amazon.com/autoscaling/application/userguide/scheduled-scaling-using-cron-expressions.html",
-};
-
-const zoneError = refuse(
-  'a time zone, as "Europe/Berlin"',
-  "https://docs.aws.amazon.com/autoscaling/application/userguide/scheduled-scaling-using-cron-expressions.html",
 );
 
 /** What is said of the model whoever makes its endpoint. */
@@ -291,22 +277,9 @@ function served(around: Surroundings) {
       group({
         /** Instances at rest in these hours. */
         min: whole(limits.sagemaker.instanceCount),
-        /** Days of a week, as cron has them. @default MON-FRI */
-        days: text(days).prefault("MON-FRI"),
-        /** The full hour that they begin with. */
-        from: whole(hourOfDay),
-        /** The full hour that they end with, on the same day. */
-        to: whole(hourOfDay),
-        /** The time zone that the hours are of, as "Europe/Berlin". */
-        timeZone: z.string({ error: zoneError }).refine(isTimeZone, { error: zoneError }),
+        ...hoursFields,
       }),
-      [
-        {
-          of: ["to", "from"],
-          holds: ({ from, to }) => from < to,
-          allowed: ({ from }) => `an hour after from (${from})`,
-        },
-      ],
+      [hoursRule],
     ).optional(),
     /**
      * On demand, the memory of each container in GB, with which its processors grow. @default 4, assumed: a traced BERT and

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { describeRange, isWithin, limits, type Range } from "../aws/limits";
 import { group, nothing, oneOf, refuse, ruled, text, whole, yesOrNo } from "./faults";
-import { isTimeZone } from "./hours";
+import { hoursFields, hoursRule } from "./hours";
 import { naming, type Surroundings } from "./surroundings";
 
 const { nodeTypes, retiredNodeTypes, numberOfNodes: nodes, ports } = limits.redshift;
@@ -10,42 +10,6 @@ const refusePort = refuse(ports.map(({ min, max }) => `${min} to ${max}`).join("
 /** How many nodes of a type a cluster may have; of one that nobody has named, one or more. */
 const nodesOf = (nodeType: keyof typeof nodes | undefined): Range =>
   nodeType === undefined ? { min: 1, unit: "nodes", source: nodes["ra3.large"].source } : nodes[nodeType];
-
-const hour = (min: number, max: number): Range => ({
-  min,
-  max,
-  unit: "o'clock",
-  source: "https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#cron-based",
-});
-
-const timezoneError = refuse(
-  'the name of a time zone, such as "Europe/Berlin" or "UTC"',
-  "https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#time-zones",
-);
-
-/** Hours of a day in which something is available. */
-const hoursSection = (around: Surroundings) =>
-  ruled(
-    group({
-      /** The hour at which it is resumed. It takes some minutes. */
-      from: whole(hour(0, 23)),
-      /** The hour at which it is paused. */
-      to: whole(hour(1, 23)),
-      /** On which days. @default weekdays */
-      days: oneOf(["weekdays", "every day"], "a week has no more kinds of days here").prefault("weekdays"),
-      /** Where it has this time. @default UTC */
-      timezone: z.string({ error: timezoneError }).refine(isTimeZone, { error: timezoneError }).prefault("UTC"),
-      /** The role that EventBridge Scheduler pauses and resumes it with. @default WarehouseHoursRole */
-      roleName: naming(around)("WarehouseHoursRole", limits.iam.roleName),
-    }),
-    [
-      {
-        of: ["to", "from"],
-        holds: ({ from, to }) => to > from,
-        allowed: ({ from }) => `an hour after from (${from}), on the same day`,
-      },
-    ],
-  );
 
 /** What keeps the predictions: a Redshift cluster, or a workgroup of Redshift Serverless. */
 export const warehouseSection = (around: Surroundings) =>
@@ -130,8 +94,18 @@ function cluster(around: Surroundings) {
         .prefault(5439),
       /** Whether destroying the cluster leaves a snapshot of its data. @default true */
       finalSnapshot: yesOrNo().prefault(true),
-      /** The hours in which the cluster is available; it is paused in all others. @default it is always available */
-      hours: hoursSection(around).optional(),
+      /**
+       * The hours in which the cluster is available; it is paused in all others. At their beginning it is resumed, which takes
+       * some minutes. @default it is always available
+       */
+      hours: ruled(
+        group({
+          ...hoursFields,
+          /** The role that EventBridge Scheduler pauses and resumes it with. @default WarehouseHoursRole */
+          roleName: named("WarehouseHoursRole", limits.iam.roleName),
+        }),
+        [hoursRule],
+      ).optional(),
     }),
     [
       {

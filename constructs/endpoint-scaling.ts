@@ -4,6 +4,7 @@ import { AppautoscalingTarget } from "@cdktf/provider-aws/lib/appautoscaling-tar
 import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { DataResource } from "cdktf";
 import { Construct } from "constructs";
+import { cronOf, type Hours } from "../config/hours";
 import { type MetricName, metricsNamespace } from "../contract/metrics";
 import {
   backlogSeconds,
@@ -30,15 +31,7 @@ export interface EndpointScalingProps extends Scaling {
   /** Who says how many rows of jobs are yet to come. */
   readonly starter: ScheduledFunction;
   /** Hours of days in which there are more instances at rest. @default there are none */
-  readonly workingHours?: {
-    readonly min: number;
-    /** Days of a week, as cron has them. */
-    readonly days: string;
-    /** Full hours, 24 at most. */
-    readonly from: number;
-    readonly to: number;
-    readonly timeZone: string;
-  };
+  readonly workingHours?: Hours & { readonly min: number };
 }
 
 /**
@@ -120,17 +113,15 @@ export class EndpointScaling extends Construct {
     });
 
     if (workingHours === undefined) return;
-    const { days, timeZone: timezone } = workingHours;
-    const hours = {
-      begin: { hour: workingHours.from, least: workingHours.min },
-      end: { hour: workingHours.to, least: min },
-    };
-    for (const [when, { hour, least }] of Object.entries(hours)) {
+    for (const [when, least] of [
+      ["begin", workingHours.min],
+      ["end", min],
+    ] as const) {
       new AppautoscalingScheduledAction(this, `working_hours_${when}`, {
         name: `${name}-working-hours-${when}`,
         ...ofTarget,
-        schedule: hour === 24 ? `cron(59 23 ? * ${days} *)` : `cron(0 ${hour} ? * ${days} *)`,
-        timezone,
+        schedule: cronOf(workingHours, when),
+        timezone: workingHours.timeZone,
         scalableTargetAction: { minCapacity: String(least), maxCapacity: String(max) },
       });
     }

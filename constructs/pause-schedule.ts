@@ -4,7 +4,7 @@ import type { RedshiftCluster } from "@cdktf/provider-aws/lib/redshift-cluster";
 import { SchedulerSchedule } from "@cdktf/provider-aws/lib/scheduler-schedule";
 import { Construct } from "constructs";
 import { arnIn } from "../aws/partitions";
-import type { WarehouseHours } from "../config/hours";
+import { cronOf, type WarehouseHours } from "../config/hours";
 import { policyDocument, trustPolicy } from "./access";
 
 export interface PauseScheduleProps {
@@ -38,15 +38,14 @@ export class PauseSchedule extends Construct {
         { actions: ["redshift:PauseCluster", "redshift:ResumeCluster"], resources: [cluster.arn] },
       ]),
     });
-    const days = hours.days === "weekdays" ? "? * MON-FRI" : "* * ?";
-    for (const [does, hour] of [
-      ["pause", hours.to],
-      ["resume", hours.from],
+    for (const [does, when] of [
+      ["pause", "end"],
+      ["resume", "begin"],
     ] as const) {
       new SchedulerSchedule(this, does, {
         name: `${prefix}-warehouse-${does}`,
-        scheduleExpression: `cron(0 ${hour} ${days} *)`,
-        scheduleExpressionTimezone: hours.timezone,
+        scheduleExpression: cronOf(hours, when),
+        scheduleExpressionTimezone: hours.timeZone,
         flexibleTimeWindow: { mode: "OFF" },
         target: {
           arn: arnIn(region, `scheduler:::aws-sdk:redshift:${does}Cluster`),

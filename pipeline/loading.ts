@@ -2,6 +2,7 @@ import * as z from "zod";
 import type { StagedObject } from "../contract/answers-bucket";
 import { textField, timestamp } from "../contract/columns";
 import type { Tables } from "../contract/load-tables";
+import { textExpression } from "../contract/sql-text";
 import type { Until } from "./clients";
 import { backOff } from "./flow";
 import { runRow, writeCounts } from "./job-counts";
@@ -40,6 +41,9 @@ export interface Loaded {
   oldestSeconds: number;
 }
 
+/** What became of a request: its answer is stored, or why it failed. */
+export type RequestOutcome = "answered" | { readonly code: string; readonly reason: string };
+
 /** The least that a load is cut down to, where larger ones fail. */
 const leastPerLoad = 10;
 
@@ -57,6 +61,11 @@ const isFaultOfData = (reason: string) =>
 
 /** An object is gone: another loader has loaded it. */
 const isGone = (reason: string) => /NoSuchKey|specified key does not exist|S3 prefix '.*' does not exist/i.test(reason);
+
+const maybe = textField.or(z.object({ isNull: z.literal(true) }).transform(() => undefined));
+const requestOutcomeRow = z
+  .tuple([maybe, maybe])
+  .transform(([code, reason = ""]): RequestOutcome => (code === undefined ? "answered" : { code, reason }));
 
 const errorRow = z.tuple([textField, textField]).transform(([file, reason]) => ({ file: file.trim(), reason }));
 
@@ -100,6 +109,15 @@ export class Loader {
       loaded,
       until,
     );
+  }
+
+  /** What became of a request, as far as the warehouse has it. */
+  async outcomeOf(requestId: string, until: Until): Promise<RequestOutcome | undefined> {
+    const { database, tables } = this.props;
+    const of = `WHERE request_id = ${textExpression(requestId)}`; // only a literal lets Redshift pass over other ids
+    const sql = `SELECT CAST(NULL AS VARCHAR(64)), CAST(NULL AS VARCHAR(4096)) FROM ${tables.results} ${of} UNION ALL SELECT code, reason FROM ${tables.failures} ${of}`;
+    const found = await database.read(requestOutcomeRow, sql, {}, until);
+    return found.find((one) => one === "answered") ?? found[0];
   }
 
   private async loadAll(objects: readonly StagedObject[], loaded: Loaded, until: Until): Promise<void> {

@@ -120,7 +120,7 @@ test("prices of one's own are of something that can be paid for, and no less tha
   expect(faultsOf(1)).toEqual(["prices: got 1; allowed: an object of prices by what they are of"]);
 });
 
-test("docs/cost.md says what the commands do", () => {
+test("docs/cost.md and the README say what the commands do", () => {
   const page = readFileSync("docs/cost.md", "utf8");
   const { environments } = loadConfig(undefined, process.env, [], {});
   const { dev: shipped, prod } = environments;
@@ -162,6 +162,16 @@ test("docs/cost.md says what the commands do", () => {
     const byHand = whole(costOf([{ part: "instance", of: "ml.c5.large", amount: hours }]).usd);
     expect(page).toContain(`| ${requests.toLocaleString("en")} | ${steady} | ${jobs} | ${evenly} | ${byHand} |`);
   }
+  const readme = readFileSync("README.md", "utf8");
+  const [steady, woken] = [fast, onDemand].map((environment) => {
+    const [atAll, rows] = [atRest(environment), perMillion(environment, region)].map((items) =>
+      whole(costOf(items).usd),
+    );
+    return { atAll, rows };
+  });
+  expect(readme).toContain(`\n| \`"steady"\`, the default | ${steady?.atAll} a month | ${steady?.rows} |`);
+  expect(readme).toContain(`\n| \`"on-demand"\` | ${woken?.atAll} a month | ${woken?.rows} |`);
+  expect(readme).toContain(`is about ${steady?.atAll} a month at rest, and ${woken?.atAll} on demand |`);
   for (const [name, { usd, per, trust }] of Object.entries(prices)) {
     expect(page).toContain(`| ${name} | ${usd} | ${per} | `);
     expect(page).toContain(` | ${trust} |`);

@@ -534,17 +534,14 @@ describe("instances that follow the backlog", () => {
 
   test("may be more in working hours, which are of weekdays where nothing else is said", () => {
     const { model } = dev({ model: { ...range, workingHours: hours } });
-    expect(model.endpoint ? undefined : model.workingHours).toEqual({ ...hours, days: "MON-FRI" });
+    expect(model.endpoint ? undefined : model.workingHours).toEqual({ ...hours, days: "weekdays" });
   });
 
   test.each([
     [{ min: 1 }, "workingHours.min: got 1; allowed: more than instanceCount.min (1), and instanceCount.max at most"],
     [{ min: 5 }, "workingHours.min: got 5; allowed: more than instanceCount.min (1), and instanceCount.max at most"],
-    [{ to: 8 }, "workingHours.to: got 8; allowed: an hour after from (8)"],
-    [{ to: 25 }, "workingHours.to: got 25; allowed: 0 to 24 as a full hour"],
-    [{ days: "Monday" }, 'workingHours.days: got "Monday"; allowed: 1 to 27 characters: days of a week'],
-    [{ timeZone: "Berlin" }, 'workingHours.timeZone: got "Berlin"; allowed: a time zone, as "Europe/Berlin"'],
-    [{ timeZone: "+02:00" }, 'workingHours.timeZone: got "+02:00"; allowed: a time zone'],
+    [{ to: 8 }, "workingHours.to: got 8; allowed: an hour after from (8), on the same day"],
+    [{ days: "MON-FRI" }, 'workingHours.days: got "MON-FRI"; allowed: "weekdays", "every day"'],
   ])("have hours that there can be: %j", (written, told) => {
     expect(of({ ...range, workingHours: { ...hours, ...written } })).toEqual([expect.stringContaining(told)]);
   });

@@ -49,14 +49,14 @@ describe("paused.json", () => {
 });
 
 describe("the hours of a warehouse", () => {
-  const office = { from: 8, to: 18, days: "weekdays", timezone: "Europe/Berlin" } as const;
+  const office = { from: 8, to: 18, days: "weekdays", timeZone: "Europe/Berlin" } as const;
 
   test("are those of weekdays in UTC, unless they say it", () => {
     expect(dev({ warehouse: { hours: { from: 7, to: 19 } } }).warehouse.hours).toEqual({
       from: 7,
       to: 19,
       days: "weekdays",
-      timezone: "UTC",
+      timeZone: "UTC",
       roleName: "poc-dev-WarehouseHoursRole",
     });
     expect(dev().warehouse.hours).toBeUndefined();
@@ -64,10 +64,10 @@ describe("the hours of a warehouse", () => {
 
   test.each([
     [{ from: 18, to: 8 }, "hours.to", "got 8; allowed: an hour after from (18), on the same day"],
-    [{ from: 8, to: 24 }, "hours.to", "got 24; allowed: 1 to 23 o'clock"],
+    [{ from: 8, to: 25 }, "hours.to", "got 25; allowed: 1 to 24 o'clock"],
     [{ ...office, days: "sundays" }, "hours.days", 'got "sundays"; allowed: "weekdays", "every day"'],
-    [{ ...office, timezone: "Berlin" }, "hours.timezone", 'got "Berlin"; allowed: the name of a time zone, such as'],
-    [{ ...office, timezone: "+02:00" }, "hours.timezone", 'got "+02:00"; allowed: the name of a time zone, such as'],
+    [{ ...office, timeZone: "Berlin" }, "hours.timeZone", 'got "Berlin"; allowed: the name of a time zone, such as'],
+    [{ ...office, timeZone: "+02:00" }, "hours.timeZone", 'got "+02:00"; allowed: the name of a time zone, such as'],
   ])("are refused where they are %j", (hours, field, fault) => {
     expect(faultsWith("warehouse.hours", hours)).toEqual([
       expect.stringContaining(`environments.dev.warehouse.${field}: ${fault}`),

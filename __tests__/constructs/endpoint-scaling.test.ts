@@ -120,12 +120,12 @@ test("hours that end with the day end a minute before", () => {
   const { shared, environments } = fullConfig();
   const { full: environment } = environments;
   if (!environment || environment.model.endpoint) throw new Error("the environment must be there");
-  const workingHours = { min: 2, days: "SAT,SUN", from: 0, to: 24, timeZone: "UTC" };
+  const workingHours = { min: 2, days: "every day" as const, from: 0, to: 24, timeZone: "UTC" };
   const json = Testing.synth(
     new InferenceStack(Testing.app(), "test", shared, {
       ...environment,
       model: { ...environment.model, workingHours },
     }),
   );
-  expect(json).toHaveResourceWithProperties(AppautoscalingScheduledAction, { schedule: "cron(59 23 ? * SAT,SUN *)" });
+  expect(json).toHaveResourceWithProperties(AppautoscalingScheduledAction, { schedule: "cron(59 23 * * ? *)" });
 });

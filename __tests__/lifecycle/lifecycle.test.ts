@@ -1,4 +1,4 @@
-import { appendFile, readFile } from "node:fs/promises";
+import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { gzipSync } from "node:zlib";
@@ -16,6 +16,17 @@ import { attachedStatementsOf, resourcesOf } from "../setup/synth";
 
 const stack = "inference-dev";
 const stateBucket = "sagemaker-endpoint-deploy-tf-state-vector";
+
+/** What config.ts has of dev here: instances that follow the backlog, and hours in which the cluster is there. */
+const scaledByTheClock = `
+      model: {
+        instanceCount: { min: 1, max: 3 },
+        predictionsPerSecond: 25,
+        deadlineSeconds: 7_200,
+        workingHours: { min: 2, from: 8, to: 18, timeZone: "Europe/Berlin" },
+      },
+      warehouse: { finalSnapshot: false, hours: { from: 8, to: 18, timeZone: "Europe/Berlin" } },
+`;
 
 const planJson = z.object({
   resource_changes: z.array(z.object({ address: z.string(), change: z.object({ actions: z.array(z.string()) }) })),
@@ -35,6 +46,11 @@ let runbook: { readonly begin: number; readonly end: number };
 beforeAll(async () => {
   moto = await startMoto();
   checkout = await Checkout.on(moto);
+  const file = join(checkout.folder, "config.ts");
+  const config = await readFile(file, "utf8");
+  const written = config.replace(/^ +warehouse: \{ finalSnapshot: false \},$/m, scaledByTheClock);
+  expect(written).not.toBe(config);
+  await writeFile(file, written);
   const credentials = { accessKeyId: "test", secretAccessKey: "test" };
   s3 = new S3Client({ endpoint: moto.url, region: "us-east-1", credentials, forcePathStyle: true });
 });
@@ -95,15 +111,6 @@ test("bootstrap deploys the state stack, and moves its state into the bucket tha
   report(`state: ${length} applied`, bootstrap);
 });
 
-test("cdktf diff plans to create every resource, and touches nothing", async () => {
-  const diff = await checkout.cdktf("diff", stack);
-  const said = printed(diff);
-  const { length } = await addressesIn(stack);
-  expect(said).toContain(`Plan: ${length} to add, 0 to change, 0 to destroy.`);
-  expect(await moto.holdings()).toEqual(foundation);
-  report(`${stack}: ${length} planned`, diff);
-});
-
 test("cdktf deploy applies it, with its state in that bucket, under a lock that is gone afterwards", async () => {
   const before = await locks();
   const deploy = await checkout.cdktf("deploy", stack, "--auto-approve");
@@ -123,6 +130,7 @@ test("moto knows every call that it was sent by its name in AWS", async () => {
   expect(calls).toEqual(
     expect.arrayContaining([
       "apigateway:PutIntegration",
+      "application-autoscaling:PutScheduledAction",
       "cloudwatch:PutCompositeAlarm",
       "cloudwatch:PutDashboard",
       "cloudwatch:PutMetricAlarm",
@@ -179,6 +187,45 @@ test("the commands of the runbook that are AWS's run on what is deployed, and me
   await s3.send(new DeleteObjectCommand({ ...place, Key: `staged/${object}` }));
 });
 
+/** How many of what a pause takes away there are. */
+const pausable = async () => {
+  const { aws_appautoscaling_target, aws_sagemaker_endpoint, aws_scheduler_schedule } = await moto.holdings();
+  return { aws_appautoscaling_target, aws_sagemaker_endpoint, aws_scheduler_schedule };
+};
+
+/** Whether the cluster is available, and requests are handed out. */
+const isAwake = async () => {
+  const { Clusters } = clusters.parse(await moto.aws("redshift", "describe-clusters"));
+  const { EventSourceMappings } = mappings.parse(await moto.aws("lambda", "list-event-source-mappings"));
+  return [...Clusters.map(({ ClusterStatus }) => ClusterStatus), ...EventSourceMappings.map(({ State }) => State)];
+};
+const clusters = z.object({ Clusters: z.array(z.object({ ClusterStatus: z.string() })) });
+const mappings = z.object({ EventSourceMappings: z.array(z.object({ State: z.string() })) });
+
+test("pause takes away the endpoint with what scales it, and what wakes the cluster, and cdktf diff finds no change then", async () => {
+  const all = { aws_appautoscaling_target: 1, aws_sagemaker_endpoint: 1, aws_scheduler_schedule: 5 };
+  expect(await pausable()).toEqual(all);
+  const pause = await checkout.cli("pause", "--env", "dev", "--auto-approve");
+  expect(printed(pause)).toMatch(/\nAt rest it costs about \$[\d.]+ a month less\.\n/);
+  expect(await pausable()).toEqual({ aws_scheduler_schedule: 3 });
+  expect(await isAwake()).toEqual(["paused", "Disabled"]);
+  const diff = await checkout.cdktf("diff", stack);
+  expect(printed(diff)).toContain("No changes.");
+  report(`${stack}: paused, 0 drift`, pause);
+});
+
+test("resume brings all of it back", async () => {
+  const resume = await checkout.cli("resume", "--env", "dev", "--auto-approve");
+  expect(printed(resume)).toContain("dev is resumed");
+  expect(await pausable()).toEqual({
+    aws_appautoscaling_target: 1,
+    aws_sagemaker_endpoint: 1,
+    aws_scheduler_schedule: 5,
+  });
+  expect(await isAwake()).toEqual(["available", "Enabled"]);
+  report(`${stack}: resumed`, resume);
+});
+
 test("a changed source of a function changes its archive and that function, and nothing else", async () => {
   const before = await archives();
   await appendFile(join(checkout.folder, "lambda-src", "worker", "index.ts"), 'console.debug("changed");\n');
@@ -207,18 +254,18 @@ test("a changed source of a function changes its archive and that function, and 
   report(`${stack}: 1 changed`, apply);
 });
 
-test("destroy empties the bucket for answers, and leaves nothing behind, in the state or in the account", async () => {
+test("destroy resumes the cluster, empties the bucket for answers, and leaves nothing behind, in the state or in the account", async () => {
   const Bucket = dev.answersBucket;
   for (const Key of ["staged/loaded", "manifests/1.json", "manifests/1.json"]) {
     await s3.send(new PutObjectCommand({ Bucket, Key, Body: "outcomes" }));
   }
-  const refused = await checkout.cli("destroy", stack, "--auto-approve");
-  expect(refused).toMatchObject({
-    status: 2,
-    stderr: expect.stringContaining(`s3://${Bucket}/staged/ holds 1 object`),
-  });
   await s3.send(new DeleteObjectCommand({ Bucket, Key: "staged/loaded" })); // leaves a version and a marker
+  await moto.aws("redshift", "pause-cluster", "--cluster-identifier", dev.warehouse.clusterIdentifier ?? ""); // as its hours do
+  const before = (await moto.calls()).length;
   const destroy = await checkout.cli("destroy", stack, "--auto-approve");
+  const ofCluster = /^(ResumeCluster|DeleteCluster)$/;
+  const calls = (await moto.calls()).slice(before).flatMap(({ operation }) => operation.match(ofCluster)?.[0] ?? []);
+  expect(calls).toEqual(["ResumeCluster", "DeleteCluster"]);
   const said = printed(destroy);
   const { length } = await addressesIn(stack);
   expect(said).toContain("8 versions are deleted ..."); // of these and of the runbook's

@@ -95,7 +95,7 @@ export function fullConfig(region = "us-east-1") {
           drift: { answer: "It's a paraphrase", share: { min: 0.2, max: 0.4 } },
         },
         network,
-        warehouse: { hours: { from: 8, to: 18, timezone: "Europe/Berlin" } },
+        warehouse: { hours: { from: 8, to: 18, timeZone: "Europe/Berlin" } },
         alarmTopicArn: arnIn(region, `sns:${region}:123456789012:alarms`),
       },
       asking: {

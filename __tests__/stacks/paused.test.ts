@@ -22,7 +22,7 @@ function synthesized(environment: EnvironmentSettings = {}, pause?: Pause) {
   const json = Testing.synth(new InferenceStack(Testing.app(), "inference-dev", shared, environments.dev));
   return new Map(resourcesOf(json).map(({ address, attributes }) => [address, attributes]));
 }
-const office = { warehouse: { hours: { from: 8, to: 18, timezone: "Europe/Berlin" } } };
+const office = { warehouse: { hours: { from: 8, to: 18, timeZone: "Europe/Berlin" } } };
 const awake = synthesized(office);
 const paused = synthesized(office, { since });
 

@@ -53,7 +53,8 @@ export const resumeCommand = () =>
       "after",
       [
         "\nThe cluster is resumed, the plan without the pause applied, and what `deploy` proves is proven: the canary of the",
-        "warehouse, that the endpoint serves, and its golden answers. It takes some minutes. Run it again where it was interrupted.",
+        "warehouse, that the endpoint serves, and its golden answers. Then a golden request goes through the queue, and its answer",
+        "must be in the warehouse within 15 minutes. It is a row of the input `canary`. Run it again where it was interrupted.",
         "\nExits with 2, and applies nothing, when something stateful would be lost; with 1 on errors, and when a canary is not answered.",
       ].join("\n"),
     )

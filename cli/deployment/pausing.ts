@@ -6,7 +6,8 @@ import { showsColours } from "../colours";
 import { type Connection, connect } from "../connection";
 import { messageOf } from "../findings";
 import { interruptible } from "../interruption";
-import { checkNamedArchive } from "../model/deployed-archive";
+import { checkNamedArchive, type NamedArchive } from "../model/deployed-archive";
+import { goldenOf } from "../model/model-proof";
 import { costInWords, whole } from "../numbers";
 import { AnswersBucket } from "./answers-bucket";
 import { ask, isYes, mustBeAskable } from "./asking";
@@ -15,6 +16,7 @@ import { Cluster } from "./cluster";
 import { Deliveries } from "./deliveries";
 import { prove } from "./deploy";
 import { type Loss, lossesOf } from "./losses";
+import { askThroughQueue, carriedIn } from "./path-canary";
 import { applyPlan, type MadePlan, reviewOf, withNewPlan } from "./planning";
 import type { Review } from "./review";
 import { textOf } from "./review-text";
@@ -201,8 +203,29 @@ export const resume = (options: PauseOptions): Promise<boolean> =>
       if (!review.plan.isEmpty) await applyPlan(made);
       await at.deliveries.start(until); // Terraform may not know that a pause was cut short
       await prove(made, review.plan, archive, { always: true });
+      await askAsUsersDo(at, archive, until);
       return true;
     });
     if (isResumed) console.error(`${name} is resumed, and answers. ${pausedFile} no longer has it: commit that.`);
     return isResumed;
   });
+
+/** Asks a golden request as users ask theirs. @throws where it is not answered */
+async function askAsUsersDo(at: Working, archive: NamedArchive | undefined, until: Until): Promise<void> {
+  const { name, model } = at.environment;
+  const { golden, request = model.contract.request } = (await goldenOf(name, archive, at.shared)) ?? {};
+  const bodies = golden?.pairs.map((pair) => pair.request) ?? [];
+  const [features] = bodies.flatMap((body) => carriedIn(body, { ...model.contract, request }) ?? []);
+  if (features === undefined) {
+    const why = `no golden request of ${name} is known that its contract can carry`;
+    console.error(`No request was sent through the queue: ${why}.`);
+    return;
+  }
+  try {
+    await askThroughQueue(at.pipeline, features, until);
+  } catch (error) {
+    until.signal.throwIfAborted();
+    const again = `offline-inference resume --env ${name}`;
+    throw new Error(`${messageOf(error)} What was applied stays so. \`${again}\` asks again.`);
+  }
+}

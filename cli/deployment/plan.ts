@@ -52,6 +52,8 @@ export interface Change {
 export interface Plan {
   /** What becomes of resources, but for those that stay as and where they are. */
   readonly changes: readonly Change[];
+  /** Those that stay as and where they are. */
+  readonly kept: readonly Change[];
   /** Names of the outputs that change. */
   readonly outputs: readonly string[];
   /** Whether applying it would do nothing. */
@@ -129,7 +131,7 @@ export function readPlan(json: string): Plan {
     ...Object.values(data.output_changes).flatMap(secretsOfSides),
     ...secretsOfModule(data.prior_state?.values?.root_module ?? {}),
   ]);
-  const changes = data.resource_changes
+  const resources = data.resource_changes
     .filter(({ mode }) => mode === "managed")
     .map(({ change, ...resource }): Change => {
       const { kind, createBeforeDestroy } = change.actions;
@@ -159,10 +161,11 @@ export function readPlan(json: string): Plan {
         after: change.after,
         unknown: change.after_unknown,
       };
-    })
-    .filter(({ kind, previousAddress, importId }) => kind !== "none" || previousAddress || importId);
+    });
+  const isKept = ({ kind, previousAddress, importId }: Change) => kind === "none" && !previousAddress && !importId;
+  const [changes, kept] = [resources.filter((one) => !isKept(one)), resources.filter(isKept)];
   const outputs = Object.entries(data.output_changes).filter(([, { actions }]) => actions.join() !== "no-op");
-  return { changes, outputs: outputs.map(([name]) => name), isEmpty: !data.applyable, redact };
+  return { changes, kept, outputs: outputs.map(([name]) => name), isEmpty: !data.applyable, redact };
 }
 
 const leftover = "an earlier replacement left it behind";

@@ -11,7 +11,9 @@ export interface RestingCost {
   readonly unpriced: readonly string[];
 }
 
-const variants = z.object({
+const endpoint = z.object({ endpoint_config_name: z.string() });
+const configuration = z.object({
+  name: z.string(),
   production_variants: z.array(z.object({ instance_type: z.string(), initial_instance_count: z.number() })),
 });
 const nodes = z.object({ node_type: z.string(), number_of_nodes: z.number().nullish() });
@@ -20,12 +22,20 @@ const instance = z.object({ instance_type: z.string() });
 /** So much of something that has a price. */
 type Amount = readonly [of: string, amount: number];
 
+/** What an endpoint has that serves a configuration. @param all the attributes of all resources on that side of the plan */
+function instancesOf(served: unknown, all: readonly unknown[]): readonly Amount[] {
+  const named = endpoint.safeParse(served).data?.endpoint_config_name;
+  const configurations = all.flatMap((attributes) => configuration.safeParse(attributes).data ?? []);
+  const found = configurations.find(({ name }) => name === named);
+  return (found?.production_variants ?? []).map(({ instance_type: of, initial_instance_count: count }) => [
+    of,
+    count * hoursOfMonth,
+  ]);
+}
+
 /** What resources cost at rest, by their types. What is paid for by use, or not at all, is in no entry. */
-const amountsBy: Readonly<Record<string, (attributes: unknown) => readonly Amount[]>> = {
-  aws_sagemaker_endpoint_configuration: (attributes) =>
-    (variants.safeParse(attributes).data?.production_variants ?? []).map(
-      ({ instance_type: of, initial_instance_count: count }) => [of, count * hoursOfMonth],
-    ),
+const amountsBy: Readonly<Record<string, (attributes: unknown, all: readonly unknown[]) => readonly Amount[]>> = {
+  aws_sagemaker_endpoint: instancesOf,
   aws_redshift_cluster: (attributes) => {
     const { data } = nodes.safeParse(attributes);
     return data ? [[data.node_type, (data.number_of_nodes ?? 1) * hoursOfMonth]] : [];
@@ -42,17 +52,19 @@ const amountsBy: Readonly<Record<string, (attributes: unknown) => readonly Amoun
  * What a plan changes in what an environment costs at rest.
  * @returns undefined where nothing that has a price changes
  */
-export function restingCostOf({ changes }: Plan, own: OwnPrices): RestingCost | undefined {
+export function restingCostOf({ changes, kept }: Plan, own: OwnPrices): RestingCost | undefined {
   const amounts = new Map<string, number>();
-  const count = (type: string, attributes: unknown, sign: 1 | -1) => {
-    if (attributes === null || attributes === undefined) return;
-    for (const [of, amount] of amountsBy[type]?.(attributes) ?? []) {
-      amounts.set(of, (amounts.get(of) ?? 0) + sign * amount);
+  for (const [side, sign] of [
+    ["before", -1],
+    ["after", 1],
+  ] as const) {
+    const all = [...changes, ...kept].map((resource) => resource[side]);
+    for (const { type, [side]: attributes } of changes) {
+      if (attributes === null || attributes === undefined) continue;
+      for (const [of, amount] of amountsBy[type]?.(attributes, all) ?? []) {
+        amounts.set(of, (amounts.get(of) ?? 0) + sign * amount);
+      }
     }
-  };
-  for (const { type, before, after } of changes) {
-    count(type, before, -1);
-    count(type, after, 1);
   }
   const changed = [...amounts].filter(([, amount]) => amount !== 0);
   const { lines, usd } = costOf(

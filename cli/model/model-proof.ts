@@ -15,9 +15,11 @@ import {
   releasesFile,
   withEndpoint,
 } from "../../config/releases";
+import type { RequestFormat } from "../../contract/model-contract";
 import { clientSettings, isTransient, reasonOf } from "../../pipeline/clients";
 import { awsError, namingActions } from "../aws-error";
 import { wayBack } from "../deployment/endpoint";
+import type { NamedArchive } from "./deployed-archive";
 import { type Agreement, agreementOf, type Golden, parseGolden, type Said } from "./golden";
 import { ModelBucket } from "./model-bucket";
 import type { ModelFile } from "./model-file";
@@ -235,6 +237,24 @@ export async function proveCurrent(
     `${agreed} of ${asked} answers of ${endpointName} are the golden ones, and ${releasesFile} says so: commit it.`,
   );
   return answers;
+}
+
+/**
+ * The golden requests of what an environment serves, and the format that they are in: the first that the model speaks.
+ * @param archive what config.ts alone names @default a release is served
+ * @returns undefined where none are known
+ * @throws when they are not there
+ */
+export async function goldenOf(
+  environment: string,
+  archive: NamedArchive | undefined,
+  access: Pick<EndpointOnAws, "region" | "profile">,
+): Promise<{ readonly golden: Golden; readonly request?: RequestFormat } | undefined> {
+  if (archive?.golden) return { golden: archive.golden, request: archive.model.contract.request[0] };
+  const release = provableRelease(environment);
+  if (release === undefined) return undefined;
+  const golden = await goldenIn(new ModelBucket(release.artifact.bucket, access), release.proof.golden);
+  return { golden, request: release.speaks.request[0] };
 }
 
 /** Golden requests as they lie in the bucket. @throws when they are not there, or are others */

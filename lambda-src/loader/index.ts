@@ -5,7 +5,7 @@ import { tables } from "../../contract/load-tables";
 import { tryOut } from "../../pipeline/canary";
 import { within } from "../../pipeline/clients";
 import { Jobs } from "../../pipeline/jobs";
-import { type Loaded, Loader, nothingLoaded } from "../../pipeline/loading";
+import { type Loaded, Loader, nothingLoaded, type RequestOutcome } from "../../pipeline/loading";
 import { Outcomes } from "../../pipeline/outcomes";
 import { RedshiftData } from "../../pipeline/redshift";
 import { Unloads } from "../../pipeline/unloads";
@@ -44,19 +44,24 @@ const eventSchema = z.object({
   canary: z.boolean().default(false),
   /** Whether what is staged is loaded however young it is. @default false */
   now: z.boolean().default(false),
+  /** A request: once all is loaded, the answer says what became of it. @default none is asked about */
+  requestId: z.string().optional(),
 });
+
+type Answered = (Loaded & { outcome?: RequestOutcome }) | { passed: string[] };
 
 /**
  * Moves into the warehouse what the workers have staged, until nothing is left, its time is over, or the warehouse turns out to be
  * paused. A workgroup is let sleep until much is staged or the oldest of it is LOAD_EVERY_MINUTES old, but for `{"now": true}`. With
- * `{"canary": true}` it tries out instead what AWS does not document, on tables of its own.
+ * `{"canary": true}` it tries out instead what AWS does not document, on tables of its own. With `{"requestId": "…"}` it says what
+ * became of that request.
  * @throws when it is not known that all is loaded: nothing is lost, and the next run loads it
  */
-export const handler = async (event: unknown, context: Context): Promise<Loaded | { passed: string[] }> => {
+export const handler = async (event: unknown, context: Context): Promise<Answered> => {
   const { logger, metrics, measure } = reports();
   logger.addContext(context);
   const until = within(context.getRemainingTimeInMillis() - 5_000);
-  const { canary, now } = eventSchema.parse(event);
+  const { canary, now, requestId } = eventSchema.parse(event);
   if (canary) return { passed: await tryOut(parts().canary, until) };
   const run = nothingLoaded();
   try {
@@ -72,5 +77,6 @@ export const handler = async (event: unknown, context: Context): Promise<Loaded 
     measure("StagedAge", run.oldestSeconds);
     metrics.publishStoredMetrics();
   }
-  return run;
+  if (requestId === undefined || run.paused) return run;
+  return { ...run, outcome: await parts().loader.outcomeOf(requestId, until) };
 };

@@ -1,5 +1,9 @@
+import { createHash } from "node:crypto";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { CreateBucketCommand, DeleteObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { z } from "zod";
+import { labelOf } from "../../../config/contract";
+import { goldenKey, type Release } from "../../../config/releases";
 import { stagedKey } from "../../../contract/answers-bucket";
 import { factsOf, type JobRequest, openMark } from "../../../contract/job";
 import { outcomeVersion } from "../../../contract/outcome";
@@ -9,13 +13,27 @@ import { json, type Request, type StandIn, serve } from "../../../local/stand-in
 import { newId } from "../../../pipeline/ids";
 import { dev } from "../../setup/dev";
 import { checkoutWithoutTerraform } from "../../setup/fake-terraform";
+import { goldenOfPair } from "../../setup/model-folder";
 import { plainNames } from "../../setup/names";
 
 const stack = "inference-dev";
 const { answers_bucket: Bucket } = plainNames;
+const golden = JSON.stringify(goldenOfPair);
+const [{ request: goldenRequest, response: goldenAnswer } = { request: "", response: "" }] = goldenOfPair;
+/** What is released, with golden requests. */
+const release: Release = {
+  artifact: { bucket: "team-models", key: "model.tar.gz", sha256: "a".repeat(64) },
+  kind: "inf1-torch-neuron",
+  contract: labelOf(dev.model.contract),
+  speaks: { features: { seq_0: "String", seq_1: "String" }, request: ["json"], answer: "text" },
+  verified: true,
+  proof: { golden: createHash("sha256").update(golden).digest("hex") },
+};
 const hour = 3_600_000;
 const day = 24 * hour;
 const inHours = (hours: number) => new Date(Date.now() + hours * hour);
+
+const batch = z.object({ Entries: z.array(z.object({ Id: z.string(), MessageBody: z.string() })) });
 
 let terraform: Awaited<ReturnType<typeof checkoutWithoutTerraform>>;
 let aws: StandIn;
@@ -32,6 +50,9 @@ let waiting: number;
 let oldest: number | undefined;
 let loads: () => Promise<object>;
 let fault: string | undefined;
+/** The messages that were sent, and what becomes of them, look after look; the last stays. */
+let sent: string[];
+let outcomes: unknown[];
 
 beforeAll(async () => {
   const schedules = ["loading", "writing"].map((name) => [
@@ -60,7 +81,9 @@ beforeEach(async () => {
     undefined,
     undefined,
   ];
+  [sent, outcomes] = [[], []];
   loads = async () => ({ objects: 0, rejected: [], more: false, paused: false });
+  await rm(terraform.checkout.path("releases.json"), { force: true });
   await rm(terraform.checkout.path("paused.json"), { force: true });
   s3 = await startS3({ buckets: [Bucket] });
   client = new S3Client({ ...operator, endpoint: s3.url });
@@ -84,7 +107,28 @@ async function answer({ method, url, headers, body }: Request) {
   }
   if (operation === "DescribeEndpoint") {
     calls.push("endpoint");
-    return json({ EndpointName: "theirs", EndpointStatus: "InService", EndpointConfigName: "configuration" });
+    return json({
+      EndpointName: "theirs",
+      EndpointStatus: "InService",
+      EndpointConfigName: "configuration",
+      ProductionVariants: [{ VariantName: "first" }],
+    });
+  }
+  if (operation === "DescribeEndpointConfig") return json({ ProductionVariants: [{ ModelName: "model" }] });
+  if (operation === "DescribeModel") {
+    return json({ PrimaryContainer: { ModelDataUrl: `s3://${release.artifact.bucket}/${release.artifact.key}` } });
+  }
+  if (url.pathname === "/endpoints/theirs/invocations") return { status: 200, body: goldenAnswer };
+  if (operation === "SendMessageBatch") {
+    const { Entries } = batch.parse(JSON.parse(text));
+    sent.push(...Entries.map(({ MessageBody }) => MessageBody));
+    const md5 = (body: string) => createHash("md5").update(body).digest("hex");
+    const Successful = Entries.map(({ Id, MessageBody }) => ({
+      Id,
+      MessageId: Id,
+      MD5OfMessageBody: md5(MessageBody),
+    }));
+    return json({ Successful });
   }
   if (operation === "GetQueueAttributes") {
     const [now = 0] = inFlight.length > 1 ? inFlight.splice(0, 1) : inFlight;
@@ -108,7 +152,11 @@ async function answer({ method, url, headers, body }: Request) {
   }
   const [, functionName] = /^\/2015-03-31\/functions\/(\w+)\/invocations$/.exec(url.pathname) ?? [];
   if (functionName !== undefined) {
-    const { canary } = JSON.parse(text);
+    const { canary, requestId } = JSON.parse(text);
+    if (requestId !== undefined) {
+      const [outcome] = outcomes.length > 1 ? outcomes.splice(0, 1) : outcomes;
+      return json({ outcome });
+    }
     calls.push(`${functionName}${canary ? " canary" : ""}`);
     if (canary && fault !== undefined) {
       const failure = { errorType: "CanaryFailed", errorMessage: fault };
@@ -268,7 +316,39 @@ describe("a paused environment", () => {
     expect(stderr).toContain("theirs serves configuration.\n");
     expect([await applied(), await written()]).toEqual([1, {}]);
     expect(stderr).toContain("The warehouse does what is asked of it:\n  it works.\n  it works.\n");
+    expect(stderr).toContain("No request was sent through the queue: no golden request of dev is known");
     expect(stderr).toMatch(/dev is resumed, and answers\. paused\.json no longer has it: commit that\.\n$/);
+  });
+
+  describe("whose release has golden requests", () => {
+    beforeEach(async () => {
+      await writeFile(terraform.checkout.path("releases.json"), JSON.stringify({ dev: { current: release } }));
+      const Key = goldenKey(release.proof?.golden ?? "");
+      await client.send(new PutObjectCommand({ Bucket: "team-models", Key, Body: golden }));
+    });
+
+    test("is resumed once one of them has come through the queue to the warehouse", async () => {
+      outcomes = [undefined, "answered"];
+      const { status, stderr } = await resume();
+      expect({ status, stderr }).toMatchObject({ status: 0 });
+      const { id, features, deadline, jobId } = JSON.parse(sent[0] ?? "");
+      expect({ id, features, jobId }).toEqual({ id: "canary", features: JSON.parse(goldenRequest), jobId: undefined });
+      expect(Date.parse(deadline)).toBeGreaterThan(Date.now());
+      expect(stderr).toMatch(
+        /went through queue, worker and loader, and the warehouse has its answer\.\ndev is resumed/,
+      );
+      expect(sent).toHaveLength(1);
+    });
+
+    test("is not said to be resumed where that one fails, and tells why", async () => {
+      outcomes = [{ code: "endpoint_failed", reason: "the endpoint failed: no" }];
+      const { status, stderr } = await resume();
+      expect(status).toBe(1);
+      expect(stderr).toMatch(
+        /The canary \S+ failed: the endpoint failed: no\. What was applied stays so\. `offline-inference resume --env dev` asks again\.\n$/,
+      );
+      expect(stderr).not.toContain("is resumed");
+    });
   });
 
   test("is not said to be resumed where a canary fails, and is when it is run again", async () => {

@@ -169,3 +169,33 @@ test("people read what the plan changes in the cost", () => {
     "> At rest it costs about $396.39 a month more.",
   );
 });
+
+test("an endpoint costs what the configuration has that it serves, also where that stays without it", () => {
+  const configured = (name: string, instance_type: string) => ({
+    name,
+    production_variants: [{ instance_type, initial_instance_count: 2 }],
+  });
+  const [old, next] = [configured("old", "ml.inf1.xlarge"), configured("next", "ml.m5.xlarge")];
+  const configuration = (of: typeof old, actions: string[], before: unknown = of, after: unknown = of) => ({
+    address: `aws_sagemaker_endpoint_configuration.${of.name}`,
+    actions,
+    before,
+    after,
+  });
+  const kept = configuration(old, ["no-op"]);
+  const serving = ({ name }: typeof old) => ({ name: "theirs", endpoint_config_name: name });
+  const endpoint = (actions: string[], before: unknown, after: unknown) => ({
+    address: "aws_sagemaker_endpoint.e",
+    actions,
+    before,
+    after,
+  });
+  const said = (...planned: PlannedChange[]) => textOf(reviewOf([], planned), false).match(/At rest .*/)?.[0];
+  expect(said(kept, endpoint(["delete"], serving(old), null))).toBe("At rest it costs about $433.62 a month less.");
+  expect(said(kept, endpoint(["create"], null, serving(old)))).toBe("At rest it costs about $433.62 a month more.");
+  const made = configuration(next, ["create"], null);
+  expect(said(kept, made, endpoint(["update"], serving(old), serving(next)))).toBe(
+    "At rest it costs about $97.82 a month less.",
+  );
+  expect(said(kept, made)).toBeUndefined();
+});
