@@ -7,7 +7,6 @@ import {
   type ServiceQuota,
   ServiceQuotasClient,
 } from "@aws-sdk/client-service-quotas";
-import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { z } from "zod";
 import { imageRegions, outOfPatch } from "../../aws/model-images";
 import { loadConfig } from "../../config";
@@ -30,6 +29,7 @@ import { StateBucket } from "../state/state-bucket";
 import { terraform } from "../terraform";
 import { tryOut } from "./canary";
 import { Cluster } from "./cluster";
+import { credentials } from "./credentials";
 import { isOnItsWay } from "./endpoint";
 
 /** What a part of the examination found. */
@@ -76,7 +76,7 @@ export async function examineEnvironment(options: ConnectionOptions, canary = fa
       ]);
   const groups = await Promise.all([
     lookedAt("Account", [
-      ["credentials", () => credentials(target)],
+      ["credentials", () => credentials(target.shared, settings)],
       ["region", async () => region(target, options)],
       ["instance-quota", onAws("The quota of instances", () => instanceQuota(target, quotas))],
       ["compiling-quota", onAws("The quota for compiling", () => compilingQuota(target, quotas))],
@@ -109,26 +109,6 @@ const tools: Looks = [
   ["terraform", terraformTool],
   ["node", async () => nodeTool()],
 ];
-
-async function credentials({ shared: { account, region } }: Target): Promise<Finding> {
-  const client = namingActions(new STSClient(settings));
-  try {
-    const { Arn = "somebody", Account } = await client.send(new GetCallerIdentityCommand());
-    if (account === undefined || account === Account) return ok(`You are signed in as ${Arn}.`);
-    return problem(
-      `You are signed in as ${Arn}, and config.ts deploys to the account ${account} only.`,
-      "Sign in to that account, or name a profile that does: --profile NAME",
-    );
-  } catch (error) {
-    const text = messageOf(awsError("ask AWS who is signed in", error));
-    if (!isSignInFailure(error)) return problem(text);
-    const signIn = "aws sso login signs in again; aws configure sso or aws configure makes a profile.";
-    const isUnknown = error instanceof Error && error.name === "InvalidClientTokenId";
-    return problem(text, isUnknown ? `${signIn} Or the account has yet to enable the region ${region}.` : signIn);
-  } finally {
-    client.destroy();
-  }
-}
 
 function region({ shared, environment }: Target, options: ConnectionOptions): Finding {
   const { region } = shared;

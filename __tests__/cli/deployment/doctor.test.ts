@@ -634,7 +634,7 @@ describe("what config.ts says", () => {
       check: "credentials",
       mark: "problem",
       text: `You are signed in as ${arn}, and config.ts deploys to the account 999999999999 only.`,
-      mend: "Sign in to that account, or name a profile that does: --profile NAME",
+      mend: "Sign in to that account, or name a profile that does: AWS_PROFILE, or `profile` in config.ts.",
     });
     expect(found[1]?.text).toBe("The region is eu-west-1, by AWS_REGION. AWS has images for models there.");
   });
