@@ -28,7 +28,15 @@ const jobSchema = z.object({
   cost: jobCost.optional(),
   releases: z.array(z.string()).optional(),
 });
-export type ShownJob = Readonly<z.output<typeof jobSchema>>;
+export interface ShownJob extends Readonly<z.output<typeof jobSchema>> {
+  /** All that the API says of it. */
+  readonly json: unknown;
+}
+
+const jobIn = (json: unknown): ShownJob => ({ ...jobSchema.parse(json), json });
+
+/** A job for machines: the object that `GET /jobs/{id}` gives. */
+export const jobJson = ({ json }: ShownJob) => JSON.stringify(json, undefined, 2);
 
 const pageSchema = z.object({
   jobs: z.array(jobSchema.pick({ id: true, state: true, createdAt: true, counts: true })),
@@ -77,13 +85,13 @@ export class JobsApi {
   /** Starts a job. @returns the job, which was there already where the same was started before @throws RefusedByApi */
   async start(job: NewJob, signal: AbortSignal): Promise<{ readonly job: ShownJob; readonly isNew: boolean }> {
     const { status, json } = await this.call("POST", "/jobs", signal, job);
-    return { job: jobSchema.parse(json), isNew: status === 201 };
+    return { job: jobIn(json), isNew: status === 201 };
   }
 
   /** @returns undefined where there is no such job */
   async get(id: string, signal: AbortSignal): Promise<ShownJob | undefined> {
     try {
-      return jobSchema.parse((await this.call("GET", `/jobs/${encodeURIComponent(id)}`, signal)).json);
+      return jobIn((await this.call("GET", `/jobs/${encodeURIComponent(id)}`, signal)).json);
     } catch (error) {
       if (error instanceof RefusedByApi && error.status === 404) return undefined;
       throw error;
@@ -97,7 +105,7 @@ export class JobsApi {
 
   /** Asks nothing more of a job. @throws RefusedByApi where it has ended, or is none */
   async cancel(id: string, signal: AbortSignal): Promise<ShownJob> {
-    return jobSchema.parse((await this.call("POST", `/jobs/${encodeURIComponent(id)}/cancel`, signal)).json);
+    return jobIn((await this.call("POST", `/jobs/${encodeURIComponent(id)}/cancel`, signal)).json);
   }
 
   private async call(method: "GET" | "POST", path: string, signal: AbortSignal, content?: unknown) {

@@ -59,6 +59,10 @@ test("says how far a job is while it goes on, and where its result is when it ha
     /^state {6}completed\ntotal {6}20\nanswered {3}20\ncreated {4}\S+\nended {6}\S+\ncost {7}\$0\.0000\d\d\ninput {6}s3:\S+\nresult {5}s3:\S+\/results\/looked\/manifest.json\n$/,
   );
   expect(after.stderr).toContain("Save it: npx offline-inference results --job looked --output FILE --env dev\n");
+  const asJson = await pipeline.run("job", "looked", "--json");
+  const shown = await api.get("looked", signal);
+  expect({ ...asJson, stdout: JSON.parse(asJson.stdout) }).toMatchObject({ status: 0, stdout: shown?.json, stderr: "" });
+  expect(shown?.json).toMatchObject({ id: "looked", state: "completed", counts: { total: 20, answered: 20 } });
   expect(await pipeline.run("job", "cancel", "looked")).toMatchObject({
     status: 1,
     stderr: 'the job "looked" has ended already: completed\n',
