@@ -18,6 +18,7 @@ const ownName: Readonly<Record<string, readonly string[]>> = {
     "ListFunctions",
     "UpdateEventSourceMapping",
   ],
+  logs: ["FilterLogEvents"],
   redshift: ["DescribeClusters", "GetClusterCredentials", "PauseCluster", "ResumeCluster"],
   "redshift-data": ["CancelStatement", "DescribeStatement", "GetStatementResult"],
   s3: ["AbortMultipartUpload", "GetBucketPolicy", "GetBucketVersioning", "PutObject"],

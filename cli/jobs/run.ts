@@ -69,9 +69,7 @@ export const runCommand = () =>
       .addOption(formatOption(["csv", "json", "ndjson", "parquet"], "csv"))
       .option("--output <file>", "where the result goes (default: the CSV file's name with .results.<format>)")
       .addOption(safeOption())
-      .addOption(
-        new Option("--json", "prints the job for machines, as GET /jobs/{id} gives it").conflicts("dryRun"),
-      ),
+      .addOption(new Option("--json", "prints the job for machines, as GET /jobs/{id} gives it").conflicts("dryRun")),
   )
     .addHelpText(
       "after",

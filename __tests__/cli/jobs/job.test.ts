@@ -61,7 +61,11 @@ test("says how far a job is while it goes on, and where its result is when it ha
   expect(after.stderr).toContain("Save it: npx offline-inference results --job looked --output FILE --env dev\n");
   const asJson = await pipeline.run("job", "looked", "--json");
   const shown = await api.get("looked", signal);
-  expect({ ...asJson, stdout: JSON.parse(asJson.stdout) }).toMatchObject({ status: 0, stdout: shown?.json, stderr: "" });
+  expect({ ...asJson, stdout: JSON.parse(asJson.stdout) }).toMatchObject({
+    status: 0,
+    stdout: shown?.json,
+    stderr: "",
+  });
   expect(shown?.json).toMatchObject({ id: "looked", state: "completed", counts: { total: 20, answered: 20 } });
   expect(await pipeline.run("job", "cancel", "looked")).toMatchObject({
     status: 1,
