@@ -1,6 +1,10 @@
 /** A whole number as people write it: 1,204. */
 export const whole = (value: number) => Math.round(value).toLocaleString("en");
 
+/** So many of something: 1 job, 1,204 jobs. */
+export const counted = (count: number, one: string, several = `${one}s`) =>
+  `${whole(count)} ${count === 1 ? one : several}`;
+
 /** US dollars as people write them: $1,204.50. What is less than a cent has six places. */
 export const dollars = (usd: number) => {
   const digits = Math.abs(usd) > 0 && Math.abs(usd) < 0.01 ? 6 : 2;

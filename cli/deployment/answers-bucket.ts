@@ -58,6 +58,17 @@ export class AnswersBucket {
     return { objects, newer, oldest };
   }
 
+  /** How many folders there are in one. */
+  async foldersIn(folder: string, { signal }: Until): Promise<number> {
+    let count = 0;
+    await this.trying(`list s3://${this.name}/${folder}`, signal, async () => {
+      const input = { Bucket: this.name, Prefix: folder, Delimiter: "/" };
+      const pages = paginateListObjectsV2({ client: this.client }, input, { abortSignal: signal });
+      for await (const { CommonPrefixes = [] } of pages) count += CommonPrefixes.length;
+    });
+    return count;
+  }
+
   /**
    * Deletes all objects with all their versions for good, but for those that hold outcomes which are not loaded.
    * @param tell told how many are deleted so far

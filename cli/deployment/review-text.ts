@@ -204,14 +204,24 @@ export function textOf(review: Review, colours: boolean): string {
   return lines.join("\n");
 }
 
-/** What the destruction of a stack loses, for people at a terminal. */
-export function destructionTextOf({ stack, plan, losses, warnings, counts }: Review, colours: boolean): string {
+/**
+ * What the destruction of a stack loses, for people at a terminal.
+ * @param holdings what it holds, a line each
+ * @param kept what stays of it, a line each
+ */
+export function destructionTextOf(
+  { stack, plan, losses, warnings, counts }: Review,
+  { holdings, kept }: { readonly holdings: readonly string[]; readonly kept: readonly string[] },
+  colours: boolean,
+): string {
   const { bold, red, yellow } = createColors(colours);
   const lines = [`${bold(stack)}: ${countsInWords({ plan, counts })}`];
   for (const { address, reasons } of losses) {
     lines.push("", red(`! ${bold(address)}`), ...reasons.map((line) => red(`    ${line}`)));
   }
   if (warnings.length > 0) lines.push("", ...warnings.map((warning) => yellow(`Warning: ${warning}`)));
+  if (holdings.length > 0) lines.push("", bold("It holds"), ...holdings.map((line) => `  ${line}`));
+  if (kept.length > 0) lines.push("", ...kept);
   const others = plural(plan.changes.length - losses.length, "other resource", "other resources");
   lines.push("", red(bold(`What these hold is lost for good. ${others} can be made anew.`)));
   return lines.join("\n");
