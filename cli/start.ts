@@ -20,6 +20,7 @@ import { type CsvFile, withCsv } from "./jobs/csv";
 import { checkInputs, type Inputs, openInputs, reasonOf } from "./jobs/feature-rows";
 import { runJob } from "./jobs/run-job";
 import { inProcess, mustAnswer, type WatchedModel, watchedModel } from "./local-model";
+import { commandsFor } from "./options";
 import { guardTerminal } from "./printing";
 import { inPlaces, terminalWidth } from "./text-table";
 
@@ -202,7 +203,7 @@ ask() { curl${signature} -H 'content-type: application/json' "$@"; }
 ask -d '{"id":"${id}"}' "$API_URL/predict"
 ask "$API_URL/predict/${id}"
 
-npx offline-inference results ${id} --local
+${commandsFor({ local: true })(`results ${id}`)}
 `;
 };
 

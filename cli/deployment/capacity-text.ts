@@ -5,6 +5,7 @@ import type { Environment } from "../../config/schema";
 import { scalingSteps } from "../../contract/scaling";
 import type { Target } from "../connection";
 import { costInWords, whole } from "../numbers";
+import { commandsFor } from "../options";
 import { terminalWidth, textTable } from "../text-table";
 import { type Course, courseOf } from "./capacity-course";
 
@@ -124,7 +125,7 @@ export function capacityText(capacity: Capacity, width = terminalWidth()): strin
     "",
     `The last is answered after ${durationOf(capacity.drainSeconds)}${deadline}.`,
     `It takes ${hours.toFixed(1)} hours of instances, of which ${idle} % start or have nothing to answer.`,
-    `It costs ${costInWords(cost)}, with the instances' time: offline-inference cost says what stands at rest.`,
+    `It costs ${costInWords(cost)}, with the instances' time: ${commandsFor({ env: capacity.environment })("cost")} says what stands at rest.`,
     "Assumed: instances start in eight minutes, alarms see a backlog after two, and workers keep all instances busy.",
   ].join("\n");
 }

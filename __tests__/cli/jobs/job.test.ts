@@ -137,12 +137,12 @@ test("--wait tells once that it may not run the loader, asks it no more, and goe
 
 test.each([
   [["job"], "Which job? Name it. All there are: npx offline-inference job list --env dev"],
-  [["job", "nightly", "--cancel"], "--cancel is gone. Now it is: offline-inference job cancel NAME"],
-  [["job", "nightly", "--receipt", "r.csv"], "--receipt is gone. Now it is: offline-inference job NAME"],
+  [["job", "nightly", "--cancel"], "--cancel is gone. Now it is: npx offline-inference job cancel NAME"],
+  [["job", "nightly", "--receipt", "r.csv"], "--receipt is gone. Now it is: npx offline-inference job NAME"],
   [["results", "--receipt", "r.csv", "--watch"], "offline-inference results --job NAME --watch"],
-  [["requests", "publish", "7", "--csv", "rows.csv"], "--csv is gone. Now it is: offline-inference run --csv FILE"],
-  [["requests", "publish", "--all"], "--all is gone. Now it is: offline-inference run --all"],
-  [["requests", "publish", "--resume", "r.csv"], "--resume is gone. Now it is: offline-inference run --csv FILE"],
+  [["requests", "publish", "7", "--csv", "rows.csv"], "--csv is gone. Now it is: npx offline-inference run --csv FILE"],
+  [["requests", "publish", "--all"], "--all is gone. Now it is: npx offline-inference run --all"],
+  [["requests", "publish", "--resume", "r.csv"], "--resume is gone. Now it is: npx offline-inference run --csv FILE"],
   [["requests", "publish", "-"], "`requests publish -` is now: run --csv -"],
 ])("%j is refused, with what takes its place", async (args, why) => {
   expect(await pipeline.run(...args)).toMatchObject({
