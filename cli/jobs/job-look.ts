@@ -1,3 +1,4 @@
+import { jobFolders } from "../../contract/job";
 import type { Pipeline } from "../connection";
 import { costInWords, whole } from "../numbers";
 import { cellOf, textTable } from "../text-table";
@@ -52,7 +53,8 @@ export const showJob = (pipeline: Pipeline, id: string, how: HowToShow, signal: 
 
 /** Says of a job to people how far it is. */
 function tell(pipeline: Pipeline, job: ShownJob): void {
-  const { id, state, counts, createdAt, endedAt, deadline, input, result, cost, errors = [] } = job;
+  const { id, state, counts, createdAt, endedAt, deadline, result, cost, errors = [] } = job;
+  const isElsewhere = result !== undefined && result.format !== "ndjson"; // a format that only other programs read
   const rows = Object.entries(counts ?? {}).filter(([name, count]) => count > 0 || name === "answered");
   const lines = [
     ["state", state],
@@ -60,8 +62,9 @@ function tell(pipeline: Pipeline, job: ShownJob): void {
     ["created", createdAt.toISOString()],
     ...(endedAt === undefined ? [["deadline", deadline.toISOString()]] : [["ended", endedAt.toISOString()]]),
     ...(cost === undefined ? [] : [["cost", costInWords(cost)]]),
-    ["input", `s3://${pipeline.answers.bucket}/${input.key}`],
-    ...(result === undefined ? [] : [["result", `s3://${pipeline.answers.bucket}/${result.manifest}`]]),
+    ...(isElsewhere
+      ? [["result", `${result.format}, in s3://${pipeline.answers.bucket}/${jobFolders.results}${id}/`]]
+      : []),
   ];
   for (const [name = "", value = ""] of lines) console.log(`${name.padEnd(10)} ${value}`);
   for (const error of errors) console.error(error);
@@ -69,7 +72,7 @@ function tell(pipeline: Pipeline, job: ShownJob): void {
     if (result.changedSince > 0) {
       console.error(`${whole(result.changedSince)} rows were answered after the result was written.`);
     }
-    console.error(`Save it: ${pipeline.commandFor(`results --job ${id} --output FILE`)}`);
+    if (!isElsewhere) console.error(`Save it: ${pipeline.commandFor(`results --job ${id} --output FILE`)}`);
   }
 }
 
