@@ -1,5 +1,10 @@
-import { CloudWatchLogsClient, type FilteredLogEvent, paginateFilterLogEvents } from "@aws-sdk/client-cloudwatch-logs";
-import { clientSettings } from "../../pipeline/clients";
+import {
+  CloudWatchLogsClient,
+  type FilteredLogEvent,
+  paginateFilterLogEvents,
+  ResourceNotFoundException,
+} from "@aws-sdk/client-cloudwatch-logs";
+import { clientSettings, within } from "../../pipeline/clients";
 import { failedTo, namingActions } from "../aws-error";
 import type { Connection } from "../connection";
 import { isRecord } from "../deployment/plan";
@@ -115,7 +120,7 @@ class Search {
   private readonly client = namingActions(
     new CloudWatchLogsClient(clientSettings({ requestTimeout: 20_000, maxAttempts: 6 })),
   );
-  private readonly end = Date.now() + longestLook;
+  private readonly time = within(longestLook).signal;
   private lines = 0;
   private characters = 0;
 
@@ -152,20 +157,24 @@ class Search {
   }
 
   private async *pages(part: Part, filterPattern: string): AsyncGenerator<readonly FilteredLogEvent[]> {
+    const abortSignal = AbortSignal.any([this.signal, this.time]);
     const logGroupName = `/aws/lambda/${this.functions[part]}`;
     const input = { logGroupName, filterPattern, startTime: this.since.getTime(), limit: mostLines };
     try {
-      const pages = paginateFilterLogEvents({ client: this.client }, input, { abortSignal: this.signal });
+      const pages = paginateFilterLogEvents({ client: this.client }, input, { abortSignal });
       for await (const { events = [] } of pages) yield events;
     } catch (error) {
-      failedTo(`read the log ${logGroupName}`)(error);
+      if (error instanceof ResourceNotFoundException) this.stopped ??= `there is no log ${logGroupName}`;
+      else if (this.time.aborted && !this.signal.aborted) {
+        this.stopped ??= "a minute was too short to look through all of that time";
+      } else failedTo(`read the log ${logGroupName}`)(error);
     }
   }
 
   private isOver(): boolean {
-    if (this.lines >= mostLines || this.characters >= mostCharacters) this.stopped ??= "only the first lines were read";
-    else if (Date.now() > this.end) this.stopped ??= "a minute was too short to look through all of that time";
-    return this.stopped !== undefined;
+    const isOver = this.lines >= mostLines || this.characters >= mostCharacters;
+    if (isOver) this.stopped ??= "only the first lines were read";
+    return isOver;
   }
 
   close(): void {
