@@ -143,8 +143,8 @@ export const destroyCommand = () =>
     .addHelpText(
       "after",
       [
-        "\nIt says first what is lost and what of it is kept. The loader loads what is staged before anything goes. The answers bucket is emptied, with all old versions, and then",
-        "Terraform applies the plan that was shown.",
+        "\nIt says first what is lost and what of it is kept. The loader loads what is staged before anything goes. The answers",
+        "bucket is emptied, with all old versions, and then Terraform applies the plan that was shown.",
         "\nExits with 2, and destroys nothing, when outcomes are left that are in no table; with 1 on errors, and where",
         "`preventDestroy` is true.",
       ].join("\n"),

@@ -77,9 +77,11 @@ function tell(pipeline: Pipeline, job: ShownJob): void {
 }
 
 /** Lists the newest jobs. */
-export const listJobs = (pipeline: Pipeline, signal: AbortSignal): Promise<void> =>
+export const listJobs = (pipeline: Pipeline, { json }: Pick<HowToShow, "json">, signal: AbortSignal): Promise<void> =>
   withApi(pipeline, async (api) => {
-    const { jobs, next } = await api.list(jobsShown, signal);
+    const page = await api.list(jobsShown, signal);
+    if (json) return console.log(jobJson(page));
+    const { jobs, next } = page;
     if (jobs.length === 0) {
       console.error("There is no job yet.");
       return;
@@ -93,10 +95,16 @@ export const listJobs = (pipeline: Pipeline, signal: AbortSignal): Promise<void>
   });
 
 /** Ends a job. */
-export const cancelJob = (pipeline: Pipeline, id: string, signal: AbortSignal): Promise<void> =>
+export const cancelJob = (
+  pipeline: Pipeline,
+  id: string,
+  { json }: Pick<HowToShow, "json">,
+  signal: AbortSignal,
+): Promise<void> =>
   withApi(pipeline, async (api) => {
     await jobNamed(pipeline, api, id, signal);
     const job = await api.cancel(id, signal);
+    if (json) console.log(jobJson(job));
     console.error(`Nothing more of the job ${id} is asked: ${inWords(job)}.`);
     console.error(`Its result, with every row in it: ${pipeline.commandFor(`results --job ${id} --watch`)}`);
   });

@@ -35,7 +35,8 @@ const listCommand = () =>
     .description("Lists the newest jobs.")
     .addHelpText("after", examples("offline-inference job list --env dev"))
     .action(async (_: ConnectionOptions, command: Command) => {
-      await withJobs(command.optsWithGlobals(), ({ jobs, pipeline, signal }) => jobs.listJobs(pipeline, signal));
+      const options: JobOptions = command.optsWithGlobals();
+      await withJobs(options, ({ jobs, pipeline, signal }) => jobs.listJobs(pipeline, options, signal));
     });
 
 const cancelCommand = () =>
@@ -44,7 +45,8 @@ const cancelCommand = () =>
     .argument("<name>", "the job")
     .addHelpText("after", examples("offline-inference job cancel nightly"))
     .action(async (id: string, _: ConnectionOptions, command: Command) => {
-      await withJobs(command.optsWithGlobals(), ({ jobs, pipeline, signal }) => jobs.cancelJob(pipeline, id, signal));
+      const options: JobOptions = command.optsWithGlobals();
+      await withJobs(options, ({ jobs, pipeline, signal }) => jobs.cancelJob(pipeline, id, options, signal));
     });
 
 export const jobCommand = () =>
@@ -52,7 +54,7 @@ export const jobCommand = () =>
     .description("Says how far a job is: how many of its rows are answered, have failed and wait.")
     .argument("[name]", "the job, as `run --job` has named it")
     .option("--wait", "waits until it has ended")
-    .option("--json", "prints it for machines, as GET /jobs/{id} gives it")
+    .option("--json", "prints it for machines, as the API gives it")
     .addHelpText(
       "after",
       `

@@ -35,14 +35,17 @@ export interface ShownJob extends Readonly<z.output<typeof jobSchema>> {
 
 const jobIn = (json: unknown): ShownJob => ({ ...jobSchema.parse(json), json });
 
-/** A job for machines: the object that `GET /jobs/{id}` gives. */
-export const jobJson = ({ json }: ShownJob) => JSON.stringify(json, undefined, 2);
+/** A job for machines, or several: the object that `GET /jobs/{id}`, or `GET /jobs`, gives. */
+export const jobJson = ({ json }: ShownJob | JobPage) => JSON.stringify(json, undefined, 2);
 
 const pageSchema = z.object({
   jobs: z.array(jobSchema.pick({ id: true, state: true, createdAt: true, counts: true })),
   next: z.string().optional(),
 });
-export type JobPage = Readonly<z.output<typeof pageSchema>>;
+export interface JobPage extends Readonly<z.output<typeof pageSchema>> {
+  /** All that the API says. */
+  readonly json: unknown;
+}
 
 const errorSchema = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
 
@@ -100,7 +103,8 @@ export class JobsApi {
 
   /** The newest jobs. */
   async list(limit: number, signal: AbortSignal): Promise<JobPage> {
-    return pageSchema.parse((await this.call("GET", `/jobs?limit=${limit}`, signal)).json);
+    const { json } = await this.call("GET", `/jobs?limit=${limit}`, signal);
+    return { ...pageSchema.parse(json), json };
   }
 
   /** Asks nothing more of a job. @throws RefusedByApi where it has ended, or is none */

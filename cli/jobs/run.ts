@@ -77,8 +77,9 @@ export const runCommand = () =>
         "A job belongs to the pipeline: it goes on after Ctrl-C, and any machine may follow it. The same rows and settings\n" +
         "under the same name are the same job: nothing is asked twice. Where a row is at fault, nothing is asked at all.\n" +
         "A file of ids alone is looked up in the feature store.\n\n" +
-        "Prints where the result is, and writes a page to look at beside it, as `report` does; with --json it prints the job, and says where the result is on standard error. Exits with 0 when every row has its prediction; with 2 when one has none, and says\n" +
-        "why; with 130 after Ctrl-C.",
+        "Prints where the result is; with --json the job, and where the result is on standard error. Writes a page to look at\n" +
+        "beside the result, as `report` does. Exits with 0 when every row has its prediction; with 2 when one has none, and\n" +
+        "says why; with 130 after Ctrl-C.",
     )
     .addHelpText(
       "after",

@@ -103,6 +103,8 @@ test("lists the newest jobs first", async () => {
   const { status, stdout } = await pipeline.run("job", "list");
   expect(status).toBe(0);
   expect(stdout).toMatch(/^job +state +rows +created$[\s\S]*^newer +[\s\S]*^older +/m);
+  const listed = JSON.parse((await pipeline.run("job", "list", "--json")).stdout);
+  expect(listed).toMatchObject({ jobs: expect.arrayContaining([expect.objectContaining({ id: "newer" })]) });
 });
 
 test("that nobody has started is an error", async () => {
