@@ -60,13 +60,15 @@ export class AnswersBucket {
 
   /** How many folders there are in one. */
   async foldersIn(folder: string, { signal }: Until): Promise<number> {
-    let count = 0;
+    const names = new Set<string>();
     await this.trying(`list s3://${this.name}/${folder}`, signal, async () => {
-      const input = { Bucket: this.name, Prefix: folder, Delimiter: "/" };
+      const input = { Bucket: this.name, Prefix: folder };
       const pages = paginateListObjectsV2({ client: this.client }, input, { abortSignal: signal });
-      for await (const { CommonPrefixes = [] } of pages) count += CommonPrefixes.length;
+      for await (const { Contents = [] } of pages) {
+        for (const { Key } of listed.parse(Contents)) names.add(Key.slice(folder.length).split("/", 1)[0] ?? "");
+      }
     });
-    return count;
+    return names.size;
   }
 
   /**

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Pipeline } from "../connection";
 import { whole } from "../numbers";
+import { visible } from "../printing";
 import { textTable } from "../text-table";
 import type { About, FoundLines, LogLine } from "./log-lines";
 
@@ -34,7 +35,7 @@ function inWords({ line }: LogLine, about: About): string {
 
 /** Prints lines. What in them would act on a terminal is shown as a space, or as JSON writes it. @throws where there is none */
 export function printLines(pipeline: Pipeline, { about, since, lines, more }: FoundLines, json: boolean): void {
-  if (json) console.log(JSON.stringify(lines, undefined, 2));
+  if (json) console.log(visible(JSON.stringify(lines, undefined, 2)));
   else if (lines.length > 0) {
     const rows = lines.map((line) => [line.at.toISOString(), line.function, inWords(line, about)]);
     console.log(textTable(["at", "function", "logged"], rows));
