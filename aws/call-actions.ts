@@ -195,6 +195,7 @@ export const servicePermissions = {
 
 /** What policies call some services: by the name of their SDK's client, or by the one that requests are signed for. */
 const prefixes: Readonly<Record<string, string>> = {
+  cloudwatchlogs: "logs",
   eventbridge: "events",
   monitoring: "cloudwatch",
   redshiftdata: "redshift-data",
