@@ -187,7 +187,9 @@ test("wrong answers are told, and such an archive is not released unless told ot
   const before = await releasesOfDev();
   const refused = await checkout.cli("model", "release", "wrong.tar.gz", "--env", "dev");
   expect(refused.status).toBe(1);
-  expect(refused.stderr).toContain("wrong.tar.gz has not been verified: npx offline-inference model verify wrong.tar.gz.");
+  expect(refused.stderr).toContain(
+    "wrong.tar.gz has not been verified: npx offline-inference model verify wrong.tar.gz.",
+  );
   expect(await releasesOfDev()).toEqual(before);
 
   expect(await checkout.cli("model", "release", "wrong.tar.gz", "--env", "dev", "--unverified")).toMatchObject({

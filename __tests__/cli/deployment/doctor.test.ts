@@ -369,7 +369,9 @@ describe("the quota for compiling", () => {
     expect((await found())["compiling-quota"]).toMatchObject({
       mark: "warning",
       text: expect.stringContaining('knows no "ml.c5.4xlarge for processing job usage" in us-east-1'),
-      mend: expect.stringContaining("`npx offline-inference model release ARCHIVE --env dev` takes what was compiled elsewhere."),
+      mend: expect.stringContaining(
+        "`npx offline-inference model release ARCHIVE --env dev` takes what was compiled elsewhere.",
+      ),
     });
   });
 });
