@@ -18,6 +18,7 @@ const ownName: Readonly<Record<string, readonly string[]>> = {
     "ListFunctions",
     "UpdateEventSourceMapping",
   ],
+  logs: ["FilterLogEvents"],
   redshift: ["DescribeClusters", "GetClusterCredentials", "PauseCluster", "ResumeCluster"],
   "redshift-data": ["CancelStatement", "DescribeStatement", "GetStatementResult"],
   s3: ["AbortMultipartUpload", "GetBucketPolicy", "GetBucketVersioning", "PutObject"],
@@ -194,6 +195,7 @@ export const servicePermissions = {
 
 /** What policies call some services: by the name of their SDK's client, or by the one that requests are signed for. */
 const prefixes: Readonly<Record<string, string>> = {
+  cloudwatchlogs: "logs",
   eventbridge: "events",
   applicationautoscaling: "application-autoscaling",
   monitoring: "cloudwatch",

@@ -223,7 +223,7 @@ async function namesOf(
     return readNames(Parameter?.Value ?? "");
   } catch (error) {
     if (error instanceof Error && error.name === "ParameterNotFound") {
-      const deploy = `npm run deploy -- inference-${name}`;
+      const deploy = commandsFor({})(`deploy inference-${name}`);
       throw new Error(
         `There is no pipeline "${name}" in ${process.env.AWS_REGION}: its stack has not written ${namesParameter}. Deploy it: ${deploy}`,
       );

@@ -57,7 +57,7 @@ export function goneOptions(command: Command, gone: Gone): Command {
 /** @throws where one of them was given, with what takes its place */
 export function refuseGone(given: object, gone: Gone): void {
   const lines = Object.entries(gone).flatMap(([name, instead]) =>
-    name in given ? [`${flagOf(name)} is gone. Now it is: offline-inference ${instead}`] : [],
+    name in given ? [`${flagOf(name)} is gone. Now it is: ${commandsFor({})(instead)}`] : [],
   );
   if (lines.length > 0) throw new Error(lines.join("\n"));
 }

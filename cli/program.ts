@@ -19,6 +19,7 @@ import { reportCommand } from "./jobs/report";
 import { requestsCommand } from "./jobs/requests";
 import { resultsCommand } from "./jobs/results";
 import { runCommand } from "./jobs/run";
+import { logsCommand } from "./logs/logs";
 import { modelCommand } from "./model/model";
 import { stateCommand } from "./state/state";
 import { statusCommand } from "./status/status";
@@ -71,6 +72,7 @@ export function program(): Command {
     .addCommand(resumeCommand())
     .commandsGroup("Look after:")
     .addCommand(statusCommand())
+    .addCommand(logsCommand())
     .addCommand(doctorCommand())
     .addCommand(costCommand())
     .addCommand(capacityCommand())

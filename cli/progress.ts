@@ -1,5 +1,5 @@
 import { Presets, SingleBar } from "cli-progress";
-import { whole } from "./numbers";
+import { hoursAndMinutes, whole } from "./numbers";
 import { drawingOn } from "./printing";
 
 /** How far something is. */
@@ -10,6 +10,16 @@ export interface Progress {
 }
 
 const seconds = (since: number) => (performance.now() - since) / 1000;
+
+/** How long something still takes and, where that is more than a minute, when it ends: `~2 h 19 min, at 14:05`. */
+export function leftInWords(seconds: number, now = new Date()): string {
+  if (seconds < 60) return `~${Math.ceil(seconds)} s`;
+  const end = new Date(now.getTime() + 1_000 * seconds);
+  const time = end.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+  const isToday = end.toDateString() === now.toDateString();
+  const day = isToday ? "" : ` on ${end.toLocaleDateString("en", { month: "short", day: "numeric" })}`;
+  return `~${hoursAndMinutes(seconds)}, at ${time}${day}`;
+}
 
 /**
  * Says on standard error how far something is, how fast it goes and how long it will take: a bar on a terminal, else a
@@ -22,14 +32,13 @@ export function progressOf(what: string, total?: number, already = 0): Progress 
   const started = performance.now();
   const rateAt = (done: number) => (done - already) / Math.max(seconds(started), 0.001);
   const leftAt = (done: number) =>
-    total !== undefined && done > already ? Math.ceil((total - done) / rateAt(done)) : 0;
+    total === undefined || done <= already || done >= total ? "" : `, ${leftInWords((total - done) / rateAt(done))}`;
   if (process.stderr.isTTY) {
-    const counts = total === undefined ? "{value}" : "{bar} {value}/{total}";
-    const left = total === undefined ? "" : ", {left} s left";
-    const format = `${counts} ${what}, {rate}/s${left}`;
+    const counts = total === undefined ? "{count}" : `{bar} {count}/${whole(total)}`;
+    const format = `${counts} ${what}, {rate}/s{left}`;
     const stream = drawingOn(process.stderr);
     const bar = new SingleBar({ format, stream, hideCursor: true, stopOnComplete: false }, Presets.shades_classic);
-    const figuresAt = (done: number) => ({ rate: whole(rateAt(done)), left: whole(leftAt(done)) });
+    const figuresAt = (done: number) => ({ count: whole(done), rate: whole(rateAt(done)), left: leftAt(done) });
     bar.start(total ?? 0, already, figuresAt(already));
     return { update: (done) => bar.update(done, figuresAt(done)), stop: () => bar.stop() };
   }
@@ -41,9 +50,8 @@ export function progressOf(what: string, total?: number, already = 0): Progress 
     update: (done) => {
       if (done === told || !isNews(done)) return;
       [told, toldAt] = [done, performance.now()];
-      const of = total === undefined ? "" : ` of ${whole(total)}`;
-      const left = done === total || total === undefined ? "" : `, ${whole(leftAt(done))} s left`;
-      console.error(`${whole(done)}${of} ${what}, ${whole(rateAt(done))}/s${left}`);
+      const of = total === undefined ? "" : `/${whole(total)}`;
+      console.error(`${whole(done)}${of} ${what}, ${whole(rateAt(done))}/s${leftAt(done)}`);
     },
     stop: () => {},
   };

@@ -18,12 +18,23 @@ export const newLogger = (serviceName: string | undefined): Logger =>
 /** The ids on a line of a log. An id has at most 128 bytes. */
 const idsOfLine = 500;
 
-/** Says which requests something is about, on as many lines as it takes: docs/runbook.md has the query that follows one. */
+/**
+ * Says which requests something is about, those of a job together, on as many lines as it takes: `logs --request` follows
+ * one, `logs --job` all of a job.
+ */
 export const logRequests = (
   logger: Logger,
   message: string,
-  requestIds: readonly string[],
+  requests: readonly { readonly requestId: string; readonly jobId?: string }[],
   more: Readonly<Record<string, string>> = {},
 ): void => {
-  for (const ids of runsOf(requestIds, { count: idsOfLine })) logger.info(message, { ...more, requestIds: ids });
+  const byJob = new Map<string | undefined, string[]>();
+  for (const { requestId, jobId } of requests) {
+    const ids = byJob.get(jobId);
+    if (ids === undefined) byJob.set(jobId, [requestId]);
+    else ids.push(requestId);
+  }
+  for (const [job, ids] of byJob) {
+    for (const requestIds of runsOf(ids, { count: idsOfLine })) logger.info(message, { ...more, job, requestIds });
+  }
 };

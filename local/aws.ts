@@ -7,6 +7,7 @@ import { z } from "zod";
 import { type Feature, type ModelContract, modelContractSchema } from "../contract/model-contract";
 import { type Route, startApiGateway } from "./api-gateway";
 import { startCloudWatch } from "./cloudwatch";
+import { startCloudWatchLogs } from "./cloudwatch-logs";
 import { accountId, credentialsOf, operator } from "./credentials";
 import { startEventSourceMapping } from "./event-source-mapping";
 import { startEventBridge, type TakenEvent } from "./eventbridge";
@@ -185,7 +186,7 @@ export async function startAws({
       return gauge(name, () => sqs.ageOfOldestMessage(QueueName));
     });
     const metrics = [...counts.flatMap((one) => one.metrics), ...answering.metrics, ...ages];
-    const controlPlane = started(await startControlPlane(stack, { warehoused, metrics }));
+    const controlPlane = started(await startControlPlane(stack, { warehoused, metrics, logDir }));
 
     const names = namesOf(stack);
     const { accessKeyId, secretAccessKey } = operator.credentials;
@@ -287,21 +288,24 @@ async function startControlPlane(
   about: {
     readonly warehoused: Warehoused;
     readonly metrics: readonly Metric[];
+    readonly logDir: string;
   },
 ) {
-  const { warehoused, metrics } = about;
+  const { warehoused, metrics, logDir } = about;
   const alarms = stack.all("aws_cloudwatch_metric_alarm", z.object({ alarm_name: z.string() }));
   const standIns = await allOrStop([
     startParameters(parametersOf(stack)),
     warehoused.cluster ? startRedshift(warehoused.cluster) : startSts(rolesOfPeople(stack)),
     startCloudWatch({ metrics, alarms: alarms.map(({ alarm_name: name }) => name) }),
+    startCloudWatchLogs(logDir),
   ]);
-  const [parameters, access, cloudWatch] = standIns;
+  const [parameters, access, cloudWatch, logs] = standIns;
   return {
     endpoints: {
       AWS_ENDPOINT_URL_SSM: parameters.url,
       [warehoused.cluster ? "AWS_ENDPOINT_URL_REDSHIFT" : "AWS_ENDPOINT_URL_STS"]: access.url,
       AWS_ENDPOINT_URL_CLOUDWATCH: cloudWatch.url,
+      AWS_ENDPOINT_URL_CLOUDWATCH_LOGS: logs.url,
     },
     stop: async () => {
       await Promise.all(standIns.map((one) => one.stop()));

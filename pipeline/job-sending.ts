@@ -54,6 +54,8 @@ export interface StarterProps {
   readonly maxRows: number;
   /** Is told, as often as the jobs are looked at, how many rows are yet to be put on the queue. @default nobody is */
   readonly unsent?: (rows: number) => void;
+  /** Is told how many rows of a job were put on the queue. @default nobody is */
+  readonly sent?: (job: string, rows: number) => void;
 }
 
 /** What a run has done. */
@@ -357,6 +359,7 @@ class Run {
       return true;
     }
     this.started.sent += rows.length;
+    this.props.sent?.(request.id, rows.length);
     this.onQueue += rows.length;
     const { ahead, claim } = feeding;
     const cursor = claim.value;

@@ -153,6 +153,6 @@ describe("status of what is deployed", () => {
   test("says where there is nothing deployed, and how to deploy it", async () => {
     const { status, stdout, stderr } = await checkout.cli("status", "--env", "prod");
     expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
-    expect(stderr).toContain("Deploy it: npm run deploy -- inference-prod");
+    expect(stderr).toContain("Deploy it: npx offline-inference deploy inference-prod");
   });
 });

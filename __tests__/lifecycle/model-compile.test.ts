@@ -133,7 +133,7 @@ const neuronOutput = z.object({
 test("no job is started without the role that the state stack makes for it", async () => {
   const { status, stderr } = await compile(await archiveOf("roleless"));
   expect(status).toBe(1);
-  expect(stderr).toContain("names no role for compiling models: npm run bootstrap makes it.");
+  expect(stderr).toContain("names no role for compiling models: npx offline-inference bootstrap makes it.");
   const Body = JSON.stringify({
     version: 4,
     terraform_version: "1.11.4",
@@ -285,7 +285,7 @@ test("what is compiled for an environment is what is released there", async () =
   const early = await checkout.cli("model", "release", "neo.tar.gz", "--env", "dev", "--unverified");
   expect(early.status).toBe(1);
   expect(early.stderr).toContain(
-    "ml.inf1.xlarge runs no model that is not compiled for it: offline-inference model compile",
+    "ml.inf1.xlarge runs no model that is not compiled for it: npx offline-inference model compile",
   );
 
   const release = await checkout.cli(

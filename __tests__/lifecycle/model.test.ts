@@ -75,7 +75,7 @@ test("the archive of the same model is the same, whenever and by whomever its fi
 test("without its bucket an archive is not uploaded, and what makes the bucket is told", async () => {
   const { status, stderr } = await checkout.cli("model", "upload", "model.tar.gz", "--env", "dev");
   expect(status).toBe(1);
-  expect(stderr).toContain(`The bucket ${Bucket} does not exist: npm run bootstrap makes it.`);
+  expect(stderr).toContain(`The bucket ${Bucket} does not exist: npx offline-inference bootstrap makes it.`);
 });
 
 test("an archive goes to the bucket in parts under its hash, once, and again where another lies there", async () => {
@@ -187,7 +187,9 @@ test("wrong answers are told, and such an archive is not released unless told ot
   const before = await releasesOfDev();
   const refused = await checkout.cli("model", "release", "wrong.tar.gz", "--env", "dev");
   expect(refused.status).toBe(1);
-  expect(refused.stderr).toContain("wrong.tar.gz has not been verified: offline-inference model verify wrong.tar.gz.");
+  expect(refused.stderr).toContain(
+    "wrong.tar.gz has not been verified: npx offline-inference model verify wrong.tar.gz.",
+  );
   expect(await releasesOfDev()).toEqual(before);
 
   expect(await checkout.cli("model", "release", "wrong.tar.gz", "--env", "dev", "--unverified")).toMatchObject({
@@ -216,5 +218,5 @@ test("what is not in the bucket is not released", async () => {
   await checkout.cli("model", "package", "other", "--output", "other.tar.gz");
   const other = await checkout.cli("model", "release", "other.tar.gz", "--env", "dev", "--unverified");
   expect(other.status).toBe(1);
-  expect(other.stderr).toMatch(/ is not there: offline-inference model upload other\.tar\.gz --env dev\n$/);
+  expect(other.stderr).toMatch(/ is not there: npx offline-inference model upload other\.tar\.gz --env dev\n$/);
 });

@@ -236,7 +236,7 @@ test("names every fault of a bucket", async () => {
     "  ✔ It is not locked.",
     "",
   ]);
-  expect(stdout.match(/→ npm run bootstrap sets it right\./g)).toHaveLength(5);
+  expect(stdout.match(/→ npx offline-inference bootstrap sets it right\./g)).toHaveLength(5);
   expect(status).toBe(1);
 });
 
@@ -244,7 +244,7 @@ test("tells that there is no bucket, and what makes it", async () => {
   await write("early", things("first"), "future-state");
   const { status, stdout } = await doctor("early");
   expect(stdout).toBe(
-    "The bucket future-state in us-east-1\n  ✖ It does not exist.\n      → npm run bootstrap makes it.\n",
+    "The bucket future-state in us-east-1\n  ✖ It does not exist.\n      → npx offline-inference bootstrap makes it.\n",
   );
   expect(status).toBe(1);
 });

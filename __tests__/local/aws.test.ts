@@ -253,7 +253,7 @@ test("is found by the parameter that the stack writes, as a deployed pipeline is
     warehouse: { clusterId: aws.clusterId, databaseName: "predictions", databaseUser: "predictions_reader" },
   });
   await expect(connect({ env: "prod" })).rejects.toThrow(
-    'There is no pipeline "prod" in us-east-1: its stack has not written /poc-prod/names. Deploy it: npm run deploy -- inference-prod',
+    'There is no pipeline "prod" in us-east-1: its stack has not written /poc-prod/names. Deploy it: npx offline-inference deploy inference-prod',
   );
 });
 

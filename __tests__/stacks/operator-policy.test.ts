@@ -32,6 +32,9 @@ test("its resources are those of the stack", async () => {
     ofAccount("lambda", `function:${worker?.attributes.function_name}`),
     ofAccount("lambda", `function:${loading.functionName}`),
     ofAccount("lambda", `function:${jobs.writerFunctionName}`),
+    ...[devEnvironment.api.functionName, jobs.starterFunctionName, loading.functionName].map((name) =>
+      ofAccount("logs", `log-group:/aws/lambda/${name}:log-stream:one`),
+    ),
     ...routesOfJobs.map(routeArn),
     ...[folders.unloads, jobFolders.inputs, jobFolders.results].map(
       (folder) => `arn:aws:s3:::${answersBucket}/${folder}one`,

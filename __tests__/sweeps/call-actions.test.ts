@@ -142,6 +142,7 @@ describe("a role", () => {
 describe("the documentation names what a command needs, and nothing else:", () => {
   const commands: Record<string, [file: string, name: string, without?: string[]]> = {
     status: ["cli/status/status.ts", "statusCommand"],
+    logs: ["cli/logs/logs.ts", "logsCommand"],
     results: ["cli/jobs/results.ts", "resultsCommand"],
     "features ingest": ["cli/jobs/features.ts", "featuresCommand"],
     "requests publish": ["cli/jobs/requests.ts", "requestsCommand"],

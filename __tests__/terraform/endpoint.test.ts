@@ -49,7 +49,7 @@ describe("a deployment of an endpoint", () => {
     expect(stderr).toContain("Apply complete! Resources: 0 added, 1 changed, 0 destroyed.");
     expect(stderr).toContain(`classifier does not serve second: it is InService with first.
 SageMaker says: The alarm was raised.
-The release before is kept on AWS. The way back is \`offline-inference model release --env <environment> --rollback\` and to deploy that.
+The release before is kept on AWS. The way back is \`npx offline-inference model release --rollback --env <environment>\` and to deploy that.
 `);
   });
 

@@ -119,7 +119,7 @@ Forgotten: they stay, and Terraform no longer knows them
   . aws_sagemaker_feature_group.features_group_0badcafe
 `);
     expect(stdout).toContain(
-      `${old} stays on AWS with the features in it, and is no longer read. Features must be ingested anew, into ${dev.features.groupName}: offline-inference features ingest FILE --env dev\n`,
+      `${old} stays on AWS with the features in it, and is no longer read. Features must be ingested anew, into ${dev.features.groupName}: npx offline-inference features ingest FILE --env dev\n`,
     );
     expect(stdout).toMatch(/Safe: nothing stateful is lost\.\n$/);
   });

@@ -58,6 +58,19 @@ export class AnswersBucket {
     return { objects, newer, oldest };
   }
 
+  /** How many folders there are in one. */
+  async foldersIn(folder: string, { signal }: Until): Promise<number> {
+    const names = new Set<string>();
+    await this.trying(`list s3://${this.name}/${folder}`, signal, async () => {
+      const input = { Bucket: this.name, Prefix: folder };
+      const pages = paginateListObjectsV2({ client: this.client }, input, { abortSignal: signal });
+      for await (const { Contents = [] } of pages) {
+        for (const { Key } of listed.parse(Contents)) names.add(Key.slice(folder.length).split("/", 1)[0] ?? "");
+      }
+    });
+    return names.size;
+  }
+
   /**
    * Deletes all objects with all their versions for good, but for those that hold outcomes which are not loaded.
    * @param tell told how many are deleted so far

@@ -4,7 +4,8 @@ import { deadlineRange, instanceRange } from "../../config/model";
 import type { Environment } from "../../config/schema";
 import { scalingSteps } from "../../contract/scaling";
 import type { Target } from "../connection";
-import { costInWords, whole } from "../numbers";
+import { costInWords, hoursAndMinutes, whole } from "../numbers";
+import { commandsFor } from "../options";
 import { terminalWidth, textTable } from "../text-table";
 import { type Course, courseOf } from "./capacity-course";
 
@@ -12,16 +13,6 @@ export interface CapacityOptions {
   readonly requests: number;
   /** In seconds. @default the configuration's */
   readonly deadline?: number;
-}
-
-/** A time in hours and minutes. */
-function durationOf(seconds: number): string {
-  const minutes = Math.round(seconds / 60);
-  const hours = Math.floor(minutes / 60);
-  return [
-    ...(hours > 0 ? [`${whole(hours)} h`] : []),
-    ...(minutes % 60 > 0 || hours === 0 ? [`${minutes % 60} min`] : []),
-  ].join(" ");
 }
 
 /** How an environment's endpoint answers so many requests. */
@@ -97,7 +88,7 @@ export function capacityText(capacity: Capacity, width = terminalWidth()): strin
   const deadline =
     deadlineSeconds === undefined
       ? ""
-      : `, ${capacity.isLate ? "later than" : "within"} the ${durationOf(deadlineSeconds)} of the deadline`;
+      : `, ${capacity.isLate ? "later than" : "within"} the ${hoursAndMinutes(deadlineSeconds)} of the deadline`;
   return [
     `${capacity.environment}: ${whole(requests)} requests at once, ${counts} × ${instanceType}, ${predictionsPerSecond} predictions/s each`,
     "",
@@ -114,7 +105,7 @@ export function capacityText(capacity: Capacity, width = terminalWidth()): strin
     textTable(
       ["after", "in service", "wanted", "backlog"],
       points.map(({ at, inService, wanted, backlog }) => [
-        at === 0 ? "at first" : durationOf(at),
+        at === 0 ? "at first" : hoursAndMinutes(at),
         String(inService),
         String(wanted),
         whole(backlog),
@@ -122,9 +113,9 @@ export function capacityText(capacity: Capacity, width = terminalWidth()): strin
       width,
     ),
     "",
-    `The last is answered after ${durationOf(capacity.drainSeconds)}${deadline}.`,
+    `The last is answered after ${hoursAndMinutes(capacity.drainSeconds)}${deadline}.`,
     `It takes ${hours.toFixed(1)} hours of instances, of which ${idle} % start or have nothing to answer.`,
-    `It costs ${costInWords(cost)}, with the instances' time: offline-inference cost says what stands at rest.`,
+    `It costs ${costInWords(cost)}, with the instances' time: ${commandsFor({ env: capacity.environment })("cost")} says what stands at rest.`,
     "Assumed: instances start in eight minutes, alarms see a backlog after two, and workers keep all instances busy.",
   ].join("\n");
 }

@@ -2,6 +2,7 @@ import { hoursOfMonth, prices, pricesOf } from "../../aws/prices";
 import { atRest, type Cost, costOf, perMillion, trickle, wakeUp } from "../../config/cost";
 import type { Target } from "../connection";
 import { costInWords } from "../numbers";
+import { commandsFor } from "../options";
 import { terminalWidth, textTable } from "../text-table";
 
 const daysOfMonth = 365 / 12;
@@ -57,7 +58,7 @@ const tableOf = (title: string, cost: Cost, width: number) =>
   );
 
 /** What the instances above the least would cost, where there may be more. */
-function scaledText({ shared, environment: { model } }: Target, resting: Cost): string[] {
+function scaledText({ shared, environment: { name, model } }: Target, resting: Cost): string[] {
   if (model.endpoint || !model.scaling) return [];
   const { min, max } = model.scaling;
   const more = costOf(
@@ -66,7 +67,7 @@ function scaledText({ shared, environment: { model } }: Target, resting: Cost): 
   );
   const all = costInWords({ usd: resting.usd + more.usd, isAtLeast: resting.isAtLeast || more.isAtLeast });
   return [
-    `The endpoint rests at ${min} of ${min} to ${max} instances. With ${max} all month it would be ${all}: \`offline-inference capacity\` says how long a backlog has more.`,
+    `The endpoint rests at ${min} of ${min} to ${max} instances. With ${max} all month it would be ${all}: \`${commandsFor({ env: name })("capacity")}\` says how long a backlog has more.`,
     ...(model.workingHours ? [`In working hours it rests at ${model.workingHours.min}, which is not in it.`] : []),
   ];
 }

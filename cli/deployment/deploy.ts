@@ -3,6 +3,7 @@ import { showsColours } from "../colours";
 import { messageOf } from "../findings";
 import { examples } from "../help";
 import type { NamedArchive } from "../model/deployed-archive";
+import { commandsFor } from "../options";
 import { environmentOf } from "../terraform";
 import { ask, isYes, mustBeAskable } from "./asking";
 import { allowDestroyOption, takeOverOption } from "./diff";
@@ -64,7 +65,7 @@ async function sayPause(environment: string, { changes }: Plan): Promise<boolean
   const pause = loadConfig().environments[environment]?.pause;
   if (pause === undefined) return false;
   const isPaused = `${pauseInWords(environment, pause)}: this leaves it so.`;
-  const resume = `offline-inference resume --env ${environment}`;
+  const resume = commandsFor({ env: environment })("resume");
   const refused = changes.filter(({ type, kind }) => needsWarehouse.includes(type) && kind !== "none");
   if (refused.length === 0) {
     console.error(`${isPaused} Nothing is proven until \`${resume}\`, which ends it.`);
@@ -106,7 +107,7 @@ async function tryOutWarehouse({ stack, folder, signal }: MadePlan) {
     console.error(["The warehouse does what is asked of it:", ...passed.map((what) => `  ${what}`)].join("\n"));
   } catch (error) {
     signal.throwIfAborted();
-    const again = `offline-inference doctor --env ${environmentOf(stack)} --canary`;
+    const again = commandsFor({ env: environmentOf(stack) })("doctor --canary");
     throw new Error(
       [
         `The plan is applied, and stays so; but the canary failed. ${messageOf(error)}`,

@@ -2,10 +2,10 @@ import { Command } from "commander";
 import { showsColours } from "../colours";
 import { examples } from "../help";
 import { whole } from "../numbers";
+import { commandsFor } from "../options";
 import type { AnswersBucket } from "./answers-bucket";
 import { ask, mustBeAskable } from "./asking";
 import type { ClusterAccess } from "./cluster";
-import type { Plan } from "./plan";
 
 /**
  * Plans the destruction of a stack, asks, loads what is staged, empties the answers bucket, and applies that very plan.
@@ -17,10 +17,11 @@ async function destroy(stack: string, autoApprove = false): Promise<boolean> {
   const { readStack } = await import("../../local/terraform");
   const { loadStaged } = await import("./canary");
   const { AnswersBucket } = await import("./answers-bucket");
+  const { attributesIn, holdingsOf, keptOf } = await import("./holdings");
   const { applyPlan, reviewOf, withDestructionPlan } = await import("./planning");
   const { destructionTextOf } = await import("./review-text");
   let left = "Nothing was destroyed.";
-  const goesOn = `\`offline-inference destroy ${stack}\` goes on with what is left.`;
+  const goesOn = `\`${commandsFor({})(`destroy ${stack}`)}\` goes on with what is left.`;
   try {
     return await withDestructionPlan(stack, async (made) => {
       const { signal } = made;
@@ -30,14 +31,16 @@ async function destroy(stack: string, autoApprove = false): Promise<boolean> {
         console.error("There is nothing to destroy.");
         return true;
       }
-      console.log(destructionTextOf(review, showsColours(process.stdout)));
+      const { region, profile } = readStack(made.folder);
+      const holdings = await holdingsOf(plan, answersBucket, { region, profile }, { signal });
+      const said = { holdings, kept: keptOf(plan, answersBucket) };
+      console.log(destructionTextOf(review, said, showsColours(process.stdout)));
       if (!autoApprove && (await ask(`To destroy all of it, type ${stack}: `, signal)) !== stack) {
         throw new Error(`That is not ${stack}.`);
       }
 
-      const { region, profile } = readStack(made.folder);
-      if (namesIn(plan, "aws_s3_bucket", "bucket").includes(answersBucket)) {
-        const [functionName] = namesIn(plan, "aws_scheduler_schedule", "name"); // the loader has the same one
+      if (attributesIn(plan, "aws_s3_bucket", "bucket").includes(answersBucket)) {
+        const [functionName] = attributesIn(plan, "aws_scheduler_schedule", "name"); // the loader has the same one
         const loader = functionName === undefined ? undefined : { functionName, region, profile };
         const bucket = new AnswersBucket({ bucket: answersBucket, region, profile });
         try {
@@ -82,15 +85,6 @@ async function destructible(stack: string) {
       : `${stack} is no stack of an environment: those are ${names}. Destroy another one by: npx cdktf destroy ${stack}`,
   );
 }
-
-/** A name of each resource of a type that a plan destroys. */
-const namesIn = ({ changes }: Plan, type: string, attribute: string): string[] =>
-  changes.flatMap((change) => {
-    const name = change.type === type && change.kind === "destroy" && new Map(entriesOf(change.before)).get(attribute);
-    return typeof name === "string" ? [name] : [];
-  });
-
-const entriesOf = (value: unknown) => (typeof value === "object" && value !== null ? Object.entries(value) : []);
 
 async function resumeCluster(name: string, as: ClusterAccess, signal: AbortSignal) {
   const { Cluster } = await import("./cluster");
@@ -149,8 +143,8 @@ export const destroyCommand = () =>
     .addHelpText(
       "after",
       [
-        "\nThe loader loads what is staged before anything goes. The answers bucket is emptied, with all old versions, and then",
-        "Terraform applies the plan that was shown.",
+        "\nIt says first what is lost and what of it is kept. The loader loads what is staged before anything goes. The answers",
+        "bucket is emptied, with all old versions, and then Terraform applies the plan that was shown.",
         "\nExits with 2, and destroys nothing, when outcomes are left that are in no table; with 1 on errors, and where",
         "`preventDestroy` is true.",
       ].join("\n"),

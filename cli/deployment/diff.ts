@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import { showsColours } from "../colours";
 import { examples } from "../help";
+import { commandsFor } from "../options";
 
 interface DiffOptions {
   readonly allowDestroy: string[];
@@ -36,10 +37,20 @@ export async function diff(
     else console.log(json ? jsonOf(review) : textOf(review, showsColours(process.stdout)));
     if (save !== undefined) {
       await savePlan(save, made.folder, stack, passphrase);
-      console.error(`The plan is in ${save}, encrypted. \`deploy ${stack} --plan ${save}\` applies it.`);
+      console.error(`The plan is in ${save}, encrypted.`);
+    }
+    if (review.isSafe && !review.plan.isEmpty) {
+      console.error(`To apply it: ${commandsFor({})(nextCommand(stack, { allowDestroy, takeOver, save }))}`);
     }
     return review.isSafe;
   });
+}
+
+/** What deploys what was shown. */
+function nextCommand(stack: string, { allowDestroy, takeOver, save }: DiffOptions): string {
+  const options = save === undefined ? takeOver && ["--take-over", takeOver] : ["--plan", save];
+  const allowed = allowDestroy.flatMap((address) => ["--allow-destroy", `'${address}'`]);
+  return ["deploy", stack, ...(options || []), ...allowed].join(" ");
 }
 
 export const diffCommand = () =>

@@ -7,7 +7,6 @@ import {
   type ServiceQuota,
   ServiceQuotasClient,
 } from "@aws-sdk/client-service-quotas";
-import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { z } from "zod";
 import { imageRegions, outOfPatch } from "../../aws/model-images";
 import { loadConfig } from "../../config";
@@ -25,11 +24,12 @@ import { ModelBucket } from "../model/model-bucket";
 import { imageDigest } from "../model/model-image";
 import { compiledOn } from "../model/model-jobs";
 import { recipeFor } from "../model/model-recipes";
-import type { ConnectionOptions } from "../options";
+import { type ConnectionOptions, commandsFor } from "../options";
 import { StateBucket } from "../state/state-bucket";
 import { terraform } from "../terraform";
 import { tryOut } from "./canary";
 import { Cluster } from "./cluster";
+import { credentials } from "./credentials";
 import { isOnItsWay } from "./endpoint";
 
 /** What a part of the examination found. */
@@ -40,6 +40,8 @@ export interface Examined extends Finding {
 }
 
 type Looks = readonly (readonly [check: string, look: () => Promise<Finding>])[];
+
+const bootstrap = commandsFor({})("bootstrap");
 
 /** Bounds a call at some ten seconds. */
 const settings = clientSettings({ requestTimeout: 4_000, maxAttempts: 2 });
@@ -76,7 +78,7 @@ export async function examineEnvironment(options: ConnectionOptions, canary = fa
       ]);
   const groups = await Promise.all([
     lookedAt("Account", [
-      ["credentials", () => credentials(target)],
+      ["credentials", () => credentials(target.shared, settings)],
       ["region", async () => region(target, options)],
       ["instance-quota", onAws("The quota of instances", () => instanceQuota(target, quotas))],
       ["compiling-quota", onAws("The quota for compiling", () => compilingQuota(target, quotas))],
@@ -109,26 +111,6 @@ const tools: Looks = [
   ["terraform", terraformTool],
   ["node", async () => nodeTool()],
 ];
-
-async function credentials({ shared: { account, region } }: Target): Promise<Finding> {
-  const client = namingActions(new STSClient(settings));
-  try {
-    const { Arn = "somebody", Account } = await client.send(new GetCallerIdentityCommand());
-    if (account === undefined || account === Account) return ok(`You are signed in as ${Arn}.`);
-    return problem(
-      `You are signed in as ${Arn}, and config.ts deploys to the account ${account} only.`,
-      "Sign in to that account, or name a profile that does: --profile NAME",
-    );
-  } catch (error) {
-    const text = messageOf(awsError("ask AWS who is signed in", error));
-    if (!isSignInFailure(error)) return problem(text);
-    const signIn = "aws sso login signs in again; aws configure sso or aws configure makes a profile.";
-    const isUnknown = error instanceof Error && error.name === "InvalidClientTokenId";
-    return problem(text, isUnknown ? `${signIn} Or the account has yet to enable the region ${region}.` : signIn);
-  } finally {
-    client.destroy();
-  }
-}
 
 function region({ shared, environment }: Target, options: ConnectionOptions): Finding {
   const { region } = shared;
@@ -207,7 +189,11 @@ async function compilingQuota(target: Target, quotas?: Promise<Quotas>): Promise
   const name = ofProcessingJobs(compiledOn);
   const quota = (await quotas)?.get(name);
   if (quota?.Value === undefined) {
-    return unknownQuota(name, target, "`offline-inference model release` takes what was compiled elsewhere.");
+    return unknownQuota(
+      name,
+      target,
+      `\`${commandsFor({ env: target.environment.name })("model release ARCHIVE")}\` takes what was compiled elsewhere.`,
+    );
   }
   const { Value: value, QuotaCode: code = "" } = quota;
   const allowed = `SageMaker allows ${countOf(value, "instance")} of ${compiledOn} for processing jobs`;
@@ -298,7 +284,7 @@ async function apiGatewayRole({ shared }: Target): Promise<Finding> {
       if (isSet) return ok(`API Gateway has no role to write access logs with. The stack state gives it ${ours}.`);
       return problem(
         `API Gateway has no role to write access logs with in ${region}, and AWS makes no API with such logs without one.`,
-        "Give it one: leave `apiGatewayRole: false` out of config.ts, and npm run bootstrap.",
+        `Give it one: leave \`apiGatewayRole: false\` out of config.ts, and ${bootstrap}.`,
       );
     }
     const writes = `API Gateway writes access logs as ${role}`;
@@ -354,11 +340,10 @@ function isAtLeast(version: string, oldest: string): boolean {
 async function stateBucket({ shared, environment }: Target): Promise<Finding> {
   const { stateBucket: bucket, region, profile } = shared;
   const state = new StateBucket({ bucket, key: environment.stateKey, region, profile }, settings);
-  if (!(await state.exists()))
-    return problem(`The state bucket ${bucket} does not exist.`, "npm run bootstrap makes it.");
+  if (!(await state.exists())) return problem(`The state bucket ${bucket} does not exist.`, `${bootstrap} makes it.`);
   const status = await state.versioning();
   if (status === "Enabled") return ok(`The state bucket ${bucket} is there, and versioned.`);
-  return problem(`The state bucket ${bucket} is not versioned.`, "npm run bootstrap sets it right.");
+  return problem(`The state bucket ${bucket} is not versioned.`, `${bootstrap} sets it right.`);
 }
 
 async function modelArtifact({ shared, environment }: Target): Promise<Finding> {
@@ -369,7 +354,7 @@ async function modelArtifact({ shared, environment }: Target): Promise<Finding> 
   if (await bucket.exists(key)) return ok(`The model artifact is there: ${bucket.urlOf(key)}`);
   return problem(
     `The model artifact is not there: ${bucket.urlOf(key)}`,
-    `npx offline-inference model ship FOLDER --env ${environment.name} makes one of a Hugging Face model and brings it there.`,
+    `${commandsFor({ env: environment.name })("model ship FOLDER")} makes one of a Hugging Face model and brings it there.`,
   );
 }
 
@@ -434,12 +419,13 @@ async function pauseOf({ environment }: Target, connection: Promise<Connection>)
   const status = await cluster.status(within(quotasTime)).finally(() => cluster.close());
   const isAway = ["paused", "pausing"].includes(status);
   const is = `The cluster ${at.clusterId} is ${status}`;
-  const resume = `npx offline-inference resume --env ${name}`;
+  const command = commandsFor({ env: name });
+  const resume = command("resume");
   if (pause) {
     if (isAway) return ok(`${is}, for ${pauseInWords(name, pause)}.`);
     return problem(
       `${is}, but ${pausedFile} says that ${pauseInWords(name, pause)}.`,
-      `npx offline-inference pause --env ${name} goes on; ${resume} takes it back.`,
+      `${command("pause")} goes on; ${resume} takes it back.`,
     );
   }
   if (!isAway) return ok(`${is}.`);
@@ -463,15 +449,16 @@ async function endpoint({ environment }: Target, connection: Promise<Connection>
   if (name === undefined) return warning("The endpoint was not looked at: no pipeline was found.");
   const deploy = existing
     ? "`model.endpoint` in config.ts names it: ask whoever makes it, or name another."
-    : `npm run deploy -- inference-${environment.name}`;
+    : commandsFor({})(`deploy inference-${environment.name}`);
   const { pause } = environment;
-  const resume = `npx offline-inference resume --env ${environment.name}`;
+  const command = commandsFor({ env: environment.name });
+  const resume = command("resume");
   const client = namingActions(new SageMakerClient(settings));
   try {
     const answer = await client.send(new DescribeEndpointCommand({ EndpointName: name }));
     const { EndpointStatus: status, FailureReason: reason } = answer;
     if (pause && existing === undefined) {
-      const pauseIt = `npx offline-inference pause --env ${environment.name} goes on; ${resume} takes it back.`;
+      const pauseIt = `${command("pause")} goes on; ${resume} takes it back.`;
       return problem(
         `The endpoint ${name} is ${status}, and paid for, but ${pausedFile} says that ${pauseInWords(environment.name, pause)}.`,
         pauseIt,
@@ -479,7 +466,7 @@ async function endpoint({ environment }: Target, connection: Promise<Connection>
     }
     if (status === "InService") return ok(`The endpoint ${name} is in service.`);
     if (isOnItsWay(answer)) {
-      const watch = `npx offline-inference status --env ${environment.name} --watch`;
+      const watch = command("status --watch");
       return warning(`The endpoint ${name} is ${status}.`, `${watch} shows when it is done.`);
     }
     return problem(

@@ -3,6 +3,7 @@ import type { DescribeEndpointCommandOutput } from "@aws-sdk/client-sagemaker";
 import { z } from "zod";
 import { readStack } from "../../local/terraform";
 import { awsError, isNotFound, namingActions } from "../aws-error";
+import { commandsFor } from "../options";
 
 /** Which configuration an endpoint is to serve. */
 export interface ServedEndpoint {
@@ -36,8 +37,7 @@ const noEndpoint =
   "`model.endpoint` in config.ts names an endpoint that exists: whoever makes it says what it serves, and no model is released here.";
 
 /** What is said where an endpoint does not do what was deployed. */
-export const wayBack =
-  "The release before is kept on AWS. The way back is `offline-inference model release --env <environment> --rollback` and to deploy that.";
+export const wayBack = `The release before is kept on AWS. The way back is \`${commandsFor({ env: "<environment>" })("model release --rollback")}\` and to deploy that.`;
 
 interface WaitOptions {
   /** Ends the waiting. @default nothing does */

@@ -20,6 +20,7 @@ import { got } from "../../config/faults";
 import { changeKeyPairs, keyPairsFile, readKeyPairs } from "../../config/key-pairs";
 import { targetOf } from "../connection";
 import { messageOf } from "../findings";
+import { commandsFor } from "../options";
 
 const keyName: NameLimit = {
   pattern: /^(?!(config|environment|rc|(known_hosts|authorized_keys).*)$)[A-Za-z0-9][\w.-]*(?<!\.pub)$/,
@@ -105,7 +106,7 @@ function writePrivateKey(file: string, privateKey: string, environmentName: stri
         `${file} exists already, and is not overwritten. Name another file with --output; or, if it is the private key`,
         `that ${environmentName} is to have:`,
         `  ssh-keygen -y -f ${file} > ${file}.pub`,
-        `  offline-inference keypair import ${file}.pub --env ${environmentName}`,
+        `  ${commandsFor({ env: environmentName })(`keypair import ${file}.pub`)}`,
       ].join("\n"),
     );
   }
@@ -149,7 +150,7 @@ function refuseAnother({ name, keyPair }: Environment) {
   throw new Error(
     `${name} has a key pair already, ${keyPair.name} in ${file}. Another key would replace it on AWS, and what is started\n` +
       `with it from then on opens by the new key alone. If that is meant, take it out of ${file}, run this again, and see\n` +
-      `with npm run diff -- inference-${name} what is replaced.`,
+      `with ${commandsFor({})(`diff inference-${name}`)} what is replaced.`,
   );
 }
 

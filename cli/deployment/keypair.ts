@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { examples } from "../help";
-import { environmentOption } from "../options";
+import { commandsFor, environmentOption } from "../options";
 
 interface CreateOptions {
   readonly env?: string;
@@ -9,7 +9,7 @@ interface CreateOptions {
 }
 
 const nextStep = (environment: string) =>
-  console.error(`What that changes on AWS: npm run diff -- inference-${environment}`);
+  console.error(`What that changes on AWS: ${commandsFor({})(`diff inference-${environment}`)}`);
 
 const createCommand = () =>
   new Command("create")

@@ -9,6 +9,7 @@ import { interruptible } from "../interruption";
 import { checkNamedArchive, type NamedArchive } from "../model/deployed-archive";
 import { goldenOf } from "../model/model-proof";
 import { costInWords, whole } from "../numbers";
+import { commandsFor } from "../options";
 import { AnswersBucket } from "./answers-bucket";
 import { ask, isYes, mustBeAskable } from "./asking";
 import { invoke, loadStaged } from "./canary";
@@ -89,7 +90,7 @@ export const pause = (options: PauseOptions & { readonly until?: Date }): Promis
       [
         `${pauseInWords(name, planned)}. It costs ${costInWords(cost)} a month now.`,
         `${pausedFile} says so: commit it, for a plan without it would bring the endpoint back.`,
-        `\`offline-inference resume --env ${name}\` brings it back. Nothing else does${options.until ? ", not at that time either" : ""}.`,
+        `\`${commandsFor({ env: name })("resume")}\` brings it back. Nothing else does${options.until ? ", not at that time either" : ""}.`,
       ].join("\n"),
     );
     return true;

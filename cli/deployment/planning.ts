@@ -2,9 +2,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { loadConfig } from "../../config";
+import { clientSettings } from "../../pipeline/clients";
 import { interruptible } from "../interruption";
 import { bundle, synthesize } from "../synthesize";
 import { stackFolder, terraform } from "../terraform";
+import { credentials } from "./credentials";
 import { type Plan, readPlan } from "./plan";
 import { featureGroup, type Review, review, typesToLookUp } from "./review";
 import { openPlan } from "./saved-plan";
@@ -61,6 +63,7 @@ async function withPlan<T>(
   mode: readonly string[],
   use: (made: MadePlan, plan: () => Promise<string>) => Promise<T>,
 ): Promise<T> {
+  await mustBeSignedIn();
   console.error("Bundling and synthesizing ...");
   await bundle();
   await synthesize(options);
@@ -77,6 +80,16 @@ async function withPlan<T>(
     return use(made, plan);
   });
 }
+
+/** @throws where nobody is signed in, or to another account than config.ts names: it is said before anything takes time */
+async function mustBeSignedIn(): Promise<void> {
+  const { shared } = loadConfig();
+  const { region, profile } = shared;
+  const { mark, text, mend } = await credentials(shared, { ...clientSettings(bounds), region, profile });
+  if (mark === "problem") throw new Error([text, ...(mend === undefined ? [] : [mend])].join("\n"));
+}
+
+const bounds = { requestTimeout: 4_000, maxAttempts: 2 };
 
 /** The addresses of the feature groups that the stack no longer has. */
 const lostFeatureGroups = ({ changes }: Plan) =>

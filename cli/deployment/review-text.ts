@@ -1,7 +1,9 @@
+import { hoursOfMonth } from "../../aws/prices";
 import { statefulTypes } from "../../aws/stateful-types";
+import { usualMinutes } from "../../aws/usual-minutes";
 import { createColors } from "../colours";
 import { dollars } from "../numbers";
-import type { AttributeChange, Change } from "./plan";
+import type { AttributeChange, Change, Plan } from "./plan";
 import type { RestingCost } from "./resting-cost";
 import type { Counts, Loss, Review } from "./review";
 
@@ -138,11 +140,41 @@ const wayOut = (losses: readonly Loss[]) => {
 
 /** What the plan changes in the cost, as a sentence. */
 function costSentence({ usd, unpriced }: RestingCost): string {
-  const amount = usd === 0 ? "" : `about ${dollars(Math.abs(usd))} a month ${usd < 0 ? "less" : "more"}`;
+  const [month, hour] = [usd, usd / hoursOfMonth].map((amount) => dollars(Math.abs(amount)));
+  const amount = usd === 0 ? "" : `about ${month} a month ${usd < 0 ? "less" : "more"} (${hour} an hour)`;
   const without = unpriced.length === 0 ? "" : `${unpriced.join(", ")}, of which no price is known`;
   if (usd === 0) return `At rest its cost changes by that of ${without}.`;
   return `At rest it costs ${[amount, without].filter(Boolean).join(", and something else for ")}.`;
 }
+
+/** How long it usually takes to apply a plan, as a sentence: AWS makes most things at the same time. */
+function usualTime({ changes }: Plan): string {
+  const made = changes.filter(({ kind }) => ["create", "replace", "update"].includes(kind));
+  const minutesOf = ({ type }: Change) => usualMinutes[type] ?? 0;
+  const [slowest] = [...made].sort((one, other) => minutesOf(other) - minutesOf(one));
+  if (slowest === undefined || minutesOf(slowest) === 0) return "To apply it usually takes a minute or two (assumed).";
+  return `To apply it usually takes about ${minutesOf(slowest) + 2} minutes (assumed), most of them for ${slowest.address}.`;
+}
+
+/** Resources that are listed one by one where all of a stack is new. */
+const longestFirstList = 12;
+
+/** The new resources of a first deployment, a part of the stack a line; no part where they are few, or others change too. */
+function partsOf({ plan: { changes }, counts }: Review): Section | undefined {
+  if (counts.created < changes.length || changes.length <= longestFirstList) return undefined;
+  const parts = [...new Set(changes.map(({ address }) => partIn(address)))].sort();
+  const widest = Math.max(...parts.map(({ length }) => length));
+  const items = parts.map((part): Item => {
+    const made = changes.filter(({ address }) => partIn(address) === part);
+    const stateful = made.filter(({ type }) => type in statefulTypes).map(({ address }) => address);
+    const count = `${part.padEnd(widest)}  ${String(made.length).padStart(3)}`;
+    return { address: count, note: stateful.join(", "), isStateful: false, isLost: false };
+  });
+  return { title: "Created, by part of the stack, with those that hold something", mark: "+", items };
+}
+
+/** The construct of a stack that a resource belongs to: addresses are made of the constructs' ids. */
+const partIn = (address: string) => /^[^.]*\.([^_]+)/.exec(address)?.[1] ?? address;
 
 /** The review for people at a terminal. */
 export function textOf(review: Review, colours: boolean): string {
@@ -154,7 +186,8 @@ export function textOf(review: Review, colours: boolean): string {
     lines.push("", tone(`! ${bold(loss.address)}${loss.allowed ? " (allowed)" : ""}`));
     lines.push(...[...loss.reasons, ...renamed(loss)].map((line) => tone(`    ${line}`)));
   }
-  for (const { title, mark, items } of sectionsOf(review)) {
+  const parts = partsOf(review);
+  for (const { title, mark, items } of parts ? [parts] : sectionsOf(review)) {
     lines.push("", bold(title));
     for (const { address, note, details = [], isStateful, isLost } of items) {
       const shown = isLost ? red(bold(address)) : isStateful ? bold(address) : address;
@@ -163,6 +196,7 @@ export function textOf(review: Review, colours: boolean): string {
   }
   if (plan.outputs.length > 0) lines.push("", `${bold("Outputs that change")}: ${plan.outputs.join(", ")}`);
   if (cost) lines.push("", costSentence(cost));
+  if (!plan.isEmpty) lines.push(...(cost ? [] : [""]), usualTime(plan));
   if (warnings.length > 0) lines.push("", ...warnings.map((warning) => yellow(`Warning: ${warning}`)));
   if (notes.length > 0) lines.push("", ...notes.map((note) => yellow(note)));
   lines.push("", isSafe ? (losses.length === 0 ? green : yellow)(verdictOf(review)) : red(bold(verdictOf(review))));
@@ -170,14 +204,24 @@ export function textOf(review: Review, colours: boolean): string {
   return lines.join("\n");
 }
 
-/** What the destruction of a stack loses, for people at a terminal. */
-export function destructionTextOf({ stack, plan, losses, warnings, counts }: Review, colours: boolean): string {
+/**
+ * What the destruction of a stack loses, for people at a terminal.
+ * @param holdings what it holds, a line each
+ * @param kept what stays of it, a line each
+ */
+export function destructionTextOf(
+  { stack, plan, losses, warnings, counts }: Review,
+  { holdings, kept }: { readonly holdings: readonly string[]; readonly kept: readonly string[] },
+  colours: boolean,
+): string {
   const { bold, red, yellow } = createColors(colours);
   const lines = [`${bold(stack)}: ${countsInWords({ plan, counts })}`];
   for (const { address, reasons } of losses) {
     lines.push("", red(`! ${bold(address)}`), ...reasons.map((line) => red(`    ${line}`)));
   }
   if (warnings.length > 0) lines.push("", ...warnings.map((warning) => yellow(`Warning: ${warning}`)));
+  if (holdings.length > 0) lines.push("", bold("It holds"), ...holdings.map((line) => `  ${line}`));
+  if (kept.length > 0) lines.push("", ...kept);
   const others = plural(plan.changes.length - losses.length, "other resource", "other resources");
   lines.push("", red(bold(`What these hold is lost for good. ${others} can be made anew.`)));
   return lines.join("\n");

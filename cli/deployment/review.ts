@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type LossRule, lossRules, signsOfState, statefulTypes, statelessTypes } from "../../aws/stateful-types";
 import type { OwnPrices } from "../../config/cost";
+import { commandsFor } from "../options";
 import { environmentOf } from "../terraform";
 import { type AttributeChange, type Change, isRecord, type Plan } from "./plan";
 import { type RestingCost, restingCostOf } from "./resting-cost";
@@ -67,7 +68,7 @@ function notesOf({ changes }: Plan, stack: string): string[] {
   return made.length === 0
     ? [stays]
     : [
-        `${stays} Features must be ingested anew, into ${made.join(" and ")}: offline-inference features ingest FILE --env ${environment}`,
+        `${stays} Features must be ingested anew, into ${made.join(" and ")}: ${commandsFor({ env: environment })("features ingest FILE")}`,
       ];
 }
 

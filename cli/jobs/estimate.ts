@@ -4,6 +4,7 @@ import { instanceRange } from "../../config/model";
 import { lookMinutes } from "../../config/surroundings";
 import { courseIn } from "../deployment/capacity-text";
 import { costInWords, dollars, whole } from "../numbers";
+import { commandsFor } from "../options";
 import { durationOf } from "../status/status-words";
 
 /** What is asked of a job before it starts. */
@@ -46,7 +47,7 @@ export function estimate(options: EstimateOptions): readonly string[] {
     faults.push(`${whole(rows)} rows cost ${cost}, and --max-cost allows ${dollars(maxCost)}.`);
   }
   if (faults.length > 0) throw new Error([...faults, "Nothing was asked."].join("\n"));
-  const costs = `It costs ${cost} beside what the environment costs at rest: npx offline-inference cost --env ${environment.name}`;
+  const costs = `It costs ${cost} beside what the environment costs at rest: ${commandsFor({ env: environment.name })("cost")}`;
   if (!speed) return ["How long it takes is not known: `model.predictionsPerSecond` is not set in config.ts.", costs];
   const shortest = rows / speed.perSecond;
   const course = courseIn(environment, { requests: rows + waiting });

@@ -3,7 +3,8 @@ import { examples } from "../help";
 import { type ConnectionOptions, commandsFor, goneOptions, refuseGone, withConnectionOptions } from "../options";
 
 interface JobOptions extends ConnectionOptions {
-  readonly wait?: boolean;
+  readonly wait?: true;
+  readonly json?: true;
 }
 
 /** What `job` did before jobs were the pipeline's own, and what does it now. */
@@ -34,7 +35,8 @@ const listCommand = () =>
     .description("Lists the newest jobs.")
     .addHelpText("after", examples("offline-inference job list --env dev"))
     .action(async (_: ConnectionOptions, command: Command) => {
-      await withJobs(command.optsWithGlobals(), ({ jobs, pipeline, signal }) => jobs.listJobs(pipeline, signal));
+      const options: JobOptions = command.optsWithGlobals();
+      await withJobs(options, ({ jobs, pipeline, signal }) => jobs.listJobs(pipeline, options, signal));
     });
 
 const cancelCommand = () =>
@@ -43,7 +45,8 @@ const cancelCommand = () =>
     .argument("<name>", "the job")
     .addHelpText("after", examples("offline-inference job cancel nightly"))
     .action(async (id: string, _: ConnectionOptions, command: Command) => {
-      await withJobs(command.optsWithGlobals(), ({ jobs, pipeline, signal }) => jobs.cancelJob(pipeline, id, signal));
+      const options: JobOptions = command.optsWithGlobals();
+      await withJobs(options, ({ jobs, pipeline, signal }) => jobs.cancelJob(pipeline, id, options, signal));
     });
 
 export const jobCommand = () =>
@@ -51,6 +54,7 @@ export const jobCommand = () =>
     .description("Says how far a job is: how many of its rows are answered, have failed and wait.")
     .argument("[name]", "the job, as `run --job` has named it")
     .option("--wait", "waits until it has ended")
+    .option("--json", "prints it for machines, as the API gives it")
     .addHelpText(
       "after",
       `
@@ -62,6 +66,7 @@ no job.`,
       examples(
         "offline-inference job nightly",
         "offline-inference job nightly --wait && echo done",
+        "offline-inference job nightly --json | jq .counts",
         "offline-inference job list",
         "offline-inference job cancel nightly",
       ),
@@ -69,9 +74,10 @@ no job.`,
     .action(async (id: string | undefined, options: JobOptions) => {
       refuseGone(options, gone);
       if (id === undefined) throw new Error(`Which job? Name it. All there are: ${commandsFor(options)("job list")}`);
-      const { wait = false } = options;
-      const isWhole = await withJobs(options, ({ jobs, pipeline, signal }) => jobs.showJob(pipeline, id, wait, signal));
-      if (isWhole === false && wait) process.exitCode = 2;
+      const isWhole = await withJobs(options, ({ jobs, pipeline, signal }) =>
+        jobs.showJob(pipeline, id, options, signal),
+      );
+      if (isWhole === false && options.wait) process.exitCode = 2;
     })
     .addCommand(listCommand())
     .addCommand(cancelCommand());

@@ -28,13 +28,24 @@ const jobSchema = z.object({
   cost: jobCost.optional(),
   releases: z.array(z.string()).optional(),
 });
-export type ShownJob = Readonly<z.output<typeof jobSchema>>;
+export interface ShownJob extends Readonly<z.output<typeof jobSchema>> {
+  /** All that the API says of it. */
+  readonly json: unknown;
+}
+
+const jobIn = (json: unknown): ShownJob => ({ ...jobSchema.parse(json), json });
+
+/** A job for machines, or several: the object that `GET /jobs/{id}`, or `GET /jobs`, gives. */
+export const jobJson = ({ json }: ShownJob | JobPage) => JSON.stringify(json, undefined, 2);
 
 const pageSchema = z.object({
   jobs: z.array(jobSchema.pick({ id: true, state: true, createdAt: true, counts: true })),
   next: z.string().optional(),
 });
-export type JobPage = Readonly<z.output<typeof pageSchema>>;
+export interface JobPage extends Readonly<z.output<typeof pageSchema>> {
+  /** All that the API says. */
+  readonly json: unknown;
+}
 
 const errorSchema = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
 
@@ -80,13 +91,13 @@ export class JobsApi {
   /** Starts a job. @returns the job, which was there already where the same was started before @throws RefusedByApi */
   async start(job: NewJob, signal: AbortSignal): Promise<{ readonly job: ShownJob; readonly isNew: boolean }> {
     const { status, json } = await this.call("POST", "/jobs", signal, job);
-    return { job: jobSchema.parse(json), isNew: status === 201 };
+    return { job: jobIn(json), isNew: status === 201 };
   }
 
   /** @returns undefined where there is no such job */
   async get(id: string, signal: AbortSignal): Promise<ShownJob | undefined> {
     try {
-      return jobSchema.parse((await this.call("GET", `/jobs/${encodeURIComponent(id)}`, signal)).json);
+      return jobIn((await this.call("GET", `/jobs/${encodeURIComponent(id)}`, signal)).json);
     } catch (error) {
       if (error instanceof RefusedByApi && error.status === 404) return undefined;
       throw error;
@@ -95,12 +106,13 @@ export class JobsApi {
 
   /** The newest jobs. */
   async list(limit: number, signal: AbortSignal): Promise<JobPage> {
-    return pageSchema.parse((await this.call("GET", `/jobs?limit=${limit}`, signal)).json);
+    const { json } = await this.call("GET", `/jobs?limit=${limit}`, signal);
+    return { ...pageSchema.parse(json), json };
   }
 
   /** Asks nothing more of a job. @throws RefusedByApi where it has ended, or is none */
   async cancel(id: string, signal: AbortSignal): Promise<ShownJob> {
-    return jobSchema.parse((await this.call("POST", `/jobs/${encodeURIComponent(id)}/cancel`, signal)).json);
+    return jobIn((await this.call("POST", `/jobs/${encodeURIComponent(id)}/cancel`, signal)).json);
   }
 
   /** Asks for one prediction. @param request as `POST /predict` takes it @returns the request's id @throws RefusedByApi */

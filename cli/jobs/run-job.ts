@@ -17,7 +17,7 @@ import { ingestFeatures, rejectsOf } from "./features-ingest";
 import { followJob } from "./job-follow";
 import { fetchResult } from "./job-result";
 import { uploadInput } from "./job-upload";
-import { JobsApi, type NewJob } from "./jobs-api";
+import { JobsApi, jobJson, type NewJob } from "./jobs-api";
 import type { OutputFormat } from "./output";
 import { type ReportOptions, reporting } from "./report-facts";
 
@@ -48,6 +48,8 @@ export interface RunOptions extends JobRows {
   readonly safe: boolean;
   /** The page that is written of it. */
   readonly report: Omit<ReportOptions, "file">;
+  /** Whether the job is printed for machines once it has ended. @default it is not */
+  readonly json?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -78,6 +80,7 @@ export async function runJob(options: RunOptions): Promise<boolean> {
     const { job, isNew } = await api.start(asked, signal);
     console.error(isNew ? `The job is ${job.id}.` : `The job ${job.id} was started ${job.createdAt.toISOString()}.`);
     const ended = await followJob(pipeline, api, job, signal);
+    if (options.json) console.log(jobJson(ended));
     const report = reporting(pipeline, api, ended, { ...about, file }, signal);
     const isWhole = await fetchResult(pipeline, ended, how, signal, report.add);
     await report.write().then(

@@ -21,6 +21,7 @@ interface RunOptions extends ConnectionOptions {
   readonly format?: OutputFormat;
   readonly output?: string;
   readonly safe?: true;
+  readonly json?: true;
 }
 
 const readLimit = (given: string): number => {
@@ -67,7 +68,8 @@ export const runCommand = () =>
       .option("--dry-run", "checks the rows, says how many would be asked, how long it takes and what it costs")
       .addOption(formatOption(["csv", "json", "ndjson", "parquet"], "csv"))
       .option("--output <file>", "where the result goes (default: the CSV file's name with .results.<format>)")
-      .addOption(safeOption()),
+      .addOption(safeOption())
+      .addOption(new Option("--json", "prints the job for machines, as GET /jobs/{id} gives it").conflicts("dryRun")),
   )
     .addHelpText(
       "after",
@@ -75,8 +77,9 @@ export const runCommand = () =>
         "A job belongs to the pipeline: it goes on after Ctrl-C, and any machine may follow it. The same rows and settings\n" +
         "under the same name are the same job: nothing is asked twice. Where a row is at fault, nothing is asked at all.\n" +
         "A file of ids alone is looked up in the feature store.\n\n" +
-        "Prints where the result is, and writes a page to look at beside it, as `report` does. Exits with 0 when every row has its prediction; with 2 when one has none, and says\n" +
-        "why; with 130 after Ctrl-C.",
+        "Prints where the result is; with --json the job, and where the result is on standard error. Writes a page to look at\n" +
+        "beside the result, as `report` does. Exits with 0 when every row has its prediction; with 2 when one has none, and\n" +
+        "says why; with 130 after Ctrl-C.",
     )
     .addHelpText(
       "after",
@@ -89,7 +92,7 @@ export const runCommand = () =>
     .action(async (options: RunOptions) => {
       check(options);
       const { csv, column: columns, delimiter, job, limit, tenant, deadline, ingest, maxCost } = options;
-      const { format, output, safe } = options;
+      const { format, output, safe, json } = options;
       const plan = outputPlan({ format, output, safe }, "csv");
       const { whileHolding } = await import("../../config/file-lock");
       const { connect } = await import("../connection");
@@ -112,7 +115,7 @@ export const runCommand = () =>
           const within = isBounded ? { ...connection, deadline, maxCost } : undefined;
           const path = `${results.replace(/(\.results)?\.[^./\\]+$/, "")}.report.html`;
           const report = { path, environment: connection.environment, isLocal: options.local === true };
-          const settings = { job, limit, tenant, deadline, within, ingest, report };
+          const settings = { job, limit, tenant, deadline, within, ingest, report, json };
           return whileHolding(results, () =>
             runJob({ pipeline, file, columns, ...settings, ...plan, output: results, signal }),
           );
@@ -120,6 +123,6 @@ export const runCommand = () =>
         return csv === undefined ? withAllIds(pipeline, signal, run) : withCsv(csv, { delimiter, signal }, run);
       });
       if (isWhole === undefined) return;
-      console.log(results);
+      if (!json) console.log(results);
       if (!isWhole) process.exitCode = 2;
     });

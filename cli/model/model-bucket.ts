@@ -8,6 +8,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
 import { awsError, namingActions } from "../aws-error";
+import { commandsFor } from "../options";
 import { type Digest, partSize } from "./model-archive";
 
 /** The bucket of an environment's model artifacts, as AWS has it. */
@@ -75,7 +76,7 @@ export class ModelBucket {
       return await call;
     } catch (error) {
       if (error instanceof Error && error.name === "NoSuchBucket") {
-        throw new Error(`The bucket ${this.name} does not exist: npm run bootstrap makes it.`);
+        throw new Error(`The bucket ${this.name} does not exist: ${commandsFor({})("bootstrap")} makes it.`);
       }
       if (error instanceof Error && absent.includes(error.name)) return undefined;
       throw awsError(doing, error);

@@ -11,6 +11,7 @@ import { extract } from "tar";
 import { z } from "zod";
 import { imageFor } from "../../aws/model-images";
 import { type Release, releaseSchema } from "../../config/releases";
+import { commandsFor } from "../options";
 import { StateBucket } from "../state/state-bucket";
 import { parseState } from "../state/state-file";
 import { checkArchive, type Digest, digestOf, filesOf, tracedModel, writeArchive } from "./model-archive";
@@ -137,7 +138,9 @@ async function roleOf({ shared: { stateBucket, region, profile } }: ModelEnviron
   const output = z.object({ value: z.string() });
   const found = state && output.safeParse(parseState(state.text).outputs.get("model_compilation_role_arn"));
   if (!found?.success) {
-    throw new Error(`s3://${stateBucket}/${key} names no role for compiling models: npm run bootstrap makes it.`);
+    throw new Error(
+      `s3://${stateBucket}/${key} names no role for compiling models: ${commandsFor({})("bootstrap")} makes it.`,
+    );
   }
   return found.data.value;
 }

@@ -19,6 +19,7 @@ import type { RequestFormat } from "../../contract/model-contract";
 import { clientSettings, isTransient, reasonOf } from "../../pipeline/clients";
 import { awsError, namingActions } from "../aws-error";
 import { wayBack } from "../deployment/endpoint";
+import { commandsFor } from "../options";
 import type { NamedArchive } from "./deployed-archive";
 import { type Agreement, agreementOf, type Golden, parseGolden, type Said } from "./golden";
 import { ModelBucket } from "./model-bucket";
@@ -153,7 +154,7 @@ export async function proveRelease(
   const { endpointName } = endpoint;
   if (provableRelease(environment) === undefined) {
     const what = `What ${endpointName} answers is not proven: ${unknown(environment)}.`;
-    console.error(`${what} \`offline-inference model release\` does.`);
+    console.error(`${what} \`${commandsFor({ env: environment })("model release ARCHIVE")}\` does.`);
     return;
   }
   mustAgree(environment, endpoint, await proveCurrent(environment, endpoint, options));
@@ -181,7 +182,7 @@ function mustAgree(environment: string, { endpointName }: EndpointOnAws, answers
   const lines = wrong.map(({ variant, agreed, asked }) => {
     return `${endpointName} gives ${agreed} of ${asked} golden answers by its variant ${variant}.`;
   });
-  const others = `\`offline-inference model verify --endpoint ${endpointName} --env ${environment}\` shows the others.`;
+  const others = `\`${commandsFor({ env: environment })(`model verify --endpoint ${endpointName}`)}\` shows the others.`;
   throw new Error([...lines, others, wayBack].join("\n"));
 }
 
@@ -261,7 +262,7 @@ export async function goldenOf(
 async function goldenIn(bucket: ModelBucket, sha256: string): Promise<Golden> {
   const key = goldenKey(sha256);
   const text = await (await bucket.read(key))?.transformToString();
-  const again = "Release the archive again: offline-inference model release.";
+  const again = `Release the archive again: ${commandsFor({})("model release ARCHIVE")}.`;
   if (text === undefined) throw new Error(`There are no golden requests at ${bucket.urlOf(key)}. ${again}`);
   const golden = parseGolden(text, bucket.urlOf(key));
   if (golden.sha256 !== sha256)

@@ -14,6 +14,7 @@ import { mismatch } from "../../config/spoken-contract";
 import { awsError, isNotFound, namingActions } from "../aws-error";
 import { endpointOf, endpointWillServe } from "../deployment/endpoint";
 import { interruptible } from "../interruption";
+import { commandsFor } from "../options";
 import { bundle, synthesize } from "../synthesize";
 import { stackFolder } from "../terraform";
 import { checkArchive, type Digest, digestOf, goldenOf } from "./model-archive";
@@ -52,7 +53,7 @@ export async function releaseModel(archive: string, of: ModelEnvironment, option
   const verification = await verificationOf(digest.sha256, golden.sha256);
   if (verification === undefined && !options.unverified) {
     throw new Error(
-      `${archive} has not been verified: offline-inference model verify ${archive}. ` +
+      `${archive} has not been verified: ${commandsFor({})(`model verify ${archive}`)}. ` +
         "With --unverified it is released all the same, and the release says so.",
     );
   }
@@ -85,7 +86,7 @@ const archiveProof = ({ sha256 }: Digest, { at, asked, agreed }: Verification) =
 async function artifactOf(archive: string, digest: Digest, of: ModelEnvironment, asked?: string): Promise<Compiled> {
   const { bucket, environment } = of;
   const recipe = recipeFor(environment.model.instanceType, asked);
-  const command = (step: string) => `offline-inference model ${step} ${archive} --env ${environment.name}`;
+  const command = (step: string) => commandsFor({ env: environment.name })(`model ${step} ${archive}`);
   if (recipe !== undefined) {
     const compiled = await compiledModel(bucket, digest, recipe);
     if (compiled !== undefined) return compiled;

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { examples } from "../help";
-import { environmentOption } from "../options";
+import { commandsFor, environmentOption } from "../options";
 import type { Agreement } from "./golden";
 
 const recipeOption = () =>
@@ -205,7 +205,7 @@ const releaseCommand = () =>
       const of = modelEnvironment(env);
       const { name } = of.environment;
       console.log(archive === undefined ? rollBack(of) : await releaseModel(archive, of, options));
-      console.error(`What that changes on AWS: npm run diff -- inference-${name}`);
+      console.error(`What that changes on AWS: ${commandsFor({})(`diff inference-${name}`)}`);
       if (wait) await releaseIsServed(name);
     });
 

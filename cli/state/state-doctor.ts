@@ -1,10 +1,11 @@
 import { check, type Finding, linesOf, messageOf, ok, problem, warning } from "../findings";
+import { commandsFor } from "../options";
 import { stackFolder, stackNames } from "../terraform";
 import { stateBackend } from "./state-backend";
 import { type PolicyStatement, StateBucket, timeOf } from "./state-bucket";
 import { parseState } from "./state-file";
 
-const bootstrap = "npm run bootstrap sets it right.";
+const bootstrap = `${commandsFor({})("bootstrap")} sets it right.`;
 const oldVersions = "Bring an old version back: docs/state.md";
 
 /**
@@ -27,7 +28,9 @@ export async function examine(stack?: string): Promise<boolean> {
     const exists = await bucket.exists();
     print(
       `The bucket ${name} in ${bucket.region}`,
-      exists ? await bucketFindings(bucket) : [problem("It does not exist.", "npm run bootstrap makes it.")],
+      exists
+        ? await bucketFindings(bucket)
+        : [problem("It does not exist.", `${commandsFor({})("bootstrap")} makes it.`)],
     );
     if (!exists) continue;
     for (const { name: stack, backend } of stacks.filter(({ backend }) => backend.bucket === name)) {

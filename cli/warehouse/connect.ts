@@ -4,6 +4,7 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import type { Connection, Pipeline } from "../connection";
 import { messageOf } from "../findings";
+import { commandsFor } from "../options";
 
 /** The programs that a tunnel is made by, with what they come with. */
 const programs = {
@@ -47,7 +48,7 @@ export async function openTunnel(
   if (bastion === undefined) {
     throw new Error(
       `The pipeline "${name}" has no bastion, and nothing else leads to its warehouse. Give the environment a key pair and\n` +
-        `\`access: { bastion: true }\` in config.ts, and deploy it: npm run deploy -- inference-${name}`,
+        `\`access: { bastion: true }\` in config.ts, and deploy it: ${commandsFor({})(`deploy inference-${name}`)}`,
     );
   }
   const localPort = port ?? Number(bastion.leads_to.split(":")[1]);

@@ -151,6 +151,7 @@ const postJob = async (request: Request, parts: JobParts, until: Until): Promise
     const made: JobRequest = { v: 1, id, fingerprint, createdAt, deadline, input, settings };
     await jobs.mark(openMark(id), until); // before: a mark without a job is harmless, a job without a mark is not seen
     if (await jobs.create(factsOf(id).request, made, until)) {
+      parts.logger.info("a job is made", { job: id });
       await startSending(id, parts);
       return json(201, shown({ request: made }, parts), { location: `jobs/${id}` });
     }

@@ -66,7 +66,7 @@ const queueAll = async (
     logger.error("requests not queued", { count: refused.length, reasons });
   }
   const notQueued = new Set(refused.map(({ requestId }) => requestId));
-  const queued = [...first.keys()].filter((requestId) => !notQueued.has(requestId));
+  const queued = [...first.values()].filter(({ requestId }) => !notQueued.has(requestId));
   logRequests(logger, "requests are queued", queued);
   return keyed.map((one) => {
     if (one instanceof InvalidRequest) return invalid(one.message);

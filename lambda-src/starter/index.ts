@@ -21,6 +21,7 @@ const starter = once(() => {
     features: readContract().features,
     ...(name !== undefined && type !== undefined && { recordIdentifier: { name, type } }),
     maxRows,
+    sent: (job, rows) => reports().logger.info("rows are sent", { job, rows }),
     unsent: (rows) => {
       if (rows === 0) return; // a metric is paid for by the hour in which it is written
       const { metrics, measure } = reports();

@@ -86,8 +86,7 @@ const worker = once(() => {
       outcomes: {
         put: async (ended: readonly Outcome[], until: Until) => {
           const key = await outcomes.put(ended, until);
-          const requestIds = ended.map(({ requestId }) => requestId);
-          logRequests(reports().logger, "outcomes are staged", requestIds, { key });
+          logRequests(reports().logger, "outcomes are staged", ended, { key });
           return key;
         },
       },
@@ -126,7 +125,7 @@ const report = (
   const failures = new Map<string, number>();
   const quiet: Record<string, number> = {};
   for (const outcome of settled) {
-    const { status, requestId, deliveries } = outcome;
+    const { status, requestId, jobId: job, deliveries } = outcome;
     if (status !== "returned" && outcome.values) {
       measure("InputBytes", bytesIn(outcome.values));
     }
@@ -140,7 +139,7 @@ const report = (
       const { code, reason } = outcome.failure;
       failures.set(code, (failures.get(code) ?? 0) + 1);
       const messages = deliveries.map(({ messageId, receiveCount }) => ({ messageId, receiveCount }));
-      logger.warn(`request ${status}`, { requestId, messages, code, reason });
+      logger.warn(`request ${status}`, { requestId, job, messages, code, reason });
       if (status === "returned") measure("ReturnedAge", ageOf(outcome) / 1000);
     }
   }

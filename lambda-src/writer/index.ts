@@ -71,7 +71,8 @@ export const handler = async (event: unknown, context: Context): Promise<Written
   const { writer, outcomes, database } = parts();
   if (eventSchema.parse(event).canary) return { passed: await tryOutWriter(outcomes, database, within(milliseconds)) };
   const run = await writer.run(milliseconds);
-  for (const failed of run.failed) logger.error("a job was not ended", failed);
+  for (const job of run.ended) logger.info("a job has ended", { job });
+  for (const { id: job, reason } of run.failed) logger.error("a job was not ended", { job, reason });
   measure("EndedJobs", run.ended.length);
   metrics.publishStoredMetrics();
   const [first, ...others] = run.failed;

@@ -159,7 +159,7 @@ describe("a release that has golden requests", () => {
     for (const changes of [[endpointChange], []]) {
       const { status, stderr } = await deploy(...changes);
       expect(stderr).toContain("classifier gives 0 of 1 golden answers by its variant first.\n");
-      expect(stderr).toMatch(/The way back is `offline-inference model release .*\n$/);
+      expect(stderr).toMatch(/The way back is `npx offline-inference model release .*\n$/);
       expect({ status, asked: asked.length }).toEqual({ status: 1, asked: 1 });
     }
     answer = right;

@@ -66,7 +66,7 @@ test("where the canary fails it ends with 1 and Redshift's own words, and with w
   expect(stderr).toContain(
     `The plan is applied, and stays so; but the canary failed. The function the-loader failed: the loader loads an answer and a failure: no. ${fault}\n`,
   );
-  expect(stderr).toMatch(/`offline-inference doctor --env dev --canary` tries again\.\n$/);
+  expect(stderr).toMatch(/`npx offline-inference doctor --canary --env dev` tries again\.\n$/);
   expect((await told()).at(-1)).toBe("apply");
 });
 

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { DeleteObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { statefulTypes } from "../../../aws/stateful-types";
 import { folders, stagedKey } from "../../../contract/answers-bucket";
+import { factsOf } from "../../../contract/job";
 import { outcomeVersion } from "../../../contract/outcome";
 import { operator } from "../../../local/credentials";
 import { startPassage } from "../../../local/passage";
@@ -103,6 +104,11 @@ test("what is staged is loaded until nothing is left, then the bucket is emptied
 ! aws_s3_bucket.outcomes_bucket
     destroyed: ${statefulTypes.aws_s3_bucket}
 
+It holds
+  2 batches of answers that are in no table yet: they are loaded first
+
+The bucket ${Bucket} is emptied, with all old versions, and deleted, for \`preventDestroy\` is false. The buckets for states and models, with the releases, stay.
+
 What these hold is lost for good. 1 other resource can be made anew.
 `);
   expect(invoked).toEqual([{ now: true }, { now: true }]);
@@ -175,6 +181,28 @@ test("what an earlier run left is destroyed without the loader and the bucket th
   expect([invoked, (await told()).at(-1)]).toEqual([[], "apply"]);
 });
 
+test("before anything is asked it says what is held, and what of it is kept", async () => {
+  const cluster = { cluster_identifier: "the-warehouse", skip_final_snapshot: false };
+  await plans(
+    {
+      type: "aws_redshift_cluster",
+      name: "warehouse_cluster",
+      before: { ...cluster, final_snapshot_identifier: "the-warehouse-final" },
+    },
+    { type: "aws_s3_bucket", name: "outcomes_bucket", before: { bucket: Bucket } },
+    { type: "aws_sqs_queue", name: "inference_queue", before: { url: "http://127.0.0.1:9/1/requests" } },
+  );
+  await put(`${folders.rejected}1`);
+  for (const id of ["nightly", "weekly"]) await put(factsOf(id).request);
+  await put(factsOf("nightly").manifest);
+  const { status, stdout } = await destroy();
+  expect(status).toBe(2);
+  expect(stdout).toContain("\n  1 batch of answers that were set aside: nothing is destroyed while they are there\n");
+  expect(stdout).toContain("\n  2 jobs, 1 result of them: save what is needed by `results`\n");
+  expect(stdout).toContain("\n  what could not be counted: Cannot look at the queue requests: ");
+  expect(stdout).toContain("\nThe warehouse leaves the snapshot the-warehouse-final. It costs money until");
+});
+
 test("where nothing is deployed there is nothing to destroy", async () => {
   await plans();
   expect(await destroy()).toMatchObject({ status: 0, stderr: expect.stringMatching(/nothing to destroy\.\n$/) });
@@ -185,7 +213,7 @@ test("where Terraform fails it is said that the same command goes on", async () 
   const { status, stderr } = await destroy([stack, "--auto-approve"], { APPLY_ENDS: "1" });
   expect(status).toBe(1);
   expect(stderr).toContain(
-    `What Terraform says is destroyed is gone. \`offline-inference destroy ${stack}\` goes on with what is left.\n`,
+    `What Terraform says is destroyed is gone. \`npx offline-inference destroy ${stack}\` goes on with what is left.\n`,
   );
 });
 

@@ -274,11 +274,11 @@ Tools
 
 Deployment
   ✖ The state bucket ${shared.stateBucket} does not exist.
-      → npm run bootstrap makes it.
+      → npx offline-inference bootstrap makes it.
   ✖ The model artifact is not there: s3://${modelBucket}/${modelKey}
       → npx offline-inference model ship FOLDER --env dev makes one of a Hugging Face model and brings it there.
 ${imageLines}
-  ✖ There is no pipeline "dev" in us-east-1: its stack has not written /poc-dev/names. Deploy it: npm run deploy -- inference-dev
+  ✖ There is no pipeline "dev" in us-east-1: its stack has not written /poc-dev/names. Deploy it: npx offline-inference deploy inference-dev
   ! The endpoint was not looked at: no pipeline was found.
   ! The cluster was not looked at: no pipeline was found.
 `);
@@ -307,7 +307,7 @@ test("what is enough to begin with and not for long is a warning, and no reason 
       group: "Deployment",
       mark: "warning",
       text: "The endpoint the-endpoint is Updating.",
-      mend: "npx offline-inference status --env dev --watch shows when it is done.",
+      mend: "npx offline-inference status --watch --env dev shows when it is done.",
     },
   });
 });
@@ -369,7 +369,9 @@ describe("the quota for compiling", () => {
     expect((await found())["compiling-quota"]).toMatchObject({
       mark: "warning",
       text: expect.stringContaining('knows no "ml.c5.4xlarge for processing job usage" in us-east-1'),
-      mend: expect.stringContaining("`offline-inference model release` takes what was compiled elsewhere."),
+      mend: expect.stringContaining(
+        "`npx offline-inference model release ARCHIVE --env dev` takes what was compiled elsewhere.",
+      ),
     });
   });
 });
@@ -392,7 +394,7 @@ test("a state bucket that keeps no old versions is a problem", async () => {
     group: "Deployment",
     mark: "problem",
     text: `The state bucket ${shared.stateBucket} is not versioned.`,
-    mend: "npm run bootstrap sets it right.",
+    mend: "npx offline-inference bootstrap sets it right.",
   });
 });
 
@@ -471,7 +473,7 @@ test("an endpoint that failed says why, and where there is more", async () => {
   expect((await found()).endpoint).toMatchObject({
     mark: "problem",
     text: "The endpoint the-endpoint is Failed. SageMaker says: The container did not start.",
-    mend: "Its log says more: aws logs tail /aws/sagemaker/Endpoints/the-endpoint --since 1d. Once it is mended: npm run deploy -- inference-dev",
+    mend: "Its log says more: aws logs tail /aws/sagemaker/Endpoints/the-endpoint --since 1d. Once it is mended: npx offline-inference deploy inference-dev",
   });
 });
 
@@ -482,7 +484,7 @@ test("an endpoint that somebody has deleted is to be deployed again", async () =
   expect((await found()).endpoint).toMatchObject({
     mark: "problem",
     text: "The endpoint the-endpoint does not exist.",
-    mend: "Deploy it again: npm run deploy -- inference-dev",
+    mend: "Deploy it again: npx offline-inference deploy inference-dev",
   });
 });
 
@@ -634,7 +636,7 @@ describe("what config.ts says", () => {
       check: "credentials",
       mark: "problem",
       text: `You are signed in as ${arn}, and config.ts deploys to the account 999999999999 only.`,
-      mend: "Sign in to that account, or name a profile that does: --profile NAME",
+      mend: "Sign in to that account, or name a profile that does: AWS_PROFILE, or `profile` in config.ts.",
     });
     expect(found[1]?.text).toBe("The region is eu-west-1, by AWS_REGION. AWS has images for models there.");
   });

@@ -54,7 +54,7 @@ test("an update that SageMaker takes back is a failure, with why and with the wa
   await expect(look()).rejects.toThrow(
     "classifier does not serve new: it is InService with old.\n" +
       "SageMaker says: The alarm classifier-rollback was raised.\n" +
-      "The release before is kept on AWS. The way back is `offline-inference model release --env <environment> --rollback` and to deploy that.",
+      "The release before is kept on AWS. The way back is `npx offline-inference model release --rollback --env <environment>` and to deploy that.",
   );
   expect(asked).toHaveLength(3);
 });

@@ -84,7 +84,7 @@ test.each([
   const made = await keypair("create", "team", "--env", "dev", ...options);
   const file = join(home, ".ssh", "team");
   expect(made).toMatchObject({ status: 0, stdout: `${file}\n` });
-  expect(made.stderr).toContain("npm run diff -- inference-dev");
+  expect(made.stderr).toContain("npx offline-inference diff inference-dev");
   expect(await modeOf(file)).toBe(0o400);
   expect(await modeOf(join(home, ".ssh"))).toBe(0o700);
   expect(await readdir(join(home, ".ssh"))).toEqual(["team"]);
@@ -128,7 +128,7 @@ test("a file is never overwritten, and the way to use the key in it is told", as
     `${file} exists already, and is not overwritten. Name another file with --output; or, if it is the private key\n` +
       "that dev is to have:\n" +
       `  ssh-keygen -y -f ${file} > ${file}.pub\n` +
-      `  offline-inference keypair import ${file}.pub --env dev\n`,
+      `  npx offline-inference keypair import ${file}.pub --env dev\n`,
   );
   expect(await readFile(file, "utf8")).toBe("what was here");
   expect(await modeOf(file)).toBe(0o600);

@@ -61,6 +61,8 @@ test("people read the losses first, then a section for each kind of change, stat
     "Forgotten: they stay, and Terraform no longer knows them",
     "  . aws_subnet.s",
     "",
+    "To apply it usually takes about 12 minutes (assumed), most of them for aws_redshift_cluster.new.",
+    "",
     "Not safe: 1 resource would be lost, or lose something, for good.",
     "Where that is meant: --allow-destroy 'aws_redshift_cluster.old'",
   ]);
@@ -81,6 +83,28 @@ test("a loss that is allowed is said, and is no reason to stop", () => {
 
 test("no changes are said in a line", () => {
   expect(textOf(reviewOf([], []), false)).toBe("inference-dev: no changes\n\nSafe: nothing stateful is lost.");
+});
+
+test("a first deployment is shown by part of the stack, with counts and what holds something", () => {
+  const roles = (part: string, count: number): PlannedChange[] =>
+    Array.from({ length: count }, (_, index) => ({ address: `aws_iam_role.${part}_r${index}`, actions: ["create"] }));
+  const made: PlannedChange[] = [
+    ...roles("warehouse", 3),
+    { address: "aws_redshift_cluster.warehouse_cluster", actions: ["create"] },
+    ...roles("api", 10),
+  ];
+  expect(textOf(reviewOf([], made), false).split("\n")).toEqual([
+    "inference-dev: 14 created",
+    "",
+    "Created, by part of the stack, with those that hold something",
+    "  + api         10",
+    "  + warehouse    4  aws_redshift_cluster.warehouse_cluster",
+    "",
+    "To apply it usually takes about 12 minutes (assumed), most of them for aws_redshift_cluster.warehouse_cluster.",
+    "",
+    "Safe: nothing stateful is lost.",
+  ]);
+  expect(textOf(reviewOf([], [...made, ...changes]), false)).toContain("\n  + aws_iam_role.api_r9\n");
 });
 
 test("types that are in no list are warned of", () => {
@@ -160,13 +184,13 @@ test("people read what the plan changes in the cost", () => {
   });
   const alarm: PlannedChange = { address: "aws_cloudwatch_metric_alarm.a", actions: ["delete"], before: {} };
   const said = (...planned: PlannedChange[]) => textOf(reviewOf([], planned), false);
-  expect(said(grown("ra3.xlplus"))).toContain("\nAt rest it costs about $396.39 a month more.\n");
-  expect(said(alarm)).toContain("\nAt rest it costs about $0.10 a month less.\n");
+  expect(said(grown("ra3.xlplus"))).toContain("\nAt rest it costs about $396.39 a month more ($0.54 an hour).\n");
+  expect(said(alarm)).toContain("\nAt rest it costs about $0.10 a month less ($0.000137 an hour).\n");
   expect(said(grown("ra3.4xlarge"))).toContain(
-    "\nAt rest it costs about $396.39 a month less, and something else for ra3.4xlarge, of which no price is known.\n",
+    "\nAt rest it costs about $396.39 a month less ($0.54 an hour), and something else for ra3.4xlarge, of which no price is known.\n",
   );
   expect(markdownOf(reviewOf([], [grown("ra3.xlplus")]), "")).toContain(
-    "> At rest it costs about $396.39 a month more.",
+    "> At rest it costs about $396.39 a month more",
   );
 });
 

@@ -298,7 +298,7 @@ describe("a group of features that leaves the state", () => {
 
   test("for one of other features stays on AWS, and features must be ingested anew", () => {
     expect(reviewOf([old, group("features_group_0123abcd", ["create"], "pairs-0123abcd")]).notes).toEqual([
-      "pairs stays on AWS with the features in it, and is no longer read. Features must be ingested anew, into pairs-0123abcd: offline-inference features ingest FILE --env dev",
+      "pairs stays on AWS with the features in it, and is no longer read. Features must be ingested anew, into pairs-0123abcd: npx offline-inference features ingest FILE --env dev",
     ]);
   });
 

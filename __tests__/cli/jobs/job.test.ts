@@ -50,15 +50,23 @@ test("says how far a job is while it goes on, and where its result is when it ha
   const before = await pipeline.run("job", "looked");
   expect(before).toMatchObject({ status: 0, stderr: "" });
   expect(before.stdout).toMatch(
-    /^state {6}in_progress\ntotal {6}20\nwaiting {4}20\nanswered {3}0\ncreated {4}\S+\ndeadline {3}\S+\ncost {7}\$0\.0000\d\d\ninput {6}s3:\S+\n$/,
+    /^state {6}in_progress\ntotal {6}20\nwaiting {4}20\nanswered {3}0\ncreated {4}\S+\ndeadline {3}\S+\ncost {7}\$0\.0000\d\d\n$/,
   );
   held.release();
   const after = await pipeline.run("job", "looked", "--wait");
   expect(after.status).toBe(0);
   expect(after.stdout).toMatch(
-    /^state {6}completed\ntotal {6}20\nanswered {3}20\ncreated {4}\S+\nended {6}\S+\ncost {7}\$0\.0000\d\d\ninput {6}s3:\S+\nresult {5}s3:\S+\/results\/looked\/manifest.json\n$/,
+    /^state {6}completed\ntotal {6}20\nanswered {3}20\ncreated {4}\S+\nended {6}\S+\ncost {7}\$0\.0000\d\d\n$/,
   );
   expect(after.stderr).toContain("Save it: npx offline-inference results --job looked --output FILE --env dev\n");
+  const asJson = await pipeline.run("job", "looked", "--json");
+  const shown = await api.get("looked", signal);
+  expect({ ...asJson, stdout: JSON.parse(asJson.stdout) }).toMatchObject({
+    status: 0,
+    stdout: shown?.json,
+    stderr: "",
+  });
+  expect(shown?.json).toMatchObject({ id: "looked", state: "completed", counts: { total: 20, answered: 20 } });
   expect(await pipeline.run("job", "cancel", "looked")).toMatchObject({
     status: 1,
     stderr: 'the job "looked" has ended already: completed\n',
@@ -95,6 +103,8 @@ test("lists the newest jobs first", async () => {
   const { status, stdout } = await pipeline.run("job", "list");
   expect(status).toBe(0);
   expect(stdout).toMatch(/^job +state +rows +created$[\s\S]*^newer +[\s\S]*^older +/m);
+  const listed = JSON.parse((await pipeline.run("job", "list", "--json")).stdout);
+  expect(listed).toMatchObject({ jobs: expect.arrayContaining([expect.objectContaining({ id: "newer" })]) });
 });
 
 test("that nobody has started is an error", async () => {
@@ -129,12 +139,12 @@ test("--wait tells once that it may not run the loader, asks it no more, and goe
 
 test.each([
   [["job"], "Which job? Name it. All there are: npx offline-inference job list --env dev"],
-  [["job", "nightly", "--cancel"], "--cancel is gone. Now it is: offline-inference job cancel NAME"],
-  [["job", "nightly", "--receipt", "r.csv"], "--receipt is gone. Now it is: offline-inference job NAME"],
+  [["job", "nightly", "--cancel"], "--cancel is gone. Now it is: npx offline-inference job cancel NAME"],
+  [["job", "nightly", "--receipt", "r.csv"], "--receipt is gone. Now it is: npx offline-inference job NAME"],
   [["results", "--receipt", "r.csv", "--watch"], "offline-inference results --job NAME --watch"],
-  [["requests", "publish", "7", "--csv", "rows.csv"], "--csv is gone. Now it is: offline-inference run --csv FILE"],
-  [["requests", "publish", "--all"], "--all is gone. Now it is: offline-inference run --all"],
-  [["requests", "publish", "--resume", "r.csv"], "--resume is gone. Now it is: offline-inference run --csv FILE"],
+  [["requests", "publish", "7", "--csv", "rows.csv"], "--csv is gone. Now it is: npx offline-inference run --csv FILE"],
+  [["requests", "publish", "--all"], "--all is gone. Now it is: npx offline-inference run --all"],
+  [["requests", "publish", "--resume", "r.csv"], "--resume is gone. Now it is: npx offline-inference run --csv FILE"],
   [["requests", "publish", "-"], "`requests publish -` is now: run --csv -"],
 ])("%j is refused, with what takes its place", async (args, why) => {
   expect(await pipeline.run(...args)).toMatchObject({

@@ -38,6 +38,16 @@ test("asks, follows, and saves each row with its answer, in the order of its fil
   expect(results[0]).toMatchObject({ row: 1, status: "answered", seq_0: "It rains.", output: "It's a paraphrase" });
 });
 
+test("with --json prints the job alone, as the API gives it", async () => {
+  const folder = await deskWith("machines", pairs("machines-", 3));
+  const { status, stdout, stderr } = await run(folder, "--job", "machines", "--json").ended;
+  expect({ status, job: JSON.parse(stdout) }).toMatchObject({
+    status: 0,
+    job: { id: "machines", state: "completed", counts: { total: 3, answered: 3 }, createdAt: expect.any(String) },
+  });
+  expect(stderr).toContain("3 rows in pairs.results.csv.");
+});
+
 test("asks for nothing where a row is at fault, and says which", async () => {
   const folder = await deskWith("refused", "id,seq_0,seq_1\na,It rains.,It rains.\nb,,Empty.\n");
   const { status, stdout, stderr } = await run(folder, "--job", "refused").ended;

@@ -134,7 +134,7 @@ test("releases no archive that was not verified", async () => {
   const { status, stdout, stderr } = await model("release", "unverified.tar.gz", "--env", "dev");
   expect([status, stdout]).toEqual([1, ""]);
   expect(stderr).toBe(
-    "unverified.tar.gz has not been verified: offline-inference model verify unverified.tar.gz. " +
+    "unverified.tar.gz has not been verified: npx offline-inference model verify unverified.tar.gz. " +
       "With --unverified it is released all the same, and the release says so.\n",
   );
   await expect(readFile(join(desk, "releases.json"))).rejects.toThrow("ENOENT");
@@ -258,7 +258,7 @@ describe("a release that is waited for", () => {
     expect(status).toBe(1);
     expect(stderr).toContain(`does not serve ${EndpointConfigName}: it is Failed with ${EndpointConfigName}.
 SageMaker says: The container did not answer.
-The release before is kept on AWS. The way back is \`offline-inference model release --env <environment> --rollback\``);
+The release before is kept on AWS. The way back is \`npx offline-inference model release --rollback --env <environment>\``);
   });
 
   test("stays a release where the waiting is interrupted", async () => {

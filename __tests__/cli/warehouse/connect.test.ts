@@ -190,7 +190,9 @@ test("a pipeline without a bastion says how to have one, and starts nothing", as
   const { status, stderr } = await connect().ended;
   expect(status).toBe(1);
   expect(stderr).toContain('The pipeline "dev" has no bastion');
-  expect(stderr).toContain("`access: { bastion: true }` in config.ts, and deploy it: npm run deploy -- inference-dev");
+  expect(stderr).toContain(
+    "`access: { bastion: true }` in config.ts, and deploy it: npx offline-inference deploy inference-dev",
+  );
   await expect(callOf("ssh")).rejects.toThrow("ENOENT");
 });
 
