@@ -14,6 +14,7 @@ import { loadConfig } from "../../config";
 import { hoursInWords, isWithinHours } from "../../config/hours";
 import { instanceRange } from "../../config/model";
 import { pausedFile, pauseInWords } from "../../config/paused";
+import { placeholders } from "../../config/starter";
 import { engines } from "../../package.json";
 import { clientSettings, within } from "../../pipeline/clients";
 import { longestRun } from "../../pipeline/lambda";
@@ -354,8 +355,15 @@ function isAtLeast(version: string, oldest: string): boolean {
 async function stateBucket({ shared, environment }: Target): Promise<Finding> {
   const { stateBucket: bucket, region, profile } = shared;
   const state = new StateBucket({ bucket, key: environment.stateKey, region, profile }, settings);
-  if (!(await state.exists()))
-    return problem(`The state bucket ${bucket} does not exist.`, "npm run bootstrap makes it.");
+  if (!(await state.exists())) {
+    const isYours = bucket !== placeholders.stateBucket;
+    return problem(
+      `The state bucket ${bucket} does not exist.`,
+      isYours
+        ? "npm run bootstrap makes it."
+        : "config.ts is as it was shipped: npx offline-inference init asks what is yours.",
+    );
+  }
   const status = await state.versioning();
   if (status === "Enabled") return ok(`The state bucket ${bucket} is there, and versioned.`);
   return problem(`The state bucket ${bucket} is not versioned.`, "npm run bootstrap sets it right.");
