@@ -18,7 +18,7 @@ const standing = ({ npm_lifecycle_event: script = "", INIT_CWD: called }: NodeJS
   called !== undefined && ownScripts.includes(script) ? called : process.cwd();
 
 /** What stands in help for the path of a file or folder. */
-const pathName = /^(file|folder|archive|other-archive|artifact|csv|path)$/;
+export const pathName = /^(file|folder|archive|other-archive|artifact|csv|path)$/;
 
 /**
  * Lets a program be run anywhere in a project: it works in the project's folder, and paths that people write are taken

@@ -2,9 +2,10 @@ import { execFile } from "node:child_process";
 import { mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { readConfig } from "../../../config/schema";
 import { configText, placeholders, settingsOf } from "../../../config/starter";
 import { Checkout } from "../../setup/checkout";
-import { atTerminal } from "../../setup/program";
+import { atTerminal, startProgram } from "../../setup/program";
 
 const shipped = configText(placeholders);
 const environment: Record<string, string | undefined> = {
@@ -65,9 +66,9 @@ test("a file of rows says the features; what is written is formatted, synthesize
   const told = { project: "churn", owner: "ml@team.test", prefix: "churn", region: "eu-west-1" };
   const city = { type: "String", optional: true };
   const features = { age: "Integral", income: "Fractional", city };
-  const print = 'console.log(JSON.stringify((await import("./config.ts")).loadConfig(undefined, {})))';
-  const { stdout } = await checkout.run(process.execPath, ["--import", "tsx", "--input-type=module", "-e", print]);
-  const { readConfig } = await import("../../../config/schema");
+  const print = 'import { loadConfig } from "./config";\nconsole.log(JSON.stringify(loadConfig(undefined, {})));\n';
+  await writeFile(join(checkout.folder, "print.ts"), print);
+  const { stdout } = await checkout.run(process.execPath, ["--import", "tsx", "print.ts"]);
   const meant = readConfig(settingsOf({ ...told, stateBucket: "churn-state", model: "churn", features }), {});
   expect(JSON.parse(stdout)).toEqual(JSON.parse(JSON.stringify(meant)));
   expect((await synthesize()).status).toBe(0);
@@ -88,14 +89,24 @@ test("every config.ts that it writes is formatted as the project's", async () =>
 });
 
 test("asks at a terminal, checks each answer at once, and takes what is usual for an empty one", async () => {
-  const answers = ["poc", "a;b", "team@team.test", "eu-west-1", "Bad_Bucket", "poc-state", "", ""];
-  const { status, stdout } = await checkout.run("bash", [
-    "-c",
-    `printf '${answers.join("\\n")}\\n' | ${[...atTerminal, process.execPath, "cli/offline-inference.mjs", "init"].map((word) => `'${word}'`).join(" ")}`,
-  ]);
-  expect(status).toBe(0);
-  expect(stdout).toContain('owner: got "a;b"; allowed: ');
-  expect(stdout).toContain('stateBucket: got "Bad_Bucket"; allowed: ');
+  const { child, ended, printed } = startProgram(["init"], { environment, folder: checkout.folder, on: atTerminal });
+  const dialogue = [
+    ["Project", "poc"],
+    ["Owner", "a;b"],
+    ['owner: got "a;b"; allowed: ', "team@team.test"],
+    ["AWS region", "eu-west-1"],
+    ["Bucket of Terraform's state", "Bad_Bucket"],
+    ['stateBucket: got "Bad_Bucket"; allowed: ', "poc-state"],
+    ["[seq_0:String,seq_1:String]: ", ""],
+    ["[paraphrase-bert-en]: ", ""],
+  ];
+  for (const [question = "", answer] of dialogue) {
+    await printed("stdout", question);
+    child.stdin.write(`${answer}\n`);
+  }
+  await printed("stdout", "config.ts is written.");
+  child.stdin.end();
+  expect((await ended).status).toBe(0);
   expect(await readFile(config, "utf8")).toBe(
     configText({
       project: "poc",
