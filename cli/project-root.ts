@@ -26,7 +26,7 @@ export const pathName = /^(file|folder|archive|other-archive|artifact|csv|path)$
  */
 export function workInProject(program: Command): void {
   const here = standing(process.env);
-  const root = projectRoot(here);
+  const root = projectRoot(process.cwd());
   if (root === undefined || root === here) return;
   process.chdir(root);
   const fromHere = (path: string) => (path === "-" ? path : resolve(here, path));

@@ -361,7 +361,7 @@ async function stateBucket({ shared, environment }: Target): Promise<Finding> {
       `The state bucket ${bucket} does not exist.`,
       isYours
         ? "npm run bootstrap makes it."
-        : "config.ts is as it was shipped: npx offline-inference init asks what is yours.",
+        : "It is the placeholder that config.ts is shipped with: npx offline-inference init asks for yours.",
     );
   }
   const status = await state.versioning();

@@ -7,9 +7,7 @@ import type { CsvFile } from "./csv";
 const rowsLookedAt = 1_000;
 
 /** Features by their names, as config.ts has them. */
-export type GuessedFeatures = Readonly<
-  Record<string, FeatureType | { readonly type: FeatureType; readonly optional: true }>
->;
+type GuessedFeatures = Readonly<Record<string, FeatureType | { readonly type: FeatureType; readonly optional: true }>>;
 
 /**
  * The features that would fit a file's columns: their types as the first thousand rows have them.

@@ -41,7 +41,7 @@ const uploadCommand = () =>
     .action(async (archive: string, { env }: { env?: string }) => {
       const { modelEnvironment } = await import("./model-environment");
       const { uploadModel } = await import("./model-upload");
-      console.log((await uploadModel(archive, modelEnvironment(env).bucket)).url);
+      console.log((await uploadModel(archive, modelEnvironment(env))).url);
     });
 
 interface VerifyOptions {
