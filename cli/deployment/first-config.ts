@@ -115,7 +115,12 @@ function readAnswer({ read }: Question, text: string): { said: Given; faults: st
 
 /** The features that the columns of a CSV file would be. @throws where there are none */
 async function featuresFrom(file: string, signal: AbortSignal): Promise<Given> {
-  const features = await withCsv(file, { signal }, (csv) => guessFeatures(csv));
+  const features = await withCsv(file, { signal }, (csv) => {
+    const names = (csv.header?.values ?? []).map((name) => name.trim());
+    const twice = names.find((name, place) => names.indexOf(name) !== place);
+    if (twice !== undefined) throw new Error(`${file}: the column ${JSON.stringify(twice)} is named twice.`);
+    return guessFeatures(csv);
+  });
   if (features === undefined)
     throw new Error(`${file} says no features: it needs a header with more than id, and a row.`);
   console.error(`Features, by the columns of ${file}: ${sourceOf(features)}`);
