@@ -2,15 +2,20 @@ import { parseArgs } from "node:util";
 import { App } from "cdktf";
 import { outOfPatch } from "./aws/model-images";
 import { ConfigError, loadConfig } from "./config";
+import { refusePlaceholders } from "./config/starter";
 import { InferenceStack } from "./stacks/inference-stack";
 import { StateStack } from "./stacks/state-stack";
 
 try {
   // `--take-over dev` shows what `takeOver: true` would make of an environment, without an edit. `--forget ADDRESS` names
-  // a feature group in a state, whose contract nothing here knows: AWS keeps it.
+  // a feature group in a state, whose contract nothing here knows: AWS keeps it. `--deployable` refuses what config.ts is
+  // shipped with.
   const several = { type: "string" as const, multiple: true as const, default: [] };
-  const { values } = parseArgs({ options: { "take-over": several, forget: several } });
+  const { values } = parseArgs({
+    options: { "take-over": several, forget: several, deployable: { type: "boolean" } },
+  });
   const { shared, environments } = loadConfig(undefined, process.env, values["take-over"]);
+  if (values.deployable) refusePlaceholders(shared);
 
   // CDKTF would ask Terraform for its version, and synthesizing needs none: each stack says which one it wants.
   const app = new App({ skipValidation: true });

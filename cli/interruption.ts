@@ -7,8 +7,28 @@ export class Interruption extends Error {
 
   constructor(signal: NodeJS.Signals) {
     super(`Interrupted by ${signal}.`);
-    this.exitCode = 128 + constants.signals[signal];
+    this.exitCode = 128 + constants.signals[unread ? "SIGPIPE" : signal];
   }
+}
+
+let unread = false;
+
+/** Whether nobody reads what this process prints any more. */
+export const isUnread = (): boolean => unread;
+
+/**
+ * From here on the process ends quietly when nobody reads what it prints any more, as a shell says it of a program that is
+ * ended by SIGPIPE: with 141, and in order where a command has something to put away.
+ */
+export function endWhenUnread(): void {
+  const end = (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    if (unread) return;
+    unread = true;
+    process.exitCode = 128 + constants.signals.SIGPIPE;
+    if (!process.emit("SIGTERM", "SIGTERM")) process.exit();
+  };
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", end);
 }
 
 /**

@@ -8,6 +8,7 @@ import { deployCommand } from "./deployment/deploy";
 import { destroyCommand } from "./deployment/destroy";
 import { diffCommand } from "./deployment/diff";
 import { doctorCommand } from "./deployment/doctor";
+import { initCommand } from "./deployment/init";
 import { keypairCommand } from "./deployment/keypair";
 import { pauseCommand, resumeCommand } from "./deployment/pause";
 import { allCommands, examples, exitCodes, fullName } from "./help";
@@ -63,6 +64,7 @@ export function program(): Command {
     .commandsGroup("Model:")
     .addCommand(modelCommand())
     .commandsGroup("Deploy:")
+    .addCommand(initCommand())
     .addCommand(keypairCommand())
     .addCommand(bootstrapCommand())
     .addCommand(diffCommand())

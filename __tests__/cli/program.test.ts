@@ -1,12 +1,14 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, open, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
-import { allCommands, fullName } from "../../cli/help";
+import { allCommands, exitCodes, fullName } from "../../cli/help";
 import { program } from "../../cli/program";
+import { pathName } from "../../cli/project-root";
+import { checkoutWithoutTerraform } from "../setup/fake-terraform";
 
 const run = promisify(execFile);
 const launcher = resolve("cli/offline-inference.mjs");
@@ -151,10 +153,85 @@ describe("an error", () => {
     expect((await run("state doctor --debug")).stderr).toMatch(/ at .*main\.ts:1/);
     await rm(folder, { recursive: true });
   });
+});
 
-  test("of writing to a reader that has gone is none: it ends with 141, without a word", async () => {
-    const line = "exec 3> >(exec true); wait $!; $cli complete -- model '' >&3";
-    expect(await bash(line)).toEqual({ status: 141, stdout: "", stderr: "" });
+describe("the exit codes that help lists", () => {
+  const unread = (words: string) => `exec 3> >(exec true); wait $!; $cli ${words} >&3`;
+  const interrupted = (signal: string) =>
+    `fifo=$(mktemp -u); mkfifo $fifo; $cli keypair import $fifo & exec 9>$fifo; kill -${signal} $!; wait $!`;
+  const losing = ({ checkout, environment }: Awaited<ReturnType<typeof checkoutWithoutTerraform>>) =>
+    `cd ${checkout.folder}; TERRAFORM_BINARY_NAME=${environment.TERRAFORM_BINARY_NAME} $cli diff inference-dev`;
+  /** Lines for bash by the code that each ends with. */
+  const lines: Record<string, string[]> = {
+    0: ["$cli help", "$cli cost"],
+    1: ["$cli", "$cli cost --nope", "$cli keypair import nowhere.pub"],
+    130: [interrupted("INT")],
+    143: [interrupted("TERM")],
+    141: ["--help", "--version", "cost", "complete -- model ''", "help model ship"].map(unread),
+  };
+
+  test("are what a shell sees of each", async () => {
+    const stack = await checkoutWithoutTerraform("inference-dev", {});
+    await stack.plans({ address: "aws_sqs_queue.requests", actions: ["delete"] });
+    const all: Record<string, string[]> = { ...lines, 2: [losing(stack)] };
+    const listed = [...exitCodes.matchAll(/\b\d+\b/g)].map(String);
+    expect(Object.keys(all).sort()).toEqual(listed.sort());
+    const ended = await Promise.all(
+      Object.entries(all).flatMap(([code, some]) =>
+        some.map(async (line) => [code, line, String((await bash(line)).status)]),
+      ),
+    );
+    await stack.checkout.remove();
+    expect(ended.filter(([code, , status]) => code !== status)).toEqual([]);
+  });
+
+  test("are 141 without a word where nobody reads", async () => {
+    expect(await bash(unread("complete -- model ''"))).toEqual({ status: 141, stdout: "", stderr: "" });
+  });
+
+  test("are 1 where a command lacks what it is to do, and its help is no output", async () => {
+    const groups = commands.filter(({ command }) => command.commands.length > 0).map(({ name }) => name);
+    const ended = await Promise.all(groups.map((name) => bash(name.replace("offline-inference", "$cli"))));
+    expect(ended.map(({ status, stdout }) => ({ status, stdout }))).toEqual(
+      groups.map(() => ({ status: 1, stdout: "" })),
+    );
+  });
+});
+
+describe("in a folder of a project", () => {
+  let project: string;
+  beforeAll(async () => {
+    project = await mkdtemp(join(tmpdir(), "project-"));
+    await mkdir(join(project, "data", "keys"), { recursive: true });
+    await writeFile(join(project, "cdktf.json"), "{}");
+    const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB me@desk";
+    await writeFile(join(project, "data", "keys", "team.pub"), `${key}\n`);
+  });
+  afterAll(() => rm(project, { recursive: true }));
+
+  test("a command works on the project, and takes a path from where it was called", async () => {
+    const { status } = await bash(`cd ${project}/data; $cli keypair import keys/team.pub --env dev`);
+    expect(status).toBe(0);
+    const written = JSON.parse(await readFile(join(project, "key-pairs.json"), "utf8"));
+    expect(Object.keys(written)).toEqual(["dev"]);
+    expect(await readdir(join(project, "data"))).toEqual(["keys"]);
+  });
+
+  test("a script of npm's takes it from where npm was called", async () => {
+    const called = `npm_lifecycle_event=diff INIT_CWD=${project}/data/keys`;
+    expect((await bash(`cd ${project}; ${called} $cli keypair import team.pub --env prod`)).status).toBe(0);
+  });
+
+  test("every argument and option is known to take a path, or none", () => {
+    const given = commands.flatMap(({ command }) => [
+      ...command.registeredArguments.map((argument) => argument.name()),
+      ...command.options.flatMap(({ flags }) => /[<[](.*)[>\]]$/.exec(flags)?.[1] ?? []),
+    ]);
+    const others = new Set(given.filter((name) => !pathName.test(name)));
+    const noPaths =
+      "address character code command count environment feature=column format id ids list name number rows seconds " +
+      "shell stack text time type usd value whom words";
+    expect([...others].sort()).toEqual(noPaths.split(" "));
   });
 });
 

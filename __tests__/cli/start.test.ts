@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
@@ -105,6 +105,14 @@ test("says which contract would fit a file of other columns", async () => {
   expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
   expect(stderr).toContain("your columns: age, income, city");
   expect(stderr).toContain('features: { age: "Integral", income: "Fractional", city: "String" }');
+});
+
+test("npm runs it in the project's folder, and a file is taken from where npm was called", async () => {
+  await mkdir(join(desk, "data"), { recursive: true });
+  await writeFile(join(desk, "data", "others.csv"), "id,size\n1,34\n");
+  const called = { npm_lifecycle_event: "start", INIT_CWD: join(desk, "data") };
+  const { status, stderr } = await start(called, "others.csv").ended();
+  expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining("your columns: size;") });
 });
 
 test("asks for nothing where a row is at fault, and ends with 1", async () => {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
 import { statusReport } from "../../cli/status/status-report";
+import { configText, placeholders } from "../../config/starter";
 import { modelPython } from "../../local/model-server";
 import { json, type StandIn, serve } from "../../local/stand-in";
 import { sampleRows } from "../../samples";
@@ -17,7 +18,14 @@ import { type Moto, startMoto } from "../setup/moto";
 import { operatorPolicy } from "../setup/operator-policy";
 
 /** What only a person can answer at a terminal. */
-const answers: Record<string, string[]> = { bootstrap: ["--auto-approve"], deploy: ["--auto-approve"] };
+const answers: Record<string, string[]> = {
+  init: [
+    ...["--project", "poc", "--owner", "team@team.test", "--region", "us-east-1"],
+    ...["--state-bucket", "first-deployment-state"],
+  ],
+  bootstrap: ["--auto-approve"],
+  deploy: ["--auto-approve"],
+};
 
 const keyPairs = z.object({ KeyPairs: z.array(z.unknown()) });
 
@@ -38,11 +46,7 @@ beforeAll(async () => {
     join("model", "tests", "tiny.py"),
     join(checkout.folder, "my-model"),
   ]);
-  const file = join(checkout.folder, "config.ts");
-  const config = await readFile(file, "utf8");
-  const onCpu = config.replace("    dev: {\n", '    dev: {\n      model: { instanceType: "ml.c7i.xlarge" },\n');
-  expect(onCpu).not.toBe(config); // moto compiles no model for Inferentia
-  await writeFile(file, onCpu);
+  await writeFile(join(checkout.folder, "config.ts"), configText(placeholders));
   pipeline = await startLocalPipeline();
 });
 afterAll(async () => {
@@ -52,6 +56,15 @@ afterAll(async () => {
   await checkout?.remove();
   await rm(home, { recursive: true, force: true });
 });
+
+/** Has config.ts ask for a processor: moto compiles no model for Inferentia. */
+async function takeCpu() {
+  const file = join(checkout.folder, "config.ts");
+  const config = await readFile(file, "utf8");
+  const onCpu = config.replace("    dev: {\n", '    dev: {\n      model: { instanceType: "ml.c7i.xlarge" },\n');
+  expect(onCpu).not.toBe(config);
+  await writeFile(file, onCpu);
+}
 
 /** The commands that README lists under "Deploy it", word by word, without comments. */
 async function listed(): Promise<string[][]> {
@@ -63,7 +76,7 @@ async function listed(): Promise<string[][]> {
 
 test("the commands of the README lead from an empty account to results in a file, and no id is copied", async () => {
   const commands = await listed();
-  expect(commands.map(([name]) => name)).toEqual(["keypair", "bootstrap", "model", "deploy", "run"]);
+  expect(commands.map(([name]) => name)).toEqual(["init", "keypair", "bootstrap", "model", "deploy", "run"]);
   // The pipeline itself runs on this machine, and what is deployed in moto stands still.
   const asking = checkout.with({ ...pipeline.aws.environment, AWS_ENDPOINT_URL: undefined });
   for (const [name = "", ...rest] of commands) {
@@ -71,6 +84,7 @@ test("the commands of the README lead from an empty account to results in a file
     const { status, stdout, stderr, seconds } = await on.cli(name, ...rest, ...(answers[name] ?? []));
     if (status !== 0) throw new Error(`${name} ${rest.join(" ")} ended with ${status}:\n${stdout}${stderr}`);
     console.log(`${name} ${rest.join(" ")} (${seconds} s)`);
+    if (name === "init") await takeCpu();
   }
   const { current } = JSON.parse(await readFile(join(checkout.folder, "releases.json"), "utf8")).dev;
   expect(current.proof.endpoint).toMatchObject({ sha256: current.artifact.sha256, asked: 6, agreed: 6 });

@@ -4,8 +4,8 @@ import { stripVTControlCharacters } from "node:util";
 import { gzipSync } from "node:zlib";
 import { DeleteObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { z } from "zod";
-import { Checkout, type Outcome } from "../setup/checkout";
-import { dev } from "../setup/dev";
+import { Checkout, type Outcome, teamConfig } from "../setup/checkout";
+import { dev, madeIn } from "../setup/dev";
 import { allows, iamActionOf } from "../setup/iam-actions";
 import { scriptIn } from "../setup/markdown";
 import { type AwsCall, type Moto, startMoto } from "../setup/moto";
@@ -15,7 +15,8 @@ import { attributesIn } from "../setup/state";
 import { attachedStatementsOf, resourcesOf } from "../setup/synth";
 
 const stack = "inference-dev";
-const stateBucket = "sagemaker-endpoint-deploy-tf-state-vector";
+const { stateBucket } = teamConfig.shared;
+const { answersBucket } = madeIn(teamConfig.environments.dev);
 
 /** What config.ts has of dev here: instances that follow the backlog, and hours in which the cluster is there. */
 const scaledByTheClock = `
@@ -164,9 +165,9 @@ test("the commands of the runbook that are AWS's run on what is deployed, and me
   const page = await readFile("docs/runbook.md", "utf8");
   const [beginning = "", ...logs] = scriptIn(page).split(/^(?=log )/m);
   const once = logs.map((text, place) => (place === 0 ? text : text.replace(/^log .*\n/, ""))); // each takes a second
-  const script = [beginning, ...once].join("");
+  const script = [beginning, ...once].join("").replaceAll(dev.answersBucket, answersBucket);
   const [, object = ""] = /^object=(\S+)/m.exec(script) ?? [];
-  const place = { Bucket: dev.answersBucket, Key: `rejected/${object}` };
+  const place = { Bucket: answersBucket, Key: `rejected/${object}` };
   await s3.send(new PutObjectCommand({ ...place, Body: gzipSync("{}\n") }));
   const others = ["npx", "npm"].map((name) => `${name}() { :; }`);
   const begin = (await moto.calls()).length;
@@ -182,7 +183,7 @@ test("the commands of the runbook that are AWS's run on what is deployed, and me
       .flatMap((either) => either.split(" | ")[0] ?? []),
   );
   expect(actionsIn(page)).toEqual(expect.arrayContaining([...needed]));
-  const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: dev.answersBucket }));
+  const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: answersBucket }));
   expect(Contents.map(({ Key }) => Key)).toEqual([`staged/${object}`]);
   await s3.send(new DeleteObjectCommand({ ...place, Key: `staged/${object}` }));
 });
@@ -255,7 +256,7 @@ test("a changed source of a function changes its archive and that function, and 
 });
 
 test("destroy resumes the cluster, empties the bucket for answers, and leaves nothing behind, in the state or in the account", async () => {
-  const Bucket = dev.answersBucket;
+  const Bucket = answersBucket;
   for (const Key of ["staged/loaded", "manifests/1.json", "manifests/1.json"]) {
     await s3.send(new PutObjectCommand({ Bucket, Key, Body: "outcomes" }));
   }

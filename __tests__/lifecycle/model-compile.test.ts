@@ -6,16 +6,15 @@ import { promisify } from "node:util";
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { list } from "tar";
 import { z } from "zod";
-import { loadConfig } from "../../config";
 import { labelOf } from "../../config/contract";
 import { defaultContract } from "../../config/default-model";
 import { AwsError, json, type StandIn, serve } from "../../local/stand-in";
-import { Checkout } from "../setup/checkout";
+import { Checkout, teamConfig } from "../setup/checkout";
 import { modelOfPairs, writeModelFolder } from "../setup/model-folder";
 import { type Moto, startMoto } from "../setup/moto";
 
 const run = promisify(execFile);
-const { modelBucket: Bucket, stateBucket } = loadConfig().shared;
+const { modelBucket: Bucket, stateBucket } = teamConfig.shared;
 const roleArn = "arn:aws:iam::123456789012:role/poc-model-compilation";
 
 /** A job as it was asked for, and what SageMaker says of it one time after the other. */

@@ -4,16 +4,15 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { CreateBucketCommand, HeadObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { list } from "tar";
-import { loadConfig } from "../../config";
 import { labelOf } from "../../config/contract";
 import { defaultContract } from "../../config/default-model";
 import { modelPython } from "../../local/model-server";
-import { Checkout } from "../setup/checkout";
+import { Checkout, teamConfig } from "../setup/checkout";
 import { writeModelFolder } from "../setup/model-folder";
 import { type Moto, startMoto } from "../setup/moto";
 
 const run = promisify(execFile);
-const { modelBucket: Bucket, stateBucket } = loadConfig().shared;
+const { modelBucket: Bucket, stateBucket } = teamConfig.shared;
 let moto: Moto;
 let s3: S3Client;
 let checkout: Checkout;

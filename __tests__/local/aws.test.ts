@@ -87,7 +87,7 @@ test("has the names that the stack gives", () => {
     queueUrl: expect.stringMatching(/\/poc-dev-inference_queue$/),
     deadLetterQueueUrl: expect.stringMatching(/\/poc-dev-inference_queue-dead-letters$/),
     databaseName: "predictions",
-    answersBucket: "sagemaker-endpoint-deploy-tf-state-vector-dev-answers",
+    answersBucket: "your-terraform-state-dev-answers",
     loaderFunctionName: expect.stringMatching(/-loader$/),
     apiUrl: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/dev$/),
     environment: { AWS_ACCESS_KEY_ID: "operator", AWS_SECRET_ACCESS_KEY: expect.stringMatching(/^[0-9a-f]{64}$/) },

@@ -3,6 +3,23 @@ import { once } from "node:events";
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
+import { loadConfig } from "../../config";
+import { configText, settingsOf } from "../../config/starter";
+
+/** What the team says of itself whose checkouts are deployed: the original's. */
+const answers = {
+  project: "ai-deployment-bootcamp",
+  owner: "test@test.com",
+  prefix: "poc",
+  region: "us-east-1",
+  stateBucket: "sagemaker-endpoint-deploy-tf-state-vector",
+};
+
+/** Its config.ts. */
+export const teamConfigText = configText(answers);
+
+/** What that says. */
+export const teamConfig = loadConfig(settingsOf(answers), {});
 
 /** What a clone does not have, and what no command reads. */
 const left = [".git", ".local", ".venv", "__tests__", "cdktf.out", "coverage", "dist", "node_modules"];
@@ -30,6 +47,7 @@ export class Checkout {
     await symlink(resolve("node_modules"), join(folder, "node_modules"));
     await mkdir(resolve(".venv"), { recursive: true });
     await symlink(resolve(".venv"), join(folder, ".venv")); // PyTorch is large
+    await writeFile(join(folder, "config.ts"), teamConfigText);
     await writeFile(join(folder, "releases.json"), "{}\n"); // a test releases what it likes
     return new Checkout(folder, aws.environment);
   }

@@ -73,7 +73,7 @@ export function fullConfig(region = "us-east-1") {
     ],
   };
   return loadConfig({
-    project: "ai-deployment-bootcamp",
+    project: loadConfig().shared.project,
     owner: "test@test.com",
     prefix: "poc",
     region,

@@ -27,7 +27,7 @@ const call = (action: string, resource: string, context: AskedCall["context"] = 
 });
 const role = iam("role/poc-dev-Worker");
 const tagsOf = (key: "RequestTag" | "ResourceTag", environment: string) => ({
-  [`aws:${key}/Project`]: "ai-deployment-bootcamp",
+  [`aws:${key}/Project`]: "your-project",
   [`aws:${key}/Environment`]: environment,
 });
 

@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { teamConfigText } from "../setup/checkout";
 import { environment, type HeldResource, stateOf } from "./terraform";
 
 /** Stands for main.ts: the stack is what a test has written into stack.json, its bundle what lies in code/. */
@@ -37,7 +38,12 @@ export class Checkout {
   /** With the project's own stacks. */
   static async ofProject(): Promise<Checkout> {
     const checkout = new Checkout(await mkdtemp(join(tmpdir(), "checkout-")));
-    await checkout.link("node_modules", "package.json", "cdktf.json", "main.ts", "cli", "scripts", "lambda-src");
+    await checkout.link("node_modules", "package.json", "cdktf.json", "cli", "scripts", "lambda-src");
+    // What main.ts reads is copied: of a link it would be the shipped config.ts, which is never deployed.
+    for (const name of ["main.ts", "aws", "config", "constructs", "contract", "stacks"]) {
+      await cp(resolve(name), checkout.path(name), { recursive: true });
+    }
+    await writeFile(checkout.path("config.ts"), teamConfigText);
     return checkout;
   }
 

@@ -64,7 +64,7 @@ describe("a stack", () => {
     await checkout.write({ terraform_data: { a: thing("2"), b: thing("2", { triggers_replace: ["x"] }) } });
 
     const json = await checkout.run("diff", "tiny", "--json", "--take-over", "dev");
-    expect(await readFile(checkout.path("arguments"), "utf8")).toBe("--take-over dev");
+    expect(await readFile(checkout.path("arguments"), "utf8")).toBe("--take-over dev --deployable");
     expect(reviewJson.parse(JSON.parse(json.stdout))).toMatchObject({
       stack: "tiny",
       safe: true,
@@ -86,7 +86,7 @@ describe("a stack", () => {
       ],
     });
     const markdown = await checkout.run("diff", "tiny", "--markdown");
-    expect(await readFile(checkout.path("arguments"), "utf8")).toBe("");
+    expect(await readFile(checkout.path("arguments"), "utf8")).toBe("--deployable");
     expect(markdown.stdout).toMatch(/^<!-- offline-inference plan: tiny -->\n/);
     expect(markdown.stdout).toContain("# terraform_data.b must be replaced");
     for (const { stdout, stderr } of [json, markdown]) expect(`${stdout}${stderr}`).not.toContain(secret);

@@ -131,7 +131,7 @@ describe("a stack with all that can be switched on", () => {
     ]);
     const instance = changes.find(({ type }) => type === "aws_instance")?.change.after;
     expect(instance).toMatchObject({ ami: newestImage, root_block_device: [{ kms_key_id: keyArn("own") }] });
-    const tags = { Project: "ai-deployment-bootcamp", Environment: "full" };
+    const tags = { Project: "your-project", Environment: "full" };
     for (const { change } of changes) expect(change.after).toMatchObject({ tags_all: tags });
   });
 });

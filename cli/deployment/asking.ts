@@ -8,7 +8,11 @@ export function mustBeAskable(flag = "--auto-approve") {
 }
 
 /** Asks on the terminal. The end of the input is no answer, and Ctrl-C is none. */
-export async function ask(question: string, interruption: AbortSignal): Promise<string> {
+export const ask = async (question: string, interruption: AbortSignal): Promise<string> =>
+  (await lineOf(question, interruption)) ?? "";
+
+/** Asks on the terminal. @returns undefined at the end of the input, and where it was interrupted */
+export async function lineOf(question: string, interruption: AbortSignal): Promise<string | undefined> {
   const terminal = createInterface({ input: process.stdin, output: drawingOn(process.stderr) });
   const end = new AbortController();
   terminal.once("close", () => end.abort());
@@ -19,7 +23,7 @@ export async function ask(question: string, interruption: AbortSignal): Promise<
   } catch (error) {
     if (!signal.aborted) throw error;
     console.error();
-    return "";
+    return undefined;
   } finally {
     terminal.close();
   }

@@ -54,7 +54,7 @@ export const bootstrapCommand = () =>
     .addHelpText("after", examples("offline-inference bootstrap", "offline-inference bootstrap --auto-approve"))
     .action(async ({ autoApprove }: { autoApprove?: true }) => {
       await bundle();
-      await synthesize();
+      await synthesize(["--deployable"]);
       const { loadConfig } = await import("../../config");
       const { refuseTakenNames } = await import("./taken-names");
       await refuseTakenNames(loadConfig(), localState);

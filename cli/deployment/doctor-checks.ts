@@ -13,6 +13,7 @@ import { loadConfig } from "../../config";
 import { hoursInWords, isWithinHours } from "../../config/hours";
 import { instanceRange } from "../../config/model";
 import { pausedFile, pauseInWords } from "../../config/paused";
+import { placeholders } from "../../config/starter";
 import { engines } from "../../package.json";
 import { clientSettings, within } from "../../pipeline/clients";
 import { longestRun } from "../../pipeline/lambda";
@@ -340,7 +341,15 @@ function isAtLeast(version: string, oldest: string): boolean {
 async function stateBucket({ shared, environment }: Target): Promise<Finding> {
   const { stateBucket: bucket, region, profile } = shared;
   const state = new StateBucket({ bucket, key: environment.stateKey, region, profile }, settings);
-  if (!(await state.exists())) return problem(`The state bucket ${bucket} does not exist.`, `${bootstrap} makes it.`);
+  if (!(await state.exists())) {
+    const isYours = bucket !== placeholders.stateBucket;
+    return problem(
+      `The state bucket ${bucket} does not exist.`,
+      isYours
+        ? `${bootstrap} makes it.`
+        : `It is the placeholder that config.ts is shipped with: ${commandsFor({})("init")} asks for yours.`,
+    );
+  }
   const status = await state.versioning();
   if (status === "Enabled") return ok(`The state bucket ${bucket} is there, and versioned.`);
   return problem(`The state bucket ${bucket} is not versioned.`, `${bootstrap} sets it right.`);

@@ -66,7 +66,7 @@ async function withPlan<T>(
   await mustBeSignedIn();
   console.error("Bundling and synthesizing ...");
   await bundle();
-  await synthesize(options);
+  await synthesize([...options, "--deployable"]);
   const folder = stackFolder(stack);
   const file = join(folder, planFile);
   return cleaningUp(file, async (signal) => {

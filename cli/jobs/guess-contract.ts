@@ -1,3 +1,4 @@
+import { sourceOf } from "../../config/spoken-contract";
 import { featureText } from "../../contract/feature-values";
 import type { FeatureType } from "../../contract/model-contract";
 import { isBlank, trimmed } from "../../pipeline/csv";
@@ -5,19 +6,18 @@ import type { CsvFile } from "./csv";
 
 const rowsLookedAt = 1_000;
 
-/** What a contract could say of a column. */
-interface Guess {
-  readonly name: string;
-  readonly type: FeatureType;
-  readonly optional: boolean;
-}
+/** Features by their names, as config.ts has them. */
+type GuessedFeatures = Readonly<Record<string, FeatureType | { readonly type: FeatureType; readonly optional: true }>>;
 
 /**
- * The contract that would fit a file's columns, for people: their types as the first thousand rows have them.
+ * The features that would fit a file's columns: their types as the first thousand rows have them.
  * @param others columns that are no features: the id, the event time @default id
  * @returns undefined where the file has no other column, or no row
  */
-export async function guessContract(file: CsvFile, others: readonly string[] = ["id"]): Promise<string | undefined> {
+export async function guessFeatures(
+  file: CsvFile,
+  others: readonly string[] = ["id"],
+): Promise<GuessedFeatures | undefined> {
   const names = (file.header?.values ?? []).map(trimmed);
   const places = names.flatMap((name, place) => (name === "" || others.includes(name) ? [] : [place]));
   const values = places.map((): string[] => []);
@@ -27,18 +27,23 @@ export async function guessContract(file: CsvFile, others: readonly string[] = [
     if (++rows === rowsLookedAt) break;
   }
   if (rows === 0 || places.length === 0) return undefined;
-  const guesses = places.map((place, column): Guess => {
-    const given = values[column] ?? [];
-    const there = given.filter((value) => !isBlank(value)).map(trimmed);
-    return { name: names[place] ?? "", type: typeOf(there), optional: there.length < given.length };
-  });
-  const features = guesses.map(({ name, type, optional }) => {
-    const key = /^[A-Za-z_]\w*$/.test(name) ? name : JSON.stringify(name);
-    return `${key}: ${optional ? `{ type: "${type}", optional: true }` : `"${type}"`}`;
-  });
+  return Object.fromEntries(
+    places.map((place, column) => {
+      const given = values[column] ?? [];
+      const there = given.filter((value) => !isBlank(value)).map(trimmed);
+      const type = typeOf(there);
+      return [names[place] ?? "", there.length < given.length ? { type, optional: true } : type];
+    }),
+  );
+}
+
+/** The contract that would fit a file's columns, for people. Parameters and what it returns are those of {@link guessFeatures}. */
+export async function guessContract(file: CsvFile, others?: readonly string[]): Promise<string | undefined> {
+  const features = await guessFeatures(file, others);
+  if (features === undefined) return undefined;
   return [
-    `your columns: ${guesses.map(({ name }) => name).join(", ")}; put this into config.ts, with request and answer as your model has them:`,
-    `  contract: { features: { ${features.join(", ")} }, request: "json", answer: "text", outputs: {} }`,
+    `your columns: ${Object.keys(features).join(", ")}; put this into config.ts, with request and answer as your model has them:`,
+    `  contract: { features: ${sourceOf(features)}, request: "json", answer: "text", outputs: {} }`,
   ].join("\n");
 }
 

@@ -38,7 +38,7 @@ export async function shipModel(folder: string, of: ModelEnvironment, recipe?: s
     }
     console.error(`${asked} of ${asked} answers are the golden ones.`);
   }
-  await uploadModel(archive, of.bucket);
+  await uploadModel(archive, of);
   await compileModel(archive, of, recipe);
   console.error(await releaseModel(archive, of, { recipe }));
   return diff(`inference-${of.environment.name}`, { allowDestroy: [] });

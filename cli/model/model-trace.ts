@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
@@ -28,6 +28,7 @@ export async function traceModel(folder: string, contract: ModelContract, recipe
     console.error(`${join(folder, modelFile)} is not of ${tracer}: what it names is packaged as it is.`);
     return before;
   }
+  if (before === undefined) mustHoldModel(folder);
   const eager = recipe !== undefined && isPytorch1(recipe);
   const stale = await whyStale(folder, contract, eager, before);
   if (before !== undefined && stale === undefined) {
@@ -49,6 +50,15 @@ export async function traceModel(folder: string, contract: ModelContract, recipe
   const made = await readModelFile(folder);
   if (made === undefined) throw new Error(`${tracer} has written no ${join(folder, modelFile)}.`);
   return made;
+}
+
+/** @throws where a folder is not there, or holds nothing that could be traced */
+function mustHoldModel(folder: string): void {
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw new Error(`There is no folder ${folder}.`);
+  if (existsSync(join(folder, "config.json"))) return;
+  throw new Error(
+    `${folder} holds no model: it has neither a ${modelFile} nor the config.json that save_pretrained leaves.`,
+  );
 }
 
 /**

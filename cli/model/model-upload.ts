@@ -1,16 +1,22 @@
 import { Presets, SingleBar } from "cli-progress";
+import { refusePlaceholders } from "../../config/starter";
 import { checkArchive, type Digest, digestOf } from "./model-archive";
 import type { ModelBucket } from "./model-bucket";
+import type { ModelEnvironment } from "./model-environment";
 
 /** Where an archive lies in the bucket: where its contents say, so that no other can take its place. */
 export const keyOf = (sha256: string) => `models/${sha256}.tar.gz`;
 
 /**
- * Puts an archive into a bucket, unless it is there.
+ * Puts an archive into the bucket of the models, unless it is there.
  * @returns its digest and its address
- * @throws when it is none that SageMaker could start from, or S3 has got another one
+ * @throws where config.ts is as it was shipped, whose bucket may be anybody's; when the archive is none that SageMaker could start from, or S3 has got another one
  */
-export async function uploadModel(archive: string, bucket: ModelBucket): Promise<{ digest: Digest; url: string }> {
+export async function uploadModel(
+  archive: string,
+  { shared, bucket }: Pick<ModelEnvironment, "shared" | "bucket">,
+): Promise<{ digest: Digest; url: string }> {
+  refusePlaceholders(shared);
   await checkArchive(archive);
   const digest = await digestOf(archive);
   const key = keyOf(digest.sha256);

@@ -41,7 +41,7 @@ const uploadCommand = () =>
     .action(async (archive: string, { env }: { env?: string }) => {
       const { modelEnvironment } = await import("./model-environment");
       const { uploadModel } = await import("./model-upload");
-      console.log((await uploadModel(archive, modelEnvironment(env).bucket)).url);
+      console.log((await uploadModel(archive, modelEnvironment(env))).url);
     });
 
 interface VerifyOptions {
@@ -105,8 +105,8 @@ const secondsOf = (text: string): number => {
 const compareCommand = () =>
   new Command("compare")
     .description("Asks two models about the rows of a CSV file on this machine, and says where they differ.")
-    .argument("<a>", "an archive of a model, or the folder of an unpacked one: what is served now, say")
-    .argument("<b>", "another: what is to be served")
+    .argument("<archive>", "an archive of a model, or the folder of an unpacked one: what is served now, say")
+    .argument("<other-archive>", "another: what is to be served")
     .requiredOption("--csv <file>", "a column for each feature; `label` where the right answer is known, and `id`")
     .addOption(environmentOption())
     .addHelpText(

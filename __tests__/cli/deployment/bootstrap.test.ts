@@ -1,10 +1,9 @@
 import { chmod, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { loadConfig } from "../../../config";
 import { type Answer, type StandIn, serve } from "../../../local/stand-in";
-import { Checkout } from "../../setup/checkout";
+import { Checkout, teamConfig } from "../../setup/checkout";
 
-const { shared, environments } = loadConfig();
+const { shared, environments } = teamConfig;
 const { stateBucket, modelBucket } = shared;
 const answersBuckets = Object.values(environments).map(({ answersBucket }) => answersBucket);
 const stateObject = `/${stateBucket}/state/terraform.tfstate`;

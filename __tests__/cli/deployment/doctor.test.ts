@@ -274,7 +274,7 @@ Tools
 
 Deployment
   ✖ The state bucket ${shared.stateBucket} does not exist.
-      → npx offline-inference bootstrap makes it.
+      → It is the placeholder that config.ts is shipped with: npx offline-inference init asks for yours.
   ✖ The model artifact is not there: s3://${modelBucket}/${modelKey}
       → npx offline-inference model ship FOLDER --env dev makes one of a Hugging Face model and brings it there.
 ${imageLines}

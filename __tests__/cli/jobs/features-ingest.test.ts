@@ -283,8 +283,8 @@ test.each([
       `:1:8: column "age" is named twice; ${columns}`,
       `:1:1: the header lacks city; ${columns}`,
       guess(
-        'age: "Integral", age: { type: "Fractional", optional: true }, text: "String", zip: { type: "String", optional: true }',
-        "age, age, text, zip",
+        'age: { type: "Fractional", optional: true }, text: "String", zip: { type: "String", optional: true }',
+        "age, text, zip",
       ),
     ],
   ],

@@ -194,6 +194,17 @@ test.each([["upload"], ["compile"], ["release"], ["ship"]])(
   },
 );
 
+test("ships nothing of a folder that is not there or holds no model, and installs and asks nothing before", async () => {
+  await writeFile(join(desk, "python-calls"), "");
+  await mkdir(join(desk, "empty"), { recursive: true });
+  const ended = await Promise.all(["nofolder", "empty"].map((folder) => model("ship", folder, "--env", "dev")));
+  expect(ended).toEqual([
+    { status: 1, stdout: "", stderr: "There is no folder nofolder.\n" },
+    { status: 1, stdout: "", stderr: expect.stringMatching(/^empty holds no model: .* model\.json .*config\.json/) },
+  ]);
+  expect(await readFile(join(desk, "python-calls"), "utf8")).toBe("");
+});
+
 test("a release is an archive or the one before, and not both", async () => {
   for (const args of [[], ["model.tar.gz", "--rollback"]]) {
     expect(await model("release", ...args, "--env", "dev")).toMatchObject({
