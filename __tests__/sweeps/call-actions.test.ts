@@ -145,6 +145,7 @@ describe("the documentation names what a command needs, and nothing else:", () =
     logs: ["cli/logs/logs.ts", "logsCommand"],
     results: ["cli/jobs/results.ts", "resultsCommand"],
     "features ingest": ["cli/jobs/features.ts", "featuresCommand"],
+    report: ["cli/jobs/report.ts", "reportCommand"],
     "requests publish": ["cli/jobs/requests.ts", "requestsCommand"],
     failed: ["cli/jobs/failed.ts", "failedCommand", ["redriveCommand"]],
     "failed redrive": ["cli/jobs/failed.ts", "redriveCommand"],
