@@ -226,7 +226,7 @@ async function askAsUsersDo(at: Working, archive: NamedArchive | undefined, unti
     await askThroughQueue(at.pipeline, features, until);
   } catch (error) {
     until.signal.throwIfAborted();
-    const again = `offline-inference resume --env ${name}`;
+    const again = commandsFor({ env: name })("resume");
     throw new Error(`${messageOf(error)} What was applied stays so. \`${again}\` asks again.`);
   }
 }

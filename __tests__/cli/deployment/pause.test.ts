@@ -345,7 +345,7 @@ describe("a paused environment", () => {
       const { status, stderr } = await resume();
       expect(status).toBe(1);
       expect(stderr).toMatch(
-        /The canary \S+ failed: the endpoint failed: no\. What was applied stays so\. `offline-inference resume --env dev` asks again\.\n$/,
+        /The canary \S+ failed: the endpoint failed: no\. What was applied stays so\. `npx offline-inference resume --env dev` asks again\.\n$/,
       );
       expect(stderr).not.toContain("is resumed");
     });
