@@ -11,7 +11,3 @@ const install = (platform: string) => {
 test("Windows is told to take WSL, and nothing is installed there", () => {
   expect(install("win32")).toEqual({ status: 1, stdout: "", stderr: expect.stringMatching(/run it in WSL, .*\n$/) });
 });
-
-test("Linux goes on, with nothing to say where all is installed", () => {
-  expect(install("linux")).toEqual({ status: 0, stdout: "", stderr: "" });
-});
