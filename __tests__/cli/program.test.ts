@@ -229,7 +229,7 @@ describe("in a folder of a project", () => {
     ]);
     const others = new Set(given.filter((name) => !pathName.test(name)));
     const noPaths =
-      "address character code command count environment feature=column format id ids list name number rows seconds " +
+      "address character code command count environment feature=column format id ids job list name number rows seconds " +
       "shell stack text time type usd value whom words";
     expect([...others].sort()).toEqual(noPaths.split(" "));
   });
