@@ -75,7 +75,7 @@ const distinct = (lines: readonly LogLine[], name: string) => [
 
 /**
  * What the functions logged of a request or of a job, the oldest first: the lines that name it, and what became of the
- * objects in which its outcomes were staged. FilterLogEvents costs nothing, and needs one permission.
+ * objects in which its outcomes were staged.
  * @throws where CloudWatch Logs cannot be asked
  */
 export async function findLines(
