@@ -8,6 +8,7 @@ import { z } from "zod";
 import { allCommands, exitCodes, fullName } from "../../cli/help";
 import { program } from "../../cli/program";
 import { pathName } from "../../cli/project-root";
+import { operator } from "../../local/credentials";
 import { checkoutWithoutTerraform } from "../setup/fake-terraform";
 
 const run = promisify(execFile);
@@ -159,8 +160,13 @@ describe("the exit codes that help lists", () => {
   const unread = (words: string) => `exec 3> >(exec true); wait $!; $cli ${words} >&3`;
   const interrupted = (signal: string) =>
     `fifo=$(mktemp -u); mkfifo $fifo; $cli keypair import $fifo & exec 9>$fifo; kill -${signal} $!; wait $!`;
-  const losing = ({ checkout, environment }: Awaited<ReturnType<typeof checkoutWithoutTerraform>>) =>
-    `cd ${checkout.folder}; TERRAFORM_BINARY_NAME=${environment.TERRAFORM_BINARY_NAME} $cli diff inference-dev`;
+  const losing = ({ checkout, environment }: Awaited<ReturnType<typeof checkoutWithoutTerraform>>) => {
+    const { accessKeyId, secretAccessKey } = operator.credentials;
+    const keys = `AWS_ACCESS_KEY_ID=${accessKeyId} AWS_SECRET_ACCESS_KEY=${secretAccessKey}`;
+    const signedIn = `${keys} AWS_ENDPOINT_URL_STS=${process.env.TEST_SQS_URL}`;
+    const terraform = `TERRAFORM_BINARY_NAME=${environment.TERRAFORM_BINARY_NAME}`;
+    return `cd ${checkout.folder}; ${signedIn} ${terraform} $cli diff inference-dev`;
+  };
   /** Lines for bash by the code that each ends with. */
   const lines: Record<string, string[]> = {
     0: ["$cli help", "$cli cost"],

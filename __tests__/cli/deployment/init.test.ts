@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { readConfig } from "../../../config/schema";
 import { configText, placeholders, settingsOf } from "../../../config/starter";
+import { operator } from "../../../local/credentials";
 import { Checkout } from "../../setup/checkout";
 import { atTerminal, startProgram } from "../../setup/program";
 
@@ -12,6 +13,10 @@ const environment: Record<string, string | undefined> = {
   ...process.env,
   AWS_REGION: undefined,
   AWS_DEFAULT_REGION: undefined,
+  AWS_PROFILE: undefined,
+  AWS_ACCESS_KEY_ID: operator.credentials.accessKeyId,
+  AWS_SECRET_ACCESS_KEY: operator.credentials.secretAccessKey,
+  AWS_ENDPOINT_URL_STS: process.env.TEST_SQS_URL,
 };
 
 let checkout: Checkout;
