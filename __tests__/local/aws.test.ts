@@ -189,7 +189,7 @@ describe("another process", () => {
   const endpoints = () => Object.entries(aws.environment).filter(([name]) => name.startsWith("AWS_ENDPOINT_URL_"));
 
   test("that signs nothing is refused by every stand-in", async () => {
-    expect(endpoints()).toHaveLength(11);
+    expect(endpoints()).toHaveLength(12);
     const all = [...endpoints(), ["the API", `${aws.apiUrl}/predict/asked`] as const];
     for (const [name, url] of all) expect([name, (await fetch(url)).status]).toEqual([name, 403]);
   });
