@@ -7,6 +7,7 @@ import json
 import time
 from functools import wraps
 from hashlib import sha256
+from threading import Lock
 from urllib.parse import unquote
 
 from botocore.session import Session
@@ -28,6 +29,7 @@ from moto.sagemaker.exceptions import ResourceNotFound, ValidationError
 from moto.sagemaker.models import FakeEndpointConfig, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemaker.utils import arn_formatter
+from moto.scheduler.responses import EventBridgeSchedulerResponse
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.sqs.models import Queue
 
@@ -635,6 +637,25 @@ def scalable_targets_are_whole():
     @replace(ApplicationAutoScalingResponse)
     def list_tags_for_resource(_, self):
         return json.dumps({"Tags": tags.get(self._get_param("ResourceARN"), {})})
+
+
+# EventBridge Scheduler
+
+
+@gap
+def schedules_are_made_once():
+    """AWS answers a call with a ClientToken that it knows as it did before, as when it is sent again on a busy machine; moto refuses it."""
+    answers, lock = {}, Lock()
+
+    @replace(EventBridgeSchedulerResponse)
+    def create_schedule(old, self):
+        call = self.uri, self._get_param("ClientToken")
+        with lock:
+            answers[call] = answers.get(call) or old(self)
+            return answers[call]
+
+
+# SageMaker Feature Store
 
 
 class OnlineFeatureGroup:
