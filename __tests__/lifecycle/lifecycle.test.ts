@@ -207,7 +207,7 @@ test("pause takes away the endpoint with what scales it, and what wakes the clus
   const all = { aws_appautoscaling_target: 1, aws_sagemaker_endpoint: 1, aws_scheduler_schedule: 5 };
   expect(await pausable()).toEqual(all);
   const pause = await checkout.cli("pause", "--env", "dev", "--auto-approve");
-  expect(printed(pause)).toMatch(/\nAt rest it costs about \$[\d.]+ a month less\.\n/);
+  expect(printed(pause)).toMatch(/\nAt rest it costs about \$[\d.]+ a month less \(\$[\d.]+ an hour\)\.\n/);
   expect(await pausable()).toEqual({ aws_scheduler_schedule: 3 });
   expect(await isAwake()).toEqual(["paused", "Disabled"]);
   const diff = await checkout.cdktf("diff", stack);

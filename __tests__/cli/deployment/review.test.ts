@@ -316,15 +316,33 @@ describe("a group of features that leaves the state", () => {
 });
 
 describe("what a plan changes in the cost at rest", () => {
-  const endpoint = (instance_type: string, initial_instance_count: number) => ({
-    production_variants: [{ instance_type, initial_instance_count }],
-  });
-  const configuration = "aws_sagemaker_endpoint_configuration.model";
+  /** What changes where an endpoint serves so many instances, or none. */
+  const serving = (before?: readonly [string, number], after?: readonly [string, number]): PlannedChange[] => {
+    const name = (side?: readonly [string, number]) => side?.join("-");
+    const configurationOf = (side?: readonly [string, number]) =>
+      side && { name: name(side), production_variants: [{ instance_type: side[0], initial_instance_count: side[1] }] };
+    const actions = [...(before ? ["delete"] : []), ...(after ? ["create"] : [])];
+    const endpointOf = (side?: readonly [string, number]) => side && { endpoint_config_name: name(side) };
+    return [
+      {
+        address: "aws_sagemaker_endpoint_configuration.model",
+        actions,
+        before: configurationOf(before),
+        after: configurationOf(after),
+      },
+      {
+        address: "aws_sagemaker_endpoint.model",
+        actions: before && after ? ["update"] : actions,
+        before: endpointOf(before),
+        after: endpointOf(after),
+      },
+    ];
+  };
   const costOf = (changes: PlannedChange[], prices = {}) => reviewOf(changes, { prices }).cost;
 
   test("is that of its instances, nodes and alarms", () => {
     const made: PlannedChange[] = [
-      { address: configuration, actions: ["create"], after: endpoint("ml.inf1.xlarge", 2) },
+      ...serving(undefined, ["ml.inf1.xlarge", 2]),
       { address: cluster, actions: ["create"], after: { node_type: "ra3.large", number_of_nodes: 1 } },
       { address: "aws_cloudwatch_metric_alarm.fails", actions: ["create"], after: { alarm_name: "fails" } },
       { address: "aws_sqs_queue.q", actions: ["create"], after: { name: "q" } },
@@ -335,24 +353,16 @@ describe("what a plan changes in the cost at rest", () => {
   });
 
   test("is the difference where something stays", () => {
-    const before = endpoint("ml.inf1.xlarge", 1);
-    const replaced = { address: configuration, actions: ["create", "delete"], before };
-    expect(costOf([{ ...replaced, after: endpoint("ml.inf1.xlarge", 3) }])?.usd).toBeCloseTo(730 * 0.594, 6);
-    expect(costOf([{ ...replaced, after: before }])).toBeUndefined();
+    const one = ["ml.inf1.xlarge", 1] as const;
+    expect(costOf(serving(one, ["ml.inf1.xlarge", 3]))?.usd).toBeCloseTo(730 * 0.594, 6);
+    expect(costOf(serving(one, one))).toBeUndefined();
     expect(costOf([{ address: cluster, before: { node_type: "ra3.large" }, after: { node_type: "ra3.large" } }])).toBe(
       undefined,
     );
   });
 
   test("names what has no price, and takes a team's own", () => {
-    const changes = [
-      {
-        address: configuration,
-        actions: ["create", "delete"],
-        before: endpoint("ml.inf1.xlarge", 1),
-        after: endpoint("ml.p5.48xlarge", 1),
-      },
-    ];
+    const changes = serving(["ml.inf1.xlarge", 1], ["ml.p5.48xlarge", 1]);
     expect(costOf(changes)).toEqual({ usd: expect.closeTo(-730 * 0.297, 6), unpriced: ["ml.p5.48xlarge"] });
     expect(costOf(changes, { "ml.p5.48xlarge": 1 })).toEqual({ usd: expect.closeTo(730 * 0.703, 6), unpriced: [] });
   });
@@ -367,6 +377,6 @@ describe("what a plan changes in the cost at rest", () => {
   });
 
   test("is not known of what is known after apply", () => {
-    expect(costOf([{ address: configuration, actions: ["create"], after: {} }])).toBeUndefined();
+    expect(costOf([{ address: "aws_sagemaker_endpoint.model", actions: ["create"], after: {} }])).toBeUndefined();
   });
 });
