@@ -49,7 +49,7 @@ test("a file of rows is asked, answered, loaded once, at its end, and read in th
     { id: "1", status: "answered" },
     { id: "2", status: "answered" },
   ]);
-  expect(pipeline.aws.statements - before).toBe(2); // a load, and an UNLOAD of the result
+  expect(pipeline.aws.statements - before).toBe(3); // a load, an UNLOAD of the result, and a look at the ages for the report
 
   const read = await pipeline.run("results", "1", "--format", "ndjson");
   expect(read).toMatchObject({ status: 0 });

@@ -35,8 +35,10 @@ describe("a stack", () => {
     const looked = await checkout.start(["diff", "tiny"], { CI: "true" }).ended; // where picocolors has colours on
     expect(looked).toEqual({
       status: 0,
-      stdout: "tiny: 1 created\n\nCreated\n  + terraform_data.a\n\nSafe: nothing stateful is lost.\n",
-      stderr: "Bundling and synthesizing ...\nPlanning tiny ...\n",
+      stdout:
+        "tiny: 1 created\n\nCreated\n  + terraform_data.a\n\n" +
+        "To apply it usually takes a minute or two (assumed).\nSafe: nothing stateful is lost.\n",
+      stderr: "Bundling and synthesizing ...\nPlanning tiny ...\nTo apply it: npx offline-inference deploy tiny\n",
     });
     expect(existsSync(checkout.state("tiny"))).toBe(false);
 
