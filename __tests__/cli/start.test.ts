@@ -199,7 +199,7 @@ test("keeps running when told to, works for others meanwhile, and ends everythin
   expect(postgresRuns()).toBe(false);
   expect(existsSync(join(desk, ".local/env.sh"))).toBe(false);
   const servers = [...exported].filter(([name]) => name.startsWith("AWS_ENDPOINT_URL") || name === "API_URL");
-  expect(servers).toHaveLength(12);
+  expect(servers).toHaveLength(13);
   for (const server of [address, ...servers.map(([, url]) => url)])
     await expect(fetch(server)).rejects.toThrow("fetch failed");
 });
