@@ -22,6 +22,8 @@ const slow = {
   terraform: { folders: ["terraform"], minutes: 30, setup: "synth-setup" },
   /** Deploying for real, by Terraform on moto. Needs Terraform in PATH, and Python 3. */
   lifecycle: { folders: ["lifecycle"], minutes: 30, setup: "lifecycle-setup" },
+  /** Taking over what the original deployed, and the way back. Needs what the life cycle needs. */
+  migration: { folders: ["migration"], minutes: 30, setup: "lifecycle-setup" },
   /** What `npm run smoke` does on AWS, on stand-ins: minutes. Needs what the life cycle needs, and PyTorch. */
   smoke: { folders: ["smoke"], minutes: 60, setup: "lifecycle-setup" },
   /** What people look at, in a headless browser. Needs Chromium or Chrome. */

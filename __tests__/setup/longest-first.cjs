@@ -6,7 +6,6 @@ const { default: Sequencer } = require("@jest/test-sequencer");
  * of their few lines tries a hundred things. Begun last, they would run alone at the end, on one processor.
  */
 const long = [
-  "take-over",
   "lifecycle",
   "first-deployment",
   "loader-faults",

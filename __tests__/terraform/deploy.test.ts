@@ -37,7 +37,7 @@ describe("a stack", () => {
       status: 0,
       stdout:
         "tiny: 1 created\n\nCreated\n  + terraform_data.a\n\n" +
-        "To apply it usually takes a minute or two (assumed).\nSafe: nothing stateful is lost.\n",
+        "To apply it usually takes a minute or two (assumed).\n\nSafe: nothing stateful is lost.\n",
       stderr: "Bundling and synthesizing ...\nPlanning tiny ...\nTo apply it: npx offline-inference deploy tiny\n",
     });
     expect(existsSync(checkout.state("tiny"))).toBe(false);
