@@ -13,10 +13,10 @@ export function readJsonFile(file: string): unknown {
   }
 }
 
-/** Writes such a file, in one step: a reader finds the old file or the new one. */
-function writeJsonFile(file: string, content: unknown): void {
+/** Writes a file in one step: a reader finds the old file or the new one. */
+export function writeWhole(file: string, text: string): void {
   const partial = `${file}.${process.pid}.partial`;
-  writeFileSync(partial, `${JSON.stringify(content, null, 2)}\n`);
+  writeFileSync(partial, text);
   renameSync(partial, file);
 }
 
@@ -36,8 +36,8 @@ export const reviewedFile = <Content>(usual: string, schema: z.ZodType<Content>)
     if (checked.faults) throw new ConfigError(checked.faults, [file]);
     return checked.content;
   };
-  /** Writes it in one step: a reader finds the old file or the new one. */
-  const write = (content: Content, file = usual) => writeJsonFile(file, schema.parse(content));
+  const write = (content: Content, file = usual) =>
+    writeWhole(file, `${JSON.stringify(schema.parse(content), null, 2)}\n`);
   /** Changes it, while no other process does. @throws ConfigError with every fault of the file, and when another process is at work */
   const change = (make: (content: Content) => Content, file = usual): void => {
     const release = holdFile(file);

@@ -10,7 +10,7 @@ export interface Calls {
   readonly instancesPerCall: number;
   /** Calls in flight at once. */
   readonly concurrency: number;
-  /** What the first of these may take, in seconds, while the endpoint starts. @default as long as any other */
+  /** What the first of these may take, in seconds, while the endpoint starts. @default as long as each later one */
   readonly coldSeconds?: number;
 }
 

@@ -101,10 +101,7 @@ export function dialectOf(name: string, head: Buffer, delimiter?: string): Diale
   const text = head.toString("utf8").replace(/^\uFEFF/, "");
   const [line = "", named] = /^"?sep=([^"\r\n])"?(?:\r\n|\n|\r|$)/i.exec(text) ?? [];
   const rest = text.slice(line.length).replace(/^\s*?[\r\n]+/, "");
-  const columnsBy = (delimiter: string) => {
-    const row = scan(rest, 0, delimiter, true);
-    return "reason" in row ? 0 : row.values.length;
-  };
+  const columnsBy = (delimiter: string) => firstRowOf(rest, delimiter)?.length ?? 0;
   const [most = ","] = delimiters.toSorted((one, other) => columnsBy(other) - columnsBy(one));
   return { delimiter: delimiter ?? named ?? most, skipped: line.length };
 }
@@ -163,6 +160,12 @@ function scan(text: string, start: number, delimiter: string, isLast: boolean): 
 }
 
 const [quote, newline, carriageReturn] = [34, 10, 13];
+
+/** The values of a text's first row; undefined where that is no CSV. */
+export function firstRowOf(text: string, delimiter = ","): readonly string[] | undefined {
+  const row = scan(text, 0, delimiter, true);
+  return "reason" in row ? undefined : row.values;
+}
 
 /**
  * Reads rows, the header among them. Rows without any value are left out.

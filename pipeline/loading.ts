@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { StagedObject } from "../contract/answers-bucket";
-import { textField, timestamp } from "../contract/columns";
+import { nothing, textField, timestamp } from "../contract/columns";
 import type { Tables } from "../contract/load-tables";
 import { textExpression } from "../contract/sql-text";
 import type { Until } from "./clients";
@@ -62,7 +62,7 @@ const isFaultOfData = (reason: string) =>
 /** An object is gone: another loader has loaded it. */
 const isGone = (reason: string) => /NoSuchKey|specified key does not exist|S3 prefix '.*' does not exist/i.test(reason);
 
-const maybe = textField.or(z.object({ isNull: z.literal(true) }).transform(() => undefined));
+const maybe = textField.or(nothing);
 const requestOutcomeRow = z
   .tuple([maybe, maybe])
   .transform(([code, reason = ""]): RequestOutcome => (code === undefined ? "answered" : { code, reason }));

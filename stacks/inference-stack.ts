@@ -215,19 +215,7 @@ export class InferenceStack extends ReadableStack {
     }
     if (shared.github) boundRoles(this, boundaryArn({ ...shared.github, region, prefix: environment.prefix }));
 
-    const parts = {
-      features: features || undefined,
-      model,
-      inference,
-      answers,
-      warehouse,
-      loader,
-      starter,
-      writer,
-      api,
-      bastion,
-      keyPair,
-    };
+    const parts = { ...watched, features: features || undefined, answers, warehouse, bastion, keyPair };
     tellNames(this, environment, shared.modelBucket, parts);
   }
 }

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { defaultContract, defaultModelName } from "../../config/default-model";
 import { ConfigError } from "../../config/faults";
+import { writeWhole } from "../../config/json-file";
 import { readConfig } from "../../config/schema";
 import { sourceOf } from "../../config/spoken-contract";
 import { type Answers, configText, placeholders, prefixOf, settingsOf } from "../../config/starter";
@@ -176,7 +177,7 @@ export async function writeFirstConfig(options: InitOptions): Promise<void> {
     return { ...placeholders, ...given };
   });
   mustBeUnedited(); // the questions may have taken a while
-  writeFileSync(file, configText(answers));
+  writeWhole(file, configText(answers));
   const open = faultsOf(answers);
   if (open.length > 0) throw new Error([`${file} is written, and needs more:`, ...open].join("\n  "));
   console.error(`${file} is written. What else is missing: ${commandsFor({})("doctor")}`);

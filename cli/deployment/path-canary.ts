@@ -4,6 +4,7 @@ import { featureText, jsonObjectOf } from "../../contract/feature-values";
 import { elementsOf, membersOf } from "../../contract/json-text";
 import type { ModelContract } from "../../contract/model-contract";
 import type { Until } from "../../pipeline/clients";
+import { firstRowOf } from "../../pipeline/csv";
 import { parseRow } from "../../pipeline/request-reader";
 import { RequestQueue } from "../../pipeline/requests";
 import type { Pipeline } from "../connection";
@@ -71,9 +72,7 @@ function objectIn(body: string, { request, features }: ModelContract): string | 
     instances: () => elementsOf(member("instances"))?.[0],
     jsonlines: () => body.split(/\r?\n/)[0],
     csv: () => {
-      const fields = [...`,${body}`.matchAll(/,(?:"((?:[^"]|"")*)"|([^,\r\n]*))/g)].map(
-        ([, quoted, plain = ""]) => quoted?.replaceAll('""', '"') ?? plain,
-      );
+      const fields = firstRowOf(body) ?? [];
       return jsonObjectOf(
         features,
         features.map(({ type }, place) => featureText(type, fields[place] ?? "") ?? null),

@@ -4,7 +4,7 @@ import { createGunzip } from "node:zlib";
 import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { z } from "zod";
 import { jobName } from "../../contract/job";
-import { type ResultRow, resultColumns } from "../../contract/job-result";
+import { isRowFailure, type ResultRow, resultColumns } from "../../contract/job-result";
 import { membersOf } from "../../contract/json-text";
 import type { ModelContract } from "../../contract/model-contract";
 import { clientSettings } from "../../pipeline/clients";
@@ -132,7 +132,7 @@ async function writeResult(
     for (let page = first; !page.done; page = await pages.next()) {
       await each?.(page.value);
       yield page.value.map((row) => {
-        if ("code" in row.fate) codes.set(row.fate.code, (codes.get(row.fate.code) ?? 0) + 1);
+        if (isRowFailure(row.fate)) codes.set(row.fate.code, (codes.get(row.fate.code) ?? 0) + 1);
         const features = featuresOf(row, pipeline.contract);
         return Object.fromEntries(all.map(({ name, of }) => [name, of(row, features)]));
       });

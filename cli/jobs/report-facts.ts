@@ -1,8 +1,8 @@
-import { rename, writeFile } from "node:fs/promises";
 import type { Environment } from "../../config";
+import { writeWhole } from "../../config/json-file";
 import { countedOutput } from "../../contract/counted-answer";
 import { runOf } from "../../contract/job";
-import type { ResultRow } from "../../contract/job-result";
+import { isRowFailure, type ResultRow } from "../../contract/job-result";
 import { version } from "../../package.json";
 import { columnsOf, type FoundColumns, InvalidCsv, trimmed } from "../../pipeline/csv";
 import { awsError } from "../aws-error";
@@ -90,9 +90,7 @@ export function reporting(
         notes,
         commandFor,
       });
-      const partial = `${path}.${process.pid}.part`; // a reader finds the old page or the new one
-      await writeFile(partial, page);
-      await rename(partial, path);
+      writeWhole(path, page);
     },
   };
 }
@@ -129,19 +127,17 @@ function labelsIn(file: CsvFile, { contract, featureGroup }: Pipeline, { columns
 
 /** The answers of the newest job with a result that was made before this one. */
 async function lastOf(pipeline: Pipeline, api: JobsApi, job: ShownJob, signal: AbortSignal) {
-  const { jobs } = await api.list(jobsLooked, signal);
-  for (const { id } of jobs.filter(({ createdAt }) => createdAt < job.createdAt)) {
-    const last = await api.get(id, signal);
-    if (last?.result?.format !== "ndjson") continue;
+  for await (const last of jobsWithResult(api, signal, job.createdAt)) {
+    if (last.result?.format !== "ndjson") continue;
     const answers = new Counted();
     const answerOf = answerReader(pipeline.contract);
     let read = 0;
     for await (const page of resultPages(pipeline, last, signal)) {
-      for (const row of page) if (!("code" in row.fate)) answers.add(answerOf(row));
+      for (const row of page) if (!isRowFailure(row.fate)) answers.add(answerOf(row));
       read += page.length;
       if (read >= mostBefore) break;
     }
-    return { id, createdAt: last.createdAt, answers };
+    return { id: last.id, createdAt: last.createdAt, answers };
   }
   return undefined;
 }
@@ -204,9 +200,15 @@ export const writeReport = (
   });
 
 async function newest(api: JobsApi, signal: AbortSignal): Promise<ShownJob> {
-  for (const { id } of (await api.list(jobsLooked, signal)).jobs) {
-    const job = await api.get(id, signal);
-    if (job?.result !== undefined) return job;
-  }
+  for await (const job of jobsWithResult(api, signal)) return job;
   throw new Error("No job has a result yet.");
+}
+
+/** The jobs with a result, the newest first. @param before those that were made before a time @default all */
+async function* jobsWithResult(api: JobsApi, signal: AbortSignal, before?: Date) {
+  const { jobs } = await api.list(jobsLooked, signal);
+  for (const { id } of jobs.filter(({ createdAt }) => before === undefined || createdAt < before)) {
+    const job = await api.get(id, signal);
+    if (job?.result !== undefined) yield job;
+  }
 }
