@@ -35,8 +35,6 @@ const nothingCounted = { total: 0, waiting: 0, answered: 0, failed: 0, expired: 
 const resultRow = z.object({ row: z.number(), id: z.string(), status: z.string(), output: z.string() });
 
 const scheduleMilliseconds = 500;
-/** The most calls of AWS from one kill to the next. */
-const longestRest = 60;
 const batchSize = 50;
 /** Rows that the starter claims at once at most. */
 const range = 1_000;
@@ -50,6 +48,8 @@ const ways: readonly Way[] = ["sageMaker", "redshiftData", "s3", "sqs", "warehou
  */
 export const runJob = async ({ rows, kills, senders, seed }: JobRun) => {
   const random = numbersOf(seed);
+  /** The most calls of AWS from one kill to the next: the kills end in the last third of the job. */
+  const longestRest = Math.ceil(rows / kills / 5);
   const folder = mkdtempSync(join(tmpdir(), "jobs-"));
   let asked = 0;
   const model = modelOf((cities) => {
