@@ -33,6 +33,13 @@ module.exports = {
       from: {},
       to: { circular: true },
     },
+    {
+      name: "cli-shared",
+      comment: "What several rooms of the program share imports none of them.",
+      severity: "error",
+      from: { path: "^cli/shared/" },
+      to: { path: "^cli/", pathNot: "^cli/shared/" },
+    },
     ...Object.entries(mayImport).map(([room, others]) => ({
       name: `room-${room}`,
       comment: `${room}/ may import of the project: ${others.join(", ") || "nothing"}.`,

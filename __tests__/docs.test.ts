@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { allCommands, fullName } from "../cli/help";
 import { program } from "../cli/program";
+import { allCommands, fullName } from "../cli/shared/help";
 import { anchorsOf } from "./setup/markdown";
 
 const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.md"], {

@@ -1,6 +1,6 @@
 import { realpathSync } from "node:fs";
 import { Argument, Command, type Option } from "commander";
-import { examples } from "./help";
+import { examples } from "./shared/help";
 
 /** What a word on the command line may become. */
 export interface Candidate {

@@ -1,9 +1,9 @@
 import type { FeatureValues } from "../contract/feature-values";
 import type { ModelContract } from "../contract/model-contract";
 import { columnsOf } from "../pipeline/csv";
-import { type CsvFile, withCsv } from "./jobs/csv";
-import { whole } from "./numbers";
-import { inPlaces, terminalWidth, textTable } from "./text-table";
+import { type CsvFile, withCsv } from "./shared/csv";
+import { whole } from "./shared/numbers";
+import { inPlaces, terminalWidth, textTable } from "./shared/text-table";
 
 /** A row of the file that was asked about. */
 export interface FirstRow {

@@ -1,11 +1,11 @@
 import { inspect } from "node:util";
 import { CommanderError } from "commander";
-import { messageOf } from "./findings";
-import { allCommands } from "./help";
-import { endWhenUnread, Interruption, isUnread } from "./interruption";
-import { guardTerminal } from "./printing";
 import { program } from "./program";
-import { workInProject } from "./project-root";
+import { messageOf } from "./shared/findings";
+import { allCommands } from "./shared/help";
+import { endWhenUnread, Interruption, isUnread } from "./shared/interruption";
+import { guardTerminal } from "./shared/printing";
+import { workInProject } from "./shared/project-root";
 
 guardTerminal();
 const offlineInference = program();
@@ -31,7 +31,7 @@ process.on("uncaughtException", (error) => {
 });
 offlineInference.hook("preAction", async () => {
   if (!Object.keys(process.env).some((name) => /^https?_proxy$/i.test(name))) return;
-  const { throughProxy } = await import("./proxy");
+  const { throughProxy } = await import("./shared/proxy");
   throughProxy(process.env);
 });
 offlineInference.parseAsync().catch(fail);

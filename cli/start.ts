@@ -13,19 +13,19 @@ import { removeLocalEnvironment, writeLocalEnvironment } from "../local/environm
 import { configurationOf, startPipeline } from "../local/pipeline";
 import { makePrivateFolder } from "../local/private-folder";
 import { lexicalModel, sampleRows as sample } from "../samples";
-import { localDataDir as dataDir, pipelineOf } from "./connection";
+import { checkInputs, type Inputs, openInputs, reasonOf } from "./features/feature-rows";
 import { type FirstRow, firstLook, rowsShown } from "./first-look";
-import { endWhenUnread, isUnread, untilInterrupted } from "./interruption";
-import { type CsvFile, withCsv } from "./jobs/csv";
-import { checkInputs, type Inputs, openInputs, reasonOf } from "./jobs/feature-rows";
 import { runJob } from "./jobs/run-job";
 import { inProcess, mustAnswer, type WatchedModel, watchedModel } from "./local-model";
 import { type Call, callsOf } from "./page/calls";
 import { startPage } from "./page/page-server";
 import { pageWork } from "./page/page-work";
-import { guardTerminal } from "./printing";
-import { workInProject } from "./project-root";
-import { inPlaces, terminalWidth } from "./text-table";
+import { localDataDir as dataDir, pipelineOf } from "./shared/connection";
+import { type CsvFile, withCsv } from "./shared/csv";
+import { endWhenUnread, isUnread, untilInterrupted } from "./shared/interruption";
+import { guardTerminal } from "./shared/printing";
+import { workInProject } from "./shared/project-root";
+import { inPlaces, terminalWidth } from "./shared/text-table";
 
 /** What the command prints for its caller goes to stdout, what it says meanwhile to stderr. */
 const talk = (line: string) => console.error(line);

@@ -1,10 +1,10 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Browser, Page } from "puppeteer-core";
-import { pipelineOf } from "../../cli/connection";
 import { callsOf } from "../../cli/page/calls";
 import { startPage } from "../../cli/page/page-server";
 import { pageWork } from "../../cli/page/page-work";
+import { pipelineOf } from "../../cli/shared/connection";
 import { configurationOf } from "../../local/pipeline";
 import { jsonModel } from "../../local/sagemaker-runtime";
 import type { StandIn } from "../../local/stand-in";

@@ -1,8 +1,8 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { type Connection, connect } from "../../cli/connection";
-import { inRole } from "../../cli/reader-role";
+import { type Connection, connect } from "../../cli/shared/connection";
+import { inRole } from "../../cli/shared/reader-role";
 import { reportOf } from "../../cli/status/status-attention";
 import { StatusReader } from "../../cli/status/status-read";
 import { within } from "../../pipeline/clients";

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
-import { allCommands, exitCodes, fullName } from "../../cli/help";
 import { program } from "../../cli/program";
-import { pathName } from "../../cli/project-root";
+import { allCommands, exitCodes, fullName } from "../../cli/shared/help";
+import { pathName } from "../../cli/shared/project-root";
 import { operator } from "../../local/credentials";
 import { checkoutWithoutTerraform } from "../setup/fake-terraform";
 

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import { widthOf } from "../../cli/text-table";
+import { widthOf } from "../../cli/shared/text-table";
 import { signatureHeaders } from "../../local/signature";
 
 /** A checkout of its own, since a run has .local/ and cdktf.out/ for itself. */

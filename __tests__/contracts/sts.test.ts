@@ -1,4 +1,4 @@
-import { inRole } from "../../cli/reader-role";
+import { inRole } from "../../cli/shared/reader-role";
 import { operator } from "../../local/credentials";
 import type { StandIn } from "../../local/stand-in";
 import { startSts } from "../../local/sts";

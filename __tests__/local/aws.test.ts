@@ -12,7 +12,7 @@ import {
 } from "@aws-sdk/client-redshift-data";
 import { PutRecordCommand, SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-featurestore-runtime";
 import { GetQueueAttributesCommand, ReceiveMessageCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
-import { connect } from "../../cli/connection";
+import { connect } from "../../cli/shared/connection";
 import { type LocalAws, startAws, type Way } from "../../local/aws";
 import { operator } from "../../local/credentials";
 import type { OnTheWay } from "../../local/passage";

@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { create } from "tar";
 import { z } from "zod";
-import { withCsv } from "../../cli/jobs/csv";
+import { withCsv } from "../../cli/shared/csv";
 import type { Model } from "../../local/sagemaker-runtime";
 import { serveModel } from "../../local/served-model";
 import { sampleRows } from "../../samples";

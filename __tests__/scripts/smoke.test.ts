@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { Testing } from "cdktf";
-import { targetOf } from "../../cli/connection";
+import { targetOf } from "../../cli/shared/connection";
 import { loadConfig } from "../../config";
 import { configText } from "../../scripts/smoke/checkout";
 import { costLines } from "../../scripts/smoke/costs";

@@ -1,4 +1,4 @@
-import { environmentOf } from "../../cli/connection";
+import { environmentOf } from "../../cli/shared/connection";
 import { type Environment, loadConfig } from "../../config";
 
 /** An environment whose feature group and endpoint are made. @throws where they are not */

@@ -1,5 +1,5 @@
 import type { Client } from "pg";
-import { pipelineOf } from "../../cli/connection";
+import { pipelineOf } from "../../cli/shared/connection";
 import { timestamp } from "../../contract/columns";
 import { failureColumns } from "../../contract/failure-table";
 import type { Outcome } from "../../contract/outcome";

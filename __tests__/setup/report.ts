@@ -1,5 +1,5 @@
-import { type ReportFacts, reportPage } from "../../cli/jobs/report-page";
-import { Counted, JobSummary, type Labels } from "../../cli/jobs/report-summary";
+import { type ReportFacts, reportPage } from "../../cli/results/report-page";
+import { Counted, JobSummary, type Labels } from "../../cli/results/report-summary";
 import type { ResultRow } from "../../contract/job-result";
 import { typedContract } from "./contract";
 

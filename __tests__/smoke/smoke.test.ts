@@ -4,7 +4,7 @@ import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import { targetOf } from "../../cli/connection";
+import { targetOf } from "../../cli/shared/connection";
 import { startPipeline } from "../../local/pipeline";
 import { json, type StandIn, serve } from "../../local/stand-in";
 import { lexicalModel } from "../../samples";

@@ -143,12 +143,12 @@ describe("the documentation names what a command needs, and nothing else:", () =
   const commands: Record<string, [file: string, name: string, without?: string[]]> = {
     status: ["cli/status/status.ts", "statusCommand"],
     logs: ["cli/logs/logs.ts", "logsCommand"],
-    results: ["cli/jobs/results.ts", "resultsCommand"],
-    "features ingest": ["cli/jobs/features.ts", "featuresCommand"],
-    report: ["cli/jobs/report.ts", "reportCommand"],
-    "requests publish": ["cli/jobs/requests.ts", "requestsCommand"],
-    failed: ["cli/jobs/failed.ts", "failedCommand", ["redriveCommand"]],
-    "failed redrive": ["cli/jobs/failed.ts", "redriveCommand"],
+    results: ["cli/results/results.ts", "resultsCommand"],
+    "features ingest": ["cli/features/features.ts", "featuresCommand"],
+    report: ["cli/results/report.ts", "reportCommand"],
+    "requests publish": ["cli/requests/requests.ts", "requestsCommand"],
+    failed: ["cli/failures/failed.ts", "failedCommand", ["redriveCommand"]],
+    "failed redrive": ["cli/failures/failed.ts", "redriveCommand"],
     job: ["cli/jobs/job.ts", "jobCommand"],
     run: ["cli/jobs/run.ts", "runCommand"],
   };
@@ -175,7 +175,7 @@ describe("the documentation names what a command needs, and nothing else:", () =
   });
 
   test("erase, as the policy for it has them", async () => {
-    const needs = needsOf(graph.reachedFrom("cli/jobs/erase.ts", "eraseCommand"));
+    const needs = needsOf(graph.reachedFrom("cli/features/erase.ts", "eraseCommand"));
     const allowed = (await erasurePolicy()).flatMap(({ Action }) => Action);
     expect({ lacking: lacking(allowed, needs), spare: spare(allowed, needs) }).toEqual({ lacking: [], spare: [] });
   });

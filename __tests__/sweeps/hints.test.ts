@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
-import { allCommands } from "../../cli/help";
 import { program } from "../../cli/program";
+import { allCommands } from "../../cli/shared/help";
 
 const names = program()
   .commands.map((command) => command.name())
@@ -40,5 +40,5 @@ test("a hint spells no command itself: commandsFor does, with the pipeline that 
   const files = readdirSync("cli", { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
   const found = files.flatMap((file) => spelledIn(join("cli", file))).map((place) => place.replace(/:\d+$/, ""));
   // What a shell reads to complete the program, and the function that spells all others.
-  expect(found.filter((file) => !["cli/completion.ts", "cli/options.ts"].includes(file))).toEqual([]);
+  expect(found.filter((file) => !["cli/completion.ts", "cli/shared/options.ts"].includes(file))).toEqual([]);
 });

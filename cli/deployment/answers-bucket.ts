@@ -4,7 +4,7 @@ import { folders, parseStagedKey } from "../../contract/answers-bucket";
 import { outcomeVersion } from "../../contract/outcome";
 import { clientSettings, type Until } from "../../pipeline/clients";
 import { deleteObjects } from "../../pipeline/s3";
-import { awsError, namingActions } from "../aws-error";
+import { awsError, namingActions } from "../shared/aws-error";
 
 export interface AnswersBucketProps {
   readonly bucket: string;

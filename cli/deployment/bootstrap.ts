@@ -1,9 +1,9 @@
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
-import { examples } from "../help";
-import { bundle, synthesize } from "../synthesize";
-import { runTerraform, stackFolder, terraform } from "../terraform";
+import { examples } from "../shared/help";
+import { bundle, synthesize } from "../shared/synthesize";
+import { runTerraform, stackFolder, terraform } from "../shared/terraform";
 
 /** Where the state of the state stack is until its bucket exists: beside package.json, where no synth deletes it. */
 export const localState = "terraform.state.tfstate";

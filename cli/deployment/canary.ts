@@ -5,9 +5,9 @@ import { z } from "zod";
 import { readStack } from "../../local/terraform";
 import type { Until } from "../../pipeline/clients";
 import { FunctionFailed, LambdaFunction, lambdaSettings } from "../../pipeline/lambda";
-import { awsError, namingActions } from "../aws-error";
-import { messageOf } from "../findings";
-import { whole } from "../numbers";
+import { awsError, namingActions } from "../shared/aws-error";
+import { messageOf } from "../shared/findings";
+import { whole } from "../shared/numbers";
 
 /** A function on AWS, and whom it is asked as. */
 export interface FunctionOnAws {

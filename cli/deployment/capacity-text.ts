@@ -3,10 +3,10 @@ import { type Cost, costOf, perMillion, times } from "../../config/cost";
 import { deadlineRange, instanceRange } from "../../config/model";
 import type { Environment } from "../../config/schema";
 import { scalingSteps } from "../../contract/scaling";
-import type { Target } from "../connection";
-import { costInWords, hoursAndMinutes, whole } from "../numbers";
-import { commandsFor } from "../options";
-import { terminalWidth, textTable } from "../text-table";
+import type { Target } from "../shared/connection";
+import { costInWords, hoursAndMinutes, whole } from "../shared/numbers";
+import { commandsFor } from "../shared/options";
+import { terminalWidth, textTable } from "../shared/text-table";
 import { type Course, courseOf } from "./capacity-course";
 
 export interface CapacityOptions {

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import { examples } from "../help";
-import { parseDuration } from "../jobs/since";
-import { environmentOption } from "../options";
+import { examples } from "../shared/help";
+import { environmentOption } from "../shared/options";
+import { parseDuration } from "../shared/since";
 
 interface CapacityOptions {
   readonly env?: string;
@@ -44,7 +44,7 @@ them busy. Ends with 1 where it takes longer than the deadline.`,
       ),
     )
     .action(async ({ env, json, ...options }: CapacityOptions) => {
-      const { targetOf } = await import("../connection");
+      const { targetOf } = await import("../shared/connection");
       const { capacityOf, capacityText } = await import("./capacity-text");
       const capacity = capacityOf(targetOf({ env }), options);
       console.log(json ? JSON.stringify(capacity, null, 2) : capacityText(capacity));

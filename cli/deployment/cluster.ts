@@ -7,7 +7,7 @@ import {
 } from "@aws-sdk/client-redshift";
 import { z } from "zod";
 import { clientSettings, type Until } from "../../pipeline/clients";
-import { failedTo, namingActions } from "../aws-error";
+import { failedTo, namingActions } from "../shared/aws-error";
 
 /** Between two looks at a cluster, in milliseconds. */
 const interval = 15_000;

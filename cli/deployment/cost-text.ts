@@ -1,9 +1,9 @@
 import { hoursOfMonth, prices, pricesOf } from "../../aws/prices";
 import { atRest, type Cost, costOf, perMillion, trickle, wakeUp } from "../../config/cost";
-import type { Target } from "../connection";
-import { costInWords } from "../numbers";
-import { commandsFor } from "../options";
-import { terminalWidth, textTable } from "../text-table";
+import type { Target } from "../shared/connection";
+import { costInWords } from "../shared/numbers";
+import { commandsFor } from "../shared/options";
+import { terminalWidth, textTable } from "../shared/text-table";
 
 const daysOfMonth = 365 / 12;
 

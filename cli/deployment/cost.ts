@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from "commander";
-import { examples } from "../help";
-import { environmentOption } from "../options";
+import { examples } from "../shared/help";
+import { environmentOption } from "../shared/options";
 
 interface CostOptions {
   readonly env?: string;
@@ -30,7 +30,7 @@ into \`prices\` in config.ts. What has no price is named, and the sum is "at lea
       examples("offline-inference cost --env prod", "offline-inference cost --env dev --requests-per-day 100000"),
     )
     .action(async ({ env, requestsPerDay, json }: CostOptions) => {
-      const { targetOf } = await import("../connection");
+      const { targetOf } = await import("../shared/connection");
       const { costJson, costText } = await import("./cost-text");
       const target = targetOf({ env });
       console.log(json ? costJson(target, requestsPerDay) : costText(target, requestsPerDay));

@@ -1,7 +1,7 @@
 import { GetCallerIdentityCommand, STSClient, type STSClientConfig } from "@aws-sdk/client-sts";
 import type { Shared } from "../../config";
-import { awsError, isSignInFailure, namingActions } from "../aws-error";
-import { type Finding, messageOf, ok, problem } from "../findings";
+import { awsError, isSignInFailure, namingActions } from "../shared/aws-error";
+import { type Finding, messageOf, ok, problem } from "../shared/findings";
 
 /** Who is signed in, and whether that is the account which config.ts deploys to. Asking needs no permission. */
 export async function credentials(

@@ -4,9 +4,9 @@ import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { z } from "zod";
 import { clientSettings, type Until } from "../../pipeline/clients";
 import { sqsClient } from "../../pipeline/queues";
-import { failedTo, namingActions } from "../aws-error";
-import type { Connection } from "../connection";
-import { whole } from "../numbers";
+import { failedTo, namingActions } from "../shared/aws-error";
+import type { Connection } from "../shared/connection";
+import { whole } from "../shared/numbers";
 
 /** Between two looks, in milliseconds. */
 const interval = 2_000;

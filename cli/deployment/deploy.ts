@@ -1,11 +1,11 @@
 import { Command, Option } from "commander";
-import { showsColours } from "../colours";
-import { messageOf } from "../findings";
-import { examples } from "../help";
 import type { NamedArchive } from "../model/deployed-archive";
-import { commandsFor } from "../options";
-import { environmentOf } from "../terraform";
-import { ask, isYes, mustBeAskable } from "./asking";
+import { ask, isYes, mustBeAskable } from "../shared/asking";
+import { showsColours } from "../shared/colours";
+import { messageOf } from "../shared/findings";
+import { examples } from "../shared/help";
+import { commandsFor } from "../shared/options";
+import { environmentOf } from "../shared/terraform";
 import { allowDestroyOption, takeOverOption } from "./diff";
 import type { ScaledCount } from "./instance-count";
 import type { Plan } from "./plan";

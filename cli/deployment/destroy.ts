@@ -1,10 +1,10 @@
 import { Command } from "commander";
-import { showsColours } from "../colours";
-import { examples } from "../help";
-import { whole } from "../numbers";
-import { commandsFor } from "../options";
+import { ask, mustBeAskable } from "../shared/asking";
+import { showsColours } from "../shared/colours";
+import { examples } from "../shared/help";
+import { whole } from "../shared/numbers";
+import { commandsFor } from "../shared/options";
 import type { AnswersBucket } from "./answers-bucket";
-import { ask, mustBeAskable } from "./asking";
 import type { ClusterAccess } from "./cluster";
 
 /**

@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
-import { showsColours } from "../colours";
-import { examples } from "../help";
-import { commandsFor } from "../options";
+import { showsColours } from "../shared/colours";
+import { examples } from "../shared/help";
+import { commandsFor } from "../shared/options";
 
 interface DiffOptions {
   readonly allowDestroy: string[];

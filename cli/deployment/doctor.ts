@@ -1,7 +1,7 @@
 import { Command } from "commander";
-import { linesOf } from "../findings";
-import { examples } from "../help";
-import { type ConnectionOptions, withConnectionOptions } from "../options";
+import { linesOf } from "../shared/findings";
+import { examples } from "../shared/help";
+import { type ConnectionOptions, withConnectionOptions } from "../shared/options";
 import type { Examined } from "./doctor-checks";
 
 interface DoctorOptions extends ConnectionOptions {

@@ -2,8 +2,8 @@ import { setTimeout } from "node:timers/promises";
 import type { DescribeEndpointCommandOutput } from "@aws-sdk/client-sagemaker";
 import { z } from "zod";
 import { readStack } from "../../local/terraform";
-import { awsError, isNotFound, namingActions } from "../aws-error";
-import { commandsFor } from "../options";
+import { awsError, isNotFound, namingActions } from "../shared/aws-error";
+import { commandsFor } from "../shared/options";
 
 /** Which configuration an endpoint is to serve. */
 export interface ServedEndpoint {

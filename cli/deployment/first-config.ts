@@ -5,11 +5,11 @@ import { writeWhole } from "../../config/json-file";
 import { readConfig } from "../../config/schema";
 import { sourceOf } from "../../config/spoken-contract";
 import { type Answers, configText, placeholders, prefixOf, settingsOf } from "../../config/starter";
-import { interruptible } from "../interruption";
-import { withCsv } from "../jobs/csv";
-import { guessFeatures } from "../jobs/guess-contract";
-import { commandsFor } from "../options";
-import { lineOf } from "./asking";
+import { guessFeatures } from "../features/guess-contract";
+import { lineOf } from "../shared/asking";
+import { withCsv } from "../shared/csv";
+import { interruptible } from "../shared/interruption";
+import { commandsFor } from "../shared/options";
 
 /** What can be said of a project on the command line. */
 export interface InitOptions {

@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { examples } from "../help";
+import { examples } from "../shared/help";
 import type { InitOptions } from "./first-config";
 
 export const initCommand = () =>

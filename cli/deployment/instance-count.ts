@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { readStack } from "../../local/terraform";
-import { awsError, isNotFound, namingActions } from "../aws-error";
+import { awsError, isNotFound, namingActions } from "../shared/aws-error";
 import { endpointOf, type ServedEndpoint } from "./endpoint";
 
 /** An endpoint that is scaled, and how many instances it is to have. */

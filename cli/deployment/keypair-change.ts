@@ -18,9 +18,9 @@ import { parsePublicKey } from "../../aws/public-key";
 import type { Environment } from "../../config";
 import { got } from "../../config/faults";
 import { changeKeyPairs, keyPairsFile, readKeyPairs } from "../../config/key-pairs";
-import { targetOf } from "../connection";
-import { messageOf } from "../findings";
-import { commandsFor } from "../options";
+import { targetOf } from "../shared/connection";
+import { messageOf } from "../shared/findings";
+import { commandsFor } from "../shared/options";
 
 const keyName: NameLimit = {
   pattern: /^(?!(config|environment|rc|(known_hosts|authorized_keys).*)$)[A-Za-z0-9][\w.-]*(?<!\.pub)$/,

@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
-import { examples } from "../help";
-import { commandsFor, environmentOption } from "../options";
+import { examples } from "../shared/help";
+import { commandsFor, environmentOption } from "../shared/options";
 
 interface CreateOptions {
   readonly env?: string;

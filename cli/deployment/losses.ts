@@ -2,8 +2,8 @@ import { CloudWatchClient, GetMetricDataCommand } from "@aws-sdk/client-cloudwat
 import { factsOf, jobRequest } from "../../contract/job";
 import { clientSettings, type Until } from "../../pipeline/clients";
 import { Jobs } from "../../pipeline/jobs";
-import { awsError, namingActions } from "../aws-error";
-import type { Connection } from "../connection";
+import { awsError, namingActions } from "../shared/aws-error";
+import type { Connection } from "../shared/connection";
 import type { Deliveries } from "./deliveries";
 
 /** Something that is lost where nothing is answered until then. */

@@ -7,7 +7,7 @@ import type { Until } from "../../pipeline/clients";
 import { firstRowOf } from "../../pipeline/csv";
 import { parseRow } from "../../pipeline/request-reader";
 import { RequestQueue } from "../../pipeline/requests";
-import type { Pipeline } from "../connection";
+import type { Pipeline } from "../shared/connection";
 import { invoke } from "./canary";
 
 /** The input that the canary's rows name. They name no job. */

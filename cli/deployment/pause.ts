@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from "commander";
-import { examples } from "../help";
-import { environmentOption } from "../options";
+import { examples } from "../shared/help";
+import { environmentOption } from "../shared/options";
 
 /** @throws InvalidArgumentError */
 function parseUntil(text: string): Date {

@@ -1,8 +1,8 @@
 import { hoursOfMonth } from "../../aws/prices";
 import { statefulTypes } from "../../aws/stateful-types";
 import { usualMinutes } from "../../aws/usual-minutes";
-import { createColors } from "../colours";
-import { dollars } from "../numbers";
+import { createColors } from "../shared/colours";
+import { dollars } from "../shared/numbers";
 import type { AttributeChange, Change, Plan } from "./plan";
 import type { RestingCost } from "./resting-cost";
 import type { Counts, Loss, Review } from "./review";

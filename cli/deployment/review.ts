@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { type LossRule, lossRules, signsOfState, statefulTypes, statelessTypes } from "../../aws/stateful-types";
 import type { OwnPrices } from "../../config/cost";
-import { commandsFor } from "../options";
-import { environmentOf } from "../terraform";
+import { commandsFor } from "../shared/options";
+import { environmentOf } from "../shared/terraform";
 import { type AttributeChange, type Change, isRecord, type Plan } from "./plan";
 import { type RestingCost, restingCostOf } from "./resting-cost";
 

@@ -2,12 +2,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { HeadBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { z } from "zod";
 import type { Config } from "../../config";
-import { awsError } from "../aws-error";
-import { messageOf } from "../findings";
+import { awsError } from "../shared/aws-error";
+import { messageOf } from "../shared/findings";
+import { stackFolder } from "../shared/terraform";
 import { stateBackend } from "../state/state-backend";
 import { StateBucket } from "../state/state-bucket";
 import { parseState } from "../state/state-file";
-import { stackFolder } from "../terraform";
 
 /** What S3 says of a bucket's name. `open` is one that we may look into, whosever it is. */
 type Answer =

@@ -3,8 +3,8 @@ import { costOf, perMillion, predictionsPerSecond } from "../../config/cost";
 import { instanceRange } from "../../config/model";
 import { lookMinutes } from "../../config/surroundings";
 import { courseIn } from "../deployment/capacity-text";
-import { costInWords, dollars, whole } from "../numbers";
-import { commandsFor } from "../options";
+import { costInWords, dollars, whole } from "../shared/numbers";
+import { commandsFor } from "../shared/options";
 import { durationOf } from "../status/status-words";
 
 /** What is asked of a job before it starts. */

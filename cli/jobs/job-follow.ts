@@ -1,12 +1,12 @@
 import { setTimeout } from "node:timers/promises";
 import type { JobState } from "../../contract/job";
-import type { Pipeline } from "../connection";
-import { whole } from "../numbers";
-import { ownEscape } from "../printing";
-import { type Progress, progressOf } from "../progress";
+import type { Pipeline } from "../shared/connection";
+import { whole } from "../shared/numbers";
+import { ownEscape } from "../shared/printing";
+import { type Progress, progressOf } from "../shared/progress";
+import { loaderOf, running, writerOf } from "../shared/warehouse";
 import type { JobsApi, ShownJob } from "./jobs-api";
 import { waitingOn } from "./waiting";
-import { loaderOf, running, writerOf } from "./warehouse";
 
 const ends: readonly JobState[] = ["completed", "failed", "expired", "cancelled"];
 

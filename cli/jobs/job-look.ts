@@ -1,7 +1,7 @@
 import { jobFolders } from "../../contract/job";
-import type { Pipeline } from "../connection";
-import { costInWords, whole } from "../numbers";
-import { cellOf, textTable } from "../text-table";
+import type { Pipeline } from "../shared/connection";
+import { costInWords, whole } from "../shared/numbers";
+import { cellOf, textTable } from "../shared/text-table";
 import { followJob, hasEnded, inWords } from "./job-follow";
 import { JobsApi, jobJson, type ShownJob } from "./jobs-api";
 

@@ -9,13 +9,13 @@ import { membersOf } from "../../contract/json-text";
 import type { ModelContract } from "../../contract/model-contract";
 import { clientSettings } from "../../pipeline/clients";
 import { featuresOf } from "../../pipeline/job-result";
-import { awsError, namingActions } from "../aws-error";
-import type { Pipeline } from "../connection";
-import { whole } from "../numbers";
+import { failedHint, printResults, type ResultsOutput } from "../results/results-print";
+import { awsError, namingActions } from "../shared/aws-error";
+import type { Pipeline } from "../shared/connection";
+import { whole } from "../shared/numbers";
+import { writeRows } from "../shared/output";
 import { followJob, hasEnded, inWords } from "./job-follow";
 import { JobsApi, type ShownJob } from "./jobs-api";
-import { writeRows } from "./output";
-import { failedHint, printResults, type ResultsOutput } from "./results-print";
 
 /** A line of a result. */
 const lineSchema = z.object({

@@ -3,9 +3,9 @@ import { HeadObjectCommand, S3Client, S3ServiceException } from "@aws-sdk/client
 import { jobFolders } from "../../contract/job";
 import { clientSettings } from "../../pipeline/clients";
 import { isLasting, lapseOf } from "../../pipeline/jobs";
-import { awsError, namingActions } from "../aws-error";
-import { progressOf } from "../progress";
-import type { CsvFile } from "./csv";
+import { awsError, namingActions } from "../shared/aws-error";
+import type { CsvFile } from "../shared/csv";
+import { progressOf } from "../shared/progress";
 
 /** Without s3:ListBucket, S3 says 403 of what is not there: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html */
 const isMissing = (error: unknown) =>

@@ -1,6 +1,6 @@
 import { Command } from "commander";
-import { examples } from "../help";
-import { type ConnectionOptions, commandsFor, goneOptions, refuseGone, withConnectionOptions } from "../options";
+import { examples } from "../shared/help";
+import { type ConnectionOptions, commandsFor, goneOptions, refuseGone, withConnectionOptions } from "../shared/options";
 
 interface JobOptions extends ConnectionOptions {
   readonly wait?: true;
@@ -19,12 +19,12 @@ async function withJobs<Result>(
   options: ConnectionOptions,
   work: (about: {
     readonly jobs: typeof import("./job-look");
-    readonly pipeline: import("../connection").Pipeline;
+    readonly pipeline: import("../shared/connection").Pipeline;
     readonly signal: AbortSignal;
   }) => Promise<Result>,
 ): Promise<Result | undefined> {
-  const { connect } = await import("../connection");
-  const { untilInterrupted } = await import("../interruption");
+  const { connect } = await import("../shared/connection");
+  const { untilInterrupted } = await import("../shared/interruption");
   const jobs = await import("./job-look");
   const { pipeline } = await connect(options);
   return untilInterrupted((signal) => work({ jobs, pipeline, signal }));

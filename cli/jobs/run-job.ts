@@ -5,21 +5,21 @@ import { join } from "node:path";
 import { pipeline as connected } from "node:stream/promises";
 import { csvLine, InvalidCsv, trimmed } from "../../pipeline/csv";
 import { FeatureStore } from "../../pipeline/features";
-import { awsError } from "../aws-error";
-import type { Connection, Pipeline, Target } from "../connection";
-import { messageOf } from "../findings";
-import { whole } from "../numbers";
-import { progressOf } from "../progress";
-import { type CsvFile, nameOf, withCsv } from "./csv";
+import { checkInputs, openInputs, tellPassedOver } from "../features/feature-rows";
+import { ingestFeatures, rejectsOf } from "../features/features-ingest";
+import { type ReportOptions, reporting } from "../results/report-facts";
+import { awsError } from "../shared/aws-error";
+import type { Connection, Pipeline, Target } from "../shared/connection";
+import { type CsvFile, nameOf, withCsv } from "../shared/csv";
+import { messageOf } from "../shared/findings";
+import { whole } from "../shared/numbers";
+import type { OutputFormat } from "../shared/output";
+import { progressOf } from "../shared/progress";
 import { type Bounds, estimate } from "./estimate";
-import { checkInputs, openInputs, tellPassedOver } from "./feature-rows";
-import { ingestFeatures, rejectsOf } from "./features-ingest";
 import { followJob } from "./job-follow";
 import { fetchResult } from "./job-result";
 import { uploadInput } from "./job-upload";
 import { JobsApi, jobJson, type NewJob } from "./jobs-api";
-import type { OutputFormat } from "./output";
-import { type ReportOptions, reporting } from "./report-facts";
 
 /** The rows that a job asks about. */
 export interface JobRows {

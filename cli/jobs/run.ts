@@ -1,10 +1,10 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import { examples } from "../help";
-import { type ConnectionOptions, withConnectionOptions } from "../options";
-import { aboutInputs, columnOption, delimiterOption } from "./features";
-import type { OutputFormat } from "./output";
-import { formatOption, outputPlan, safeOption } from "./output-options";
-import { parseDuration } from "./since";
+import { aboutInputs, columnOption, delimiterOption } from "../features/features";
+import { examples } from "../shared/help";
+import { type ConnectionOptions, withConnectionOptions } from "../shared/options";
+import type { OutputFormat } from "../shared/output";
+import { formatOption, outputPlan, safeOption } from "../shared/output-options";
+import { parseDuration } from "../shared/since";
 
 interface RunOptions extends ConnectionOptions {
   readonly csv?: string;
@@ -95,9 +95,9 @@ export const runCommand = () =>
       const { format, output, safe, json } = options;
       const plan = outputPlan({ format, output, safe }, "csv");
       const { whileHolding } = await import("../../config/file-lock");
-      const { connect } = await import("../connection");
-      const { untilInterrupted } = await import("../interruption");
-      const { nameOf, withCsv } = await import("./csv");
+      const { connect } = await import("../shared/connection");
+      const { untilInterrupted } = await import("../shared/interruption");
+      const { nameOf, withCsv } = await import("../shared/csv");
       const { foreseen, runJob, withAllIds } = await import("./run-job");
       const { waitingOn } = await import("./waiting");
       const connection = await connect(options);

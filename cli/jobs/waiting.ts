@@ -1,6 +1,6 @@
 import { QueueWalk } from "../../pipeline/queue-walk";
-import { awsError } from "../aws-error";
-import type { Pipeline } from "../connection";
+import { awsError } from "../shared/aws-error";
+import type { Pipeline } from "../shared/connection";
 
 /** How many messages lie on the queue. */
 export async function waitingOn({ queueUrl }: Pipeline, signal: AbortSignal): Promise<number> {

@@ -5,9 +5,9 @@ import {
   ResourceNotFoundException,
 } from "@aws-sdk/client-cloudwatch-logs";
 import { clientSettings, within } from "../../pipeline/clients";
-import { failedTo, namingActions } from "../aws-error";
-import type { Connection } from "../connection";
 import { isRecord } from "../deployment/plan";
+import { failedTo, namingActions } from "../shared/aws-error";
+import type { Connection } from "../shared/connection";
 
 /** The functions in the order in which a request goes through them. */
 const parts = ["api", "starter", "worker", "loader", "writer"] as const;

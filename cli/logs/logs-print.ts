@@ -1,8 +1,8 @@
 import { z } from "zod";
-import type { Pipeline } from "../connection";
-import { whole } from "../numbers";
-import { visible } from "../printing";
-import { textTable } from "../text-table";
+import type { Pipeline } from "../shared/connection";
+import { whole } from "../shared/numbers";
+import { visible } from "../shared/printing";
+import { textTable } from "../shared/text-table";
 import type { About, FoundLines, LogLine } from "./log-lines";
 
 /** What of a line people read. Where an outcome is staged is the machine's own affair. */

@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
-import { examples } from "../help";
-import { parseSince } from "../jobs/since";
-import { type ConnectionOptions, withConnectionOptions } from "../options";
+import { examples } from "../shared/help";
+import { type ConnectionOptions, withConnectionOptions } from "../shared/options";
+import { parseSince } from "../shared/since";
 
 interface LogsOptions extends ConnectionOptions {
   readonly request?: string;
@@ -40,8 +40,8 @@ there is more. Exits with 0; with 1 on errors, and where nothing was logged.`,
     .action(async ({ request, job, since, json, ...options }: LogsOptions) => {
       const about = request === undefined ? job && ({ job } as const) : ({ request } as const);
       if (!about) throw new Error("Of what? Name a request by --request ID, or a job by --job NAME.");
-      const { connect } = await import("../connection");
-      const { untilInterrupted } = await import("../interruption");
+      const { connect } = await import("../shared/connection");
+      const { untilInterrupted } = await import("../shared/interruption");
       const { findLines } = await import("./log-lines");
       const { printLines } = await import("./logs-print");
       const connection = await connect(options);

@@ -4,7 +4,7 @@ import { asConfigured, readReleases } from "../../config/releases";
 import { mismatch } from "../../config/spoken-contract";
 import { type ModelContract, modelContractSchema } from "../../contract/model-contract";
 import { readStack } from "../../local/terraform";
-import { messageOf } from "../findings";
+import { messageOf } from "../shared/findings";
 import { type Golden, parseGolden } from "./golden";
 import { firstTextsIn } from "./model-archive";
 import { ModelBucket } from "./model-bucket";

@@ -7,8 +7,8 @@ import {
   type S3ClientConfig,
 } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
-import { awsError, namingActions } from "../aws-error";
-import { commandsFor } from "../options";
+import { awsError, namingActions } from "../shared/aws-error";
+import { commandsFor } from "../shared/options";
 import { type Digest, partSize } from "./model-archive";
 
 /** The bucket of an environment's model artifacts, as AWS has it. */

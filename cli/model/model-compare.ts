@@ -8,7 +8,7 @@ import { type Model, ModelError } from "../../local/sagemaker-runtime";
 import { serveModel } from "../../local/served-model";
 import { isBlank, trimmed } from "../../pipeline/csv";
 import { limiter } from "../../pipeline/flow";
-import { withCsv } from "../jobs/csv";
+import { withCsv } from "../shared/csv";
 import { isAlike, saidBy } from "./golden";
 import { checkArchive } from "./model-archive";
 import { type ModelFile, readModelFile, withoutModelFile } from "./model-file";

@@ -11,7 +11,7 @@ import { extract } from "tar";
 import { z } from "zod";
 import { imageFor } from "../../aws/model-images";
 import { type Release, releaseSchema } from "../../config/releases";
-import { commandsFor } from "../options";
+import { commandsFor } from "../shared/options";
 import { StateBucket } from "../state/state-bucket";
 import { parseState } from "../state/state-file";
 import { checkArchive, type Digest, digestOf, filesOf, tracedModel, writeArchive } from "./model-archive";

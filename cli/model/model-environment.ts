@@ -1,5 +1,5 @@
 import type { Environment } from "../../config";
-import { type Target, targetOf } from "../connection";
+import { type Target, targetOf } from "../shared/connection";
 import { ModelBucket } from "./model-bucket";
 
 type Served = Extract<Environment["model"], { readonly instanceType: string }>;

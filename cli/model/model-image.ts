@@ -1,5 +1,5 @@
 import { BatchGetImageCommand, ECRClient } from "@aws-sdk/client-ecr";
-import { awsError, namingActions } from "../aws-error";
+import { awsError, namingActions } from "../shared/aws-error";
 
 const parts = /^(\d{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.[^/]+\/([^:@]+):(.+)$/;
 

@@ -6,7 +6,7 @@ import {
   SageMakerClient,
 } from "@aws-sdk/client-sagemaker";
 import { imageFor } from "../../aws/model-images";
-import { awsError, isNotFound, namingActions } from "../aws-error";
+import { awsError, isNotFound, namingActions } from "../shared/aws-error";
 import { tracedModel } from "./model-archive";
 import { type RecipeName, recipes, usualShape } from "./model-recipes";
 

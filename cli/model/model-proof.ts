@@ -17,9 +17,9 @@ import {
 } from "../../config/releases";
 import type { RequestFormat } from "../../contract/model-contract";
 import { clientSettings, isTransient, reasonOf } from "../../pipeline/clients";
-import { awsError, namingActions } from "../aws-error";
 import { wayBack } from "../deployment/endpoint";
-import { commandsFor } from "../options";
+import { awsError, namingActions } from "../shared/aws-error";
+import { commandsFor } from "../shared/options";
 import type { NamedArchive } from "./deployed-archive";
 import { type Agreement, agreementOf, type Golden, parseGolden, type Said } from "./golden";
 import { ModelBucket } from "./model-bucket";

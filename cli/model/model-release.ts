@@ -11,12 +11,12 @@ import {
   releasesFile,
 } from "../../config/releases";
 import { mismatch } from "../../config/spoken-contract";
-import { awsError, isNotFound, namingActions } from "../aws-error";
 import { endpointOf, endpointWillServe } from "../deployment/endpoint";
-import { interruptible } from "../interruption";
-import { commandsFor } from "../options";
-import { bundle, synthesize } from "../synthesize";
-import { stackFolder } from "../terraform";
+import { awsError, isNotFound, namingActions } from "../shared/aws-error";
+import { interruptible } from "../shared/interruption";
+import { commandsFor } from "../shared/options";
+import { bundle, synthesize } from "../shared/synthesize";
+import { stackFolder } from "../shared/terraform";
 import { checkArchive, type Digest, digestOf, goldenOf } from "./model-archive";
 import { type Compiled, compiledModel } from "./model-compile";
 import type { ModelEnvironment } from "./model-environment";

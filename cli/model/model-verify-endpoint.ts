@@ -1,6 +1,6 @@
 import { wireFormatOf } from "../../contract/wire-format";
-import { targetOf } from "../connection";
-import { interruptible } from "../interruption";
+import { targetOf } from "../shared/connection";
+import { interruptible } from "../shared/interruption";
 import { checkArchive, goldenOf } from "./model-archive";
 import { askEndpoint, proveCurrent, type VariantAgreement } from "./model-proof";
 import { headersOf, readGolden } from "./model-verify";

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import { examples } from "../help";
-import { commandsFor, environmentOption } from "../options";
+import { examples } from "../shared/help";
+import { commandsFor, environmentOption } from "../shared/options";
 import type { Agreement } from "./golden";
 
 const recipeOption = () =>
@@ -122,7 +122,7 @@ const compareCommand = () =>
       ),
     )
     .action(async (a: string, b: string, { csv, env }: { csv: string; env?: string }) => {
-      const { targetOf } = await import("../connection");
+      const { targetOf } = await import("../shared/connection");
       const { compareModels, comparisonText, faultsBy } = await import("./model-compare");
       const { gate = {} } = targetOf({ env }, {}).environment.model;
       const comparison = await compareModels([a, b], csv);

@@ -1,7 +1,7 @@
 import { jsonObjectOf } from "../../contract/feature-values";
 import { exportsIn, shellWord } from "../../local/environment-file";
-import type { Pipeline } from "../connection";
 import type { FirstRow } from "../first-look";
+import type { Pipeline } from "../shared/connection";
 
 /** What another program can do with the pipeline of this machine, as a shell runs it. */
 export interface Call {

@@ -1,10 +1,10 @@
 import { Outcomes } from "../../pipeline/outcomes";
 import { QueueWalk } from "../../pipeline/queue-walk";
-import type { Connection } from "../connection";
-import { adviceFor, failedGroups, redrive } from "../jobs/failed-letters";
+import { adviceFor, failedGroups, redrive } from "../failures/failed-letters";
 import { hasEnded, inWords } from "../jobs/job-follow";
 import { JobsApi } from "../jobs/jobs-api";
-import { loaderOf, resultsOf, running } from "../jobs/warehouse";
+import type { Connection } from "../shared/connection";
+import { loaderOf, resultsOf, running } from "../shared/warehouse";
 import { reportOf } from "../status/status-attention";
 import { StatusReader } from "../status/status-read";
 import { read } from "../status/status-report";

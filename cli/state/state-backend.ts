@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { stackFolder } from "../terraform";
+import { stackFolder } from "../shared/terraform";
 
 /** Where the state of a stack is. */
 export interface StateBackend {

@@ -10,7 +10,7 @@ import {
   type S3ClientConfig,
 } from "@aws-sdk/client-s3";
 import { z } from "zod";
-import { awsError, namingActions } from "../aws-error";
+import { awsError, namingActions } from "../shared/aws-error";
 import type { StateBackend } from "./state-backend";
 
 /** An object, and when it was written. */

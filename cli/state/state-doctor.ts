@@ -1,6 +1,6 @@
-import { check, type Finding, linesOf, messageOf, ok, problem, warning } from "../findings";
-import { commandsFor } from "../options";
-import { stackFolder, stackNames } from "../terraform";
+import { check, type Finding, linesOf, messageOf, ok, problem, warning } from "../shared/findings";
+import { commandsFor } from "../shared/options";
+import { stackFolder, stackNames } from "../shared/terraform";
 import { stateBackend } from "./state-backend";
 import { type PolicyStatement, StateBucket, timeOf } from "./state-bucket";
 import { parseState } from "./state-file";

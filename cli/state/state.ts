@@ -1,6 +1,6 @@
 import { Command } from "commander";
-import { examples } from "../help";
-import { bundle, synthesize } from "../synthesize";
+import { examples } from "../shared/help";
+import { bundle, synthesize } from "../shared/synthesize";
 
 const doctorCommand = () =>
   new Command("doctor")

@@ -1,6 +1,6 @@
 import { isWithinHours } from "../../config/hours";
-import type { Connection, Pipeline } from "../connection";
-import { whole } from "../numbers";
+import type { Connection, Pipeline } from "../shared/connection";
+import { whole } from "../shared/numbers";
 import {
   type Alarms,
   type Attention,

@@ -15,10 +15,10 @@ import { scalingAlarms } from "../../contract/scaling";
 import { clientSettings } from "../../pipeline/clients";
 import { sqsClient } from "../../pipeline/queues";
 import { Results } from "../../pipeline/results";
-import { awsError } from "../aws-error";
-import type { Connection } from "../connection";
 import { hasEnded } from "../jobs/job-follow";
 import { JobsApi } from "../jobs/jobs-api";
+import { awsError } from "../shared/aws-error";
+import type { Connection } from "../shared/connection";
 import type {
   Alarms,
   Endpoint,

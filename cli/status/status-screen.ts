@@ -1,5 +1,5 @@
-import { createColors } from "../colours";
-import { whole } from "../numbers";
+import { createColors } from "../shared/colours";
+import { whole } from "../shared/numbers";
 import { type Attention, type Metrics, type Part, read, type StatusReport } from "./status-report";
 import { agoOf, durationOf } from "./status-words";
 

@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
-import { showsColours } from "../colours";
-import { connect } from "../connection";
-import type { ConnectionOptions } from "../options";
+import { showsColours } from "../shared/colours";
+import { connect } from "../shared/connection";
+import type { ConnectionOptions } from "../shared/options";
 import { reportOf } from "./status-attention";
 import { StatusReader } from "./status-read";
 import type { StatusReport } from "./status-report";

@@ -1,4 +1,4 @@
-import { ownEscape } from "../printing";
+import { ownEscape } from "../shared/printing";
 
 /** A screen of its own on the terminal that standard output is. */
 export interface LiveScreen {

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from "commander";
-import { examples } from "../help";
-import { type ConnectionOptions, withConnectionOptions } from "../options";
+import { examples } from "../shared/help";
+import { type ConnectionOptions, withConnectionOptions } from "../shared/options";
 
 interface StatusOptions extends ConnectionOptions {
   readonly json?: true;
@@ -41,7 +41,7 @@ export const statusCommand = () =>
     .action(async ({ json, watch, ...options }: StatusOptions) => {
       const { showStatus, watchStatus } = await import("./status-show");
       if (watch === undefined) return showStatus(options, { json });
-      const { untilInterrupted } = await import("../interruption");
+      const { untilInterrupted } = await import("../shared/interruption");
       const seconds = watch === true ? everySeconds : watch;
       await untilInterrupted((signal) => watchStatus(options, { json, seconds, signal }));
       process.exitCode = 0;

@@ -2,9 +2,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
-import type { Connection, Pipeline } from "../connection";
-import { messageOf } from "../findings";
-import { commandsFor } from "../options";
+import type { Connection, Pipeline } from "../shared/connection";
+import { messageOf } from "../shared/findings";
+import { commandsFor } from "../shared/options";
 
 /** The programs that a tunnel is made by, with what they come with. */
 const programs = {

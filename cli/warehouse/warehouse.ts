@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from "commander";
-import { examples } from "../help";
-import { type ConnectionOptions, withAwsOptions } from "../options";
+import { examples } from "../shared/help";
+import { type ConnectionOptions, withAwsOptions } from "../shared/options";
 
 interface ConnectOptions extends Omit<ConnectionOptions, "local"> {
   readonly key?: string;
@@ -32,8 +32,8 @@ const connectCommand = () =>
       ),
     )
     .action(async (options: ConnectOptions) => {
-      const { connect } = await import("../connection");
-      const { untilInterrupted } = await import("../interruption");
+      const { connect } = await import("../shared/connection");
+      const { untilInterrupted } = await import("../shared/interruption");
       const { openTunnel, refuseWhatIsMissing } = await import("./connect");
       refuseWhatIsMissing(options.key);
       const connection = await connect(options);

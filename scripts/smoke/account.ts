@@ -13,7 +13,7 @@ import {
 import { paginateListQueues, SQSClient } from "@aws-sdk/client-sqs";
 import { paginateDescribeParameters, SSMClient } from "@aws-sdk/client-ssm";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
-import { awsError, namingActions } from "../../cli/aws-error";
+import { awsError, namingActions } from "../../cli/shared/aws-error";
 import { prefixOf, stateBucketOf } from "./settings";
 
 /** Whom AWS is asked as. */

@@ -1,6 +1,6 @@
 import { prices, pricesOf } from "../../aws/prices";
 import { leastRpus } from "../../aws/redshift-serverless";
-import { dollars } from "../../cli/numbers";
+import { dollars } from "../../cli/shared/numbers";
 import type { Environment } from "../../config";
 import { costOf, type OwnPrices } from "../../config/cost";
 import { instanceRange } from "../../config/model";

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { localDataDir } from "../../cli/connection";
+import { localDataDir } from "../../cli/shared/connection";
 import { runName } from "./settings";
 
 const stepSchema = z.object({

@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import { messageOf } from "../../cli/findings";
+import { messageOf } from "../../cli/shared/findings";
 import { checkoutOf, logOf, type RunRecord, type StepRecord, writeRecord } from "./record";
 import { endOf, type Ran, runProgram } from "./run-commands";
 import type { Step } from "./steps";

@@ -1,5 +1,5 @@
-import { connect } from "../../../cli/connection";
 import { askThroughQueue, carriedIn } from "../../../cli/deployment/path-canary";
+import { connect } from "../../../cli/shared/connection";
 import type { FeatureValues } from "../../../contract/feature-values";
 import { type ModelContract, requestFormats } from "../../../contract/model-contract";
 import { wireFormatOf } from "../../../contract/wire-format";

@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
-import { commandsFor } from "../../../cli/options";
+import { commandsFor } from "../../../cli/shared/options";
 import { reportOf, type Surroundings } from "../../../cli/status/status-attention";
 import type { Readings } from "../../../cli/status/status-report";
 import { lineOf, screenOf } from "../../../cli/status/status-screen";
