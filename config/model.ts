@@ -483,7 +483,7 @@ function environmentRules(containerOf: (model: Served) => Container): Rule<Serve
   const others = (model: Served) => Object.keys(all(model)).length - Object.keys(model.environment).length;
   return [
     {
-      of: ["environment"],
+      of: ["environment", "image", "instanceType"], // what is told follows from these
       holds: (model) => isWithin(Object.keys(all(model)).length, ofContainer.variables),
       given: ({ environment }) => `${Object.keys(environment).length} variables`,
       allowed: (model) =>
@@ -491,7 +491,7 @@ function environmentRules(containerOf: (model: Served) => Container): Rule<Serve
       source: ofContainer.variables.source,
     },
     {
-      of: ["environment"],
+      of: ["environment", "image", "instanceType"], // what is told follows from these
       holds: (model) => isWithin(bytesOf(all(model)), ofContainer.bytes),
       given: ({ environment }) => `${bytesOf(environment)} bytes of names and values`,
       allowed: `${describeRange(ofContainer.bytes)} with those that are set in any case`,

@@ -42,6 +42,13 @@ describe("the model's image", () => {
     expect(accepted).toEqual(families);
   });
 
+  test.each([[7], [{}], [[]], [null], [true]])("is a text, and %j is a fault of that field alone", (value) => {
+    for (const others of [{}, { capacity: "on-demand" as const }, { model: { instanceType: "ml.m5.xlarge" } }])
+      expect(faultsWith("model.image", value, others)).toEqual([
+        expect.stringMatching(/^environments\.dev\.model\.image: got /),
+      ]);
+  });
+
   test("must be in the endpoint's region, and in ECR", () => {
     expect(faultsWith("model.image", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/our-own:1")).toEqual([
       expect.stringContaining("allowed: an image in us-east-1, where the endpoint is"),
