@@ -481,9 +481,10 @@ const environmentNames: Rule<Served> = nameRule("environment", (name) => [
 function environmentRules(containerOf: (model: Served) => Container): Rule<Served>[] {
   const all = (model: Served) => ({ ...containerEnvironment(""), ...containerOf(model).told, ...model.environment });
   const others = (model: Served) => Object.keys(all(model)).length - Object.keys(model.environment).length;
+  const of = ["environment", "image", "instanceType"]; // what is set in any case follows from the last two
   return [
     {
-      of: ["environment", "image", "instanceType"], // what is told follows from these
+      of,
       holds: (model) => isWithin(Object.keys(all(model)).length, ofContainer.variables),
       given: ({ environment }) => `${Object.keys(environment).length} variables`,
       allowed: (model) =>
@@ -491,7 +492,7 @@ function environmentRules(containerOf: (model: Served) => Container): Rule<Serve
       source: ofContainer.variables.source,
     },
     {
-      of: ["environment", "image", "instanceType"], // what is told follows from these
+      of,
       holds: (model) => isWithin(bytesOf(all(model)), ofContainer.bytes),
       given: ({ environment }) => `${bytesOf(environment)} bytes of names and values`,
       allowed: `${describeRange(ofContainer.bytes)} with those that are set in any case`,

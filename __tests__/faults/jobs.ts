@@ -48,7 +48,7 @@ const ways: readonly Way[] = ["sageMaker", "redshiftData", "s3", "sqs", "warehou
  */
 export const runJob = async ({ rows, kills, senders, seed }: JobRun) => {
   const random = numbersOf(seed);
-  /** The most calls of AWS from one kill to the next: the kills end in the last third of the job. */
+  /** The most calls of AWS from one kill to the next. It grows with the job, so that its kills are not all at its start. */
   const longestRest = Math.ceil(rows / kills / 5);
   const folder = mkdtempSync(join(tmpdir(), "jobs-"));
   let asked = 0;
