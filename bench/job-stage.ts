@@ -55,7 +55,7 @@ export async function measureSending(settings: SendingSettings): Promise<Sending
   };
   const watched = { name: "starter", bundle: deployed("starter"), probes: ["probe.cjs"] } as const;
   const model = new MeteredModel({ slots: 1, millisecondsPerInput: 0 });
-  return onPipeline(settingsOf("json"), model, { sqs }, watched, async (pipeline, logOf) => {
+  return onPipeline({ settings: settingsOf("json"), onTheWay: { sqs } }, model, watched, async (pipeline, logOf) => {
     const site = new Site(pipeline);
     try {
       const { key, bytes } = await site.putInput(format, rows);
@@ -148,7 +148,7 @@ export async function measureLargeJob(settings: LargeJobSettings): Promise<Large
   const model = new MeteredModel(endpoint, latencies.endpointCall);
   const sends = new Sends();
   const onTheWay = sends.seeing(latenciesOnTheWay(settings));
-  return onPipeline(deploymentOf(settings), model, onTheWay, undefined, async (pipeline) => {
+  return onPipeline({ settings: deploymentOf(settings), onTheWay }, model, undefined, async (pipeline) => {
     const site = new Site(pipeline);
     const { loader, writer } = site.runSchedules(everySeconds);
     const id = "large";
@@ -242,7 +242,7 @@ export async function measureFairness(settings: FairnessSettings): Promise<Fairn
   });
   const sends = new Sends();
   const onTheWay = sends.seeing(latenciesOnTheWay(settings));
-  return onPipeline(deploymentOf(settings), model, onTheWay, undefined, async (pipeline) => {
+  return onPipeline({ settings: deploymentOf(settings), onTheWay }, model, undefined, async (pipeline) => {
     const site = new Site(pipeline);
     site.runSchedules(everySeconds);
     const askOnce = async () => {

@@ -60,8 +60,9 @@ export interface Measurement {
   /** From when the queue is full until the last message was done. */
   readonly predictionsPerSecond: number;
   /**
-   * The endpoint with a full queue: until so many inputs are left as the functions have in hand together, so without the
-   * end, which no queue feeds. Where the queue is not full for a while: over all.
+   * The endpoint with a full queue and warm functions: after as many inputs as the functions have in hand together, and
+   * until so many are left. Without the start of the functions, and without the end, which no queue feeds. Where fewer
+   * than twice that are asked: over all.
    */
   readonly fullQueue: Work;
 }
@@ -101,7 +102,8 @@ export async function measureWorker(
   const bundle = profiled ? await buildReadable("worker") : deployed("worker");
   const probes = profiled ? ["probe.cjs", "profile.cjs"] : ["probe.cjs"];
   const worker = { name: "worker", bundle, probes } as const;
-  return onPipeline(own, model, counting.onTheWay(latencies), worker, async (pipeline, logOf) => {
+  const options = { settings: own, onTheWay: counting.onTheWay(latencies), batchesAtOnce: functions };
+  return onPipeline(options, model, worker, async (pipeline, logOf) => {
     const site = siteOf(pipeline);
     const answered = () => model.answered;
     try {
@@ -119,14 +121,15 @@ export async function measureWorker(
       counting.stop();
       await site.check(requests);
 
-      const left = model.beganAt(requests - functions * batchSize);
+      const inHand = functions * batchSize;
+      const [from, left] = [Math.max(filled, model.beganAt(inHand)), model.beganAt(requests - inHand)];
       const log = logOf(pipeline.configuration.inference.functionName);
       const uses = usesIn(log);
       return {
         predictions: requests,
         calls: counting.with("InvokeEndpoint", model.calls),
         predictionsPerSecond: model.workOf(filled, done).inputsPerSecond,
-        fullQueue: left > filled ? model.workOf(filled, left) : model.workOf(model.firstUsed, model.lastUsed),
+        fullQueue: left > from ? model.workOf(from, left) : model.workOf(model.firstUsed, model.lastUsed),
         heap: Math.max(...uses.map(({ heap }) => heap)),
         resident: Math.max(...uses.map(({ resident }) => resident)),
         cpuPerPrediction: uses.reduce((sum, { cpu }) => sum + cpu, 0) / requests,
@@ -145,7 +148,7 @@ export async function measureWorker(
 export async function measureOriginal({ latencies, endpoint }: Scene, requests: number): Promise<Measurement> {
   const model = new MeteredModel(endpoint, latencies.endpointCall);
   const counting = new Counting();
-  return onPipeline(settingsOf("json"), model, {}, undefined, async (pipeline) => {
+  return onPipeline({ settings: settingsOf("json") }, model, undefined, async (pipeline) => {
     await fill(pipeline, requests);
     const cloudWatch = await serve(() => json({}));
     const stops = [cloudWatch];
@@ -207,17 +210,16 @@ export async function waitFor(isSo: () => Promise<boolean> | boolean, progress: 
  * @param logOf what a function wrote to its log
  */
 export async function onPipeline<T>(
-  settings: PipelineOptions["settings"],
+  given: Pick<PipelineOptions, "settings" | "onTheWay" | "batchesAtOnce">,
   model: MeteredModel,
-  onTheWay: PipelineOptions["onTheWay"],
   watched: Watched | undefined,
   work: (pipeline: LocalPipeline, logOf: (functionName: string) => string) => Promise<T>,
 ): Promise<T> {
   const dataDir = mkdtempSync(join(tmpdir(), "offline-inference-bench-"));
   try {
-    const stack = await synthesize(configurationOf({ settings, environment }), dataDir);
+    const stack = await synthesize(configurationOf({ ...given, environment }), dataDir);
     if (watched !== undefined) replace(stack, watched);
-    const options = { dataDir, settings, environment, stack, onTheWay };
+    const options = { ...given, dataDir, environment, stack };
     const pipeline = await startPipeline({ ...options, model: jsonModel(model.answer) });
     try {
       return await work(pipeline, (name) => readFileSync(join(dataDir, "logs", `${name}.log`), "utf8"));

@@ -38,6 +38,8 @@ export interface LocalAwsOptions {
   readonly model: Model;
   /** What stands in the way of calls, by who calls what. @default nothing */
   readonly onTheWay?: Readonly<Partial<Record<Way, OnTheWay>>>;
+  /** Batches worked on at the same time at most, each of them in a process. @default one for each core, two at least */
+  readonly batchesAtOnce?: number;
   /** How the warehouse is, beyond what the stack says. */
   readonly warehouse?: Pick<RedshiftDataOptions, "isolation" | "copySkips" | "unloadPartRows" | "resultBytes">;
 }
@@ -96,6 +98,7 @@ export async function startAws({
   dataDir,
   model,
   onTheWay = {},
+  batchesAtOnce = Math.max(2, availableParallelism()),
   warehouse: warehouseOptions,
 }: LocalAwsOptions): Promise<LocalAws> {
   const stack = readStack(folder);
@@ -174,7 +177,7 @@ export async function startAws({
     const functions = new Map(counts.map(({ arn, local }) => [arn, local]));
     for (const one of functions.values()) byName.set(started(one).name, one);
     await invokeAtDeploy(stack, byName);
-    for (const mapping of mappingsOf(stack, functions, sqs.url, sqs.queueUrls)) started(mapping);
+    for (const mapping of mappingsOf(stack, functions, sqs, batchesAtOnce)) started(mapping);
     for (const schedule of schedulesOf(stack, functions)) started(schedule);
     const api = started(await startApiGateway(apiOf(stack, functions)));
     for (const { address } of stack.all("aws_api_gateway_stage", z.object({}))) {
@@ -578,8 +581,8 @@ function functionsOf(stack: Stack, endpoints: Record<string, string>, logDir: st
 function mappingsOf(
   stack: Stack,
   functions: Map<string, LocalFunction>,
-  sqsUrl: string,
-  queueUrls: Map<string, string>,
+  { url: sqsUrl, queueUrls }: { readonly url: string; readonly queueUrls: ReadonlyMap<string, string> },
+  batchesAtOnce: number,
 ) {
   const found = stack.all(
     "aws_lambda_event_source_mapping",
@@ -592,7 +595,6 @@ function mappingsOf(
       function_response_types: z.array(z.string()).default([]),
     }),
   );
-  const cores = Math.max(2, availableParallelism());
   return found.map((mapping) =>
     startEventSourceMapping({
       sqsUrl,
@@ -601,8 +603,7 @@ function mappingsOf(
       function: functionOf(functions, mapping.function_name),
       batchSize: mapping.batch_size,
       batchWindowSeconds: mapping.maximum_batching_window_in_seconds,
-      // Every batch under way is a process here: no more of them than there are cores.
-      maximumConcurrency: Math.min(mapping.scaling_config?.maximum_concurrency ?? cores, cores),
+      maximumConcurrency: Math.min(mapping.scaling_config?.maximum_concurrency ?? batchesAtOnce, batchesAtOnce),
       reportsBatchItemFailures: mapping.function_response_types.includes("ReportBatchItemFailures"),
     }),
   );

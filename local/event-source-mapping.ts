@@ -27,6 +27,8 @@ export interface EventSourceMapping {
 }
 
 const messagesPerReceive = 10;
+/** Lambda starts with five pollers (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html). */
+const pollers = 5;
 const longPollSeconds = 20;
 /** After a failed invocation no batch is taken for so long, twice as long after the next, but never longer than `most`. */
 const backoff = { firstMilliseconds: 100, mostMilliseconds: 5_000 };
@@ -78,11 +80,19 @@ class Mapping {
     const deadline = Date.now() + batchWindowSeconds * 1000;
     while (batch.length > 0 && batch.length < batchSize && !this.stopping.signal.aborted) {
       const waitSeconds = Math.max(0, Math.floor((deadline - Date.now()) / 1000));
-      const more = await this.receive(batchSize - batch.length, waitSeconds);
+      const more = await this.poll(batchSize - batch.length, waitSeconds);
       if (more.length === 0) break;
       batch.push(...more);
     }
     return batch;
+  }
+
+  /** Up to so many messages, by several pollers. */
+  private async poll(most: number, waitSeconds: number): Promise<Message[]> {
+    const shares = Array.from({ length: Math.min(pollers, Math.ceil(most / messagesPerReceive)) }, (_, poller) =>
+      this.receive(most - poller * messagesPerReceive, waitSeconds),
+    );
+    return (await Promise.all(shares)).flat();
   }
 
   private async receive(most: number, waitSeconds: number): Promise<Message[]> {
