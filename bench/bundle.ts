@@ -4,13 +4,13 @@ import { resolve } from "node:path";
 import { promisify } from "node:util";
 import { deflateRawSync } from "node:zlib";
 
-const times = 5;
+const times = 15;
 
 export interface BundleMeasurement {
   readonly bytes: number;
   /** Deflated, as in the zip that is deployed. */
   readonly zippedBytes: number;
-  /** How much longer a new process takes for loading it than for loading nothing, in milliseconds: the medians of five. */
+  /** How much longer a new process takes for loading it than for loading nothing, in milliseconds: the medians of fifteen. */
   readonly importMilliseconds: number;
 }
 

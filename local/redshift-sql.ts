@@ -1,7 +1,48 @@
 import { AwsError } from "./stand-in";
 
-/** What Redshift's SQL has and PostgreSQL's has not, of all that this project sends. Everything else goes on unchanged. */
+/**
+ * What PostgreSQL's SQL has and Redshift's has not:
+ * https://docs.aws.amazon.com/redshift/latest/dg/c_unsupported-postgresql-features.html,
+ * https://docs.aws.amazon.com/redshift/latest/dg/c_unsupported-postgresql-datatypes.html,
+ * https://docs.aws.amazon.com/redshift/latest/dg/c_unsupported-postgresql-functions.html, without those that the leader
+ * node runs all the same; and clauses that are not in the syntax of
+ * https://docs.aws.amazon.com/redshift/latest/dg/r_SELECT_synopsis.html and
+ * https://docs.aws.amazon.com/redshift/latest/dg/r_INSERT_30.html.
+ */
+const notOfRedshift: Readonly<Record<string, RegExp>> = {
+  indexes: /\bCREATE\s+(UNIQUE\s+)?INDEX\b/i,
+  triggers: /\bCREATE\s+(CONSTRAINT\s+)?TRIGGER\b/i,
+  sequences: /\bCREATE\s+SEQUENCE\b|\bnextval\s*\(/i,
+  "tablespaces, inheritance and partitions": /\b(TABLESPACE|INHERITS)\b|\bPARTITION\s+(OF|BY\s+(RANGE|LIST|HASH))\b/i,
+  "constraints that are checked": /\b(CHECK|EXCLUDE)\s*\(/i,
+  arrays: /\bARRAY\s*\[|\w\[\d*\]/i,
+  "constructors of rows": /\bROW\s*\(/i,
+  "VALUES as a table": /\(\s*VALUES\b/i,
+  "types that are not of Redshift":
+    /\bAS\s+(JSONB?|UUID|BYTEA|MONEY|XML|INET)\s*\)|::\s*(JSONB?|UUID|BYTEA|MONEY|XML|INET)\b|\w\s+(JSONB|UUID|BYTEA|(BIG|SMALL)?SERIAL)\b/i,
+  "functions that are not of Redshift":
+    /\b(STRING_AGG|ARRAY_AGG|EVERY|XMLAGG|CORR|COVAR_(POP|SAMP)|REGR_\w+|JUSTIFY_\w+|SETSEED|WIDTH_BUCKET|REGEXP_(MATCHES|SPLIT_TO_\w+))\s*\(/i,
+  "IS DISTINCT FROM": /\bIS\s+(NOT\s+)?DISTINCT\s+FROM\b/i,
+  "ON CONFLICT": /\bON\s+CONFLICT\b/i,
+  RETURNING: /\bRETURNING\b/i,
+  "DISTINCT ON": /\bDISTINCT\s+ON\b/i,
+  LATERAL: /\bLATERAL\b/i,
+  "FILTER of an aggregate": /\bFILTER\s*\(/i,
+  "FOR UPDATE": /\bFOR\s+(UPDATE|SHARE|NO\s+KEY)\b/i,
+};
+
+/** Text, names in quotes and comments: what they hold is no SQL. The body of a procedure, between dollars, is. */
+const quoted = /'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*.*?\*\//gs;
+
+/**
+ * A statement for Redshift as PostgreSQL takes it. What Redshift's SQL has and PostgreSQL's has not, of all that this
+ * project sends, is put otherwise; everything else goes on unchanged.
+ * @throws ValidationException when it holds what Redshift does not know
+ */
 export function toPostgres(sql: string): string {
+  const bare = sql.replaceAll(quoted, "''");
+  const unknown = Object.keys(notOfRedshift).filter((name) => notOfRedshift[name]?.test(bare));
+  if (unknown.length > 0) throw new AwsError("ValidationException", 400, `Redshift has no ${unknown.join(", no ")}`);
   const statement = sql
     .replaceAll(" WITH PASSWORD DISABLE", "")
     .replaceAll("WITH NO SCHEMA BINDING", "")
