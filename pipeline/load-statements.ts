@@ -32,13 +32,15 @@ const conflict = "a request of the same requestId was answered that has another 
 /** What a row of a table is, where it may be none. */
 const text = (column: string) => `COALESCE(${column}, '')`;
 
+/** Only a literal lets Redshift pass over what is older. "~" comes after every character of an id of this project's. */
+const withinOf = (range: Load["range"]) => (table: string) =>
+  range === undefined ? "" : ` AND ${table}.request_id BETWEEN '${range[0]}' AND '${range[1]}~'`;
+
 /** The statements of a load by what they do, in their order: one transaction. */
-export const loadStatements = ({ manifestUrl, copyRoleArn, range, tables, now }: Load) => {
-  // Only a literal lets Redshift pass over what is older. "~" comes after every character of an id of this project's.
-  const within = (table: string) =>
-    range === undefined ? "" : ` AND ${table}.request_id BETWEEN '${range[0]}' AND '${range[1]}~'`;
+export const loadStatements = (load: Load) => {
+  const { manifestUrl, copyRoleArn, range, tables } = load;
   const { lock, results, failures, jobs } = tables;
-  const lately = timestamp(new Date(now.getTime() - longestVisibility - clockSkew));
+  const within = withinOf(range);
   return {
     // First, since the transaction's snapshot, taken by the statement after it, then holds every row written before.
     lock: `LOCK ${lock}`,
@@ -92,11 +94,18 @@ first_at = LEAST(${jobs}.first_at, added.first_at), last_at = GREATEST(${jobs}.l
 FROM new_jobs AS added WHERE ${jobs}.job_id = added.job_id AND ${jobs}.run = added.run`,
     insertJobs: `INSERT INTO ${jobs} (${jobColumnNames}) SELECT ${jobColumnNames} FROM new_jobs AS added
 WHERE NOT EXISTS (SELECT 1 FROM ${jobs} AS stored WHERE stored.job_id = added.job_id AND stored.run = added.run)`,
-    /**
-     * The jobs of which a row is in this load, new or not: a loader may have been killed before it told of them. Beside
-     * each, by the minute, its rows that were not answered lately and may be yet.
-     */
-    readJobs: `WITH named AS (
+    readJobs: readJobs(load),
+  };
+};
+
+/**
+ * The jobs of which a row is in this load, new or not: a loader may have been killed before it told of them. Beside
+ * each, by the minute, its rows that were not answered lately and may be yet.
+ */
+const readJobs = ({ range, tables: { results, failures, jobs }, now }: Load) => {
+  const within = withinOf(range);
+  const lately = timestamp(new Date(now.getTime() - longestVisibility - clockSkew));
+  return `WITH named AS (
 SELECT DISTINCT job_id, run FROM (SELECT job_id, ${runExpression("request_id")} AS run FROM incoming WHERE job_id IS NOT NULL) AS rows_of_jobs WHERE run <> ''
 )
 SELECT ${["job_id", "run", ...endings, "commits"].map((name) => `job.${name}`).join(", ")}, ${inUtc("job.first_at")}, ${inUtc("job.last_at")}, ${inUtc("unsure.minute")}, unsure.requests
@@ -109,8 +118,7 @@ WHERE failure.failed_at >= '${lately}'${within("failure")}
 AND NOT EXISTS (SELECT 1 FROM ${results} AS stored WHERE ${isOfRequest("failure", "stored")} AND stored.predicted_at >= '${lately}'${within("stored")})
 GROUP BY failure.job_id, named.run, failure.request_id
 HAVING MIN(failure.code) = 'not_answered' AND MAX(failure.code) = 'not_answered') AS request
-GROUP BY job_id, run, DATE_TRUNC('minute', failed_at)) AS unsure ON unsure.job_id = job.job_id AND unsure.run = job.run`,
-  };
+GROUP BY job_id, run, DATE_TRUNC('minute', failed_at)) AS unsure ON unsure.job_id = job.job_id AND unsure.run = job.run`;
 };
 
 /** That two rows are of the same request of a job. */
