@@ -50,14 +50,7 @@ export const tryOut = async (props: CanaryProps, until: Until): Promise<string[]
   const { outcomes, database, reader, unloads, copyRoleArn } = props;
   const { passed, step } = stepByStep();
   const now = new Date();
-  const [answered, failed] = [newId(), newId()];
-  const asked = { inputId: "canary", jobId: "canary", requestedAt: now };
-  const said = { output: "yes", endpoint: "canary", variant: "canary", modelRelease: "canary", predictedAt: now };
-  const why = { code: "malformed", reason: "it is the canary's", failedAt: now };
-  const content = await contentOf([
-    { requestId: answered, ...asked, ...said },
-    { requestId: failed, ...asked, ...why },
-  ]);
+  const { content, range } = await twoOutcomes(now);
   const folder = `${folders.manifests}canary-${newId()}/`;
   const [good, bad] = [`${folder}good.gz`, `${folder}bad.gz`];
   const keys = [good, bad];
@@ -66,10 +59,7 @@ export const tryOut = async (props: CanaryProps, until: Until): Promise<string[]
     keys.push(manifest);
     return outcomes.urlOf(manifest);
   };
-  const [least = "", greatest = ""] = [answered, failed].map((id) => timeOfId(id)).sort();
-  const loadOf = (manifestUrl: string): Load => {
-    return { manifestUrl, copyRoleArn, range: [least, greatest], tables: canaryTables, now };
-  };
+  const loadOf = (manifestUrl: string): Load => ({ manifestUrl, copyRoleArn, range, tables: canaryTables, now });
   const load = async (manifestUrl: string, answers: number, failures: number) => {
     const wrote = await runLoad(database, loadOf(manifestUrl), until);
     if (wrote.answers === answers && wrote.failures === failures) return undefined;
@@ -98,23 +88,43 @@ export const tryOut = async (props: CanaryProps, until: Until): Promise<string[]
       const found = (await loadErrors(database, begun, until)).get(outcomes.urlOf(bad));
       return found === undefined ? `sys_load_error_detail has no row of it. Redshift said: ${refused}` : undefined;
     });
-    if (reader === undefined) return passed;
-    await step("people may UNLOAD to the bucket", async () => {
-      const unloaded = unloads.newFolder();
-      await reader.run(
-        unloads.statement(["answered"], "FROM prediction_jobs WHERE job_id = 'canary'", unloaded),
-        until,
-      );
-      return undefined;
-    });
-    await step("people may not COPY from it", async () => {
-      const { copy } = loadStatements(loadOf(manifest));
-      const refused = await refusalOf(reader.transaction([createIncoming, copy], until));
-      return refused === undefined ? "They may." : undefined;
-    });
+    if (reader !== undefined) await tryOutReader(reader, unloads, loadOf(manifest), step, until);
   } finally {
     await empty().catch(() => undefined);
     await outcomes.delete(keys, until).catch(() => undefined);
   }
   return passed;
+};
+
+/** An answer and a failure as they are staged, and the range of their ids. */
+const twoOutcomes = async (now: Date): Promise<{ content: Buffer } & Required<Pick<Load, "range">>> => {
+  const [answered, failed] = [newId(), newId()];
+  const asked = { inputId: "canary", jobId: "canary", requestedAt: now };
+  const said = { output: "yes", endpoint: "canary", variant: "canary", modelRelease: "canary", predictedAt: now };
+  const why = { code: "malformed", reason: "it is the canary's", failedAt: now };
+  const content = await contentOf([
+    { requestId: answered, ...asked, ...said },
+    { requestId: failed, ...asked, ...why },
+  ]);
+  const [least = "", greatest = ""] = [answered, failed].map((id) => timeOfId(id)).sort();
+  return { content, range: [least, greatest] };
+};
+
+/** Tries what people may. */
+const tryOutReader = async (
+  reader: RedshiftData,
+  unloads: Unloads,
+  load: Load,
+  step: ReturnType<typeof stepByStep>["step"],
+  until: Until,
+): Promise<void> => {
+  await step("people may UNLOAD to the bucket", async () => {
+    const sql = unloads.statement(["answered"], "FROM prediction_jobs WHERE job_id = 'canary'", unloads.newFolder());
+    await reader.run(sql, until);
+    return undefined;
+  });
+  await step("people may not COPY from it", async () => {
+    const refused = await refusalOf(reader.transaction([createIncoming, loadStatements(load).copy], until));
+    return refused === undefined ? "They may." : undefined;
+  });
 };
