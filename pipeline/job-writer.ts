@@ -78,6 +78,9 @@ const atOnce = 8;
 /** After so long a mark without a job is left over, and no message of a job that was stopped comes again, in milliseconds. */
 const anHour = 3_600_000;
 
+/** What became of all rows, as it was unloaded. */
+type Unload = NonNullable<JobMerge["unload"]>;
+
 /** Nothing of a job's result is written. */
 const mergeStart: JobMerge = {
   v: 1,
@@ -252,54 +255,12 @@ export class JobWriter {
     facts: JobFacts,
     claim: Claim<JobMerge>,
     written: Written,
-    { until, isOver }: Time,
+    time: Time,
   ): Promise<JobManifest | undefined> {
-    const { jobs, results, contract, input, outcomes } = this.props;
-    const { request, checked } = facts;
+    const { request, checked, cancel } = facts;
     const { id, settings } = request;
-    const { result: format } = settings;
-    const run = runOf(request);
-    const hash = hashOf(contract);
-    let { unload } = claim.value;
-    if (unload?.contract !== hash) {
-      const asOf = new Date();
-      unload = { asOf, contract: hash, ...(await outcomes.unload(run, id, until)) };
-      await claim.move({ ...mergeStart, unload }, until);
-    }
-    if (unload.statement !== undefined) {
-      await outcomes.unloaded(unload.statement, until); // it may take several runs
-      unload = { ...unload, statement: undefined };
-      await claim.move({ ...claim.value, unload }, until);
-    }
-    const from = claim.value.next;
-    if (from !== undefined) {
-      let next: JobMerge["next"] = from;
-      let passed = from.outcomes;
-      const rows = passing(
-        checked?.rows === 0 ? nothing() : input(request, from, until),
-        ({ row, line, offset }) => {
-          next = { row, line, offset, outcomes: passed };
-        },
-        () => {
-          next = undefined;
-        },
-      );
-      const read = passing(outcomes.read(run, unload.folder, from.outcomes, until), ({ place }) => {
-        passed = place; // the one that is read is ahead of the rows
-      });
-      const cursor = await jobs.read(factsOf(id).cursor, jobCursor, until);
-      const fates = mergedRows(rows, read, this.missing(facts, cursor?.value.next ?? 1, unload.asOf));
-      const folder = `${jobFolders.results}${id}/${newId()}/`; // no two runs write the same object
-      const shape = { format, contract, carriesFeatures: checked?.carriesFeatures ?? false };
-      for await (const { body, tally, ...part } of partsOf(fates, shape)) {
-        const { parts, ...before } = claim.value;
-        const key = `${folder}part-${String(parts.length + 1).padStart(5, "0")}${partEndings[format]}`;
-        await results.put(key, body, until);
-        await claim.move({ ...before, ...sumOf(before, tally), parts: [...parts, { key, ...part }], next }, until);
-        written.parts++;
-        if (next !== undefined && isOver()) return undefined;
-      }
-    }
+    const unload = await this.unloaded(request, claim, time.until);
+    if (!(await this.writeParts(facts, claim, unload, written, time))) return undefined;
     const { parts, answered, failed, expired, cancelled, lost, releases } = claim.value;
     const rows = parts.reduce((sum, part) => sum + part.rows, 0);
     if (checked !== undefined && rows !== checked.rows) {
@@ -308,14 +269,75 @@ export class JobWriter {
     return {
       v: 1,
       id,
-      outcome: facts.cancel && cancelled > 0 ? "cancelled" : expired > 0 ? "expired" : "completed",
-      format,
+      outcome: cancel && cancelled > 0 ? "cancelled" : expired > 0 ? "expired" : "completed",
+      format: settings.result,
       rows,
       ...{ answered, failed, expired, cancelled, lost, releases, parts },
-      contract: hash,
+      contract: unload.contract,
       asOf: unload.asOf,
       endedAt: new Date(),
     };
+  }
+
+  /** The outcomes of a job as they are unloaded under the contract: by a run before, or now. */
+  private async unloaded(request: JobRequest, claim: Claim<JobMerge>, until: Until): Promise<Unload> {
+    const { contract, outcomes } = this.props;
+    const hash = hashOf(contract);
+    let { unload } = claim.value;
+    if (unload?.contract !== hash) {
+      const asOf = new Date();
+      unload = { asOf, contract: hash, ...(await outcomes.unload(runOf(request), request.id, until)) };
+      await claim.move({ ...mergeStart, unload }, until);
+    }
+    if (unload.statement !== undefined) {
+      await outcomes.unloaded(unload.statement, until); // it may take several runs
+      unload = { ...unload, statement: undefined };
+      await claim.move({ ...claim.value, unload }, until);
+    }
+    return unload;
+  }
+
+  /** @returns whether all parts are written: the next run goes on where there is no time for more */
+  private async writeParts(
+    facts: JobFacts,
+    claim: Claim<JobMerge>,
+    unload: Unload,
+    written: Written,
+    { until, isOver }: Time,
+  ): Promise<boolean> {
+    const { jobs, results, contract, input, outcomes } = this.props;
+    const { request, checked } = facts;
+    const { id, settings } = request;
+    const { result: format } = settings;
+    const from = claim.value.next;
+    if (from === undefined) return true;
+    let next: JobMerge["next"] = from;
+    let passed = from.outcomes;
+    const rows = passing(
+      checked?.rows === 0 ? nothing() : input(request, from, until),
+      ({ row, line, offset }) => {
+        next = { row, line, offset, outcomes: passed };
+      },
+      () => {
+        next = undefined;
+      },
+    );
+    const read = passing(outcomes.read(runOf(request), unload.folder, from.outcomes, until), ({ place }) => {
+      passed = place; // the one that is read is ahead of the rows
+    });
+    const cursor = await jobs.read(factsOf(id).cursor, jobCursor, until);
+    const fates = mergedRows(rows, read, this.missing(facts, cursor?.value.next ?? 1, unload.asOf));
+    const folder = `${jobFolders.results}${id}/${newId()}/`; // no two runs write the same object
+    const shape = { format, contract, carriesFeatures: checked?.carriesFeatures ?? false };
+    for await (const { body, tally, ...part } of partsOf(fates, shape)) {
+      const { parts, ...before } = claim.value;
+      const key = `${folder}part-${String(parts.length + 1).padStart(5, "0")}${partEndings[format]}`;
+      await results.put(key, body, until);
+      await claim.move({ ...before, ...sumOf(before, tally), parts: [...parts, { key, ...part }], next }, until);
+      written.parts++;
+      if (next !== undefined && isOver()) return false;
+    }
+    return true;
   }
 
   /** What became of a row that has no outcome. @param sent rows before it were sent @param asOf the same for all rows */
