@@ -179,12 +179,10 @@ export async function* rowsIn(
   { delimiter, skipped }: Dialect,
   from = fileStart,
 ): AsyncGenerator<CsvRow, void, undefined> {
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let text = "";
   let { offset, line } = from;
   let isStart = offset === 0;
   let toSkip = isStart ? skipped : 0;
-  let held: Buffer = Buffer.alloc(0); // what the decoder may hold of the chunk before
 
   function* take(more: string, isLast: boolean): Generator<CsvRow> {
     text += more;
@@ -220,22 +218,33 @@ export async function* rowsIn(
     text = text.slice(start);
   }
 
+  const decoded = textIn(chunks, (bytes) => notUtf8(name, line, text, bytes));
+  for await (const more of decoded) yield* take(more, false);
+  yield* take("", true);
+}
+
+/** The text of a file as its bytes come. @param faultOf what is wrong with bytes that are no UTF-8 */
+async function* textIn(
+  chunks: AsyncIterable<Buffer>,
+  faultOf: (bytes: Buffer) => InvalidCsv,
+): AsyncGenerator<string, void, undefined> {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  let held: Buffer = Buffer.alloc(0); // what the decoder may hold of the chunk before
   for await (const chunk of chunks) {
     let more: string;
     try {
       more = decoder.decode(chunk, { stream: true });
     } catch {
-      throw notUtf8(name, line, text, Buffer.concat([held, chunk]));
+      throw faultOf(Buffer.concat([held, chunk]));
     }
     held = chunk.subarray(-3).subarray(incompleteAt(chunk.subarray(-3)));
-    yield* take(more, false);
+    yield more;
   }
   try {
     decoder.decode();
   } catch {
-    throw notUtf8(name, line, text, held);
+    throw faultOf(held);
   }
-  yield* take("", true);
 }
 
 /** Where, in the last bytes of a chunk, a character starts that the next chunk goes on with. */
