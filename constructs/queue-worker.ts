@@ -3,7 +3,7 @@ import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
 import { SqsQueuePolicy } from "@cdktf/provider-aws/lib/sqs-queue-policy";
 import { SqsQueueRedriveAllowPolicy } from "@cdktf/provider-aws/lib/sqs-queue-redrive-allow-policy";
 import { Construct } from "constructs";
-import { deliveriesThrough, returnDelayFor } from "../contract/return-delay";
+import { deliveriesThrough, type ReturnDelay, returnDelayFor } from "../contract/return-delay";
 import { type Access, allow, also, encrypt, tlsOnlyPolicy } from "./access";
 import { NodeFunction, type NodeFunctionProps } from "./node-function";
 
@@ -61,29 +61,12 @@ export class QueueWorker extends Construct {
       new SqsQueuePolicy(this, `${id}_policy`, { queueUrl: url, policy: tlsOnlyPolicy("sqs", [arn]) });
     }
 
-    const consume = allow(
-      [
-        "sqs:ReceiveMessage",
-        "sqs:DeleteMessage",
-        "sqs:ChangeMessageVisibility",
-        "sqs:SendMessage", // anew, what would expire
-        "sqs:GetQueueAttributes",
-      ],
-      this.queue.arn,
-      {
-        QUEUE_URL: this.queue.url,
-        MAX_RECEIVE_COUNT: String(maxReceiveCount),
-        MESSAGE_RETENTION_SECONDS: String(messageRetentionSeconds),
-        FIRST_RETURN_DELAY_SECONDS: String(returnDelay.first),
-        LONGEST_RETURN_DELAY_SECONDS: String(returnDelay.longest),
-      },
-    );
     const setAside = allow(["sqs:SendMessage"], this.deadLetterQueue.arn, {
       DEAD_LETTER_QUEUE_URL: this.deadLetterQueue.url,
     });
     this.worker = new NodeFunction(this, "worker", {
       ...props,
-      uses: [...props.uses, also(consume, encrypt(this.key)), setAside],
+      uses: [...props.uses, also(this.consume(maxReceiveCount, returnDelay), encrypt(this.key)), setAside],
     });
     new LambdaEventSourceMapping(this, "delivery", {
       eventSourceArn: this.queue.arn,
@@ -125,6 +108,24 @@ export class QueueWorker extends Construct {
   /** Lets its holder put work on the queue, which it finds in QUEUE_URL. */
   send(): Access {
     return this.put(["sqs:SendMessage"]);
+  }
+
+  /** Lets the worker empty the queue, and tells it how a message comes again. */
+  private consume(maxReceiveCount: number, { first, longest }: ReturnDelay): Access {
+    const actions = [
+      "sqs:ReceiveMessage",
+      "sqs:DeleteMessage",
+      "sqs:ChangeMessageVisibility",
+      "sqs:SendMessage", // anew, what would expire
+      "sqs:GetQueueAttributes",
+    ];
+    return allow(actions, this.queue.arn, {
+      QUEUE_URL: this.queue.url,
+      MAX_RECEIVE_COUNT: String(maxReceiveCount),
+      MESSAGE_RETENTION_SECONDS: String(this.times.messageRetentionSeconds),
+      FIRST_RETURN_DELAY_SECONDS: String(first),
+      LONGEST_RETURN_DELAY_SECONDS: String(longest),
+    });
   }
 
   private put(actions: string[]): Access {
