@@ -213,6 +213,13 @@ const askAll = async (
   return again === undefined || again instanceof Failure ? { answers, outage } : { answers: found };
 };
 
+/** A request, and the values that the model is to be asked about. */
+interface Readable {
+  readonly asked: Asked;
+  readonly request: PredictionRequest;
+  readonly values: FeatureValues;
+}
+
 const undone = new Failure("out_of_time", "it was left undone", "later");
 
 const isNot = (code: FailureCode) => (answer: unknown) => !(answer instanceof Failure && answer.code === code);
@@ -252,6 +259,39 @@ const failureIn = async (code: FailureCode, task: () => Promise<unknown>): Promi
   } catch (error) {
     return new Failure(code, reasonOf(error), "later");
   }
+};
+
+/** Asks about requests. @returns what became of each, and why the endpoint answered none where that is so */
+const settle = async (
+  readable: readonly Readable[],
+  parts: Parts,
+  time: Time,
+): Promise<{ settled: Settled[]; outage?: string }> => {
+  const { endpoint, release } = parts.model;
+  const modelRelease = readable.length > 0 ? await release(time.beginning) : "";
+  if (modelRelease instanceof Failure) {
+    const outage = outageOf("the endpoint", [modelRelease]);
+    return { settled: readable.map(({ asked }) => failed(asked, modelRelease, outage)), outage };
+  }
+  const questions = readable.map(({ asked, request, values }) => ({
+    values,
+    alone: receiveCountOf(asked) >= individualAttempts,
+    over: () => overOf(request, parts, time.beginning),
+  }));
+  const { answers, outage } = await askAll(questions, parts, time);
+  const settled = readable.map(({ asked, request, values }, place): Settled => {
+    const answer = answers[place] ?? undone;
+    if (answer instanceof Failure) {
+      const settling = failed(asked, answer, outage);
+      return settling.status === "failed" && !isOver(answer) ? { ...settling, values } : settling;
+    }
+    const { requestId, inputId, jobId, requestedAt } = request;
+    const said = { output: answer.output, endpoint, variant: answer.variant, modelRelease };
+    const prediction = { requestId, inputId, jobId, requestedAt, ...said, predictedAt: new Date() };
+    const fault = unstorable(prediction);
+    return fault ? failed(asked, fault, outage) : { ...asked, status: "answered", values, answer, prediction };
+  });
+  return { settled, outage };
 };
 
 /**
@@ -324,7 +364,7 @@ export const answerAll = async (
   parts: Parts,
   time: Time,
 ): Promise<{ settled: Settled[]; outages: string[] }> => {
-  const { carried, features, model } = parts;
+  const { carried, features } = parts;
   const { valid: all, invalid } = requestsOf(deliveries, carried);
   const settled = invalid.map(({ asked, failure }) => failed(asked, failure, undefined));
   const valid: typeof all = [];
@@ -338,42 +378,15 @@ export const answerAll = async (
   const unknown = valid.flatMap(({ request }) => (request.features ? [] : [request.inputId]));
   const inputs = (unknown.length > 0 && (await features?.read(unknown, time.beginning))) || new Map<string, Failure>();
   const unread = outageOf("the feature store", [...inputs.values()].filter(isNot("malformed")));
-  const readable: ((typeof valid)[number] & { values: FeatureValues })[] = [];
+  const readable: Readable[] = [];
   for (const { asked, request } of valid) {
     const values = request.features ?? inputs.get(request.inputId) ?? undone;
     if (values instanceof Failure) settled.push(failed(asked, values, unread));
     else readable.push({ asked, request, values });
   }
 
-  const modelRelease = readable.length > 0 ? await model.release(time.beginning) : "";
-  const questions = readable.map(({ asked, request, values }) => ({
-    values,
-    alone: receiveCountOf(asked) >= individualAttempts,
-    over: () => overOf(request, parts, time.beginning),
-  }));
-  const { answers, outage: unasked } =
-    modelRelease instanceof Failure
-      ? { answers: questions.map(() => modelRelease), outage: outageOf("the endpoint", [modelRelease]) }
-      : await askAll(questions, parts, time);
-  for (const [place, { asked, request, values }] of readable.entries()) {
-    const answer = answers[place] ?? undone;
-    if (answer instanceof Failure) {
-      const settling = failed(asked, answer, unasked);
-      settled.push(settling.status === "failed" && !isOver(answer) ? { ...settling, values } : settling);
-    } else if (modelRelease instanceof Failure) settled.push(failed(asked, modelRelease, unasked));
-    else {
-      const { output, variant } = answer;
-      const { requestId, inputId, jobId, requestedAt } = request;
-      const said = { output, endpoint: model.endpoint, variant, modelRelease };
-      const prediction = { requestId, inputId, jobId, requestedAt, ...said, predictedAt: new Date() };
-      const fault = unstorable(prediction);
-      settled.push(
-        fault ? failed(asked, fault, unasked) : { ...asked, status: "answered", values, answer, prediction },
-      );
-    }
-  }
-
-  const { written, unwritten } = await write(settled, parts, time.writing);
+  const { settled: asked, outage: unasked } = await settle(readable, parts, time);
+  const { written, unwritten } = await write([...settled, ...asked], parts, time.writing);
   const answered = written.find((one) => one.status === "answered");
   if (answered) await parts.sample.keep(answered.values, time.writing);
   const isUnrecorded = (one: Settled) => receiveCountOf(one) >= parts.maxReceiveCount && !recorded.has(one.requestId);
