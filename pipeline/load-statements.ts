@@ -24,8 +24,8 @@ export interface Load {
  */
 const longestVisibility = 43_200_000;
 
-/** By how much the clocks of function and worker may differ, in milliseconds; assumed. */
-const clockSkew = 60_000;
+/** By how much the clocks of a function and another, or the database, may differ, in milliseconds; assumed. */
+export const clockSkew = 60_000;
 
 const conflict = "a request of the same requestId was answered that has another id or jobId";
 

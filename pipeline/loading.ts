@@ -7,7 +7,7 @@ import type { Until } from "./clients";
 import { backOff } from "./flow";
 import { runRow, writeCounts } from "./job-counts";
 import type { Jobs } from "./jobs";
-import { type Load, loadStatements } from "./load-statements";
+import { clockSkew, type Load, loadStatements } from "./load-statements";
 import type { Outcomes } from "./outcomes";
 import { type RedshiftData, StatementFailed, WarehousePaused } from "./redshift";
 
@@ -232,9 +232,6 @@ export const loadErrors = async (
   const rows = await database.read(errorRow, sql, { since: timestamp(earlier) }, until);
   return new Map(rows.map(({ file, reason }) => [file, reason.trim()]));
 };
-
-/** By how much the clocks of function and database may differ, in milliseconds; assumed. */
-const clockSkew = 60_000;
 
 /** The range of all request ids of the objects; undefined where some are out of any. */
 const rangeOf = (objects: readonly StagedObject[]): readonly [string, string] | undefined => {
