@@ -67,7 +67,7 @@ export const contentOf = (outcomes: readonly Outcome[]): Promise<Buffer> => {
   return zip(lines.join(""), { level: 1 });
 };
 
-const foundSchema = z.object({ Key: z.string(), LastModified: z.date() });
+const foundSchema = z.array(z.object({ Key: z.string(), LastModified: z.date() }));
 
 /** The outcomes on their way from the worker to the warehouse, in the answers bucket. */
 export class Outcomes {
@@ -98,18 +98,13 @@ export class Outcomes {
    * What waits to be loaded, the oldest first, so many objects at most. Others in that folder are passed over, and those
    * that a newer version of this project wrote are counted.
    */
-  async list(most: number, { signal }: Until): Promise<{ objects: StagedObject[]; newer: number }> {
+  async list(most: number, until: Until): Promise<{ objects: StagedObject[]; newer: number }> {
     const found: StagedObject[] = [];
     let newer = 0;
-    const input = { Bucket: this.bucket, Prefix: folders.staged };
-    for await (const { Contents = [] } of paginateListObjectsV2({ client: this.client }, input, {
-      abortSignal: signal,
-    })) {
-      for (const { Key, LastModified } of z.array(foundSchema).parse(Contents)) {
-        const staged = parseStagedKey(Key);
-        if (staged === undefined) continue;
-        if (staged.version > outcomeVersion) newer++;
-        else found.push({ ...staged, writtenAt: LastModified });
+    for await (const page of this.staged(until)) {
+      for (const object of page) {
+        if (object.version > outcomeVersion) newer++;
+        else found.push(object);
       }
       if (found.length >= most) break;
     }
@@ -117,18 +112,22 @@ export class Outcomes {
   }
 
   /** All that waits to be loaded, whichever version wrote it. */
-  async waiting({ signal }: Until): Promise<StagedObject[]> {
+  async waiting(until: Until): Promise<StagedObject[]> {
     const found: StagedObject[] = [];
-    const input = { Bucket: this.bucket, Prefix: folders.staged };
-    for await (const { Contents = [] } of paginateListObjectsV2({ client: this.client }, input, {
-      abortSignal: signal,
-    })) {
-      for (const { Key, LastModified } of z.array(foundSchema).parse(Contents)) {
-        const staged = parseStagedKey(Key);
-        if (staged !== undefined) found.push({ ...staged, writtenAt: LastModified });
-      }
-    }
+    for await (const page of this.staged(until)) found.push(...page);
     return found;
+  }
+
+  /** The same, a page at a time. */
+  private async *staged({ signal }: Until): AsyncGenerator<StagedObject[], void, undefined> {
+    const input = { Bucket: this.bucket, Prefix: folders.staged };
+    const pages = paginateListObjectsV2({ client: this.client }, input, { abortSignal: signal });
+    for await (const { Contents = [] } of pages) {
+      yield foundSchema.parse(Contents).flatMap(({ Key, LastModified: writtenAt }) => {
+        const staged = parseStagedKey(Key);
+        return staged === undefined ? [] : [{ ...staged, writtenAt }];
+      });
+    }
   }
 
   /** Whether the outcome of a request is in an object. False for one that is loaded and gone meanwhile. */
