@@ -162,7 +162,7 @@ const requestsOf = (deliveries: readonly Delivery[], carried: CarriedFeatures) =
 };
 
 const askedOf = (
-  { requestId, inputId, jobId, requestedAt, body }: PredictionRequest,
+  { requestId, inputId, jobId, requestedAt, body }: Omit<Asked, "deliveries">,
   deliveries: readonly Delivery[],
 ): Asked => ({ requestId, inputId, jobId, requestedAt, body, deliveries });
 
@@ -343,13 +343,8 @@ const write = async (
   return { written };
 };
 
-const returned = ({ requestId, inputId, jobId, requestedAt, body, deliveries }: Asked, failure: Failure): Settled => ({
-  requestId,
-  inputId,
-  jobId,
-  requestedAt,
-  body,
-  deliveries,
+const returned = (asked: Asked, failure: Failure): Settled => ({
+  ...askedOf(asked, asked.deliveries),
   status: "returned",
   failure,
 });
