@@ -7,20 +7,11 @@ import * as z from "zod";
 import { factsOf, type JobFacts, type JobManifest, jobFolders, jobManifest } from "../contract/job";
 import type { Until } from "./clients";
 import { InvalidCsv } from "./csv";
-import {
-  countsOf,
-  type ErasureProps,
-  type Found,
-  nameOf,
-  objectsBelow,
-  ofOpenJob,
-  openJobs,
-  type Place,
-} from "./erase";
+import { countsOf, type ErasureProps, type Found, nameOf, ofOpenJob, openJobs, type Place } from "./erase";
 import { newId } from "./ids";
 import { InvalidFact, type Jobs } from "./jobs";
 import { type Erased, type RowFormat, UnreadableRows, withoutInput } from "./row-eraser";
-import { deleteObjects } from "./s3";
+import { deleteObjects, objectsBelow } from "./s3";
 
 export interface JobFilesProps extends Pick<ErasureProps, "id" | "bucket" | "s3"> {
   readonly jobs: Pick<Jobs, "open" | "input" | "newest" | "factsOfAll" | "read" | "replace">;

@@ -1,6 +1,6 @@
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
-import { GetObjectCommand, PutObjectCommand, paginateListObjectsV2, type S3Client } from "@aws-sdk/client-s3";
+import { GetObjectCommand, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import * as z from "zod";
 import { folders, parseStagedKey, sampleKey } from "../contract/answers-bucket";
 import { countField, nothing, textField } from "../contract/columns";
@@ -12,7 +12,7 @@ import type { FeatureStore } from "./features";
 import { limiter } from "./flow";
 import type { Jobs } from "./jobs";
 import type { RedshiftData } from "./redshift";
-import { deleteObjects } from "./s3";
+import { deleteObjects, objectsBelow } from "./s3";
 
 const [unzip, zip] = [promisify(gunzip), promisify(gzip)];
 
@@ -246,30 +246,6 @@ const sample = ({ bucket, s3, jobs }: ErasureProps): Place => ({
     return { counts: countsOf({ "sample of features, without an id": found ? 1 : 0 }), inTheWay: [] };
   },
 });
-
-/** An object of the bucket, as it is listed. */
-export interface Listed {
-  readonly key: string;
-  readonly writtenAt: Date;
-}
-
-const foundSchema = z.array(z.object({ Key: z.string(), LastModified: z.date() }));
-
-/** The objects of a folder. */
-export async function* objectsBelow(
-  client: S3Client,
-  Bucket: string,
-  Prefix: string,
-  { signal }: Until,
-): AsyncGenerator<Listed, void, undefined> {
-  for await (const { Contents = [] } of paginateListObjectsV2(
-    { client },
-    { Bucket, Prefix },
-    { abortSignal: signal },
-  )) {
-    for (const { Key: key, LastModified: writtenAt } of foundSchema.parse(Contents)) yield { key, writtenAt };
-  }
-}
 
 const failureSchema = z.object({ name: z.string() });
 /** What S3 calls an error; nothing where it is none of its. */

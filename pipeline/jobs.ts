@@ -5,7 +5,6 @@ import {
   type HeadObjectCommandOutput,
   PutObjectCommand,
   type PutObjectCommandInput,
-  paginateListObjectsV2,
   S3Client,
 } from "@aws-sdk/client-s3";
 import * as z from "zod";
@@ -25,6 +24,7 @@ import {
 } from "../contract/job";
 import { clientSettings, type Until } from "./clients";
 import { backOff, limiter } from "./flow";
+import { objectsBelow } from "./s3";
 
 /** The most that a fact may have, in bytes. None that this project writes comes near it. */
 const factBytes = 2_000_000;
@@ -117,8 +117,6 @@ const textOf = async (body: Readable): Promise<string | undefined> => {
   }
   return Buffer.concat(chunks).toString();
 };
-
-const foundSchema = z.array(z.object({ Key: z.string(), LastModified: z.date() }));
 
 /** Whether one job comes before another: the newer one, and of those of one second the one whose id sorts first. */
 const isBefore = (one: JobPlace, other: JobPlace) =>
@@ -258,7 +256,7 @@ export class Jobs {
     const rest = new Set<string>(Object.values(others));
     const found = { request: false, rest: false };
     for (const folder of [jobFolders.jobs, jobFolders.results]) {
-      for await (const { key } of this.keys(`${folder}${id}/`, until)) {
+      for await (const { key } of objectsBelow(this.client, this.bucket, `${folder}${id}/`, until)) {
         found.request ||= key === request;
         found.rest ||= rest.has(key);
       }
@@ -269,7 +267,7 @@ export class Jobs {
   /** The jobs that have marks: those that have not ended, and those of which a mark was left. */
   async open(until: Until): Promise<Map<string, Marks>> {
     const found = new Map<string, Marks>();
-    for await (const { key, at } of this.keys(jobFolders.open, until)) {
+    for await (const { key, writtenAt: at } of objectsBelow(this.client, this.bucket, jobFolders.open, until)) {
       const parsed = parseMark(key);
       if (parsed === undefined) continue;
       const { id, mark } = parsed;
@@ -293,7 +291,7 @@ export class Jobs {
    */
   async newest(limit: number, after: JobPlace | undefined, until: Until): Promise<JobPlace[]> {
     const found: JobPlace[] = [];
-    for await (const { key, at } of this.keys(jobFolders.jobs, until)) {
+    for await (const { key, writtenAt: at } of objectsBelow(this.client, this.bucket, jobFolders.jobs, until)) {
       const [, id] = /^jobs\/([^/]+)\/request\.json$/.exec(key) ?? [];
       if (id === undefined || !jobName.test(id)) continue;
       const place = { id, at };
@@ -311,15 +309,6 @@ export class Jobs {
         throw error;
       });
     return Promise.all(ids.map((id) => limited(() => read(id))));
-  }
-
-  private async *keys(Prefix: string, { signal }: Until) {
-    const input = { Bucket: this.bucket, Prefix };
-    for await (const { Contents = [] } of paginateListObjectsV2({ client: this.client }, input, {
-      abortSignal: signal,
-    })) {
-      for (const { Key: key, LastModified: at } of foundSchema.parse(Contents)) yield { key, at };
-    }
   }
 
   private async put(input: NewObject, { signal }: Until): Promise<string> {

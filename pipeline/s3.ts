@@ -1,4 +1,5 @@
-import { DeleteObjectsCommand, type S3Client } from "@aws-sdk/client-s3";
+import { DeleteObjectsCommand, paginateListObjectsV2, type S3Client } from "@aws-sdk/client-s3";
+import * as z from "zod";
 import type { Until } from "./clients";
 import { runsOf } from "./flow";
 
@@ -23,5 +24,23 @@ export async function deleteObjects(
     const command = new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: true } });
     const { Errors: [error] = [] } = await client.send(command, { abortSignal: signal });
     if (error) throw Object.assign(new Error(`${error.Message} (${error.Key})`), { name: error.Code ?? "Error" });
+  }
+}
+
+const foundSchema = z.array(z.object({ Key: z.string(), LastModified: z.date() }));
+
+/** The objects of a folder. */
+export async function* objectsBelow(
+  client: S3Client,
+  Bucket: string,
+  Prefix: string,
+  { signal }: Until,
+): AsyncGenerator<{ readonly key: string; readonly writtenAt: Date }, void, undefined> {
+  for await (const { Contents = [] } of paginateListObjectsV2(
+    { client },
+    { Bucket, Prefix },
+    { abortSignal: signal },
+  )) {
+    for (const { Key: key, LastModified: writtenAt } of foundSchema.parse(Contents)) yield { key, writtenAt };
   }
 }
