@@ -105,7 +105,7 @@ describe("permissions of GitHub's workflows, where a team deploys from there", (
     capacity: "on-demand" as const,
   };
   const permissions = [
-    ...Object.values(deployPermissions(environment)).flatMap(({ plan, apply }) => [...plan, ...apply]),
+    ...deployPermissions(environment).flatMap(({ plan, apply }) => [...plan, ...apply]),
     ...roleBoundary(environment, { artifactBuckets: [], written: ["s3://team-features/offline"], endpoint: "theirs" }),
   ];
   const ours = /[:/!]poc-dev(-\*|\.json$|\/names$)|our-state(\/dev\.tfstate|$)|our-answers|our-models$|"dev"/;

@@ -1,5 +1,5 @@
-import { forKey, type Permission, type Scope, toAwsAlone } from "./deploy-permissions";
 import { arnIn } from "./partitions";
+import { forKey, type Permission, type Scope, toAwsAlone } from "./permission";
 
 /** What the roles of an environment reach beside what is its own. */
 export interface Beyond {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { deployRoleName, githubProviderArn } from "../aws/deploy-permissions";
+import { deployRoleName, githubProviderArn } from "../aws/github-roles";
 import { describeName, isName, limits, type NameLimit } from "../aws/limits";
 import { prices } from "../aws/prices";
 import { fault, got, group, nameRule, type Rule, refusalsBy, refuse, show, text, yesOrNo } from "./faults";

@@ -1,5 +1,5 @@
 import type { ITerraformDependable } from "cdktf";
-import { toAwsAlone } from "../aws/deploy-permissions";
+import { toAwsAlone } from "../aws/permission";
 import type { FunctionEnvironment } from "../contract/environment";
 import { contractFile, type ModelContract } from "../contract/model-contract";
 

@@ -2,7 +2,7 @@ import { ApiGatewayAccount } from "@cdktf/provider-aws/lib/api-gateway-account";
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicyAttachment } from "@cdktf/provider-aws/lib/iam-role-policy-attachment";
 import { Construct } from "constructs";
-import { apiGatewayLoggingPolicy } from "../aws/deploy-permissions";
+import { arnIn } from "../aws/partitions";
 import { trustPolicy } from "./access";
 
 /**
@@ -19,7 +19,7 @@ export class ApiGatewayLogging extends Construct {
     const attachment = new IamRolePolicyAttachment(this, "policy", {
       role: role.name,
       // AWS's own policy for just this (https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html).
-      policyArn: apiGatewayLoggingPolicy(props.region),
+      policyArn: arnIn(props.region, "iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"),
     });
     new ApiGatewayAccount(this, "account", { cloudwatchRoleArn: role.arn, dependsOn: [attachment] });
   }

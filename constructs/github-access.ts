@@ -3,16 +3,10 @@ import { IamPolicy } from "@cdktf/provider-aws/lib/iam-policy";
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicyAttachment } from "@cdktf/provider-aws/lib/iam-role-policy-attachment";
 import { Construct } from "constructs";
-import {
-  boundaryName,
-  deployPermissions,
-  deployRoleName,
-  githubIssuer,
-  githubPath,
-  type Permission,
-  type Scope,
-} from "../aws/deploy-permissions";
+import { deployPermissions } from "../aws/deploy-permissions";
+import { boundaryName, deployRoleName, githubIssuer, githubPath } from "../aws/github-roles";
 import { limits } from "../aws/limits";
+import type { Permission, Scope } from "../aws/permission";
 import { type Beyond, roleBoundary } from "../aws/role-boundary";
 import { contractKey } from "../contract/model-contract";
 import { policyDocument, webIdentityTrustPolicy } from "./access";
@@ -87,18 +81,16 @@ export class GitHubAccess extends Construct {
         clientIdList: ["sts.amazonaws.com"],
       }).arn;
 
-    const plan = Object.values(
-      deployPermissions({
-        ...project,
-        tags: {}, // a plan's permissions ask for none
-        stateKeys: environments.map(({ stateKey }) => stateKey),
-        answersBucket: `${project.stateBucket}-*-answers`,
-        contractKey: contractKey(`${project.prefix}-*`),
-        namesParameter: `/${project.prefix}-*`,
-        capacity: environments.some(({ capacity }) => capacity === "on-demand") ? "on-demand" : "steady",
-        bastionKeyPair: environments.find(({ bastionKeyPair }) => bastionKeyPair !== undefined)?.bastionKeyPair,
-      }),
-    ).flatMap((service) => service.plan);
+    const plan = deployPermissions({
+      ...project,
+      tags: {}, // a plan's permissions ask for none
+      stateKeys: environments.map(({ stateKey }) => stateKey),
+      answersBucket: `${project.stateBucket}-*-answers`,
+      contractKey: contractKey(`${project.prefix}-*`),
+      namesParameter: `/${project.prefix}-*`,
+      capacity: environments.some(({ capacity }) => capacity === "on-demand") ? "on-demand" : "steady",
+      bastionKeyPair: environments.find(({ bastionKeyPair }) => bastionKeyPair !== undefined)?.bastionKeyPair,
+    }).flatMap((service) => service.plan);
     const planSubjects = ["pull_request", "ref:refs/heads/main"];
     this.planRole = this.role("plan", `${project.prefix}-github-plan`, providerArn, planSubjects, 3600, plan);
 
@@ -117,7 +109,7 @@ export class GitHubAccess extends Construct {
           path: githubPath,
           policy: policyDocument(roleBoundary(own, environment)),
         });
-        const all = Object.values(deployPermissions(own)).flatMap((service) => [...service.plan, ...service.apply]);
+        const all = deployPermissions(own).flatMap((service) => [...service.plan, ...service.apply]);
         // A cluster's resize takes its time, and Terraform must still be able to write the state after it.
         const seconds = 4 * 3600;
         const subjects = [`environment:${name}`];

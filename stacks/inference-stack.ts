@@ -1,5 +1,5 @@
 import type { Construct } from "constructs";
-import { boundaryArn } from "../aws/deploy-permissions";
+import { boundaryArn } from "../aws/github-roles";
 import type { Environment, Shared } from "../config";
 import { costOf, perMillion } from "../config/cost";
 import { longestBreak } from "../config/hours";

@@ -18,7 +18,7 @@ const services = deployPermissions({
 });
 
 test("every resource type of every environment is one that the roles' permissions are written for", () => {
-  const known = Object.values(services).flatMap(({ types }) => types);
+  const known = services.flatMap(({ types }) => types);
   const { state, ...environments } = fullStacks();
   const made = Object.values(environments).flatMap((json) => resourcesOf(json).map(({ type }) => type));
   // A type that shows up here is new. Add to the service what Terraform calls to read it, to make, change and delete it.
@@ -27,7 +27,7 @@ test("every resource type of every environment is one that the roles' permission
 });
 
 test("no action is named twice in one list of a service, unless on other resources", () => {
-  for (const { plan, apply } of Object.values(services)) {
+  for (const { plan, apply } of services) {
     for (const permissions of [plan, apply]) {
       const named = permissions.flatMap(({ actions, ...rest }) =>
         actions.map((action) => JSON.stringify({ action, rest })),
