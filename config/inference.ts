@@ -1,5 +1,5 @@
 import { limits, type Range } from "../aws/limits";
-import { group, nothing, ruled, whole } from "./faults";
+import { group, nothing, type Rule, ruled, whole } from "./faults";
 import { isServerlessIn, naming, type Surroundings } from "./surroundings";
 
 const survivedOutage: Range = {
@@ -24,6 +24,25 @@ const timeoutSeconds: Range = {
 };
 
 const { largestBatchWithoutWindow } = limits.eventSourceMapping;
+
+const inferenceRules: readonly Rule<
+  Record<"batchSize" | "batchWindowSeconds" | "messageRetentionSeconds" | "deadLetterRetentionSeconds", number>
+>[] = [
+  {
+    of: ["batchWindowSeconds", "batchSize"],
+    holds: ({ batchSize, batchWindowSeconds }) => batchSize <= largestBatchWithoutWindow || batchWindowSeconds >= 1,
+    allowed: ({ batchSize }) =>
+      `1 second or more for a batchSize above ${largestBatchWithoutWindow}, here ${batchSize}`,
+    source: limits.eventSourceMapping.source,
+  },
+  {
+    of: ["deadLetterRetentionSeconds", "messageRetentionSeconds"],
+    holds: ({ messageRetentionSeconds, deadLetterRetentionSeconds }) =>
+      deadLetterRetentionSeconds >= messageRetentionSeconds,
+    allowed: ({ messageRetentionSeconds }) => `messageRetentionSeconds (${messageRetentionSeconds}) or more`,
+    source: `age counts from the first sending, so it would forget too soon: ${limits.sqs.maxReceiveCount.source}`,
+  },
+];
 
 /** The request queue, the dead-letter queue and the worker that asks the model. */
 export const inferenceSection = (around: Surroundings) => {
@@ -71,22 +90,7 @@ export const inferenceSection = (around: Surroundings) => {
       /** How long the dead-letter queue keeps a message from its first sending on, in seconds. @default 1209600, 14 days */
       deadLetterRetentionSeconds: whole(limits.sqs.messageRetentionSeconds).prefault(1_209_600),
     }),
-    [
-      {
-        of: ["batchWindowSeconds", "batchSize"],
-        holds: ({ batchSize, batchWindowSeconds }) => batchSize <= largestBatchWithoutWindow || batchWindowSeconds >= 1,
-        allowed: ({ batchSize }) =>
-          `1 second or more for a batchSize above ${largestBatchWithoutWindow}, here ${batchSize}`,
-        source: limits.eventSourceMapping.source,
-      },
-      {
-        of: ["deadLetterRetentionSeconds", "messageRetentionSeconds"],
-        holds: ({ messageRetentionSeconds, deadLetterRetentionSeconds }) =>
-          deadLetterRetentionSeconds >= messageRetentionSeconds,
-        allowed: ({ messageRetentionSeconds }) => `messageRetentionSeconds (${messageRetentionSeconds}) or more`,
-        source: `age counts from the first sending, so it would forget too soon: ${limits.sqs.maxReceiveCount.source}`,
-      },
-    ],
+    inferenceRules,
   );
 };
 
