@@ -146,6 +146,8 @@ const without = (why: string) => nothing(`nothing beside endpoint.existing, ${wh
 /** A setting that Serverless Inference does without, and why. */
 const notServerless = (why: string) => nothing(`nothing on demand, ${why}`, limits.sagemaker.serverlessSource);
 
+const onlyServerless = nothing('nothing but where capacity is "on-demand"');
+
 /** An endpoint that exists. */
 function existing({ name, prefix, names, takeOver, releases }: Surroundings) {
   const byItself = "whose model has an artifact, an image and variables already";
@@ -210,115 +212,14 @@ const variableValue = z
 
 /** An endpoint that is made for a model. */
 function served(around: Surroundings) {
-  const named = naming(around);
-  const { region = "us-east-1", modelBucket, takeOver, names } = around;
+  const { region = "us-east-1" } = around;
   const isServerless = isServerlessIn(around);
-  const ending = isServerless ? "-on-demand" : ""; // SageMaker turns no endpoint of one kind into the other
-  const onlyServerless = () => nothing('nothing but where capacity is "on-demand"');
   const { current = asConfigured, previous }: Partial<EnvironmentReleases> = around.releases ?? {};
   const fields = group({
     ...askedFields,
     concurrency: isServerless ? notServerless("where it follows from maxConcurrency") : askedFields.concurrency,
-    /** An endpoint that exists: `{ existing, variant }`. @default one is made */
-    endpoint: z.undefined().optional(),
-    /** The model's name in SageMaker; its release comes behind. @default what `name` is */
-    modelName: named(names.model, limits.sagemaker.modelName, "-01234567"),
-    /** The endpoint configuration's name; its release comes behind. @default what `name` is, and `-on-demand` there */
-    endpointConfigurationName: named(
-      names.endpointConfiguration + ending,
-      limits.sagemaker.endpointConfigurationName,
-      "-01234567",
-    ),
-    /** @default what `name` is, and `-on-demand` there */
-    endpointName: named(names.endpoint + ending, limits.sagemaker.endpointName),
-    /** The production variant's name, which gets no prefix. @default what `name` is */
-    variantName: text(limits.sagemaker.variantName).prefault(names.variant),
-    /**
-     * The role that the model's container acts in.
-     * @default SagemakerModelExecutionRole, or ModelExecutionRole where `takeOver` leaves the other to Feature Store
-     */
-    executionRoleName: named(takeOver ? "ModelExecutionRole" : "SagemakerModelExecutionRole", limits.iam.roleName),
-    /**
-     * What the endpoint runs on. One that aws/instance-types.ts does not know needs an image that is named.
-     * @default ml.inf1.xlarge
-     */
-    instanceType: isServerless
-      ? notServerless(
-          "which has no Inferentia, no GPU and no instances: SageMaker Serverless Inference answers on processors",
-        ).transform(() => onDemand)
-      : text(limits.sagemaker.instanceType).prefault("ml.inf1.xlarge"),
-    /**
-     * How many instances the endpoint runs on, or between which numbers they follow the backlog. A range needs
-     * `predictionsPerSecond` and `deadlineSeconds`. @default 1
-     */
-    instanceCount: isServerless
-      ? notServerless("where maxConcurrency says how many calls are answered at once").transform(() => 1)
-      : z
-          .union(
-            [
-              whole(limits.sagemaker.instanceCount),
-              group({
-                /** Instances at rest. One stays at least: AWS scales no endpoint of instances to none. */
-                min: whole(limits.sagemaker.instanceCount),
-                /** The most instances there may be. */
-                max: whole(limits.sagemaker.instanceCount),
-              }),
-            ],
-            { error: countError },
-          )
-          .prefault(1),
-    /**
-     * How long what is asked may take to be answered, in seconds, where `instanceCount` is a range: the backlogs follow from it
-     * that there are more instances from.
-     */
-    deadlineSeconds: whole(deadlineRange).optional(),
-    /** Hours in which there are more instances at rest, where `instanceCount` is a range. @default there are none */
-    workingHours: ruled(
-      group({
-        /** Instances at rest in these hours. */
-        min: whole(limits.sagemaker.instanceCount),
-        ...hoursFields,
-      }),
-      [hoursRule],
-    ).optional(),
-    /**
-     * On demand, the memory of each container in GB, with which its processors grow. @default 4, assumed: a traced BERT and
-     * PyTorch take 2
-     */
-    memoryGigabytes: isServerless ? whole(limits.sagemaker.serverlessMemoryGigabytes).prefault(4) : onlyServerless(),
-    /**
-     * On demand, the calls that are answered at once at most. Workers and their calls follow. @default 4, so that two
-     * environments fit into the ten that a new account has
-     */
-    maxConcurrency: isServerless ? whole(limits.sagemaker.serverlessConcurrency).prefault(4) : onlyServerless(),
-    /**
-     * An image in ECR, with its tag: of AWS's, one for the family of the instance type. @default AWS's own PyTorch for
-     * the family
-     */
-    image: text(limits.sagemaker.image).optional(),
-    /**
-     * Environment variables of the container, none of them secret. They are added to those that follow from its instances
-     * (`environmentOn` in aws/model-kinds.ts), and go before them. @default none
-     */
-    environment: z
-      .record(z.string(), variableValue, { error: refuse("an object of texts by their names") })
-      .prefault({}),
-    /** The model artifact, a tar.gz in S3, for as long as releases.json names none for the environment. */
-    artifact: group({
-      /** @default the bucket of the model artifacts */
-      bucket: text(limits.s3.bucketName).default(modelBucket),
-      /** @default `<name>/model.tar.gz`, or the original's for the default model */
-      key: text(artifactKey).prefault(names.artifactKey),
-    }).prefault({}),
-    /** Keeps a sample of requests and answers, features and all, in S3. @default none is kept */
-    dataCapture: isServerless
-      ? notServerless("where SageMaker captures nothing")
-      : group({
-          /** Where, `s3://bucket/prefix`. */
-          s3Uri: text(limits.sagemaker.dataCaptureS3Uri),
-          /** How many of a hundred requests are kept. */
-          samplingPercentage: whole(limits.sagemaker.samplingPercentage),
-        }).optional(),
+    // Assigned: what is spread comes from the end in TypeScript's types, and so in docs/configuration.md.
+    ...Object.assign(nameFields(around), sizeFields(isServerless), containerFields(around)),
   });
   return ruled(fields, [
     ...scalingRules,
@@ -351,6 +252,121 @@ function served(around: Surroundings) {
     })
     .prefault({});
 }
+
+/** What is called what in SageMaker and IAM. */
+function nameFields(around: Surroundings) {
+  const named = naming(around);
+  const { takeOver, names } = around;
+  const ending = isServerlessIn(around) ? "-on-demand" : ""; // SageMaker turns no endpoint of one kind into the other
+  return {
+    /** An endpoint that exists: `{ existing, variant }`. @default one is made */
+    endpoint: z.undefined().optional(),
+    /** The model's name in SageMaker; its release comes behind. @default what `name` is */
+    modelName: named(names.model, limits.sagemaker.modelName, "-01234567"),
+    /** The endpoint configuration's name; its release comes behind. @default what `name` is, and `-on-demand` there */
+    endpointConfigurationName: named(
+      names.endpointConfiguration + ending,
+      limits.sagemaker.endpointConfigurationName,
+      "-01234567",
+    ),
+    /** @default what `name` is, and `-on-demand` there */
+    endpointName: named(names.endpoint + ending, limits.sagemaker.endpointName),
+    /** The production variant's name, which gets no prefix. @default what `name` is */
+    variantName: text(limits.sagemaker.variantName).prefault(names.variant),
+    /**
+     * The role that the model's container acts in.
+     * @default SagemakerModelExecutionRole, or ModelExecutionRole where `takeOver` leaves the other to Feature Store
+     */
+    executionRoleName: named(takeOver ? "ModelExecutionRole" : "SagemakerModelExecutionRole", limits.iam.roleName),
+  };
+}
+
+/** What the endpoint runs on, and how much of it there is. */
+const sizeFields = (isServerless: boolean) => ({
+  /**
+   * What the endpoint runs on. One that aws/instance-types.ts does not know needs an image that is named.
+   * @default ml.inf1.xlarge
+   */
+  instanceType: isServerless
+    ? notServerless(
+        "which has no Inferentia, no GPU and no instances: SageMaker Serverless Inference answers on processors",
+      ).transform(() => onDemand)
+    : text(limits.sagemaker.instanceType).prefault("ml.inf1.xlarge"),
+  /**
+   * How many instances the endpoint runs on, or between which numbers they follow the backlog. A range needs
+   * `predictionsPerSecond` and `deadlineSeconds`. @default 1
+   */
+  instanceCount: isServerless
+    ? notServerless("where maxConcurrency says how many calls are answered at once").transform(() => 1)
+    : z
+        .union(
+          [
+            whole(limits.sagemaker.instanceCount),
+            group({
+              /** Instances at rest. One stays at least: AWS scales no endpoint of instances to none. */
+              min: whole(limits.sagemaker.instanceCount),
+              /** The most instances there may be. */
+              max: whole(limits.sagemaker.instanceCount),
+            }),
+          ],
+          { error: countError },
+        )
+        .prefault(1),
+  /**
+   * How long what is asked may take to be answered, in seconds, where `instanceCount` is a range: the backlogs follow from it
+   * that there are more instances from.
+   */
+  deadlineSeconds: whole(deadlineRange).optional(),
+  /** Hours in which there are more instances at rest, where `instanceCount` is a range. @default there are none */
+  workingHours: ruled(
+    group({
+      /** Instances at rest in these hours. */
+      min: whole(limits.sagemaker.instanceCount),
+      ...hoursFields,
+    }),
+    [hoursRule],
+  ).optional(),
+  /**
+   * On demand, the memory of each container in GB, with which its processors grow. @default 4, assumed: a traced BERT and
+   * PyTorch take 2
+   */
+  memoryGigabytes: isServerless ? whole(limits.sagemaker.serverlessMemoryGigabytes).prefault(4) : onlyServerless,
+  /**
+   * On demand, the calls that are answered at once at most. Workers and their calls follow. @default 4, so that two
+   * environments fit into the ten that a new account has
+   */
+  maxConcurrency: isServerless ? whole(limits.sagemaker.serverlessConcurrency).prefault(4) : onlyServerless,
+});
+
+/** What the container is, what it is told, and what is kept of what it answers. */
+const containerFields = (around: Surroundings) => ({
+  /**
+   * An image in ECR, with its tag: of AWS's, one for the family of the instance type. @default AWS's own PyTorch for
+   * the family
+   */
+  image: text(limits.sagemaker.image).optional(),
+  /**
+   * Environment variables of the container, none of them secret. They are added to those that follow from its instances
+   * (`environmentOn` in aws/model-kinds.ts), and go before them. @default none
+   */
+  environment: z.record(z.string(), variableValue, { error: refuse("an object of texts by their names") }).prefault({}),
+  /** The model artifact, a tar.gz in S3, for as long as releases.json names none for the environment. */
+  artifact: group({
+    /** @default the bucket of the model artifacts */
+    bucket: text(limits.s3.bucketName).default(around.modelBucket),
+    /** @default `<name>/model.tar.gz`, or the original's for the default model */
+    key: text(artifactKey).prefault(around.names.artifactKey),
+  }).prefault({}),
+  /** Keeps a sample of requests and answers, features and all, in S3. @default none is kept */
+  dataCapture: isServerlessIn(around)
+    ? notServerless("where SageMaker captures nothing")
+    : group({
+        /** Where, `s3://bucket/prefix`. */
+        s3Uri: text(limits.sagemaker.dataCaptureS3Uri),
+        /** How many of a hundred requests are kept. */
+        samplingPercentage: whole(limits.sagemaker.samplingPercentage),
+      }).optional(),
+});
 
 /** What says how many instances an endpoint has. */
 interface Counted {
