@@ -7,7 +7,7 @@ import { checkKeyPairs, keyPairsFile } from "./key-pairs";
 import { checkPauses, pausedFile } from "./paused";
 import { checkReleases, releasesFile } from "./releases";
 import { answersBucketBeside, logBucketBeside, modelBucketBeside, sharedFields, sharedRules } from "./shared";
-import { lowercaseWord } from "./surroundings";
+import { lowercaseWord, type Surroundings } from "./surroundings";
 
 type SharedFields = ReturnType<typeof sharedFields>;
 type Tags = Record<"Environment" | "Project" | "Owner" | "ManagedBy", string>;
@@ -67,9 +67,11 @@ export function readConfig(
   keyPairs: unknown = {},
   pauses: unknown = {},
 ): Config {
-  const checked = checkReleases(releases);
-  const keys = checkKeyPairs(keyPairs);
-  const paused = checkPauses(pauses);
+  const beside = {
+    [releasesFile]: checkReleases(releases),
+    [keyPairsFile]: checkKeyPairs(keyPairs),
+    [pausedFile]: checkPauses(pauses),
+  };
   const environments: Record<string, Environment> = {};
   const faults: string[] = [];
   const states = new Map<string, string>();
@@ -81,23 +83,16 @@ export function readConfig(
       const bucket = sane("modelBucket", undefined) ?? modelBucketBeside(sane("stateBucket", "state"));
       for (const [name, given] of Object.entries(shared.environments)) {
         const written = takeOver.includes(name) && typeof given === "object" ? { ...given, takeOver: true } : given;
-        const takesOver = valueAt(written, ["takeOver"]) === true;
-        const model = valueAt(written, ["model", "name"]);
-        const isNamed = !takesOver && typeof model === "string" && isName(model, lowercaseWord);
         const { data, error } = environmentSchema({
           name,
           prefix: `${sane("prefix", "poc")}-${isName(name, lowercaseWord) ? name : "environment"}`,
           region: sane("region", undefined),
           modelBucket: bucket,
           answersBucket: answersBucketBeside(sane("stateBucket", "state"), name),
-          takeOver: takesOver,
-          capacity: valueAt(written, ["capacity"]) === "on-demand" ? "on-demand" : "steady",
-          names: defaultNamesOf(isNamed ? model : defaultModelName),
-          hasFeatures: valueAt(written, ["features"]) !== false,
-          hasEndpoint: valueAt(written, ["model", "endpoint"]) !== undefined,
-          releases: checked.content?.[name],
-          publicKey: keys.content?.[name],
-          pause: paused.content?.[name],
+          ...decidedBy(written),
+          releases: beside[releasesFile].content?.[name],
+          publicKey: beside[keyPairsFile].content?.[name],
+          pause: beside[pausedFile].content?.[name],
           states,
         }).safeParse(written);
         const kmsKeyArn = data?.kmsKeyArn ?? sane("kmsKeyArn", undefined);
@@ -114,31 +109,43 @@ export function readConfig(
   for (const name of takeOver.filter((name) => !names.includes(name))) {
     faults.push(`environments: cannot take over into ${show(name)}; allowed: ${names.join(", ")}`);
   }
-  const elsewhere = (file: string, written: object = {}) =>
-    Object.keys(written)
-      .filter((name) => !names.includes(name))
-      .map((name) => `${file}: ${name}: got an environment that does not exist; allowed: ${names.join(", ")}`);
-  const wrong = {
-    "config.ts": faults,
-    [releasesFile]: [...(checked.faults ?? []), ...elsewhere(releasesFile, checked.content)],
-    [keyPairsFile]: [...(keys.faults ?? []), ...elsewhere(keyPairsFile, keys.content)],
-    [pausedFile]: [...(paused.faults ?? []), ...elsewhere(pausedFile, paused.content)],
-  };
-  const files = Object.entries(wrong).flatMap(([file, lines]) => (lines.length > 0 ? [file] : []));
+  const wrong: Record<string, readonly string[]> = { "config.ts": faults };
+  for (const [file, { content = {}, faults = [] }] of Object.entries(beside)) {
+    const elsewhere = Object.keys(content).filter((name) => !names.includes(name));
+    const told = `got an environment that does not exist; allowed: ${names.join(", ")}`;
+    wrong[file] = [...faults, ...elsewhere.map((name) => `${file}: ${name}: ${told}`)];
+  }
+  const files = Object.keys(wrong).filter((file) => wrong[file]?.length);
   if (files.length > 0 || !shared) throw new ConfigError(Object.values(wrong).flat(), files);
+  return { shared: sharedOf(shared, environments), environments };
+}
 
+/** What decides how the rest of an environment's settings is read. */
+function decidedBy(
+  written: unknown,
+): Pick<Surroundings, "takeOver" | "capacity" | "names" | "hasFeatures" | "hasEndpoint"> {
+  const takeOver = valueAt(written, ["takeOver"]) === true;
+  const model = valueAt(written, ["model", "name"]);
+  const isNamed = !takeOver && typeof model === "string" && isName(model, lowercaseWord);
+  return {
+    takeOver,
+    capacity: valueAt(written, ["capacity"]) === "on-demand" ? "on-demand" : "steady",
+    names: defaultNamesOf(isNamed ? model : defaultModelName),
+    hasFeatures: valueAt(written, ["features"]) !== false,
+    hasEndpoint: valueAt(written, ["model", "endpoint"]) !== undefined,
+  };
+}
+
+function sharedOf(shared: z.output<SharedFields>, environments: Config["environments"]): Shared {
   const { environments: _, github, account, ...rest } = shared;
   return {
-    shared: {
-      ...rest,
-      account,
-      modelBucket: shared.modelBucket ?? modelBucketBeside(shared.stateBucket),
-      logBucket: logBucketBeside(shared.stateBucket),
-      apiGatewayRoleName: `${shared.prefix}-api-gateway-logging`,
-      github: github && account ? { ...github, account, environments: Object.values(environments) } : undefined,
-      tags: tagsOf(shared, "shared"),
-    },
-    environments,
+    ...rest,
+    account,
+    modelBucket: shared.modelBucket ?? modelBucketBeside(shared.stateBucket),
+    logBucket: logBucketBeside(shared.stateBucket),
+    apiGatewayRoleName: `${shared.prefix}-api-gateway-logging`,
+    github: github && account ? { ...github, account, environments: Object.values(environments) } : undefined,
+    tags: tagsOf(shared, "shared"),
   };
 }
 
