@@ -81,85 +81,102 @@ const one = (...args: string[]) => [{ args }];
 const job = (name: string) => ["run", "--csv", `${name}.csv`, "--job", name, "--output", `${name}.results.csv`];
 const read = (file: string, asked: readonly string[]) => one("results", ...asked, "--format", "csv", "--output", file);
 
+const asks = true;
+const waits = true;
+
+/** Makes an environment. */
+const makingSteps = (name: string): readonly Step[] => [
+  { name: "bootstrap", commands: one("bootstrap", "--auto-approve"), proves: ["bootstrap"], makes: "state" },
+  {
+    name: "ship",
+    commands: one("model", "ship", modelFolder),
+    proves: [],
+    shows: (ran) => (says("there is nothing to compile")(ran) === undefined ? [] : ["compile"]),
+  },
+  {
+    name: "deploy",
+    commands: one("deploy", `inference-${name}`, "--auto-approve"),
+    proves: ["stack", "canary", "endpoint"],
+    makes: "environment",
+    fault: says("The warehouse does what is asked of it"),
+  },
+];
+
+/** Asks for what has features, and for what has none. */
+const requestSteps: readonly Step[] = [
+  { name: "ingest", commands: one("features", "ingest", "ten.csv"), proves: ["features"], asks },
+  { name: "ten requests", commands: one("requests", "publish", ...ids), proves: [], asks },
+  {
+    name: "their answers",
+    commands: read("ten.results.csv", ids),
+    proves: ["answers"],
+    asks,
+    waits,
+    fault: rowsIn("ten.results.csv", few),
+  },
+  // Its dead letter comes within half an hour, for its features might: it is looked for at the end.
+  { name: "a failure", commands: one("requests", "publish", unknownId), proves: [], asks },
+];
+
+const jobStep = ({ longRows, apartSeconds }: StepOptions): Step =>
+  longRows === undefined
+    ? {
+        name: "a job",
+        commands: [{ args: job("small") }],
+        proves: ["job"],
+        asks,
+        fault: rowsIn("small.results.csv", small),
+      }
+    : {
+        name: "a long job and a small one",
+        commands: [{ args: job("long") }, { args: job("small"), afterSeconds: apartSeconds }],
+        proves: ["job"],
+        shows: ([first, second]) => (first && second && second.endedAt < first.endedAt ? ["fairness"] : []),
+        asks,
+        fault: (ran, folder) =>
+          rowsIn("long.results.csv", longRows)(ran, folder) ?? rowsIn("small.results.csv", small)(ran, folder),
+      };
+
+/** Reads the job's result again, then looks after what has failed. */
+const laterSteps: readonly Step[] = [
+  {
+    name: "its result once more",
+    commands: read("again.csv", ["--job", "small"]),
+    proves: [],
+    asks,
+    fault: rowsIn("again.csv", small),
+  },
+  {
+    name: "the failure's dead letter",
+    commands: one("failed", "--json"),
+    proves: ["failure"],
+    asks,
+    waits,
+    fault: noLetter,
+  },
+  { name: "its features", commands: one("features", "ingest", "eleventh.csv"), proves: [], asks },
+  {
+    name: "a redrive",
+    commands: one("failed", "redrive"),
+    proves: [],
+    asks,
+    waits,
+    fault: says("1 dead letter went back"),
+  },
+  {
+    name: "its answer",
+    commands: read("eleventh.results.csv", [unknownId]),
+    proves: ["redrive"],
+    asks,
+    waits,
+    fault: rowsIn("eleventh.results.csv", 1),
+  },
+];
+
 /** All that a run does but its end, in order. */
-export function stepsOf({ name, longRows, apartSeconds }: StepOptions): readonly Step[] {
-  const asks = true;
-  const waits = true;
-  return [
-    { name: "bootstrap", commands: one("bootstrap", "--auto-approve"), proves: ["bootstrap"], makes: "state" },
-    {
-      name: "ship",
-      commands: one("model", "ship", modelFolder),
-      proves: [],
-      shows: (ran) => (says("there is nothing to compile")(ran) === undefined ? [] : ["compile"]),
-    },
-    {
-      name: "deploy",
-      commands: one("deploy", `inference-${name}`, "--auto-approve"),
-      proves: ["stack", "canary", "endpoint"],
-      makes: "environment",
-      fault: says("The warehouse does what is asked of it"),
-    },
-    { name: "ingest", commands: one("features", "ingest", "ten.csv"), proves: ["features"], asks },
-    { name: "ten requests", commands: one("requests", "publish", ...ids), proves: [], asks },
-    {
-      name: "their answers",
-      commands: read("ten.results.csv", ids),
-      proves: ["answers"],
-      asks,
-      waits,
-      fault: rowsIn("ten.results.csv", few),
-    },
-    // Its dead letter comes within half an hour, for its features might: it is looked for at the end.
-    { name: "a failure", commands: one("requests", "publish", unknownId), proves: [], asks },
-    longRows === undefined
-      ? {
-          name: "a job",
-          commands: [{ args: job("small") }],
-          proves: ["job"],
-          asks,
-          fault: rowsIn("small.results.csv", small),
-        }
-      : {
-          name: "a long job and a small one",
-          commands: [{ args: job("long") }, { args: job("small"), afterSeconds: apartSeconds }],
-          proves: ["job"],
-          shows: ([first, second]) => (first && second && second.endedAt < first.endedAt ? ["fairness"] : []),
-          asks,
-          fault: (ran, folder) =>
-            rowsIn("long.results.csv", longRows)(ran, folder) ?? rowsIn("small.results.csv", small)(ran, folder),
-        },
-    {
-      name: "its result once more",
-      commands: read("again.csv", ["--job", "small"]),
-      proves: [],
-      asks,
-      fault: rowsIn("again.csv", small),
-    },
-    {
-      name: "the failure's dead letter",
-      commands: one("failed", "--json"),
-      proves: ["failure"],
-      asks,
-      waits,
-      fault: noLetter,
-    },
-    { name: "its features", commands: one("features", "ingest", "eleventh.csv"), proves: [], asks },
-    {
-      name: "a redrive",
-      commands: one("failed", "redrive"),
-      proves: [],
-      asks,
-      waits,
-      fault: says("1 dead letter went back"),
-    },
-    {
-      name: "its answer",
-      commands: read("eleventh.results.csv", [unknownId]),
-      proves: ["redrive"],
-      asks,
-      waits,
-      fault: rowsIn("eleventh.results.csv", 1),
-    },
-  ];
-}
+export const stepsOf = (options: StepOptions): readonly Step[] => [
+  ...makingSteps(options.name),
+  ...requestSteps,
+  jobStep(options),
+  ...laterSteps,
+];
