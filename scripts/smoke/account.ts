@@ -60,6 +60,76 @@ async function all<Page>(pages: AsyncIterable<Page>, namesIn: (page: Page) => Na
   return names;
 }
 
+/** How things of a kind are listed, by what their names begin with where AWS selects by it. */
+type Listing = (kind: string, as: SignIn, prefix: string) => Promise<Names>;
+
+const listing =
+  <Client extends Parameters<typeof asking>[0]>(
+    Service: new (as: SignIn) => Client,
+    list: (client: Client, prefix: string) => Promise<Names>,
+  ): Listing =>
+  (kind, as, prefix) =>
+    asking(new Service(as), `list the ${kind}s`, (client) => list(client, prefix));
+
+const listings: Record<string, Listing> = {
+  bucket: listing(S3Client, async (client) => {
+    const { Buckets = [] } = await client.send(new ListBucketsCommand());
+    return Buckets.map(({ Name }) => Name);
+  }),
+  queue: listing(SQSClient, (client, prefix) =>
+    all(paginateListQueues({ client }, { QueueNamePrefix: prefix, MaxResults: 1000 }), ({ QueueUrls }) => QueueUrls),
+  ),
+  function: listing(LambdaClient, (client) =>
+    all(paginateListFunctions({ client }, {}), ({ Functions }) => Functions?.map(({ FunctionName }) => FunctionName)),
+  ),
+  endpoint: listing(SageMakerClient, (client, prefix) =>
+    all(paginateListEndpoints({ client }, { NameContains: prefix }), ({ Endpoints }) =>
+      Endpoints?.map(({ EndpointName }) => EndpointName),
+    ),
+  ),
+  "endpoint configuration": listing(SageMakerClient, (client, prefix) =>
+    all(paginateListEndpointConfigs({ client }, { NameContains: prefix }), ({ EndpointConfigs }) =>
+      EndpointConfigs?.map(({ EndpointConfigName }) => EndpointConfigName),
+    ),
+  ),
+  model: listing(SageMakerClient, (client, prefix) =>
+    all(paginateListModels({ client }, { NameContains: prefix }), ({ Models }) =>
+      Models?.map(({ ModelName }) => ModelName),
+    ),
+  ),
+  "feature group": listing(SageMakerClient, (client, prefix) =>
+    all(paginateListFeatureGroups({ client }, { NameContains: prefix }), ({ FeatureGroupSummaries }) =>
+      FeatureGroupSummaries?.map(({ FeatureGroupName }) => FeatureGroupName),
+    ),
+  ),
+  cluster: listing(RedshiftClient, (client) =>
+    all(paginateDescribeClusters({ client }, {}), ({ Clusters }) =>
+      Clusters?.map(({ ClusterIdentifier }) => ClusterIdentifier),
+    ),
+  ),
+  alarm: listing(CloudWatchClient, (client, prefix) =>
+    all(
+      paginateDescribeAlarms({ client }, { AlarmNamePrefix: prefix, AlarmTypes: ["CompositeAlarm", "MetricAlarm"] }),
+      ({ CompositeAlarms = [], MetricAlarms = [] }) =>
+        [...CompositeAlarms, ...MetricAlarms].map(({ AlarmName }) => AlarmName),
+    ),
+  ),
+  dashboard: listing(CloudWatchClient, (client, prefix) =>
+    all(paginateListDashboards({ client }, { DashboardNamePrefix: prefix }), ({ DashboardEntries }) =>
+      DashboardEntries?.map(({ DashboardName }) => DashboardName),
+    ),
+  ),
+  API: listing(APIGatewayClient, (client) =>
+    all(paginateGetRestApis({ client }, {}), ({ items }) => items?.map(({ name }) => name)),
+  ),
+  parameter: listing(SSMClient, (client, prefix) => {
+    const ParameterFilters = [{ Key: "Name", Option: "BeginsWith", Values: [`/${prefix}`] }];
+    return all(paginateDescribeParameters({ client }, { ParameterFilters }), ({ Parameters }) =>
+      Parameters?.map(({ Name }) => Name),
+    );
+  }),
+};
+
 /**
  * What an account has of a run, as far as AWS lists things by their names: roles, network and logs are not among it.
  * @throws where AWS does not answer
@@ -68,74 +138,11 @@ export async function thingsOf(
   run: { readonly name: string; readonly account: string },
   { region, profile }: SignIn,
 ): Promise<string[]> {
-  const as = { region, profile };
   const prefix = `${prefixOf(run.name)}-`;
   const buckets = stateBucketOf(run.name, run.account);
-  const byName = { NameContains: prefix };
-  const sageMaker = (doing: string, list: (client: SageMakerClient) => Promise<Names>) =>
-    asking(new SageMakerClient(as), doing, list);
-  const found: Record<string, Promise<Names>> = {
-    bucket: asking(new S3Client(as), "list the buckets", async (client) => {
-      const { Buckets = [] } = await client.send(new ListBucketsCommand());
-      return Buckets.map(({ Name }) => Name);
-    }),
-    queue: asking(new SQSClient(as), "list the queues", (client) =>
-      all(paginateListQueues({ client }, { QueueNamePrefix: prefix, MaxResults: 1000 }), ({ QueueUrls }) => QueueUrls),
-    ),
-    function: asking(new LambdaClient(as), "list the functions", (client) =>
-      all(paginateListFunctions({ client }, {}), ({ Functions }) => Functions?.map(({ FunctionName }) => FunctionName)),
-    ),
-    endpoint: sageMaker("list the endpoints", (client) =>
-      all(paginateListEndpoints({ client }, byName), ({ Endpoints }) =>
-        Endpoints?.map(({ EndpointName }) => EndpointName),
-      ),
-    ),
-    "endpoint configuration": sageMaker("list the endpoint configurations", (client) =>
-      all(paginateListEndpointConfigs({ client }, byName), ({ EndpointConfigs }) =>
-        EndpointConfigs?.map(({ EndpointConfigName }) => EndpointConfigName),
-      ),
-    ),
-    model: sageMaker("list the models", (client) =>
-      all(paginateListModels({ client }, byName), ({ Models }) => Models?.map(({ ModelName }) => ModelName)),
-    ),
-    "feature group": sageMaker("list the feature groups", (client) =>
-      all(paginateListFeatureGroups({ client }, byName), ({ FeatureGroupSummaries }) =>
-        FeatureGroupSummaries?.map(({ FeatureGroupName }) => FeatureGroupName),
-      ),
-    ),
-    cluster: asking(new RedshiftClient(as), "list the clusters", (client) =>
-      all(paginateDescribeClusters({ client }, {}), ({ Clusters }) =>
-        Clusters?.map(({ ClusterIdentifier }) => ClusterIdentifier),
-      ),
-    ),
-    alarm: asking(new CloudWatchClient(as), "list the alarms", (client) =>
-      all(
-        paginateDescribeAlarms({ client }, { AlarmNamePrefix: prefix, AlarmTypes: ["CompositeAlarm", "MetricAlarm"] }),
-        ({ CompositeAlarms = [], MetricAlarms = [] }) =>
-          [...CompositeAlarms, ...MetricAlarms].map(({ AlarmName }) => AlarmName),
-      ),
-    ),
-    dashboard: asking(new CloudWatchClient(as), "list the dashboards", (client) =>
-      all(paginateListDashboards({ client }, { DashboardNamePrefix: prefix }), ({ DashboardEntries }) =>
-        DashboardEntries?.map(({ DashboardName }) => DashboardName),
-      ),
-    ),
-    API: asking(new APIGatewayClient(as), "list the APIs", (client) =>
-      all(paginateGetRestApis({ client }, {}), ({ items }) => items?.map(({ name }) => name)),
-    ),
-    parameter: asking(new SSMClient(as), "list the parameters", (client) =>
-      all(
-        paginateDescribeParameters(
-          { client },
-          { ParameterFilters: [{ Key: "Name", Option: "BeginsWith", Values: [`/${prefix}`] }] },
-        ),
-        ({ Parameters }) => Parameters?.map(({ Name }) => Name),
-      ),
-    ),
-  };
   const kinds = await Promise.all(
-    Object.entries(found).map(async ([kind, names]) =>
-      (await names).flatMap((name = "") =>
+    Object.entries(listings).map(async ([kind, list]) =>
+      (await list(kind, { region, profile }, prefix)).flatMap((name = "") =>
         name.includes(prefix) || name.startsWith(buckets) ? [`${kind} ${name}`] : [],
       ),
     ),
