@@ -8,7 +8,7 @@ import { messageOf } from "../../cli/shared/findings";
 import { Interruption, interruptible } from "../../cli/shared/interruption";
 import { guardTerminal } from "../../cli/shared/printing";
 import { throughProxy } from "../../cli/shared/proxy";
-import { loadConfig } from "../../config";
+import { loadConfig, type Settings } from "../../config";
 import { whileHolding } from "../../config/file-lock";
 import { makePrivateFolder } from "../../local/private-folder";
 import { accountOf, hasApiGatewayRole, thingsOf } from "./account";
@@ -28,7 +28,7 @@ import { remove } from "./removal";
 import { onStandIns } from "./run-commands";
 import { runSteps } from "./run-steps";
 import { nameAt, runName, smokeSettings } from "./settings";
-import { stepsOf, writeRows } from "./steps";
+import { type StepOptions, stepsOf, writeRows } from "./steps";
 import { keepReport } from "./unproven";
 
 interface SmokeOptions {
@@ -80,31 +80,35 @@ async function smoke(options: SmokeOptions): Promise<boolean> {
   if (existsSync(folderOf(name)))
     throw new Error(`${folderOf(name)} is of another run of that name: name another one.`);
   makePrivateFolder(folderOf(name));
-  return whileHolding(recordFileOf(name), async () => {
-    const record: RunRecord = {
-      name,
-      account,
-      ...as,
-      on: onStandIns() ? "stand-ins" : "AWS",
-      startedAt: new Date().toISOString(),
-      steps: [],
-      made: [],
-      left: [],
-    };
-    writeRecord(record);
-    const how = { name, longRows: long ? rows : undefined, apartSeconds };
-    say(`Each step's output is in ${logOf(name)}. Ctrl-C ends the steps, and takes away what there is.`);
-    const { failed, ...after } = await interruptible(async (signal) => {
-      await makeCheckout(checkoutOf(name), settings);
-      writeRows(checkoutOf(name), how);
-      return runSteps(record, stepsOf(how), { signal, tell: say });
-    }).catch((error: unknown) => {
-      say(messageOf(error));
-      if (error instanceof Interruption) process.exitCode = error.exitCode;
-      return { ...readRecord(name), failed: true };
-    });
-    return end(after, !failed);
+  const record: RunRecord = {
+    name,
+    account,
+    ...as,
+    on: onStandIns() ? "stand-ins" : "AWS",
+    startedAt: new Date().toISOString(),
+    steps: [],
+    made: [],
+    left: [],
+  };
+  const how = { name, longRows: long ? rows : undefined, apartSeconds };
+  return whileHolding(recordFileOf(name), () => tryOut(record, settings, how));
+}
+
+/** Does all steps of a run, and takes away what they made. @returns whether all of it went well */
+async function tryOut(record: RunRecord, settings: Settings, how: StepOptions): Promise<boolean> {
+  const { name } = record;
+  writeRecord(record);
+  say(`Each step's output is in ${logOf(name)}. Ctrl-C ends the steps, and takes away what there is.`);
+  const { failed, ...after } = await interruptible(async (signal) => {
+    await makeCheckout(checkoutOf(name), settings);
+    writeRows(checkoutOf(name), how);
+    return runSteps(record, stepsOf(how), { signal, tell: say });
+  }).catch((error: unknown) => {
+    say(messageOf(error));
+    if (error instanceof Interruption) process.exitCode = error.exitCode;
+    return { ...readRecord(name), failed: true };
   });
+  return end(after, !failed);
 }
 
 /** Takes away what a run made, and says what became of it. @returns whether all went well */
