@@ -41,100 +41,22 @@ export interface CountingAws extends StandIn {
   readonly calls: ReadonlyMap<Operation, number>;
 }
 
-const queueName = "requests";
-
 /**
  * Starts what the commands that feed a pipeline need of AWS, as one server that does little but count, so that they are
  * what is measured: SSM with the pipeline's names, S3 with its contract, the feature store, and a queue's sending.
  * @param keepsBodies whether bodies are kept too @default true
  */
 export async function startCountingAws(options: CountingAwsOptions = {}, keepsBodies = true): Promise<CountingAws> {
-  const {
-    contract = usualContract,
-    hasFeatureGroup = true,
-    recordIdentifier = { name: "id", type: "String" },
-    eventTime = { name: "event_time", type: "String" },
-    milliseconds = 0,
-    before,
-    after,
-    refuse,
-  } = options;
-  const [records, requests] = [new Map<string, number>(), new Map<string, number>()];
-  const bodies = new Map<string, unknown>();
+  const { contract = usualContract, milliseconds = 0, before, after } = options;
+  const taken = new Taken(options, keepsBodies);
+  const { records, requests, bodies } = taken;
+  const answers = answersOf(taken);
   const calls = new Map<Operation, number>();
-
-  const times = new Map<string, number>();
-
-  const take = (id: string, body: unknown, operation: Operation, keepsBody = keepsBodies) => {
-    const refusal = refuse?.(id, operation);
-    if (refusal !== undefined) return refusal;
-    const counts = operation === "SendMessage" || operation === "SendMessageBatch" ? requests : records;
-    counts.set(id, (counts.get(id) ?? 0) + 1);
-    if (keepsBody) bodies.set(id, body);
-    return undefined;
-  };
-  const idOfRecord = (record: z.infer<typeof recordSchema>) =>
-    record.find(({ FeatureName }) => FeatureName === recordIdentifier.name)?.ValueAsString ?? "";
-  const takeRecord = (record: z.infer<typeof recordSchema>, operation: Operation) => {
-    const id = idOfRecord(record);
-    if (!keepsBodies) return take(id, record, operation);
-    const time = record.find(({ FeatureName }) => FeatureName === eventTime.name)?.ValueAsString ?? "";
-    const moment = eventTime.type === "String" ? Date.parse(time) : Number(time);
-    const isNewer = moment > (times.get(id) ?? Number.NEGATIVE_INFINITY);
-    const refusal = take(id, record, operation, isNewer);
-    if (refusal === undefined && isNewer) times.set(id, moment);
-    return refusal;
-  };
-  const takeMessage = (text: string, operation: Operation) => {
-    const body = messageSchema.parse(JSON.parse(text));
-    return take(body.requestId ?? String(requests.size), body, operation);
-  };
-
-  const answers: Record<Operation, (request: Request) => Answer> = {
-    BatchGetRecord: (request) => {
-      const { Identifiers } = parseBody(request, batchGetSchema, "ValidationError");
-      const Records = Identifiers.flatMap(({ RecordIdentifiersValueAsString }) => RecordIdentifiersValueAsString)
-        .filter((id) => bodies.has(id))
-        .map((id) => ({ RecordIdentifierValueAsString: id, Record: bodies.get(id) }));
-      return json({ Records, Errors: [], UnprocessedIdentifiers: [] });
-    },
-    BatchWriteRecord: (request) => {
-      const answer: { Errors: unknown[]; UnprocessedEntries: unknown[] } = { Errors: [], UnprocessedEntries: [] };
-      for (const Entry of parseBody(request, batchWriteSchema, "ValidationError").Entries) {
-        const refusal = takeRecord(Entry.Record, "BatchWriteRecord");
-        if (refusal === "for now") answer.UnprocessedEntries.push(Entry);
-        if (refusal === "for good") {
-          answer.Errors.push({ Entry, ErrorCode: "ValidationError", ErrorMessage: "refused" });
-        }
-      }
-      return json(answer);
-    },
-    PutRecord: (request) => {
-      takeRecord(parseBody(request, z.object({ Record: recordSchema }), "ValidationError").Record, "PutRecord");
-      return json({});
-    },
-    SendMessageBatch: (request) => {
-      const answer: { Successful: unknown[]; Failed: unknown[] } = { Successful: [], Failed: [] };
-      for (const { Id, MessageBody } of parseBody(request, sendBatchSchema, "ValidationException").Entries) {
-        const refusal = takeMessage(MessageBody, "SendMessageBatch");
-        if (refusal === undefined) answer.Successful.push({ Id, MessageId: Id, MD5OfMessageBody: md5Of(MessageBody) });
-        else {
-          const SenderFault = refusal === "for good";
-          answer.Failed.push({ Id, Code: SenderFault ? "InvalidMessageContents" : "ServiceUnavailable", SenderFault });
-        }
-      }
-      return json(answer, 200, { "content-type": "application/x-amz-json-1.0" });
-    },
-    SendMessage: (request) => {
-      const { MessageBody } = parseBody(request, z.object({ MessageBody: z.string() }), "ValidationException");
-      takeMessage(MessageBody, "SendMessage");
-      return json({ MessageId: "1", MD5OfMessageBody: md5Of(MessageBody) });
-    },
-  };
-
   const server: StandIn = await serve(async (request) => {
     const name = nameOf(request);
-    if (name === "GetParameter") return json({ Parameter: { Name: "names", Value: JSON.stringify(names()) } });
+    if (name === "GetParameter") {
+      return json({ Parameter: { Name: "names", Value: JSON.stringify(namesAt(server.url, options)) } });
+    }
     if (name === "contract") return json(contract);
     if (name === "counts") return json({ records: countsOf(records), requests: countsOf(requests) });
     if (name === undefined) throw new AwsError("UnknownOperationException", 404, `no operation at ${request.url}`);
@@ -146,29 +68,120 @@ export async function startCountingAws(options: CountingAwsOptions = {}, keepsBo
     await after?.(name, call);
     return answer;
   });
-  const names = (): Names => ({
-    queue_url: `${server.url}/000000000000/${queueName}`,
-    dead_letter_queue_url: `${server.url}/000000000000/dead-letters`,
-    worker_function_name: "worker",
-    loader_function_name: "loader",
-    starter_function_name: "starter",
-    writer_function_name: "writer",
-    api_url: `${server.url}/dev`,
-    answers_bucket: "answers",
-    endpoint_name: "endpoint",
-    contract_url: `s3://models/${contractFile}`,
-    ...(hasFeatureGroup && {
-      feature_group_name: "features",
-      record_identifier: recordIdentifier,
-      event_time: eventTime,
-    }),
-    redshift_cluster_identifier: "warehouse",
-    redshift_database_name: "predictions",
-    redshift_reader: "reader",
-    redshift_unload_role_arn: `arn:aws:iam::${accountId}:role/unload`,
-  });
   return { ...server, environment: environmentOf(server.url), records, requests, bodies, calls };
 }
+
+const usualIdentifier = { name: "id", type: "String" } as const;
+const usualEventTime = { name: "event_time", type: "String" } as const;
+
+/** What was taken, and how often. Each method says why it is not taken, where it is refused. */
+class Taken {
+  readonly records = new Map<string, number>();
+  readonly requests = new Map<string, number>();
+  readonly bodies = new Map<string, unknown>();
+  private readonly times = new Map<string, number>();
+
+  constructor(
+    private readonly options: CountingAwsOptions,
+    private readonly keepsBodies: boolean,
+  ) {}
+
+  record(record: z.infer<typeof recordSchema>, operation: Operation) {
+    const { recordIdentifier = usualIdentifier, eventTime = usualEventTime } = this.options;
+    const textOf = (name: string) => record.find(({ FeatureName }) => FeatureName === name)?.ValueAsString ?? "";
+    const id = textOf(recordIdentifier.name);
+    if (!this.keepsBodies) return this.take(this.records, id, operation);
+    const time = textOf(eventTime.name);
+    const moment = eventTime.type === "String" ? Date.parse(time) : Number(time);
+    const refusal = this.take(this.records, id, operation);
+    if (refusal === undefined && moment > (this.times.get(id) ?? Number.NEGATIVE_INFINITY)) {
+      this.times.set(id, moment);
+      this.bodies.set(id, record);
+    }
+    return refusal;
+  }
+
+  message(text: string, operation: Operation) {
+    const body = messageSchema.parse(JSON.parse(text));
+    const id = body.requestId ?? String(this.requests.size);
+    const refusal = this.take(this.requests, id, operation);
+    if (refusal === undefined && this.keepsBodies) this.bodies.set(id, body);
+    return refusal;
+  }
+
+  private take(counts: Map<string, number>, id: string, operation: Operation) {
+    const refusal = this.options.refuse?.(id, operation);
+    if (refusal === undefined) counts.set(id, (counts.get(id) ?? 0) + 1);
+    return refusal;
+  }
+}
+
+const answersOf = (taken: Taken): Record<Operation, (request: Request) => Answer> => ({
+  BatchGetRecord: (request) => {
+    const { Identifiers } = parseBody(request, batchGetSchema, "ValidationError");
+    const Records = Identifiers.flatMap(({ RecordIdentifiersValueAsString }) => RecordIdentifiersValueAsString)
+      .filter((id) => taken.bodies.has(id))
+      .map((id) => ({ RecordIdentifierValueAsString: id, Record: taken.bodies.get(id) }));
+    return json({ Records, Errors: [], UnprocessedIdentifiers: [] });
+  },
+  BatchWriteRecord: (request) => {
+    const answer: { Errors: unknown[]; UnprocessedEntries: unknown[] } = { Errors: [], UnprocessedEntries: [] };
+    for (const Entry of parseBody(request, batchWriteSchema, "ValidationError").Entries) {
+      const refusal = taken.record(Entry.Record, "BatchWriteRecord");
+      if (refusal === "for now") answer.UnprocessedEntries.push(Entry);
+      if (refusal === "for good") {
+        answer.Errors.push({ Entry, ErrorCode: "ValidationError", ErrorMessage: "refused" });
+      }
+    }
+    return json(answer);
+  },
+  PutRecord: (request) => {
+    taken.record(parseBody(request, z.object({ Record: recordSchema }), "ValidationError").Record, "PutRecord");
+    return json({});
+  },
+  SendMessageBatch: (request) => {
+    const answer: { Successful: unknown[]; Failed: unknown[] } = { Successful: [], Failed: [] };
+    for (const { Id, MessageBody } of parseBody(request, sendBatchSchema, "ValidationException").Entries) {
+      const refusal = taken.message(MessageBody, "SendMessageBatch");
+      if (refusal === undefined) answer.Successful.push({ Id, MessageId: Id, MD5OfMessageBody: md5Of(MessageBody) });
+      else {
+        const SenderFault = refusal === "for good";
+        answer.Failed.push({ Id, Code: SenderFault ? "InvalidMessageContents" : "ServiceUnavailable", SenderFault });
+      }
+    }
+    return json(answer, 200, { "content-type": "application/x-amz-json-1.0" });
+  },
+  SendMessage: (request) => {
+    const { MessageBody } = parseBody(request, z.object({ MessageBody: z.string() }), "ValidationException");
+    taken.message(MessageBody, "SendMessage");
+    return json({ MessageId: "1", MD5OfMessageBody: md5Of(MessageBody) });
+  },
+});
+
+const namesAt = (
+  url: string,
+  { hasFeatureGroup = true, recordIdentifier = usualIdentifier, eventTime = usualEventTime }: CountingAwsOptions,
+): Names => ({
+  queue_url: `${url}/000000000000/requests`,
+  dead_letter_queue_url: `${url}/000000000000/dead-letters`,
+  worker_function_name: "worker",
+  loader_function_name: "loader",
+  starter_function_name: "starter",
+  writer_function_name: "writer",
+  api_url: `${url}/dev`,
+  answers_bucket: "answers",
+  endpoint_name: "endpoint",
+  contract_url: `s3://models/${contractFile}`,
+  ...(hasFeatureGroup && {
+    feature_group_name: "features",
+    record_identifier: recordIdentifier,
+    event_time: eventTime,
+  }),
+  redshift_cluster_identifier: "warehouse",
+  redshift_database_name: "predictions",
+  redshift_reader: "reader",
+  redshift_unload_role_arn: `arn:aws:iam::${accountId}:role/unload`,
+});
 
 /** What to set for a program that is to use a server of {@link startCountingAws}. */
 export const environmentOf = (url: string): Record<string, string> => ({
