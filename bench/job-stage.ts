@@ -144,7 +144,7 @@ const stopSeenSeconds = 15;
 
 /** Measures a job on a whole pipeline, and cancels it. */
 export async function measureLargeJob(settings: LargeJobSettings): Promise<LargeJobMeasurement> {
-  const { rows, latencies, endpoint, batchSize, everySeconds, fullSeconds, looks: times } = settings;
+  const { rows, latencies, endpoint, batchSize, everySeconds } = settings;
   const model = new MeteredModel(endpoint, latencies.endpointCall);
   const sends = new Sends();
   const onTheWay = sends.seeing(latenciesOnTheWay(settings));
@@ -166,31 +166,11 @@ export async function measureLargeJob(settings: LargeJobSettings): Promise<Large
       );
 
       const from = performance.now();
-      const looks: number[] = [];
-      for (let look = 0; look < times; look++) {
-        await setTimeout(Math.max(0, from + (look * 1000 * fullSeconds) / times - performance.now()));
-        const asked = performance.now();
-        await site.job(id);
-        looks.push(performance.now() - asked);
-      }
-      await setTimeout(Math.max(0, from + 1000 * fullSeconds - performance.now()));
+      const looks = await lookWhileFull(site, id, settings);
       const work = model.workOf(from, performance.now());
 
-      const { counts: before } = await site.job(id);
-      await site.call("POST", `/jobs/${id}/cancel`);
-      const marked = performance.now();
+      const { before, counts, marked, cancelled } = await cancel(site, id);
       const inHandSeconds = stopSeenSeconds + pipeline.configuration.inference.timeoutSeconds;
-      let counts = before;
-      await waitFor(
-        async () => {
-          const job = await site.lookAt(id);
-          counts = job.counts;
-          return job.state === "cancelled";
-        },
-        () => counts?.waiting ?? 0,
-        900_000,
-      );
-      const cancelled = performance.now();
       const written = writer.runs.findLast((at) => at < cancelled) ?? cancelled;
       return {
         rows,
@@ -209,6 +189,38 @@ export async function measureLargeJob(settings: LargeJobSettings): Promise<Large
       site.stop();
     }
   });
+}
+
+/** @returns what each look at the job took, in milliseconds */
+async function lookWhileFull(site: Site, id: string, { fullSeconds, looks: times }: LargeJobSettings) {
+  const from = performance.now();
+  const looks: number[] = [];
+  for (let look = 0; look < times; look++) {
+    await setTimeout(Math.max(0, from + (look * 1000 * fullSeconds) / times - performance.now()));
+    const asked = performance.now();
+    await site.job(id);
+    looks.push(performance.now() - asked);
+  }
+  await setTimeout(Math.max(0, from + 1000 * fullSeconds - performance.now()));
+  return looks;
+}
+
+/** Cancels a job. @returns what was counted of it before and at its end, and when it was marked and `cancelled` */
+async function cancel(site: Site, id: string) {
+  const { counts: before } = await site.job(id);
+  await site.call("POST", `/jobs/${id}/cancel`);
+  const marked = performance.now();
+  let counts = before;
+  await waitFor(
+    async () => {
+      const job = await site.lookAt(id);
+      counts = job.counts;
+      return job.state === "cancelled";
+    },
+    () => counts?.waiting ?? 0,
+    900_000,
+  );
+  return { before, counts, marked, cancelled: performance.now() };
 }
 
 export interface FairnessSettings extends Deployed {
