@@ -109,127 +109,177 @@ export async function startAws({
   for (const folder of [databaseDir, logDir]) rmSync(folder, { recursive: true, force: true });
   for (const folder of [dataDir, logDir]) makePrivateFolder(folder);
 
-  const warehoused = warehouseOf(stack);
-  const endpoint = endpointOf(stack);
+  const resources = resourcesOf(stack);
+  const { warehoused, endpoint, queue, deadLetterQueue } = resources;
   const answering = countedModel(endpoint, model);
-  const groups = featureGroupsOf(stack);
-  const contract = contractOf(stack);
-  const { queues, queue, deadLetterQueue } = queuesOf(stack);
-
-  const stops: (() => Promise<void>)[] = [];
-  const started = <T extends { stop(): Promise<void> }>(thing: T): T => {
-    stops.unshift(() => thing.stop()); // what started last stops first
-    return thing;
-  };
-  const stop = async () => {
-    for (const end of stops.splice(0)) await end();
-  };
+  const run = new Run(stack, logDir, onTheWay);
   try {
-    /** An address, with what stands in the way to it. */
-    const along = async (way: Way, url: string) => {
-      const hindrance = onTheWay[way];
-      return hindrance === undefined ? url : started(await startPassage(url, hindrance)).url;
-    };
-    const s3 = started(await startS3({ buckets: bucketsOf(stack) }));
-    await putObjects(stack, s3.url);
-    const s3Url = await along("warehouseToS3", s3.url);
-    const [warehouse, sqs, featureStore, sageMaker, sageMakerRuntime, eventBridge] = await allOrStop([
-      startWarehouse(databaseDir, warehoused, { ...warehouseOptions, s3Url }),
-      startSqs({ queues }),
-      startFeatureStore({ groups }),
-      startSageMaker(endpoint),
-      startSageMakerRuntime({
-        ...endpoint,
-        model: answering.model,
-        isServerless: endpoint.instanceCount === undefined,
-      }),
-      startEventBridge(),
-    ]);
-    for (const standIn of [warehouse, sqs, featureStore, sageMaker, sageMakerRuntime, eventBridge]) started(standIn);
-    for (const { address, name } of stack.all("aws_sqs_queue", z.object({ name: z.string() }))) {
-      const url = sqs.queueUrls.get(name) ?? "";
-      stack.supply({ [`${address}.url`]: url, [`${address}.id`]: url });
-    }
-
-    const byName = new Map<string, LocalFunction>();
-    const lambda = started(await startLambda(stack.region, functionDescriptionsOf(stack, byName)));
-    const endpoints = {
-      AWS_REGION: stack.region,
-      AWS_ENDPOINT_URL_LAMBDA: lambda.url,
-      AWS_ENDPOINT_URL_SQS: sqs.url,
-      AWS_ENDPOINT_URL_S3: s3.url,
-      AWS_ENDPOINT_URL_REDSHIFT_DATA: warehouse.url,
-      AWS_ENDPOINT_URL_SAGEMAKER_FEATURESTORE_RUNTIME: featureStore.url,
-      AWS_ENDPOINT_URL_SAGEMAKER: sageMaker.url,
-      AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: sageMakerRuntime.url,
-      AWS_ENDPOINT_URL_EVENTBRIDGE: eventBridge.url,
-    };
-    const hindered = {
-      ...endpoints,
-      AWS_ENDPOINT_URL_SQS: await along("sqs", sqs.url),
-      AWS_ENDPOINT_URL_S3: await along("s3", s3.url),
-      AWS_ENDPOINT_URL_REDSHIFT_DATA: await along("redshiftData", warehouse.url),
-      AWS_ENDPOINT_URL_SAGEMAKER_FEATURESTORE_RUNTIME: await along("featureStore", featureStore.url),
-      AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: await along("sageMaker", sageMakerRuntime.url),
-      AWS_ENDPOINT_URL_EVENTBRIDGE: await along("eventBridge", eventBridge.url),
-    };
-    const counts = [...functionsOf(stack, hindered, logDir)].map(([arn, one]) => ({ arn, ...counted(one) }));
-    const functions = new Map(counts.map(({ arn, local }) => [arn, local]));
-    for (const one of functions.values()) byName.set(started(one).name, one);
-    await invokeAtDeploy(stack, byName);
-    for (const mapping of mappingsOf(stack, functions, sqs, batchesAtOnce)) started(mapping);
-    for (const schedule of schedulesOf(stack, functions)) started(schedule);
-    const api = started(await startApiGateway(apiOf(stack, functions)));
-    for (const { address } of stack.all("aws_api_gateway_stage", z.object({}))) {
-      stack.supply({ [`${address}.invoke_url`]: api.url });
-    }
+    const services = await startServices(run, resources, {
+      model: answering.model,
+      startWarehouse: (s3Url) => startWarehouse(databaseDir, warehoused, { ...warehouseOptions, s3Url }),
+    });
+    const { apiUrl, metrics: counts } = await startFunctions(run, services, batchesAtOnce);
     const ages = [queue, deadLetterQueue].map((QueueName) => {
       const metric = "ApproximateAgeOfOldestMessage";
       const name = { namespace: "AWS/SQS", name: metric, dimensions: { QueueName } };
-      return gauge(name, () => sqs.ageOfOldestMessage(QueueName));
+      return gauge(name, () => services.sqs.ageOfOldestMessage(QueueName));
     });
-    const metrics = [...counts.flatMap((one) => one.metrics), ...answering.metrics, ...ages];
-    const controlPlane = started(await startControlPlane(stack, { warehoused, metrics, logDir }));
-
-    const names = namesOf(stack);
-    const { accessKeyId, secretAccessKey } = operator.credentials;
-    return {
-      environment: {
-        ...endpoints,
-        ...controlPlane.endpoints,
-        AWS_DEFAULT_REGION: stack.region, // what Python reads instead of AWS_REGION
-        AWS_ACCESS_KEY_ID: accessKeyId,
-        AWS_SECRET_ACCESS_KEY: secretAccessKey,
-      },
-      queueUrl: sqs.queueUrls.get(queue) ?? "",
-      deadLetterQueueUrl: sqs.queueUrls.get(deadLetterQueue) ?? "",
-      get featureGroup() {
-        return featureGroupOf(groups, contract);
-      },
-      contract,
-      get clusterId() {
-        if (warehoused.cluster === undefined) throw new Error("the warehouse is no cluster");
-        return warehoused.cluster.clusterId;
-      },
-      get statements() {
-        return warehouse.statements;
-      },
-      databaseName: warehoused.database,
-      endpointName: endpoint.endpointName,
-      answersBucket: names.answers_bucket,
-      loaderFunctionName: names.loader_function_name,
-      writerFunctionName: names.writer_function_name,
-      events: eventBridge.events,
-      apiUrl: api.url,
-      functions: byName,
-      loader: () => functionOf(byName, names.loader_function_name).invoke({}),
-      writer: () => functionOf(byName, names.writer_function_name).invoke({}),
-      stop,
-    };
+    const metrics = [...counts, ...answering.metrics, ...ages];
+    const controlPlane = run.started(await startControlPlane(stack, { warehoused, metrics, logDir }));
+    return localAwsOf(run, resources, {
+      ...services,
+      apiUrl,
+      endpoints: { ...services.endpoints, ...controlPlane.endpoints },
+    });
   } catch (error) {
-    await stop();
+    await run.stop();
     throw error;
   }
+}
+
+/** What runs of a stack. */
+class Run {
+  /** By their names. */
+  readonly functions = new Map<string, LocalFunction>();
+  private readonly stops: (() => Promise<void>)[] = [];
+
+  constructor(
+    readonly stack: Stack,
+    readonly logDir: string,
+    private readonly onTheWay: NonNullable<LocalAwsOptions["onTheWay"]>,
+  ) {}
+
+  started<T extends { stop(): Promise<void> }>(thing: T): T {
+    this.stops.unshift(() => thing.stop()); // what started last stops first
+    return thing;
+  }
+
+  /** An address, with what stands in the way to it. */
+  async along(way: Way, url: string): Promise<string> {
+    const hindrance = this.onTheWay[way];
+    return hindrance === undefined ? url : this.started(await startPassage(url, hindrance)).url;
+  }
+
+  async stop() {
+    for (const end of this.stops.splice(0)) await end();
+  }
+}
+
+/** What the stack says of that which runs beside its functions. */
+const resourcesOf = (stack: Stack) => ({
+  warehoused: warehouseOf(stack),
+  endpoint: endpointOf(stack),
+  groups: featureGroupsOf(stack),
+  contract: contractOf(stack),
+  ...queuesOf(stack),
+});
+type Resources = ReturnType<typeof resourcesOf>;
+
+/** Starts what the functions call. `hindered` is where they find it, `endpoints` where all others do. */
+async function startServices(
+  run: Run,
+  { endpoint, groups, queues }: Resources,
+  given: { readonly model: Model; startWarehouse(s3Url: string): ReturnType<typeof startWarehouse> },
+) {
+  const { stack } = run;
+  const s3 = run.started(await startS3({ buckets: bucketsOf(stack) }));
+  await putObjects(stack, s3.url);
+  const s3Url = await run.along("warehouseToS3", s3.url);
+  const standIns = await allOrStop([
+    given.startWarehouse(s3Url),
+    startSqs({ queues }),
+    startFeatureStore({ groups }),
+    startSageMaker(endpoint),
+    startSageMakerRuntime({ ...endpoint, model: given.model, isServerless: endpoint.instanceCount === undefined }),
+    startEventBridge(),
+  ]);
+  for (const standIn of standIns) run.started(standIn);
+  const [warehouse, sqs, featureStore, sageMaker, sageMakerRuntime, eventBridge] = standIns;
+  for (const { address, name } of stack.all("aws_sqs_queue", z.object({ name: z.string() }))) {
+    const url = sqs.queueUrls.get(name) ?? "";
+    stack.supply({ [`${address}.url`]: url, [`${address}.id`]: url });
+  }
+  const lambda = run.started(await startLambda(stack.region, functionDescriptionsOf(stack, run.functions)));
+  const endpoints = {
+    AWS_REGION: stack.region,
+    AWS_ENDPOINT_URL_LAMBDA: lambda.url,
+    AWS_ENDPOINT_URL_SQS: sqs.url,
+    AWS_ENDPOINT_URL_S3: s3.url,
+    AWS_ENDPOINT_URL_REDSHIFT_DATA: warehouse.url,
+    AWS_ENDPOINT_URL_SAGEMAKER_FEATURESTORE_RUNTIME: featureStore.url,
+    AWS_ENDPOINT_URL_SAGEMAKER: sageMaker.url,
+    AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: sageMakerRuntime.url,
+    AWS_ENDPOINT_URL_EVENTBRIDGE: eventBridge.url,
+  };
+  const hindered = {
+    ...endpoints,
+    AWS_ENDPOINT_URL_SQS: await run.along("sqs", sqs.url),
+    AWS_ENDPOINT_URL_S3: await run.along("s3", s3.url),
+    AWS_ENDPOINT_URL_REDSHIFT_DATA: await run.along("redshiftData", warehouse.url),
+    AWS_ENDPOINT_URL_SAGEMAKER_FEATURESTORE_RUNTIME: await run.along("featureStore", featureStore.url),
+    AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: await run.along("sageMaker", sageMakerRuntime.url),
+    AWS_ENDPOINT_URL_EVENTBRIDGE: await run.along("eventBridge", eventBridge.url),
+  };
+  return { warehouse, sqs, eventBridge, endpoints, hindered };
+}
+type Services = Awaited<ReturnType<typeof startServices>>;
+
+/** Starts the functions, and what invokes them. */
+async function startFunctions(run: Run, { sqs, hindered }: Services, batchesAtOnce: number) {
+  const { stack } = run;
+  const counts = [...functionsOf(stack, hindered, run.logDir)].map(([arn, one]) => ({ arn, ...counted(one) }));
+  const functions = new Map(counts.map(({ arn, local }) => [arn, local]));
+  for (const one of functions.values()) run.functions.set(run.started(one).name, one);
+  await invokeAtDeploy(stack, run.functions);
+  for (const mapping of mappingsOf(stack, functions, sqs, batchesAtOnce)) run.started(mapping);
+  for (const schedule of schedulesOf(stack, functions)) run.started(schedule);
+  const api = run.started(await startApiGateway(apiOf(stack, functions)));
+  for (const { address } of stack.all("aws_api_gateway_stage", z.object({}))) {
+    stack.supply({ [`${address}.invoke_url`]: api.url });
+  }
+  return { apiUrl: api.url, metrics: counts.flatMap((one) => one.metrics) };
+}
+
+function localAwsOf(
+  run: Run,
+  { warehoused, endpoint, groups, contract, queue, deadLetterQueue }: Resources,
+  { warehouse, sqs, eventBridge, endpoints, apiUrl }: Services & { readonly apiUrl: string },
+): LocalAws {
+  const { stack, functions } = run;
+  const names = namesOf(stack);
+  const { accessKeyId, secretAccessKey } = operator.credentials;
+  return {
+    environment: {
+      ...endpoints,
+      AWS_DEFAULT_REGION: stack.region, // what Python reads instead of AWS_REGION
+      AWS_ACCESS_KEY_ID: accessKeyId,
+      AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    },
+    queueUrl: sqs.queueUrls.get(queue) ?? "",
+    deadLetterQueueUrl: sqs.queueUrls.get(deadLetterQueue) ?? "",
+    get featureGroup() {
+      return featureGroupOf(groups, contract);
+    },
+    contract,
+    get clusterId() {
+      if (warehoused.cluster === undefined) throw new Error("the warehouse is no cluster");
+      return warehoused.cluster.clusterId;
+    },
+    get statements() {
+      return warehouse.statements;
+    },
+    databaseName: warehoused.database,
+    endpointName: endpoint.endpointName,
+    answersBucket: names.answers_bucket,
+    loaderFunctionName: names.loader_function_name,
+    writerFunctionName: names.writer_function_name,
+    events: eventBridge.events,
+    apiUrl,
+    functions,
+    loader: () => functionOf(functions, names.loader_function_name).invoke({}),
+    writer: () => functionOf(functions, names.writer_function_name).invoke({}),
+    stop: () => run.stop(),
+  };
 }
 
 const databaseIn = (dataDir: string) => join(dataDir, "postgres");
