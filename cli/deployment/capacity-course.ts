@@ -3,6 +3,7 @@ import {
   bakingSeconds,
   emptySeconds,
   type Scaling,
+  type ScalingStep,
   scalingSteps,
   stepBackSeconds,
 } from "../../contract/scaling";
@@ -57,20 +58,52 @@ const sees = { after: 60, every: 60 };
 /** What traffic rests on new instances and on old ones in a deployment, in seconds. */
 const restingSeconds = 2 * bakingSeconds;
 
+/** What scales: it sees the backlog each minute. */
+class Alarms {
+  private readonly steps: readonly ScalingStep[];
+  private readonly seen: number[]; // the last minutes' backlogs
+  private noStepBackUntil = 0;
+  /** How often they called for fewer instances while requests waited. */
+  earlyScaleIns = 0;
+
+  constructor(private readonly scene: Scene) {
+    this.steps = scene.scaling ? scalingSteps(scene.scaling) : [];
+    this.seen = [scene.requests];
+  }
+
+  see(backlog: number): void {
+    this.seen.push(backlog);
+    if (this.seen.length > (sees.after + emptySeconds) / sees.every) this.seen.shift();
+  }
+
+  /** How many instances are wanted from now on, where so many were. */
+  look(now: number, wanted: number): number {
+    const { scaling, min } = this.scene;
+    const lately = (seconds: number) => this.seen.slice(0, -sees.after / sees.every).slice(-seconds / sees.every);
+    const most = Math.max(0, ...lately(backlogSeconds));
+    const empty = lately(emptySeconds);
+    const step = this.steps.findLast(({ from }) => most >= from);
+    if (step && step.instances > wanted) return step.instances;
+    if (scaling && step && step.instances < wanted && now >= this.noStepBackUntil) {
+      this.earlyScaleIns++;
+      this.noStepBackUntil = now + stepBackSeconds(scaling);
+      return step.instances;
+    }
+    const isEmpty = empty.length >= emptySeconds / sees.every && empty.every((count) => count === 0);
+    return isEmpty ? Math.min(wanted, min) : wanted;
+  }
+}
+
 /**
  * Reckons, event by event, how instances follow a backlog: the alarms look each minute, instances start, a deployment begins
  * and ends. Between two events the backlog shrinks by what those in service answer. The endpoint is never changed twice at once.
  */
 export function courseOf(scene: Scene): Course {
   const { scaling, predictionsPerSecond, min, startSeconds = 480, deployment } = scene;
-  const steps = scaling ? scalingSteps(scaling) : [];
-  const cooldown = scaling ? stepBackSeconds(scaling) : 0;
-  const seen: number[] = [scene.requests]; // the last minutes' backlogs
+  const alarms = new Alarms(scene);
   const points: CoursePoint[] = [];
   let [now, backlog, inService, wanted] = [0, scene.requests, min, min];
-  let [instanceSeconds, idleSeconds, earlyScaleIns] = [0, 0, 0];
-  let drainSeconds = 0;
-  let noStepBackUntil = 0;
+  let [instanceSeconds, idleSeconds, drainSeconds] = [0, 0, 0];
   /** What ends with the change that is under way, and when. */
   let change: { readonly until: number; readonly end: () => void; readonly others: number } | undefined;
   let nextDeployment = deployment?.atSeconds ?? Number.POSITIVE_INFINITY;
@@ -79,16 +112,13 @@ export function courseOf(scene: Scene): Course {
     const last = points.at(-1);
     if (last?.inService !== inService || last.wanted !== wanted) points.push({ at: now, inService, wanted, backlog });
   };
-  const begin = (seconds: number, end: () => void, others = 0) => {
-    change = { until: now + seconds, end, others };
+  const arrive = () => {
+    inService = wanted;
   };
   const scaleTo = (count: number) => {
     wanted = count;
-    if (wanted > inService) {
-      begin(startSeconds, () => {
-        inService = wanted;
-      });
-    } else inService = wanted;
+    if (wanted > inService) change = { until: now + startSeconds, end: arrive, others: 0 };
+    else arrive();
   };
   const deploy = () => {
     nextDeployment = Number.POSITIVE_INFINITY;
@@ -97,22 +127,7 @@ export function courseOf(scene: Scene): Course {
       inService = min; // that is what the new configuration says
       scaleTo(deployment?.keepsCount ? before : min);
     };
-    begin(startSeconds + restingSeconds, end, min);
-  };
-  const look = () => {
-    const lately = (seconds: number) => seen.slice(0, -sees.after / sees.every).slice(-seconds / sees.every);
-    const most = Math.max(0, ...lately(backlogSeconds));
-    const empty = lately(emptySeconds);
-    const step = steps.findLast(({ from }) => most >= from);
-    if (change !== undefined) return;
-    if (step && step.instances > wanted) scaleTo(step.instances);
-    else if (step && step.instances < wanted && now >= noStepBackUntil) {
-      earlyScaleIns++;
-      noStepBackUntil = now + cooldown;
-      scaleTo(step.instances);
-    } else if (wanted > min && empty.length >= emptySeconds / sees.every && empty.every((count) => count === 0)) {
-      scaleTo(min);
-    }
+    change = { until: now + startSeconds + restingSeconds, end, others: min };
   };
 
   note();
@@ -123,26 +138,22 @@ export function courseOf(scene: Scene): Course {
     const due = change ? Number.POSITIVE_INFINITY : Math.max(now, nextDeployment);
     const next = Math.min(drained, tick, change?.until ?? Number.POSITIVE_INFINITY, due);
     const seconds = next - now;
-    const paid = Math.max(inService, wanted) + (change?.others ?? 0);
-    instanceSeconds += paid * seconds;
+    instanceSeconds += seconds * (Math.max(inService, wanted) + (change?.others ?? 0));
     idleSeconds += seconds * (backlog > 0 ? Math.max(0, wanted - inService) : Math.max(inService, wanted));
     now = next;
-    if (next === drained) {
-      backlog = 0;
-      drainSeconds = now;
-    } else backlog = Math.max(0, backlog - rate * seconds);
+    if (next === drained) drainSeconds = now;
+    backlog = next === drained ? 0 : Math.max(0, backlog - rate * seconds);
     if (change && now >= change.until) {
       const { end } = change;
       change = undefined;
       end();
     }
     if (now === tick) {
-      seen.push(backlog);
-      if (seen.length > (sees.after + emptySeconds) / sees.every) seen.shift();
-      look();
+      alarms.see(backlog);
+      if (change === undefined) scaleTo(alarms.look(now, wanted));
     }
     if (now >= nextDeployment && change === undefined) deploy();
     note();
   }
-  return { points, drainSeconds, instanceSeconds, idleSeconds, earlyScaleIns };
+  return { points, drainSeconds, instanceSeconds, idleSeconds, earlyScaleIns: alarms.earlyScaleIns };
 }
