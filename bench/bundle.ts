@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { promisify } from "node:util";
 import { deflateRawSync } from "node:zlib";
+import { medianOf } from "./printing";
 
 const times = 15;
 
@@ -36,5 +37,3 @@ async function millisecondsOf(script: string): Promise<number> {
   });
   return performance.now() - started;
 }
-
-const medianOf = (values: number[]) => values.sort((one, other) => one - other)[Math.floor(values.length / 2)] ?? 0;

@@ -4,20 +4,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { PutRecordCommand, SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-featurestore-runtime";
-import Table from "cli-table3";
 import { operator } from "../local/credentials";
 import { contract } from "./contract";
 import { environmentOf } from "./counting-aws";
 import { type CountingProcess, type MeasuredRun, runMeasured, startCountingProcess, writeFeatures } from "./feeding";
+import { medianOf, megabytes, plainTable, talk, whole } from "./printing";
 
 /** About what a call to either service takes within a region, in milliseconds. */
 const callMilliseconds = 10;
 const sizes = [10_000, 100_000, 1_000_000];
 const singleCalls = 500;
 const startUps = 11;
-
-/** What the command prints for its caller goes to stdout, what it says meanwhile to stderr. */
-const talk = (line: string) => console.error(line);
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 
@@ -93,11 +90,9 @@ async function medianStartUp(): Promise<number> {
     await promisify(execFile)(process.execPath, ["cli/offline-inference.mjs", "--help"]);
     times.push(performance.now() - started);
   }
-  return times.sort((one, other) => one - other)[Math.floor(startUps / 2)] ?? 0;
+  return medianOf(times);
 }
 
-const whole = (number: number) => Math.round(number).toLocaleString("en");
-const megabytes = (bytes: number) => `${whole(bytes / 1024 ** 2)} MB`;
 const rateOf = ({ rows, seconds }: { rows: number; seconds: number }) => rows / seconds;
 
 function report({ name, original, singleRowsPerSecond, runs }: Measured, startMilliseconds: number): string[] {
@@ -134,9 +129,6 @@ function report({ name, original, singleRowsPerSecond, runs }: Measured, startMi
     targets.toString(),
   ];
 }
-
-const plainTable = (head: string[]) =>
-  new Table({ head, style: { head: [], border: [], compact: true }, colAligns: ["left"] });
 
 main().catch((error: unknown) => {
   console.error(error);

@@ -1,5 +1,4 @@
-import Table from "cli-table3";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { z } from "zod";
 import {
   type FairnessMeasurement,
@@ -10,6 +9,7 @@ import {
   type SendingMeasurement,
 } from "./job-stage";
 import { latenciesOf } from "./latencies";
+import { count, medianOf, megabytes, percent, plainTable, talk, whole } from "./printing";
 
 /** About what a call to the queue takes within a region, in milliseconds. */
 const callMilliseconds = 10;
@@ -27,9 +27,6 @@ const smallRows = 100;
 const looks = 50;
 
 const parts = ["sending", "cancel", "fairness"] as const;
-
-/** What the command prints for its caller goes to stdout, what it says meanwhile to stderr. */
-const talk = (line: string) => console.error(line);
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 
@@ -68,20 +65,13 @@ async function main({ rows: sizes, sent: mostSent, job, full: fullSeconds, besid
   talk(`that took ${((performance.now() - started) / 60_000).toFixed(1)} minutes`);
 }
 
-const whole = (number: number) => Math.round(number).toLocaleString("en");
-const megabytes = (bytes: number) => `${whole(bytes / 1024 ** 2)} MB`;
-const percent = (part: number) => `${(part * 100).toFixed(1)} %`;
 const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(2)} s`;
 const yes = (isMet: boolean) => (isMet ? "yes" : "no");
-const medianOf = (values: readonly number[]) =>
-  values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 const print = (report: readonly string[]) => {
   for (const part of report) console.log(part);
 };
 
-const plainTable = (head: string[]) =>
-  new Table({ head, style: { head: [], border: [], compact: true }, colAligns: ["left"] });
 const targetsTable = () => plainTable(["", "measured", "target", "met"]);
 
 function reportSending(measured: readonly Sending[]): string[] {
@@ -181,11 +171,6 @@ const sceneText = () => {
     `call, S3 ${latencies.s3}, SQS ${latencies.sqs}, all assumed; ${functions} workers take batches of ${batchSize}; loader, starter and ` +
     `writer are invoked every ${everySeconds} s, where their schedules have a minute.`
   );
-};
-
-const count = (text: string): number => {
-  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError("It must be a whole number above 0.");
-  return Number(text);
 };
 
 const program = new Command("npm run bench:jobs --")

@@ -7,6 +7,7 @@ import { Command } from "commander";
 import { z } from "zod";
 import { unpackArchive } from "../local/model-server";
 import { demoArchive, labelledPairs, readLabelledPairs } from "../samples";
+import { talk, whole } from "./printing";
 import { type Input, measureServing, type Serving, unlikeAnswers, type Way } from "./serving";
 import { hasToolkit } from "./toolkit";
 
@@ -53,9 +54,6 @@ interface Measured extends Asked {
 
 const optionsSchema = z.object({ model: z.string().optional(), toolkit: z.string() });
 type Options = z.infer<typeof optionsSchema>;
-
-/** What the command prints for its caller goes to stdout, what it says meanwhile to stderr. */
-const talk = (line: string) => console.error(line);
 
 /** Measures every way, and gives whether all had the same answers. */
 async function main({ model: named, toolkit }: Options): Promise<boolean> {
@@ -114,7 +112,7 @@ function speedTable({ serving: { inputsPerSecond } }: Measured, measured: readon
     style: { head: [], border: [], compact: true },
     colAligns: ["left", "right", "left", "right", "right", "right", "right", "right"],
   });
-  const milliseconds = (time: number) => `${Math.round(time).toLocaleString("en")} ms`;
+  const milliseconds = (time: number) => `${whole(time)} ms`;
   for (const { name, request, inputsPerCall, batch, padsAll, serving } of measured) {
     table.push([
       name,

@@ -3,8 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RedshiftDataClient } from "@aws-sdk/client-redshift-data";
 import { S3Client } from "@aws-sdk/client-s3";
-import Table from "cli-table3";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { z } from "zod";
 import { operator } from "../local/credentials";
 import { type LocalPipeline, startPipeline } from "../local/pipeline";
@@ -17,6 +16,7 @@ import { Outcomes } from "../pipeline/outcomes";
 import { RedshiftData } from "../pipeline/redshift";
 import { Results } from "../pipeline/results";
 import { settingsOf } from "./contract";
+import { count, medianOf, plainTable, talk, whole } from "./printing";
 
 /** Rows of a job, of which one in a hundred failed. */
 const rowsPerJob = 10_000;
@@ -28,9 +28,6 @@ const apart = 10;
 /** Rows of the last minute, whatever there is beside them. */
 const recentRows = 1_000;
 const times = 9;
-
-/** What the command prints for its caller goes to stdout, what it says meanwhile to stderr. */
-const talk = (line: string) => console.error(line);
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 
@@ -206,29 +203,21 @@ class WarehouseBench {
   }
 }
 
-const medianOf = (numbers: readonly number[]) =>
-  numbers.toSorted((one, other) => one - other)[Math.floor(numbers.length / 2)] ?? 0;
-
 /** The request id that the database makes of a row. */
 function requestOf(time: number, row: number): string {
   const hex = time.toString(16).padStart(12, "0");
   return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-${row.toString(16).padStart(12, "0")}`;
 }
 
-const whole = (number: number) => Math.round(number).toLocaleString("en");
 const loading = (rows: number) => `a load of ${whole(rows)} rows in ${whole(rows / rowsPerObject)} objects`;
 
 function report(measured: readonly Measured[], loadedRows: number): string[] {
-  const table = new Table({
-    head: [
-      "milliseconds, by rows in the table",
-      ...measured.map(({ rows }) => whole(rows)),
-      "the most\nagainst the fewest",
-      "met: ≤ 2 ×",
-    ],
-    style: { head: [], border: [], compact: true },
-    colAligns: ["left"],
-  });
+  const table = plainTable([
+    "milliseconds, by rows in the table",
+    ...measured.map(({ rows }) => whole(rows)),
+    "the most\nagainst the fewest",
+    "met: ≤ 2 ×",
+  ]);
   for (const name of measured[0]?.milliseconds.keys() ?? []) {
     const taken = measured.map(({ milliseconds }) => milliseconds.get(name) ?? Number.NaN);
     const ratio = (taken.at(-1) ?? Number.NaN) / (taken[0] ?? Number.NaN);
@@ -245,11 +234,6 @@ function report(measured: readonly Measured[], loadedRows: number): string[] {
       "column alone.",
   ];
 }
-
-const count = (text: string): number => {
-  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError("It must be a whole number above 0.");
-  return Number(text);
-};
 
 const program = new Command("npm run bench:warehouse --")
   .description(

@@ -1,8 +1,8 @@
-import Table from "cli-table3";
 import { courseOf } from "../cli/deployment/capacity-course";
 import { type BundleMeasurement, measureBundle } from "./bundle";
 import type { EndpointProps } from "./endpoint";
 import { type Latencies, latencies, latenciesOf, type ProfileName, profileNames } from "./latencies";
+import { percent, plainTable, talk, whole } from "./printing";
 import { type Measurement, measureOriginal, measureWorker, type WorkerMeasurement, type WorkerSettings } from "./stage";
 
 /** How often the loader is invoked, in seconds: six times as often as by default, so that a run sees it more than once. */
@@ -73,9 +73,6 @@ const profiled: readonly Asked[] = formats.map((request) => ({
   profiled: true,
 }));
 
-/** What the command prints for its caller goes to stdout, what it says meanwhile to stderr. */
-const talk = (line: string) => console.error(line);
-
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 
 async function main() {
@@ -108,10 +105,8 @@ async function measureAll(all: readonly Asked[]): Promise<Measured[]> {
   return measured;
 }
 
-const whole = (number: number) => Math.round(number).toLocaleString("en");
 const kilobytes = (bytes: number) => `${(bytes / 1024).toFixed(0)} KB`;
 const megabytes = (bytes: number) => `${(bytes / 1024 ** 2).toFixed(0)} MB`;
-const percent = (part: number) => `${(part * 100).toFixed(1)} %`;
 const seconds = (milliseconds: number) => `${milliseconds / 1000} s`;
 /** Inputs that an endpoint answers in a second. */
 const speedOf = ({ slots, millisecondsPerInput }: EndpointProps) => (1_000 * slots) / millisecondsPerInput;
@@ -275,9 +270,6 @@ function targetsTable(measured: readonly Measured[], bundle: BundleMeasurement):
   target("import of the bundle", `${whole(importMilliseconds)} ms`, "≤ 165 ms", importMilliseconds <= 165);
   return table.toString();
 }
-
-const plainTable = (head: string[]) =>
-  new Table({ head, style: { head: [], border: [], compact: true }, colAligns: ["left"] });
 
 main().catch((error: unknown) => {
   console.error(error);
