@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
 import { contractFile, type ModelContract } from "../contract/model-contract";
@@ -8,8 +7,8 @@ import { type Answer, AwsError, json, parseBody, type Request, type StandIn, ser
 import { contract as usualContract } from "./contract";
 import { jittered } from "./latencies";
 
-/** Calls of the feature store, and those that put requests on the queue. */
-export type Operation = "BatchGetRecord" | "BatchWriteRecord" | "PutRecord" | "SendMessageBatch" | "SendMessage";
+/** Calls of the feature store. */
+export type Operation = "BatchGetRecord" | "BatchWriteRecord" | "PutRecord";
 
 export interface CountingAwsOptions {
   /** What the pipeline and its model agree on. @default two features, first and second, both String */
@@ -26,30 +25,29 @@ export interface CountingAwsOptions {
   readonly before?: (operation: Operation, call: number) => void | Promise<void>;
   /** The same when it has done all, and would be answered. */
   readonly after?: (operation: Operation, call: number) => void | Promise<void>;
-  /** What becomes of an entry, by its record or request id: it is taken, but where this says otherwise. */
+  /** What becomes of an entry, by its record's id: it is taken, but where this says otherwise. */
   readonly refuse?: (id: string, operation: Operation) => "for now" | "for good" | undefined;
 }
 
 export interface CountingAws extends StandIn {
   /** What to set for a program that is to use it. */
   readonly environment: Record<string, string>;
-  /** How often each record was written, and each request put on the queue, by id. */
+  /** How often each record was written, by id. */
   readonly records: ReadonlyMap<string, number>;
-  readonly requests: ReadonlyMap<string, number>;
-  /** The last body of each request that is on the queue, and each record as it is stored. */
+  /** Each record as it is stored. */
   readonly bodies: ReadonlyMap<string, unknown>;
   readonly calls: ReadonlyMap<Operation, number>;
 }
 
 /**
  * Starts what the commands that feed a pipeline need of AWS, as one server that does little but count, so that they are
- * what is measured: SSM with the pipeline's names, S3 with its contract, the feature store, and a queue's sending.
+ * what is measured: SSM with the pipeline's names, S3 with its contract, and the feature store.
  * @param keepsBodies whether bodies are kept too @default true
  */
 export async function startCountingAws(options: CountingAwsOptions = {}, keepsBodies = true): Promise<CountingAws> {
   const { contract = usualContract, milliseconds = 0, before, after } = options;
   const taken = new Taken(options, keepsBodies);
-  const { records, requests, bodies } = taken;
+  const { records, bodies } = taken;
   const answers = answersOf(taken);
   const calls = new Map<Operation, number>();
   const server: StandIn = await serve(async (request) => {
@@ -58,7 +56,7 @@ export async function startCountingAws(options: CountingAwsOptions = {}, keepsBo
       return json({ Parameter: { Name: "names", Value: JSON.stringify(namesAt(server.url, options)) } });
     }
     if (name === "contract") return json(contract);
-    if (name === "counts") return json({ records: countsOf(records), requests: countsOf(requests) });
+    if (name === "counts") return json(countsOf(records));
     if (name === undefined) throw new AwsError("UnknownOperationException", 404, `no operation at ${request.url}`);
     const call = (calls.get(name) ?? 0) + 1;
     calls.set(name, call);
@@ -68,16 +66,15 @@ export async function startCountingAws(options: CountingAwsOptions = {}, keepsBo
     await after?.(name, call);
     return answer;
   });
-  return { ...server, environment: environmentOf(server.url), records, requests, bodies, calls };
+  return { ...server, environment: environmentOf(server.url), records, bodies, calls };
 }
 
 const usualIdentifier = { name: "id", type: "String" } as const;
 const usualEventTime = { name: "event_time", type: "String" } as const;
 
-/** What was taken, and how often. Each method says why it is not taken, where it is refused. */
+/** What was taken, and how often. */
 class Taken {
   readonly records = new Map<string, number>();
-  readonly requests = new Map<string, number>();
   readonly bodies = new Map<string, unknown>();
   private readonly times = new Map<string, number>();
 
@@ -86,33 +83,22 @@ class Taken {
     private readonly keepsBodies: boolean,
   ) {}
 
+  /** @returns why it is not taken, where it is refused */
   record(record: z.infer<typeof recordSchema>, operation: Operation) {
-    const { recordIdentifier = usualIdentifier, eventTime = usualEventTime } = this.options;
+    const { recordIdentifier = usualIdentifier, eventTime = usualEventTime, refuse } = this.options;
     const textOf = (name: string) => record.find(({ FeatureName }) => FeatureName === name)?.ValueAsString ?? "";
     const id = textOf(recordIdentifier.name);
-    if (!this.keepsBodies) return this.take(this.records, id, operation);
+    const refusal = refuse?.(id, operation);
+    if (refusal !== undefined) return refusal;
+    this.records.set(id, (this.records.get(id) ?? 0) + 1);
+    if (!this.keepsBodies) return undefined;
     const time = textOf(eventTime.name);
     const moment = eventTime.type === "String" ? Date.parse(time) : Number(time);
-    const refusal = this.take(this.records, id, operation);
-    if (refusal === undefined && moment > (this.times.get(id) ?? Number.NEGATIVE_INFINITY)) {
+    if (moment > (this.times.get(id) ?? Number.NEGATIVE_INFINITY)) {
       this.times.set(id, moment);
       this.bodies.set(id, record);
     }
-    return refusal;
-  }
-
-  message(text: string, operation: Operation) {
-    const body = messageSchema.parse(JSON.parse(text));
-    const id = body.requestId ?? String(this.requests.size);
-    const refusal = this.take(this.requests, id, operation);
-    if (refusal === undefined && this.keepsBodies) this.bodies.set(id, body);
-    return refusal;
-  }
-
-  private take(counts: Map<string, number>, id: string, operation: Operation) {
-    const refusal = this.options.refuse?.(id, operation);
-    if (refusal === undefined) counts.set(id, (counts.get(id) ?? 0) + 1);
-    return refusal;
+    return undefined;
   }
 }
 
@@ -138,23 +124,6 @@ const answersOf = (taken: Taken): Record<Operation, (request: Request) => Answer
   PutRecord: (request) => {
     taken.record(parseBody(request, z.object({ Record: recordSchema }), "ValidationError").Record, "PutRecord");
     return json({});
-  },
-  SendMessageBatch: (request) => {
-    const answer: { Successful: unknown[]; Failed: unknown[] } = { Successful: [], Failed: [] };
-    for (const { Id, MessageBody } of parseBody(request, sendBatchSchema, "ValidationException").Entries) {
-      const refusal = taken.message(MessageBody, "SendMessageBatch");
-      if (refusal === undefined) answer.Successful.push({ Id, MessageId: Id, MD5OfMessageBody: md5Of(MessageBody) });
-      else {
-        const SenderFault = refusal === "for good";
-        answer.Failed.push({ Id, Code: SenderFault ? "InvalidMessageContents" : "ServiceUnavailable", SenderFault });
-      }
-    }
-    return json(answer, 200, { "content-type": "application/x-amz-json-1.0" });
-  },
-  SendMessage: (request) => {
-    const { MessageBody } = parseBody(request, z.object({ MessageBody: z.string() }), "ValidationException");
-    taken.message(MessageBody, "SendMessage");
-    return json({ MessageId: "1", MD5OfMessageBody: md5Of(MessageBody) });
   },
 });
 
@@ -207,16 +176,10 @@ const batchWriteSchema = z.object({
 const batchGetSchema = z.object({
   Identifiers: z.array(z.object({ RecordIdentifiersValueAsString: z.array(z.string()).max(100) })),
 });
-const sendBatchSchema = z.object({
-  Entries: z.array(z.object({ Id: z.string(), MessageBody: z.string() })).max(10),
-});
-const messageSchema = z.looseObject({ id: z.string(), requestId: z.string().optional() });
-
-const md5Of = (text: string) => createHash("md5").update(text).digest("hex");
 
 function nameOf({ method, url, headers }: Request): Operation | "GetParameter" | "contract" | "counts" | undefined {
   const [, target = ""] = String(headers["x-amz-target"] ?? "").split(".");
-  if (target === "GetParameter" || target === "SendMessageBatch" || target === "SendMessage") return target;
+  if (target === "GetParameter") return target;
   if (url.pathname === "/counts") return "counts";
   if (method === "GET" && url.pathname === `/models/${contractFile}`) return "contract";
   if (method === "POST" && url.pathname === "/BatchGetRecord") return "BatchGetRecord";

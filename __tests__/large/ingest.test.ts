@@ -6,8 +6,8 @@ test("features ingest takes three hundred thousand rows in the memory of ten tho
   await expectFlat(
     many,
     (file) => ["features", "ingest", file],
-    ({ records }) => {
-      expect(records).toEqual({ ids: many, again: few });
+    (counts) => {
+      expect(counts).toEqual({ ids: many, again: few });
     },
   );
 });
