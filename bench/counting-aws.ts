@@ -26,7 +26,7 @@ export interface CountingAwsOptions {
   /** The same when it has done all, and would be answered. */
   readonly after?: (operation: Operation, call: number) => void | Promise<void>;
   /** What becomes of an entry, by its record's id: it is taken, but where this says otherwise. */
-  readonly refuse?: (id: string, operation: Operation) => "for now" | "for good" | undefined;
+  readonly refuse?: (id: string) => "for now" | "for good" | undefined;
 }
 
 export interface CountingAws extends StandIn {
@@ -84,11 +84,11 @@ class Taken {
   ) {}
 
   /** @returns why it is not taken, where it is refused */
-  record(record: z.infer<typeof recordSchema>, operation: Operation) {
+  record(record: z.infer<typeof recordSchema>) {
     const { recordIdentifier = usualIdentifier, eventTime = usualEventTime, refuse } = this.options;
     const textOf = (name: string) => record.find(({ FeatureName }) => FeatureName === name)?.ValueAsString ?? "";
     const id = textOf(recordIdentifier.name);
-    const refusal = refuse?.(id, operation);
+    const refusal = refuse?.(id);
     if (refusal !== undefined) return refusal;
     this.records.set(id, (this.records.get(id) ?? 0) + 1);
     if (!this.keepsBodies) return undefined;
@@ -113,7 +113,7 @@ const answersOf = (taken: Taken): Record<Operation, (request: Request) => Answer
   BatchWriteRecord: (request) => {
     const answer: { Errors: unknown[]; UnprocessedEntries: unknown[] } = { Errors: [], UnprocessedEntries: [] };
     for (const Entry of parseBody(request, batchWriteSchema, "ValidationError").Entries) {
-      const refusal = taken.record(Entry.Record, "BatchWriteRecord");
+      const refusal = taken.record(Entry.Record);
       if (refusal === "for now") answer.UnprocessedEntries.push(Entry);
       if (refusal === "for good") {
         answer.Errors.push({ Entry, ErrorCode: "ValidationError", ErrorMessage: "refused" });
@@ -122,7 +122,7 @@ const answersOf = (taken: Taken): Record<Operation, (request: Request) => Answer
     return json(answer);
   },
   PutRecord: (request) => {
-    taken.record(parseBody(request, z.object({ Record: recordSchema }), "ValidationError").Record, "PutRecord");
+    taken.record(parseBody(request, z.object({ Record: recordSchema }), "ValidationError").Record);
     return json({});
   },
 });
