@@ -2,21 +2,17 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 
-/** A pipeline that runs on this machine, as other programs reach it. */
-export interface LocalEnvironment {
-  /** The environment whose stack it is: `dev`. */
-  readonly environment: string;
-  /** The parameter that its stack has written its names into. */
-  readonly namesParameter: string;
-  /** What to set so that AWS's clients find it, and may work with it. */
-  readonly variables: Record<string, string>;
-}
-
 const schema = z.object({
+  /** The environment whose stack it is: `dev`. */
   environment: z.string(),
+  /** The parameter that its stack has written its names into. */
   namesParameter: z.string(),
+  /** What to set so that AWS's clients find it, and may work with it. */
   variables: z.record(z.string(), z.string()),
 });
+
+/** A pipeline that runs on this machine, as other programs reach it. */
+type LocalEnvironment = z.infer<typeof schema>;
 
 const fileIn = (dataDir: string) => join(dataDir, "environment.json");
 
