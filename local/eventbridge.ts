@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { serveSigned } from "./signature";
-import { AwsError, json, parseBody, type StandIn } from "./stand-in";
+import { AwsError, json, jsonOf, parseBody, type StandIn } from "./stand-in";
 
 const text = z.string().optional();
 const putEvents = z.object({
@@ -65,14 +65,6 @@ function refusalOf({ Source, DetailType, Detail, EventBusName = "default" }: Ent
   if (/^aws\./.test(Source ?? ""))
     return { ErrorCode: "NotAuthorizedForSourceException", ErrorMessage: "Not authorized" };
   if (EventBusName !== "default") return invalid(`Event bus ${EventBusName} does not exist.`);
-  const { success } = z.record(z.string(), z.unknown()).safeParse(jsonOf(Detail ?? ""));
+  const { success } = jsonOf(z.record(z.string(), z.unknown())).safeParse(Detail ?? "");
   return success ? undefined : { ErrorCode: "MalformedDetail", ErrorMessage: "Detail is malformed." };
-}
-
-function jsonOf(value: string): unknown {
-  try {
-    return JSON.parse(value);
-  } catch {
-    return undefined;
-  }
 }

@@ -113,7 +113,8 @@ export function parseBody<Schema extends z.ZodType>(
   return parsed.data;
 }
 
-const jsonOf = <Schema extends z.ZodType>(schema: Schema) =>
+/** What a text holds as JSON. */
+export const jsonOf = <Schema extends z.ZodType>(schema: Schema) =>
   z
     .string()
     .transform((text, context): unknown => {
