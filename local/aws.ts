@@ -26,6 +26,7 @@ import { type EndpointDescription, startSageMaker } from "./sagemaker";
 import { type Model, startSageMakerRuntime } from "./sagemaker-runtime";
 import { startSchedule } from "./schedule";
 import { type Queue, startSqs } from "./sqs";
+import { jsonOf } from "./stand-in";
 import { startSts } from "./sts";
 import { readStack, type Stack } from "./terraform";
 
@@ -436,9 +437,6 @@ function endpointOf(stack: Stack): EndpointDescription {
 const functionName = z.object({ function_name: z.string() });
 
 function queuesOf(stack: Stack) {
-  const redrivePolicy = z
-    .string()
-    .transform((text) => z.object({ deadLetterTargetArn: z.string() }).parse(JSON.parse(text)));
   const found = stack.all(
     "aws_sqs_queue",
     z.object({
@@ -463,7 +461,7 @@ function queuesOf(stack: Stack) {
   });
   const source = found.find(({ redrive_policy: policy }) => policy !== undefined);
   if (!source) throw new Error(`${stack.directory} must have a queue with a redrive_policy`);
-  const { deadLetterTargetArn } = redrivePolicy.parse(source.redrive_policy);
+  const { deadLetterTargetArn } = jsonOf(z.object({ deadLetterTargetArn: z.string() })).parse(source.redrive_policy);
   const deadLetterQueue = deadLetterTargetArn.split(":").at(-1) ?? "";
   queues.sort(({ name }, other) => Number(other.name === deadLetterQueue) - Number(name === deadLetterQueue));
   return { queues, queue: source.name, deadLetterQueue };
