@@ -5,8 +5,9 @@ import {
   DescribeProcessingJobCommand,
   SageMakerClient,
 } from "@aws-sdk/client-sagemaker";
+import type { InstanceFamily } from "../../aws/instance-types";
 import { imageFor } from "../../aws/model-images";
-import { awsError, isNotFound, namingActions } from "../shared/aws-error";
+import { awsError, failedTo, isNotFound, namingActions } from "../shared/aws-error";
 import { tracedModel } from "./model-archive";
 import { type RecipeName, recipes, usualShape } from "./model-recipes";
 
@@ -47,123 +48,115 @@ export interface CompilationProps {
   readonly roleArn: string;
 }
 
+/** How jobs of one kind are looked at and started, each under its name and with the folder of its result. */
+interface JobKind {
+  look(name: string, output: string): Promise<Job | undefined>;
+  start(name: string, output: string): Promise<unknown>;
+}
+
 /** The jobs of a recipe for a model. */
 export function compilationJobs(
-  { recipe, name, inputs, url, roleArn: RoleArn }: CompilationProps,
+  props: CompilationProps,
   { region, profile }: { readonly region: string; readonly profile?: string },
 ): CompilationJob {
+  const { recipe, name, url } = props;
   const client = namingActions(new SageMakerClient({ region, profile }));
+  const kind =
+    recipe === "neo" ? compilations(client, props) : processings(client, props, recipes[recipe].family, region);
   const nameOf = (attempt: number) => `${name}-${attempt}`;
   const outputOf = (attempt: number) => `${url}/output-${attempt}`;
-  if (recipe === "neo") {
-    return {
-      nameOf,
-      look: async (attempt) => {
-        const call = client.send(new DescribeCompilationJobCommand({ CompilationJobName: nameOf(attempt) }));
-        const job = await found(nameOf(attempt), call);
-        const status = job?.CompilationJobStatus;
-        return status === undefined
-          ? undefined
-          : {
-              status,
-              ended: ["COMPLETED", "FAILED", "STOPPED"].includes(status),
-              succeeded: status === "COMPLETED",
-              reason: job?.FailureReason,
-              url: job?.ModelArtifacts?.S3ModelArtifacts,
-              image: job?.InferenceImage,
-            };
-      },
-      start: async (attempt) => {
-        const shape = [usualShape.batch, usualShape.length];
-        const call = new CreateCompilationJobCommand({
-          CompilationJobName: nameOf(attempt),
-          RoleArn,
-          InputConfig: {
-            S3Uri: `${url}/input/traced.tar.gz`,
-            DataInputConfig: JSON.stringify(Object.fromEntries(inputs.map((input) => [input, shape]))),
-            Framework: "PYTORCH",
-            FrameworkVersion: recipes.neo.pytorch,
-          },
-          OutputConfig: {
-            S3OutputLocation: `${outputOf(attempt)}/`,
-            TargetDevice: "ml_inf1",
-            // For this target a JSON string: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_OutputConfig.html
-            CompilerOptions: JSON.stringify("--dtype int64"),
-          },
-          StoppingCondition: { MaxRuntimeInSeconds: 900 },
-        });
-        await started(nameOf(attempt), client.send(call));
-      },
-    };
-  }
-  const { family } = recipes[recipe];
-  const input = "/opt/ml/processing/input";
   return {
     nameOf,
-    look: async (attempt) => {
-      const call = client.send(new DescribeProcessingJobCommand({ ProcessingJobName: nameOf(attempt) }));
-      const job = await found(nameOf(attempt), call);
-      const status = job?.ProcessingJobStatus;
-      return status === undefined
-        ? undefined
-        : {
-            status,
-            ended: ["Completed", "Failed", "Stopped"].includes(status),
-            succeeded: status === "Completed",
-            reason: [job?.FailureReason, job?.ExitMessage].filter(Boolean).join("; "),
-            url: `${outputOf(attempt)}/${tracedModel}`,
-          };
-    },
+    look: (attempt) =>
+      kind.look(nameOf(attempt), outputOf(attempt)).catch((error: unknown) => {
+        if (isNotFound(error)) return undefined;
+        throw awsError(`look for the job ${nameOf(attempt)}`, error);
+      }),
     start: async (attempt) => {
-      const call = new CreateProcessingJobCommand({
-        ProcessingJobName: nameOf(attempt),
-        RoleArn,
-        AppSpecification: {
-          ImageUri: imageFor(family, region),
-          ContainerEntrypoint: ["python3", `${input}/compile_neuron.py`, family],
-        },
-        ProcessingInputs: [
-          {
-            InputName: "input",
-            S3Input: { S3Uri: `${url}/input/`, LocalPath: input, S3DataType: "S3Prefix", S3InputMode: "File" },
-          },
-        ],
-        ProcessingOutputConfig: {
-          Outputs: [
-            {
-              OutputName: "compiled",
-              S3Output: {
-                S3Uri: outputOf(attempt),
-                LocalPath: "/opt/ml/processing/output",
-                S3UploadMode: "EndOfJob",
-              },
-            },
-          ],
-        },
-        ProcessingResources: {
-          ClusterConfig: { InstanceCount: 1, InstanceType: compiledOn, VolumeSizeInGB: 30 },
-        },
-        StoppingCondition: { MaxRuntimeInSeconds: 3600 },
-        NetworkConfig: { EnableNetworkIsolation: true },
-      });
-      await started(nameOf(attempt), client.send(call));
+      await kind.start(nameOf(attempt), outputOf(attempt)).catch(failedTo(`start the job ${nameOf(attempt)}`));
     },
   };
 }
 
-async function started(name: string, call: Promise<unknown>): Promise<void> {
-  try {
-    await call;
-  } catch (error) {
-    throw awsError(`start the job ${name}`, error);
-  }
-}
+/** Jobs of SageMaker Neo's. */
+const compilations = (client: SageMakerClient, { inputs, url, roleArn }: CompilationProps): JobKind => ({
+  look: async (CompilationJobName) => {
+    const job = await client.send(new DescribeCompilationJobCommand({ CompilationJobName }));
+    const status = job.CompilationJobStatus;
+    if (status === undefined) return undefined;
+    return {
+      status,
+      ended: ["COMPLETED", "FAILED", "STOPPED"].includes(status),
+      succeeded: status === "COMPLETED",
+      reason: job.FailureReason,
+      url: job.ModelArtifacts?.S3ModelArtifacts,
+      image: job.InferenceImage,
+    };
+  },
+  start: (CompilationJobName, output) => {
+    const shape = [usualShape.batch, usualShape.length];
+    const call = new CreateCompilationJobCommand({
+      CompilationJobName,
+      RoleArn: roleArn,
+      InputConfig: {
+        S3Uri: `${url}/input/traced.tar.gz`,
+        DataInputConfig: JSON.stringify(Object.fromEntries(inputs.map((input) => [input, shape]))),
+        Framework: "PYTORCH",
+        FrameworkVersion: recipes.neo.pytorch,
+      },
+      OutputConfig: {
+        S3OutputLocation: `${output}/`,
+        TargetDevice: "ml_inf1",
+        // For this target a JSON string: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_OutputConfig.html
+        CompilerOptions: JSON.stringify("--dtype int64"),
+      },
+      StoppingCondition: { MaxRuntimeInSeconds: 900 },
+    });
+    return client.send(call);
+  },
+});
 
-async function found<Answer>(name: string, call: Promise<Answer>): Promise<Answer | undefined> {
-  try {
-    return await call;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw awsError(`look for the job ${name}`, error);
-  }
-}
+const inputFolder = "/opt/ml/processing/input";
+
+/** Processing jobs, in which AWS's image for Neuron compiles. */
+const processings = (
+  client: SageMakerClient,
+  { url, roleArn }: CompilationProps,
+  family: InstanceFamily,
+  region: string,
+): JobKind => ({
+  look: async (ProcessingJobName, output) => {
+    const job = await client.send(new DescribeProcessingJobCommand({ ProcessingJobName }));
+    const status = job.ProcessingJobStatus;
+    if (status === undefined) return undefined;
+    return {
+      status,
+      ended: ["Completed", "Failed", "Stopped"].includes(status),
+      succeeded: status === "Completed",
+      reason: [job.FailureReason, job.ExitMessage].filter(Boolean).join("; "),
+      url: `${output}/${tracedModel}`,
+    };
+  },
+  start: (ProcessingJobName, output) => {
+    const from = { S3Uri: `${url}/input/`, LocalPath: inputFolder };
+    const to = { S3Uri: output, LocalPath: "/opt/ml/processing/output" };
+    const call = new CreateProcessingJobCommand({
+      ProcessingJobName,
+      RoleArn: roleArn,
+      AppSpecification: {
+        ImageUri: imageFor(family, region),
+        ContainerEntrypoint: ["python3", `${inputFolder}/compile_neuron.py`, family],
+      },
+      ProcessingInputs: [{ InputName: "input", S3Input: { ...from, S3DataType: "S3Prefix", S3InputMode: "File" } }],
+      ProcessingOutputConfig: {
+        Outputs: [{ OutputName: "compiled", S3Output: { ...to, S3UploadMode: "EndOfJob" } }],
+      },
+      ProcessingResources: {
+        ClusterConfig: { InstanceCount: 1, InstanceType: compiledOn, VolumeSizeInGB: 30 },
+      },
+      StoppingCondition: { MaxRuntimeInSeconds: 3600 },
+      NetworkConfig: { EnableNetworkIsolation: true },
+    });
+    return client.send(call);
+  },
+});
