@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { aboutInputs, columnOption, delimiterOption } from "../features/features";
+import type { CsvFile } from "../shared/csv";
 import { examples } from "../shared/help";
 import { type ConnectionOptions, withConnectionOptions } from "../shared/options";
 import type { OutputFormat } from "../shared/output";
@@ -40,6 +41,43 @@ function check({ csv, all, ingest }: RunOptions): void {
     throw new Error("Which rows? Name them: --csv FILE, --csv - for standard input, or --all.");
   if (csv !== undefined && all) throw new Error("Only one of --csv and --all can say what is asked.");
   if (all && ingest) throw new Error("--all asks for what the feature store has: --ingest has nothing to write.");
+}
+
+async function run(options: RunOptions): Promise<void> {
+  check(options);
+  const { csv, column: columns, delimiter, job, limit, tenant, deadline, ingest, maxCost, json } = options;
+  const plan = outputPlan(options, "csv");
+  const { whileHolding } = await import("../../config/file-lock");
+  const { connect } = await import("../shared/connection");
+  const { untilInterrupted } = await import("../shared/interruption");
+  const { nameOf, withCsv } = await import("../shared/csv");
+  const { foreseen, runJob, withAllIds } = await import("./run-job");
+  const { waitingOn } = await import("./waiting");
+  const connection = await connect(options);
+  const { pipeline } = connection;
+  const name = csv === undefined ? "all" : nameOf(csv).replace(/\.csv$/i, "");
+  const results = options.output ?? `${name}.results.${plan.format}`;
+  const isWhole = await untilInterrupted((signal) => {
+    const work = async (file: CsvFile) => {
+      if (options.dryRun) {
+        const bounds = { limit, deadline, maxCost, waiting: await waitingOn(pipeline, signal) };
+        for (const line of await foreseen(connection, { file, columns }, bounds, signal)) console.error(line);
+        return undefined;
+      }
+      const isBounded = (deadline ?? maxCost) !== undefined;
+      const within = isBounded ? { ...connection, deadline, maxCost } : undefined;
+      const path = `${results.replace(/(\.results)?\.[^./\\]+$/, "")}.report.html`;
+      const report = { path, environment: connection.environment, isLocal: options.local === true };
+      const settings = { job, limit, tenant, deadline, within, ingest, report, json };
+      return whileHolding(results, () =>
+        runJob({ pipeline, file, columns, ...settings, ...plan, output: results, signal }),
+      );
+    };
+    return csv === undefined ? withAllIds(pipeline, signal, work) : withCsv(csv, { delimiter, signal }, work);
+  });
+  if (isWhole === undefined) return;
+  if (!json) console.log(results);
+  if (!isWhole) process.exitCode = 2;
 }
 
 export const runCommand = () =>
@@ -89,40 +127,4 @@ export const runCommand = () =>
         "offline-inference run --all",
       ),
     )
-    .action(async (options: RunOptions) => {
-      check(options);
-      const { csv, column: columns, delimiter, job, limit, tenant, deadline, ingest, maxCost } = options;
-      const { format, output, safe, json } = options;
-      const plan = outputPlan({ format, output, safe }, "csv");
-      const { whileHolding } = await import("../../config/file-lock");
-      const { connect } = await import("../shared/connection");
-      const { untilInterrupted } = await import("../shared/interruption");
-      const { nameOf, withCsv } = await import("../shared/csv");
-      const { foreseen, runJob, withAllIds } = await import("./run-job");
-      const { waitingOn } = await import("./waiting");
-      const connection = await connect(options);
-      const { pipeline } = connection;
-      const name = csv === undefined ? "all" : nameOf(csv).replace(/\.csv$/i, "");
-      const results = output ?? `${name}.results.${plan.format}`;
-      const isWhole = await untilInterrupted((signal) => {
-        const run = async (file: Parameters<typeof runJob>[0]["file"]) => {
-          if (options.dryRun) {
-            const bounds = { limit, deadline, maxCost, waiting: await waitingOn(pipeline, signal) };
-            for (const line of await foreseen(connection, { file, columns }, bounds, signal)) console.error(line);
-            return undefined;
-          }
-          const isBounded = (deadline ?? maxCost) !== undefined;
-          const within = isBounded ? { ...connection, deadline, maxCost } : undefined;
-          const path = `${results.replace(/(\.results)?\.[^./\\]+$/, "")}.report.html`;
-          const report = { path, environment: connection.environment, isLocal: options.local === true };
-          const settings = { job, limit, tenant, deadline, within, ingest, report, json };
-          return whileHolding(results, () =>
-            runJob({ pipeline, file, columns, ...settings, ...plan, output: results, signal }),
-          );
-        };
-        return csv === undefined ? withAllIds(pipeline, signal, run) : withCsv(csv, { delimiter, signal }, run);
-      });
-      if (isWhole === undefined) return;
-      if (!json) console.log(results);
-      if (!isWhole) process.exitCode = 2;
-    });
+    .action(run);
