@@ -33,6 +33,29 @@ function check(ids: readonly string[], options: ResultsOptions) {
   if (format === "parquet" && output === undefined) throw new Error("Parquet is no text: name a file by --output.");
 }
 
+async function printAsked(ids: string[], options: ResultsOptions): Promise<void> {
+  check(ids, options);
+  const how = outputPlan(options, "table");
+  const { whileHolding } = await import("../../config/file-lock");
+  const { connect } = await import("../shared/connection");
+  const { untilInterrupted } = await import("../shared/interruption");
+  const { printJob } = await import("../jobs/job-result");
+  const { printResults } = await import("./results-print");
+  const { printShares } = await import("./results-shares");
+  const { job: jobId, since, watch = false, shares = false, output } = options;
+  const { pipeline } = await connect(options);
+  const isWhole = await untilInterrupted((signal) => {
+    const print = async () => {
+      if (shares) return printShares(pipeline, since, how, signal);
+      if (jobId !== undefined && since === undefined) return printJob(pipeline, jobId, watch, how, signal);
+      const inputIds = ids.length > 0 ? [...new Set(ids)] : undefined;
+      return printResults(pipeline, { inputIds, jobId, since }, how, signal);
+    };
+    return output === undefined ? print() : whileHolding(output, print);
+  });
+  if (isWhole === false) process.exitCode = 2;
+}
+
 export const resultsCommand = () =>
   withConnectionOptions(goneOptions(new Command("results"), gone))
     .description(
@@ -70,30 +93,4 @@ Ctrl-C, which ends no job.`,
         "offline-inference results --shares --since 7d",
       ),
     )
-    .action(async (ids: string[], options: ResultsOptions) => {
-      check(ids, options);
-      const how = outputPlan(options, "table");
-      const { whileHolding } = await import("../../config/file-lock");
-      const { connect } = await import("../shared/connection");
-      const { untilInterrupted } = await import("../shared/interruption");
-      const { printJob } = await import("../jobs/job-result");
-      const { printResults } = await import("./results-print");
-      const { printShares } = await import("./results-shares");
-      const { job: jobId, since, watch = false, shares = false, output } = options;
-      const { pipeline } = await connect(options);
-      const isWhole = await untilInterrupted((signal) => {
-        const print = async () => {
-          if (shares) return printShares(pipeline, since, how, signal);
-          return jobId !== undefined && since === undefined
-            ? printJob(pipeline, jobId, watch, how, signal)
-            : printResults(
-                pipeline,
-                { inputIds: ids.length > 0 ? [...new Set(ids)] : undefined, jobId, since },
-                how,
-                signal,
-              );
-        };
-        return output === undefined ? print() : whileHolding(output, print);
-      });
-      if (isWhole === false) process.exitCode = 2;
-    });
+    .action(printAsked);
