@@ -2,12 +2,12 @@ import { Outcomes } from "../../pipeline/outcomes";
 import { QueueWalk } from "../../pipeline/queue-walk";
 import { adviceFor, failedGroups, redrive } from "../failures/failed-letters";
 import { hasEnded, inWords } from "../jobs/job-follow";
-import { JobsApi } from "../jobs/jobs-api";
-import type { Connection } from "../shared/connection";
+import { type JobPage, JobsApi } from "../jobs/jobs-api";
+import type { Connection, Pipeline } from "../shared/connection";
 import { loaderOf, resultsOf, running } from "../shared/warehouse";
 import { reportOf } from "../status/status-attention";
 import { StatusReader } from "../status/status-read";
-import { read } from "../status/status-report";
+import { read, type StatusReport } from "../status/status-report";
 import { rowsOf } from "../status/status-screen";
 import type { Call } from "./calls";
 import type { PageWork } from "./page-server";
@@ -15,31 +15,15 @@ import type { PageWork } from "./page-server";
 const jobsShown = 20;
 const idsShown = 5;
 
-/**
- * What the page shows of a pipeline on this machine, and does with it, by what the commands `status`, `job list`, `failed`
- * and `failed redrive` ask.
- * @param signal ends what is under way
- */
-export function pageWork(connection: Connection, calls: readonly Call[], signal: AbortSignal): PageWork {
-  const { pipeline, environment } = connection;
-  const { contract, featureGroup } = pipeline;
-  const reader = new StatusReader(connection);
-  const api = new JobsApi(pipeline.apiUrl);
-  const outcomes = new Outcomes(pipeline.answers.bucket);
-  const results = resultsOf(pipeline);
-  const queue = new QueueWalk(pipeline.queueUrl);
-  const load = running(loaderOf(pipeline), console.error, signal);
-  const until = { signal };
-
-  /** A look hides the letters from other commands: there is one only when their number has changed. */
-  let failures: { readonly count: number; readonly groups: Promise<readonly object[]> } | undefined;
-  const failuresOf = (count: number) => {
-    if (failures?.count !== count) failures = { count, groups: count === 0 ? Promise.resolve([]) : groups() };
-    return failures.groups;
+/** The dead letters by what they broke. A look hides them from other commands: there is one only when their number has changed. */
+function failuresOf(pipeline: Pipeline, signal: AbortSignal) {
+  let last: { readonly count: number; readonly groups: Promise<readonly object[]> } | undefined;
+  const forget = () => {
+    last = undefined;
   };
-  const groups = async () => {
+  const look = async () => {
     const found = await failedGroups(pipeline, signal).catch((error: unknown) => {
-      failures = undefined;
+      forget();
       throw error;
     });
     return found.groups.map(({ code, rule, letters }) => {
@@ -48,6 +32,30 @@ export function pageWork(connection: Connection, calls: readonly Call[], signal:
       return { code, rule, count: letters.length, ids: shown, advice: adviceFor([{ code, rule, letters }], pipeline) };
     });
   };
+  return {
+    forget,
+    of: (count: number) => {
+      if (last?.count !== count) last = { count, groups: count === 0 ? Promise.resolve([]) : look() };
+      return last.groups;
+    },
+  };
+}
+
+/**
+ * What the page shows of a pipeline on this machine, and does with it, by what the commands `status`, `job list`, `failed`
+ * and `failed redrive` ask.
+ * @param signal ends what is under way
+ */
+export function pageWork(connection: Connection, calls: readonly Call[], signal: AbortSignal): PageWork {
+  const { pipeline } = connection;
+  const reader = new StatusReader(connection);
+  const api = new JobsApi(pipeline.apiUrl);
+  const outcomes = new Outcomes(pipeline.answers.bucket);
+  const results = resultsOf(pipeline);
+  const queue = new QueueWalk(pipeline.queueUrl);
+  const load = running(loaderOf(pipeline), console.error, signal);
+  const until = { signal };
+  const failures = failuresOf(pipeline, signal);
 
   return {
     async state() {
@@ -59,21 +67,9 @@ export function pageWork(connection: Connection, calls: readonly Call[], signal:
       const report = reportOf(readings, { connection, local: true });
       const { waiting = 0, inFlight = 0, delayed = 0 } = read(report.deadLetters) ?? {};
       return {
-        environment: environment.name,
-        at: report.at,
-        features: contract.features,
-        featureGroup: featureGroup?.name,
-        parts: Object.fromEntries(rowsOf(report).map(({ label, lines }) => [label, lines])),
-        attention: report.attention,
+        ...shownOf(connection, report, jobs),
         staged: staged.length,
-        openJobs: jobs.filter((job) => !hasEnded(job)).length,
-        jobs: jobs.map(({ id, state, createdAt, counts }) => ({
-          id,
-          state,
-          createdAt,
-          rows: inWords({ state, counts }),
-        })),
-        failures: await failuresOf(waiting + inFlight + delayed),
+        failures: await failures.of(waiting + inFlight + delayed),
         calls,
       };
     },
@@ -96,8 +92,19 @@ export function pageWork(connection: Connection, calls: readonly Call[], signal:
     },
     async redrive({ rule }) {
       const { said } = await redrive(pipeline, rule, signal);
-      failures = undefined;
+      failures.forget();
       return { said };
     },
   };
 }
+
+const shownOf = ({ pipeline, environment }: Connection, report: StatusReport, jobs: JobPage["jobs"]) => ({
+  environment: environment.name,
+  at: report.at,
+  features: pipeline.contract.features,
+  featureGroup: pipeline.featureGroup?.name,
+  parts: Object.fromEntries(rowsOf(report).map(({ label, lines }) => [label, lines])),
+  attention: report.attention,
+  openJobs: jobs.filter((job) => !hasEnded(job)).length,
+  jobs: jobs.map(({ id, state, createdAt, counts }) => ({ id, state, createdAt, rows: inWords({ state, counts }) })),
+});
