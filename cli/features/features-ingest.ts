@@ -4,13 +4,13 @@ import { whileHolding } from "../../config/file-lock";
 import { clientSettings } from "../../pipeline/clients";
 import { columnsOf } from "../../pipeline/csv";
 import { type FeatureRow, FeatureStore, passedOverReason, recordKey } from "../../pipeline/features";
-import { awsError, namingActions } from "../shared/aws-error";
+import { failedTo, namingActions } from "../shared/aws-error";
 import type { Pipeline } from "../shared/connection";
 import { nameOf, openCsv } from "../shared/csv";
 import { whole } from "../shared/numbers";
 import { checkInputs, type Inputs, reasonOf, tellPassedOver } from "./feature-rows";
 import { Journal, journalOf } from "./journal";
-import { beforeAnything, type JobOutcome, type JobRow, workThrough } from "./long-job";
+import { beforeAnything, type JobOutcome, type JobRow, type LongJob, workThrough } from "./long-job";
 
 /** Where refused rows of a file are kept. */
 export const rejectsOf = (path: string) => `${nameOf(path)}.rejects.csv`;
@@ -48,41 +48,26 @@ export function ingestFeatures(options: IngestOptions): Promise<IngestOutcome> {
 }
 
 async function ingest({ inputs, featureGroup, rejectsFile, resume = false, signal }: IngestOptions) {
-  const { file, rules } = inputs;
-  const journalFile = journalOf(rejectsFile);
-  const settings = {
-    "feature group": featureGroup.name,
-    columns: JSON.stringify([...rules.columns].sort()),
-    delimiter: file.delimiter,
+  const { file } = inputs;
+  const begun = {
+    source: file.identity,
+    settings: {
+      "feature group": featureGroup.name,
+      columns: JSON.stringify([...inputs.rules.columns].sort()),
+      delimiter: file.delimiter,
+    },
+    outputs: [{ file: rejectsFile, header: inputs.rejectsHeader }],
   };
-  const found = await Journal.find(journalFile);
-  if (found === undefined && resume) throw new Error(`There is nothing to resume: ${journalFile} does not exist`);
-  if (found !== undefined && !resume) {
-    throw new Error(
-      `${file.name} did not come to its end: ${whole(found.done.rows)} of its rows are through. Go on with --resume, or delete ${journalFile} to begin again`,
-    );
-  }
-  await found?.resume(file.identity, settings);
+  const found = await journalFound(journalOf(rejectsFile), file.name, resume);
+  await found?.resume(begun.source, begun.settings);
 
   tellPassedOver(inputs);
   const { rows, notes } = await beforeAnything(checkInputs(inputs, signal), signal);
-  const outputs = [{ file: rejectsFile, header: inputs.rejectsHeader }];
-  const journal = found ?? (await Journal.begin(journalFile, { source: file.identity, settings, outputs }));
+  const journal = found ?? (await Journal.begin(journalOf(rejectsFile), begun));
 
   const client = namingActions(new SageMakerFeatureStoreRuntimeClient(clientSettings({ requestTimeout: 10_000 })));
-  const { name, features, recordIdentifier, eventTime } = featureGroup;
-  const store = new FeatureStore(
-    {
-      featureGroupName: name,
-      features,
-      recordIdentifierName: recordIdentifier.name,
-      recordIdentifierType: recordIdentifier.type,
-      eventTime,
-    },
-    client,
-  );
   // Where all have the time of their writing, none is older than what is stored.
-  const isTimed = eventTime.name === recordIdentifier.name || inputs.hasEventTimes;
+  const isTimed = featureGroup.eventTime.name === featureGroup.recordIdentifier.name || inputs.hasEventTimes;
   try {
     const outcome = await workThrough<FeatureRow>({
       journal,
@@ -90,20 +75,7 @@ async function ingest({ inputs, featureGroup, rejectsFile, resume = false, signa
       total: rows,
       rows: rowsToWrite(inputs),
       rejectsFile,
-      work: async (items, until) => {
-        const rows = isTimed ? items.map((row) => ({ ...row, since: row.since ?? store.timeNow() })) : items;
-        const reasons = await writeInOrder(store, rows, recordIdentifier.type, until).catch(
-          failing(`write to the feature group ${name}`),
-        );
-        if (!isTimed) return reasons;
-        const taken = [...rows.keys()].filter((place) => reasons[place] === undefined);
-        const written = taken.flatMap((place) => rows[place] ?? []);
-        const passedOver = await store
-          .passedOver(written, { signal: until })
-          .catch(failing(`read back from the feature group ${name}`));
-        for (const [at, place] of taken.entries()) reasons[place] = passedOver[at];
-        return reasons;
-      },
+      work: writingTo(featureGroup, client, isTimed),
       resumeBy: file.isPipe ? "the same input and command with --resume" : "the same command with --resume",
       signal,
     });
@@ -114,9 +86,49 @@ async function ingest({ inputs, featureGroup, rejectsFile, resume = false, signa
   }
 }
 
-const failing = (doing: string) => (error: unknown) => {
-  throw awsError(doing, error);
-};
+/** @throws where there is nothing to resume, and where something else than resuming is asked */
+async function journalFound(journalFile: string, name: string, resume: boolean): Promise<Journal | undefined> {
+  const found = await Journal.find(journalFile);
+  if (found === undefined && resume) throw new Error(`There is nothing to resume: ${journalFile} does not exist`);
+  if (found !== undefined && !resume) {
+    throw new Error(
+      `${name} did not come to its end: ${whole(found.done.rows)} of its rows are through. Go on with --resume, or delete ${journalFile} to begin again`,
+    );
+  }
+  return found;
+}
+
+/** Writes a window of rows; where they are timed it reads them back, and refuses those that were passed over. */
+function writingTo(
+  { name, features, recordIdentifier, eventTime }: IngestOptions["featureGroup"],
+  client: SageMakerFeatureStoreRuntimeClient,
+  isTimed: boolean,
+): LongJob<FeatureRow>["work"] {
+  const store = new FeatureStore(
+    {
+      featureGroupName: name,
+      features,
+      recordIdentifierName: recordIdentifier.name,
+      recordIdentifierType: recordIdentifier.type,
+      eventTime,
+    },
+    client,
+  );
+  return async (items, until) => {
+    const rows = isTimed ? items.map((row) => ({ ...row, since: row.since ?? store.timeNow() })) : items;
+    const reasons = await writeInOrder(store, rows, recordIdentifier.type, until).catch(
+      failedTo(`write to the feature group ${name}`),
+    );
+    if (!isTimed) return reasons;
+    const taken = [...rows.keys()].filter((place) => reasons[place] === undefined);
+    const written = taken.flatMap((place) => rows[place] ?? []);
+    const passedOver = await store
+      .passedOver(written, { signal: until })
+      .catch(failedTo(`read back from the feature group ${name}`));
+    for (const [at, place] of taken.entries()) reasons[place] = passedOver[at];
+    return reasons;
+  };
+}
 
 const passedOverNote = (count: number) =>
   `${count === 1 ? "1 row was" : `${whole(count)} rows were`} passed over: Feature Store keeps a record whose event time is not earlier.`;
