@@ -83,6 +83,20 @@ const eventTimeForms = {
 /** Words for a missing value, which a text may hold as what they are. */
 const missingWord = /^(null|nan|na)$/i;
 
+/** Where a file has what a row is made of. */
+interface Places {
+  readonly width: number;
+  readonly id: number;
+  /** Undefined where the file has no event times. */
+  readonly since: number | undefined;
+  /** By the contract's order; undefined where the file lacks an optional one. */
+  readonly features: readonly (number | undefined)[];
+}
+
+/** What the event times of a feature group are called, where they are no other column. */
+const sinceOf = ({ featureGroup }: InputRules): string | undefined =>
+  featureGroup?.eventTime.name === featureGroup?.recordIdentifier.name ? undefined : featureGroup?.eventTime.name;
+
 /**
  * Looks at the header of a file of inputs: a column for the id, one for each feature of the contract, perhaps one for
  * the event time. An optional feature may have none.
@@ -93,87 +107,91 @@ export async function openInputs(file: CsvFile, rules: InputRules): Promise<Inpu
   const id = featureGroup?.recordIdentifier.name ?? "id";
   const { features } = contract;
   const also = (rules.also ?? []).filter((column) => !features.some(({ name }) => name === column));
-  const since = featureGroup === undefined || featureGroup.eventTime.name === id ? [] : [featureGroup.eventTime.name];
-  const known = [id, ...features.map(({ name }) => name), ...since];
+  const since = sinceOf(rules);
+  const timed = since === undefined ? [] : [since];
+  const known = [id, ...features.map(({ name }) => name), ...timed];
   const unknown = [...columns.keys()].filter((feature) => !known.includes(feature));
   if (unknown.length > 0) {
     const whose = featureGroup === undefined ? "The contract" : `The feature group ${featureGroup.name}`;
     throw new Error(`${whose} has no feature ${someOf(unknown)}, only ${someOf(known)}`);
   }
   const columnOf = (feature: string) => columns.get(feature) ?? feature;
-  const mayLack = new Set([...features.flatMap(({ name, optional }) => (optional ? [name] : [])), ...since]);
+  const mayLack = new Set([...features.flatMap(({ name, optional }) => (optional ? [name] : [])), ...timed]);
   const isNeeded = (feature: string) => !mayLack.has(feature) || columns.has(feature);
   const names = [...known.map(columnOf), ...also];
   const rejectColumns: [string, string] = [freeName("line", names), freeName("reason", names)];
-  const { header } = file;
-  const found = await (async () => {
-    try {
-      return columnsOf(file.name, header, {
-        required: known.filter(isNeeded).map(columnOf),
-        optional: [...known.filter((feature) => !isNeeded(feature)), ...also],
-      });
-    } catch (error) {
-      if (!(error instanceof InvalidHeader) || header === undefined) throw error;
-      const guess = await guessContract(file, [id, ...since, ...also, ...rejectColumns].map(columnOf));
-      throw guess === undefined ? error : new InvalidHeader(`${error.message}\n${guess}`);
-    }
-  })();
+  const required = known.filter(isNeeded).map(columnOf);
+  const optional = [...known.filter((feature) => !isNeeded(feature)), ...also];
+  const others = [id, ...timed, ...also, ...rejectColumns].map(columnOf);
+  const found = await columnsIn(file, { required, optional }, others);
 
-  const { width } = found;
-  const idAt = found.placeOf(columnOf(id)) ?? 0;
-  const sinceAt = since.map((name) => found.placeOf(columnOf(name)))[0];
-  const featuresAt = features.map(({ name }) => found.placeOf(columnOf(name)));
-
-  const check = (source: CsvRow): InputRow => {
-    const given = source.values[idAt] ?? "";
-    const narrow = widthFault(source, width);
-    if (narrow !== undefined) {
-      return { features: { id: given, values: [] }, key: given, faults: [narrow], source };
-    }
-    const key = featureGroup === undefined ? given : recordKey(given, featureGroup.recordIdentifier.type);
-    const faults: RowFault[] = [];
-    const fault = (value: number, reason: string | undefined) => {
-      if (reason !== undefined) faults.push({ value, reason });
-    };
-    fault(idAt, idFault(given, key, rules));
-    const values: FeatureValues = features.map((feature, place) => {
-      const at = featuresAt[place];
-      const text = at === undefined ? "" : (source.values[at] ?? "");
-      const value = featureOfField(feature, text);
-      if (value === undefined) fault(at ?? 0, valueFault(feature, text));
-      return value ?? null;
-    });
-    const time = sinceAt === undefined ? "" : (source.values[sinceAt] ?? "");
-    if (featureGroup !== undefined && sinceAt !== undefined && !isBlank(time)) {
-      const { pattern, allowed } = eventTimeForms[featureGroup.eventTime.type];
-      if (!pattern.test(time)) fault(sinceAt, `${since[0]} must be ${allowed}, got ${shown(time)}`);
-    }
-    if (faults.length === 0) fault(idAt, sizeFault(values, rules));
-    return {
-      features: { id: given, values, ...(!isBlank(time) && { since: time }) },
-      key: key ?? given,
-      faults,
-      source,
-    };
+  const places: Places = {
+    width: found.width,
+    id: found.placeOf(columnOf(id)) ?? 0,
+    since: since === undefined ? undefined : found.placeOf(columnOf(since)),
+    features: features.map(({ name }) => found.placeOf(columnOf(name))),
   };
-
-  const kept = (header?.values ?? []).slice(0, width).flatMap((name, place) => {
-    return rejectColumns.includes(trimmed(name)) ? [] : [place];
-  });
+  const header = file.header?.values ?? [];
+  const kept = [...header.slice(0, found.width).keys()].filter(
+    (place) => !rejectColumns.includes(trimmed(header[place] ?? "")),
+  );
   const keptOf = (values: readonly string[]) => kept.map((place) => values[place] ?? "");
   return {
     file,
     rules,
     passedOver: found.others.filter((name) => !rejectColumns.includes(name)),
-    hasEventTimes: sinceAt !== undefined,
+    hasEventTimes: places.since !== undefined,
     rows: async function* () {
-      for await (const row of file.rows()) yield check(row);
+      for await (const row of file.rows()) yield inputOf(row, places, rules);
     },
     alsoIn: (row, column) => found.valueIn(row, column) || undefined,
     rejectColumns,
-    rejectsHeader: csvLine([...keptOf(header?.values ?? []), ...rejectColumns]),
+    rejectsHeader: csvLine([...keptOf(header), ...rejectColumns]),
     rejectLine: (row, reason) => csvLine([...keptOf(row.values), String(row.line), reason]),
   };
+}
+
+/** @param others columns that are no features @throws as {@link openInputs} */
+async function columnsIn(file: CsvFile, wanted: Parameters<typeof columnsOf>[2], others: readonly string[]) {
+  try {
+    return columnsOf(file.name, file.header, wanted);
+  } catch (error) {
+    if (!(error instanceof InvalidHeader) || file.header === undefined) throw error;
+    const guess = await guessContract(file, others);
+    throw guess === undefined ? error : new InvalidHeader(`${error.message}\n${guess}`);
+  }
+}
+
+/** Reads a row, with all that is wrong with it. */
+function inputOf(source: CsvRow, places: Places, rules: InputRules): InputRow {
+  const { featureGroup } = rules;
+  const given = source.values[places.id] ?? "";
+  const narrow = widthFault(source, places.width);
+  if (narrow !== undefined) {
+    return { features: { id: given, values: [] }, key: given, faults: [narrow], source };
+  }
+  const key = featureGroup === undefined ? given : recordKey(given, featureGroup.recordIdentifier.type);
+  const faults: RowFault[] = [];
+  const fault = (value: number, reason: string | undefined) => {
+    if (reason !== undefined) faults.push({ value, reason });
+  };
+  fault(places.id, idFault(given, key, rules));
+  const values: FeatureValues = rules.contract.features.map((feature, place) => {
+    const at = places.features[place];
+    const text = at === undefined ? "" : (source.values[at] ?? "");
+    const value = featureOfField(feature, text);
+    if (value === undefined) fault(at ?? 0, valueFault(feature, text));
+    return value ?? null;
+  });
+  const time = places.since === undefined ? "" : (source.values[places.since] ?? "");
+  if (featureGroup !== undefined && places.since !== undefined && !isBlank(time)) {
+    const { pattern, allowed } = eventTimeForms[featureGroup.eventTime.type];
+    if (!pattern.test(time))
+      fault(places.since, `${featureGroup.eventTime.name} must be ${allowed}, got ${shown(time)}`);
+  }
+  if (faults.length === 0) fault(places.id, sizeFault(values, rules));
+  const features = { id: given, values, ...(!isBlank(time) && { since: time }) };
+  return { features, key: key ?? given, faults, source };
 }
 
 const freeName = (name: string, taken: readonly string[]): string =>
