@@ -1,6 +1,6 @@
 import { realpathSync } from "node:fs";
-import { Argument, Command, type Option } from "commander";
-import { examples } from "./shared/help";
+import { Argument, type Option, type Command as Plain } from "commander";
+import { Command } from "./shared/command";
 
 /** What a word on the command line may become. */
 export interface Candidate {
@@ -25,7 +25,7 @@ async function environments(): Promise<string[]> {
  * @param words the last one is what is written of it so far; bash gives `=` as a word
  * @returns nothing where any text may stand, such as a file's name
  */
-async function candidates(program: Command, words: readonly string[]): Promise<Candidate[]> {
+async function candidates(program: Plain, words: readonly string[]): Promise<Candidate[]> {
   const { command, awaited, operands, isPlain } = readWords(program, words.slice(0, -1));
   const last = words.at(-1) ?? "";
   const [, flag, begun] = /^(--[^=]+=)(.*)$/.exec(last) ?? [];
@@ -42,7 +42,7 @@ async function candidates(program: Command, words: readonly string[]): Promise<C
 }
 
 /** Where the words before the last one lead to: which command, and how many of its arguments are given. */
-function readWords(program: Command, words: readonly string[]) {
+function readWords(program: Plain, words: readonly string[]) {
   let command = program;
   let operands = 0;
   let isPlain = false; // after `--`
@@ -57,7 +57,7 @@ function readWords(program: Command, words: readonly string[]) {
     } else if (operands === 0 && word === "help" && command.commands.length > 0) {
       // what it is asked about comes next
     } else {
-      const next: Command | undefined = command.commands.find((one) => one.name() === word);
+      const next: Plain | undefined = command.commands.find((one) => one.name() === word);
       if (operands === 0 && next !== undefined) command = next;
       else operands += 1;
     }
@@ -65,22 +65,22 @@ function readWords(program: Command, words: readonly string[]) {
   return { command, operands, isPlain, awaited };
 }
 
-function optionsOf(command: Command): Option[] {
+function optionsOf(command: Plain): Option[] {
   const help = command.createHelp();
   return [...help.visibleOptions(command), ...help.visibleGlobalOptions(command)];
 }
 
-const flagsOf = (command: Command): Candidate[] =>
+const flagsOf = (command: Plain): Candidate[] =>
   optionsOf(command).map(({ long, short, description }) => ({ value: long ?? short ?? "", description }));
 
-function subcommandsOf(command: Command): Candidate[] {
+function subcommandsOf(command: Plain): Candidate[] {
   const help = command.createHelp();
   return help
     .visibleCommands(command)
     .map((one) => ({ value: one.name(), description: help.subcommandDescription(one) }));
 }
 
-const optionOf = (command: Command, flag: string) =>
+const optionOf = (command: Plain, flag: string) =>
   optionsOf(command).find(({ long, short }) => long === flag || short === flag);
 
 async function valuesOf(of: Option | Argument, begun: string): Promise<Candidate[]> {
@@ -157,16 +157,13 @@ export const completionCommand = () =>
   new Command("completion")
     .description("Prints what makes a shell complete commands, options, environments and stacks.")
     .addArgument(new Argument("<shell>", "the shell that you type in").choices(shells))
-    .addHelpText(
-      "after",
-      `
+    .explanation(`
 After \`offline-inference\` and after \`npx offline-inference\`. Let your shell read it when it starts, by a line
   in ~/.bashrc:                   source <(node CHECKOUT/cli/offline-inference.mjs completion bash)
   in ~/.zshrc:                    source <(node CHECKOUT/cli/offline-inference.mjs completion zsh)
   in ~/.config/fish/config.fish:  node CHECKOUT/cli/offline-inference.mjs completion fish | source
-where CHECKOUT is the folder of this project.`,
-    )
-    .addHelpText("after", examples("offline-inference completion bash"))
+where CHECKOUT is the folder of this project.`)
+    .examples("offline-inference completion bash")
     .action((shell: Shell) => console.log(scriptFor(shell, realpathSync(process.argv[1] ?? ""))));
 
 /** What the scripts ask. It never fails: who presses Tab wants no message. */
@@ -174,8 +171,8 @@ export const completeCommand = () =>
   new Command("complete")
     .description("Prints what the last of these words may become, a line each, with its description after a tab.")
     .argument("[words...]", "what is written after the program's name so far")
-    .addHelpText("after", examples("offline-inference complete -- diff --js"))
-    .action(async (words: string[], _options: unknown, { parent }: Command) => {
+    .examples("offline-inference complete -- diff --js")
+    .action(async (words: string[], _options: unknown, { parent }: Plain) => {
       const found = parent === null ? [] : await candidates(parent, words).catch(() => []);
       for (const { value, description } of found) console.log(`${value}\t${description}`);
     });

@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import type { Command as Plain } from "commander";
 import { version } from "../package.json";
 import { completeCommand, completionCommand } from "./completion";
 import { bootstrapCommand } from "./deployment/bootstrap";
@@ -21,7 +21,8 @@ import { modelCommand } from "./model/model";
 import { requestsCommand } from "./requests/requests";
 import { reportCommand } from "./results/report";
 import { resultsCommand } from "./results/results";
-import { allCommands, examples, exitCodes, fullName } from "./shared/help";
+import { Command } from "./shared/command";
+import { allCommands, exitCodes, fullName } from "./shared/help";
 import { stateCommand } from "./state/state";
 import { statusCommand } from "./status/status";
 import { warehouseCommand } from "./warehouse/warehouse";
@@ -31,7 +32,7 @@ const helpCommand = () =>
   new Command("help")
     .description("Shows the help of a command.")
     .argument("[command...]", "as it is called: model ship")
-    .addHelpText("after", examples("offline-inference help model ship"))
+    .examples("offline-inference help model ship")
     .action((words: string[], _options: unknown, help: Command) => {
       let found = help.parent ?? help;
       for (const word of words) {
@@ -43,14 +44,14 @@ const helpCommand = () =>
     });
 
 /** The program with all its commands. What they need is loaded when they run. */
-export function program(): Command {
+export function program(): Plain {
   const program = new Command("offline-inference")
     .description("Deploys and looks after the pipeline. Each command says more: offline-inference help <command>.")
     .version(version, "--version", "print which version this is")
     .option("--debug", "with an error, print where it comes from")
     .helpCommand(false)
-    .addHelpText("after", examples("offline-inference diff inference-dev", "offline-inference help model ship"))
-    .addHelpText("after", exitCodes)
+    .examples("offline-inference diff inference-dev", "offline-inference help model ship")
+    .explanation(exitCodes)
     .commandsGroup("Work:")
     .addCommand(runCommand())
     .addCommand(jobCommand())

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Command, CommanderError, Option } from "commander";
+import { CommanderError, Option } from "commander";
 import { z } from "zod";
 import type { Environment, Settings, Shared } from "../config";
 import { defaultContract } from "../config/default-model";
@@ -20,6 +20,7 @@ import { inProcess, mustAnswer, type WatchedModel, watchedModel } from "./local-
 import { type Call, callsOf } from "./page/calls";
 import { startPage } from "./page/page-server";
 import { pageWork } from "./page/page-work";
+import { Command } from "./shared/command";
 import { localDataDir as dataDir, pipelineOf } from "./shared/connection";
 import { type CsvFile, withCsv } from "./shared/csv";
 import { endWhenUnread, isUnread, untilInterrupted } from "./shared/interruption";
@@ -226,7 +227,7 @@ async function main() {
     .addOption(new Option("--example <name>", "a project of examples/ in the place of config.ts").choices(exampleNames))
     .option("--keep", "go on running until Ctrl-C, with a page to look at, for other programs too")
     .option("--fresh", "delete what the last --keep left: its predictions, results and logs")
-    .addHelpText("after", "\nExits with 0 when every row has its prediction, else with 1, and with 130 after Ctrl-C.");
+    .explanation("\nExits with 0 when every row has its prediction, else with 1, and with 130 after Ctrl-C.");
   workInProject(program);
   program.exitOverride().parse();
   const options = optionsSchema.parse(program.opts());

@@ -15,7 +15,7 @@ const isHelp = (node: ts.Node): boolean => {
   if (ts.isCallExpression(node)) {
     const { expression } = node;
     const called = ts.isPropertyAccessExpression(expression) ? expression.name.text : expression.getText();
-    if (["addHelpText", "description", "examples", "option", "Option"].includes(called)) return true;
+    if (["description", "examples", "explanation", "option", "Option"].includes(called)) return true;
   }
   return node.parent !== undefined && isHelp(node.parent);
 };

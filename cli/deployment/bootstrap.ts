@@ -1,7 +1,6 @@
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Command } from "commander";
-import { examples } from "../shared/help";
+import { Command } from "../shared/command";
 import { bundle, synthesize } from "../shared/synthesize";
 import { runTerraform, stackFolder, terraform } from "../shared/terraform";
 
@@ -46,12 +45,11 @@ export const bootstrapCommand = () =>
   new Command("bootstrap")
     .description("Makes the buckets for Terraform's state and for models, then keeps its own state there.")
     .option("--auto-approve", "do not ask before anything is made")
-    .addHelpText(
-      "after",
+    .explanation(
       "\nMay be run again at any time, also after an interruption. Terraform asks before it makes or changes anything. Exits\n" +
         "with 1, with nothing made, when the name of a bucket is taken by one that it has not made.",
     )
-    .addHelpText("after", examples("offline-inference bootstrap", "offline-inference bootstrap --auto-approve"))
+    .examples("offline-inference bootstrap", "offline-inference bootstrap --auto-approve")
     .action(async ({ autoApprove }: { autoApprove?: true }) => {
       await bundle();
       await synthesize(["--deployable"]);

@@ -1,5 +1,5 @@
-import { Command, InvalidArgumentError, Option } from "commander";
-import { examples } from "../shared/help";
+import { InvalidArgumentError, Option } from "commander";
+import { Command } from "../shared/command";
 import { environmentOption } from "../shared/options";
 import { parseDuration } from "../shared/since";
 
@@ -29,19 +29,13 @@ export const capacityCommand = () =>
       ).argParser(parseDuration),
     )
     .option("--json", "prints it for machines")
-    .addHelpText(
-      "after",
-      `
+    .explanation(`
 It asks nobody. The steps are those that a deployment makes, of \`model.instanceCount\`, \`predictionsPerSecond\` and
 \`deadlineSeconds\` in config.ts. It is assumed that SageMaker starts instances in eight minutes, and that the workers keep
-them busy. Ends with 1 where it takes longer than the deadline.`,
-    )
-    .addHelpText(
-      "after",
-      examples(
-        "offline-inference capacity --requests 1000000 --deadline 6h",
-        "offline-inference capacity --requests 1000000 --env prod --json",
-      ),
+them busy. Ends with 1 where it takes longer than the deadline.`)
+    .examples(
+      "offline-inference capacity --requests 1000000 --deadline 6h",
+      "offline-inference capacity --requests 1000000 --env prod --json",
     )
     .action(async ({ env, json, ...options }: CapacityOptions) => {
       const { targetOf } = await import("../shared/connection");

@@ -1,5 +1,5 @@
-import { Command, InvalidArgumentError } from "commander";
-import { examples } from "../shared/help";
+import { InvalidArgumentError } from "commander";
+import { Command } from "../shared/command";
 import { environmentOption } from "../shared/options";
 
 interface CostOptions {
@@ -19,16 +19,10 @@ export const costCommand = () =>
     .addOption(environmentOption())
     .option("--requests-per-day <count>", "says what so many requests a day cost in all", requests)
     .option("--json", "prints it for machines")
-    .addHelpText(
-      "after",
-      `
+    .explanation(`
 It asks nobody: the prices are public ones, in aws/prices.ts, each with its source and how far it is to be trusted. Yours go
-into \`prices\` in config.ts. What has no price is named, and the sum is "at least" then.`,
-    )
-    .addHelpText(
-      "after",
-      examples("offline-inference cost --env prod", "offline-inference cost --env dev --requests-per-day 100000"),
-    )
+into \`prices\` in config.ts. What has no price is named, and the sum is "at least" then.`)
+    .examples("offline-inference cost --env prod", "offline-inference cost --env dev --requests-per-day 100000")
     .action(async ({ env, requestsPerDay, json }: CostOptions) => {
       const { targetOf } = await import("../shared/connection");
       const { costJson, costText } = await import("./cost-text");

@@ -1,9 +1,9 @@
-import { Command, Option } from "commander";
+import { Option } from "commander";
 import type { NamedArchive } from "../model/deployed-archive";
 import { ask, isYes, mustBeAskable } from "../shared/asking";
 import { showsColours } from "../shared/colours";
+import { Command } from "../shared/command";
 import { messageOf } from "../shared/findings";
-import { examples } from "../shared/help";
 import { commandsFor } from "../shared/options";
 import { environmentOf } from "../shared/terraform";
 import { allowDestroyOption, takeOverOption } from "./diff";
@@ -160,16 +160,12 @@ export const deployCommand = () =>
       ),
     )
     .option("--auto-approve", "do not ask before anything is changed")
-    .addHelpText(
-      "after",
+    .explanation(
       "\nExits with 2, and applies nothing, when something stateful would be lost; with 1 on errors, and when\nthe endpoint does not serve what was deployed, does not give the golden answers, or the canary fails, with Redshift's\nown words. What has not given them since it was changed is asked again, where there is nothing to apply too.",
     )
-    .addHelpText(
-      "after",
-      examples(
-        "offline-inference deploy inference-dev",
-        "offline-inference deploy inference-prod --plan plan.bin --auto-approve",
-      ),
+    .examples(
+      "offline-inference deploy inference-dev",
+      "offline-inference deploy inference-prod --plan plan.bin --auto-approve",
     )
     .action(async (stack: string, options: DeployOptions) => {
       if (!(await deploy(stack, options))) process.exitCode = 2;

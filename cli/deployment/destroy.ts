@@ -1,7 +1,6 @@
-import { Command } from "commander";
 import { ask, mustBeAskable } from "../shared/asking";
 import { showsColours } from "../shared/colours";
-import { examples } from "../shared/help";
+import { Command } from "../shared/command";
 import { whole } from "../shared/numbers";
 import { commandsFor } from "../shared/options";
 import type { AnswersBucket } from "./answers-bucket";
@@ -140,8 +139,7 @@ export const destroyCommand = () =>
     .description("Destroys a stack of an environment, with all it holds, once all answers are loaded.")
     .argument("<stack>", "the stack of an environment of config.ts, such as inference-dev")
     .option("--auto-approve", "do not ask for the stack's name before anything is destroyed")
-    .addHelpText(
-      "after",
+    .explanation(
       [
         "\nIt says first what is lost and what of it is kept. The loader loads what is staged before anything goes. The answers",
         "bucket is emptied, with all old versions, and then Terraform applies the plan that was shown.",
@@ -149,7 +147,7 @@ export const destroyCommand = () =>
         "`preventDestroy` is true.",
       ].join("\n"),
     )
-    .addHelpText("after", examples("offline-inference destroy inference-dev"))
+    .examples("offline-inference destroy inference-dev")
     .action(async (stack: string, { autoApprove }: { autoApprove?: true }) => {
       if (!(await destroy(stack, autoApprove))) process.exitCode = 2;
     });

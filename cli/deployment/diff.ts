@@ -1,6 +1,6 @@
-import { Command, Option } from "commander";
+import { Option } from "commander";
 import { showsColours } from "../shared/colours";
-import { examples } from "../shared/help";
+import { Command } from "../shared/command";
 import { commandsFor } from "../shared/options";
 
 interface DiffOptions {
@@ -62,17 +62,11 @@ export const diffCommand = () =>
     .option("--save <file>", "keeps the plan for `deploy --plan`, encrypted by OFFLINE_INFERENCE_PLAN_KEY")
     .addOption(new Option("--markdown", "prints it for a pull request, with the whole plan").conflicts("json"))
     .option("--json", "prints it for machines")
-    .addHelpText(
-      "after",
-      "\nExits with 0 when it is safe, with 2 when something stateful would be lost, with 1 on errors.",
-    )
-    .addHelpText(
-      "after",
-      examples(
-        "offline-inference diff inference-dev",
-        "offline-inference diff inference-dev --allow-destroy aws_sqs_queue.old",
-        "offline-inference diff inference-prod --save plan.bin",
-      ),
+    .explanation("\nExits with 0 when it is safe, with 2 when something stateful would be lost, with 1 on errors.")
+    .examples(
+      "offline-inference diff inference-dev",
+      "offline-inference diff inference-dev --allow-destroy aws_sqs_queue.old",
+      "offline-inference diff inference-prod --save plan.bin",
     )
     .action(async (stack: string, options: DiffOptions) => {
       if (!(await diff(stack, options))) process.exitCode = 2;

@@ -1,6 +1,5 @@
-import { Command } from "commander";
+import { Command } from "../shared/command";
 import { linesOf } from "../shared/findings";
-import { examples } from "../shared/help";
 import { type ConnectionOptions, withConnectionOptions } from "../shared/options";
 import type { Examined } from "./doctor-checks";
 
@@ -17,22 +16,18 @@ export const doctorCommand = () =>
   )
     .option("--canary", "lets the loader try out the warehouse, as `deploy` does, on tables of its own")
     .option("--json", "prints what was found as JSON")
-    .addHelpText(
-      "after",
+    .explanation(
       [
         "\nA look changes nothing, and invokes nothing without --canary. Each thing is looked at by itself, whatever is wrong with the others; what may not be read",
         "says so in its place. With --local only the pipeline and its endpoint: the rest is AWS's.",
         "\nExits with 0 when there is no problem, else with 1. A warning is none.",
       ].join("\n"),
     )
-    .addHelpText(
-      "after",
-      examples(
-        "offline-inference doctor --env dev",
-        "offline-inference doctor --env dev --profile theirs",
-        "offline-inference doctor --env dev --canary",
-        "offline-inference doctor --env dev --json | jq '.[] | select(.mark == \"problem\")'",
-      ),
+    .examples(
+      "offline-inference doctor --env dev",
+      "offline-inference doctor --env dev --profile theirs",
+      "offline-inference doctor --env dev --canary",
+      "offline-inference doctor --env dev --json | jq '.[] | select(.mark == \"problem\")'",
     )
     .action(async ({ json, canary, ...options }: DoctorOptions) => {
       const { examineEnvironment } = await import("./doctor-checks");

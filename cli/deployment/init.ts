@@ -1,5 +1,5 @@
-import { Command, Option } from "commander";
-import { examples } from "../shared/help";
+import { Option } from "commander";
+import { Command } from "../shared/command";
 import type { InitOptions } from "./first-config";
 
 export const initCommand = () =>
@@ -23,18 +23,14 @@ export const initCommand = () =>
     .addOption(
       new Option("--from <file>", "a CSV file whose columns are the features, beside id").conflicts("features"),
     )
-    .addHelpText(
-      "after",
+    .explanation(
       "\nAsks for what no option says; where there is no terminal, it says which options lack. A ? behind a type lets an input\n" +
         "lack that feature. A config.ts that somebody has edited is never written over: edit it by hand then.",
     )
-    .addHelpText(
-      "after",
-      examples(
-        "offline-inference init",
-        "offline-inference init --from rows.csv --model credit-risk",
-        "offline-inference init --project churn --owner ml@example.com --region eu-west-1 --state-bucket churn-tf-state",
-      ),
+    .examples(
+      "offline-inference init",
+      "offline-inference init --from rows.csv --model credit-risk",
+      "offline-inference init --project churn --owner ml@example.com --region eu-west-1 --state-bucket churn-tf-state",
     )
     .action(async (options: InitOptions) => {
       const { writeFirstConfig } = await import("./first-config");

@@ -1,5 +1,5 @@
-import { Command, Option } from "commander";
-import { examples } from "../shared/help";
+import { Option } from "commander";
+import { Command } from "../shared/command";
 import { commandsFor, environmentOption } from "../shared/options";
 
 interface CreateOptions {
@@ -18,18 +18,14 @@ const createCommand = () =>
     .addOption(environmentOption())
     .addOption(new Option("--type <type>", "RSA has 4096 bits").choices(["ed25519", "rsa"]).default("ed25519"))
     .option("--output <file>", "where the private key goes (default: ~/.ssh/<name>)")
-    .addHelpText(
-      "after",
+    .explanation(
       "\nThe private key is never sent, and no file is ever overwritten: only you can read it (mode 0400), and it has no\n" +
         "passphrase. Prints where it is. Exits with 1, with nothing changed, where the file is there or the environment\n" +
         "has a key pair.",
     )
-    .addHelpText(
-      "after",
-      examples(
-        "offline-inference keypair create team --env dev",
-        "offline-inference keypair create team --env prod --type rsa --output /mnt/safe/team",
-      ),
+    .examples(
+      "offline-inference keypair create team --env dev",
+      "offline-inference keypair create team --env prod --type rsa --output /mnt/safe/team",
     )
     .action(async (name: string, { env, type, output }: CreateOptions) => {
       const { createKeyPair } = await import("./keypair-change");
@@ -43,8 +39,8 @@ const importCommand = () =>
     .description("Writes a public key that you have into key-pairs.json. Refuses a private one.")
     .argument("<path>", "a public key in OpenSSH's format, ED25519 or RSA, such as ~/.ssh/id_rsa.pub")
     .addOption(environmentOption())
-    .addHelpText("after", "\nExits with 1, with nothing changed, where the environment has another key pair.")
-    .addHelpText("after", examples("offline-inference keypair import ~/.ssh/id_rsa.pub --env dev"))
+    .explanation("\nExits with 1, with nothing changed, where the environment has another key pair.")
+    .examples("offline-inference keypair import ~/.ssh/id_rsa.pub --env dev")
     .action(async (path: string, { env }: { env?: string }) => {
       const { importPublicKey } = await import("./keypair-change");
       nextStep(importPublicKey(path, env));
@@ -53,6 +49,6 @@ const importCommand = () =>
 export const keypairCommand = () =>
   new Command("keypair")
     .description("Gives an environment the key pair that opens its instances: makes one, or imports a public key.")
-    .addHelpText("after", examples("offline-inference keypair create team --env dev"))
+    .examples("offline-inference keypair create team --env dev")
     .addCommand(createCommand())
     .addCommand(importCommand());

@@ -1,5 +1,5 @@
-import { Command, InvalidArgumentError } from "commander";
-import { examples } from "../shared/help";
+import { InvalidArgumentError } from "commander";
+import { Command } from "../shared/command";
 import { environmentOption } from "../shared/options";
 
 /** @throws InvalidArgumentError */
@@ -28,8 +28,7 @@ export const pauseCommand = () =>
     .option("--until <time>", "refuses where a request would expire, or a job's deadline pass, before then", parseUntil)
     .addOption(environmentOption())
     .option("--auto-approve", "do not ask before anything is changed")
-    .addHelpText(
-      "after",
+    .explanation(
       [
         "\nThe worker is handed no more requests; what is in flight is answered, and what is staged is loaded. Then the plan of the",
         "paused environment is applied, and the cluster paused. Requests and jobs are taken all the same, and wait. What is lost",
@@ -38,7 +37,7 @@ export const pauseCommand = () =>
         "\nExits with 2, and pauses nothing, when something else would be lost; with 1 on errors.",
       ].join("\n"),
     )
-    .addHelpText("after", examples("offline-inference pause --env dev", "offline-inference pause --env dev --until 3d"))
+    .examples("offline-inference pause --env dev", "offline-inference pause --env dev --until 3d")
     .action(async (options: Options) => {
       const { pause } = await import("./pausing");
       if (!(await pause(options))) process.exitCode = 2;
@@ -49,8 +48,7 @@ export const resumeCommand = () =>
     .description("Brings a paused environment back, and ends when it answers.")
     .addOption(environmentOption())
     .option("--auto-approve", "do not ask before anything is changed")
-    .addHelpText(
-      "after",
+    .explanation(
       [
         "\nThe cluster is resumed, the plan without the pause applied, and what `deploy` proves is proven: the canary of the",
         "warehouse, that the endpoint serves, and its golden answers. Then a golden request goes through the queue, and its answer",
@@ -58,7 +56,7 @@ export const resumeCommand = () =>
         "\nExits with 2, and applies nothing, when something stateful would be lost; with 1 on errors, and when a canary is not answered.",
       ].join("\n"),
     )
-    .addHelpText("after", examples("offline-inference resume --env dev"))
+    .examples("offline-inference resume --env dev")
     .action(async (options: Options) => {
       const { resume } = await import("./pausing");
       if (!(await resume(options))) process.exitCode = 2;

@@ -1,5 +1,4 @@
-import { Command } from "commander";
-import { examples } from "../shared/help";
+import { Command } from "../shared/command";
 import { type ConnectionOptions, withConnectionOptions } from "../shared/options";
 import { formatOption, type OutputChoice, outputPlan, safeOption } from "../shared/output-options";
 
@@ -9,18 +8,12 @@ const redriveCommand = () =>
   withConnectionOptions(new Command("redrive"))
     .description("Sends dead letters back to the queue, each under its request id, and deletes it once it is sent.")
     .option("--reason <text>", "only those with this code, or with this text in their reason: what `failed` shows")
-    .addHelpText(
-      "after",
-      `
+    .explanation(`
 Letters that are no requests stay. After an interruption, run it again: nothing is lost, and a request that was sent
-twice is answered once. Exits with 0 when all that were meant went back, with 2 when some stay.`,
-    )
-    .addHelpText(
-      "after",
-      examples(
-        "offline-inference failed redrive",
-        "offline-inference failed redrive --reason endpoint_failed --env prod",
-      ),
+twice is answered once. Exits with 0 when all that were meant went back, with 2 when some stay.`)
+    .examples(
+      "offline-inference failed redrive",
+      "offline-inference failed redrive --reason endpoint_failed --env prod",
     )
     .action(async (_, command: Command) => {
       const { reason, ...options } = command.optsWithGlobals<ConnectionOptions & { reason?: string }>();
@@ -38,17 +31,11 @@ const exportCommand = () =>
     .argument("[file]", "where they go, else to standard output")
     .addOption(formatOption(["csv", "json", "ndjson", "parquet"], "csv"))
     .addOption(safeOption())
-    .addHelpText(
-      "after",
-      `
-They stay in their queue. The CSV can be given to \`run --csv\`, but not with --safe, which changes ids.`,
-    )
-    .addHelpText(
-      "after",
-      examples(
-        "offline-inference failed export failed.csv",
-        "offline-inference failed export --format ndjson | jq .reason",
-      ),
+    .explanation(`
+They stay in their queue. The CSV can be given to \`run --csv\`, but not with --safe, which changes ids.`)
+    .examples(
+      "offline-inference failed export failed.csv",
+      "offline-inference failed export --format ndjson | jq .reason",
     )
     .action(async (output: string | undefined, _, command: Command) => {
       const { format, safe, ...options } = command.optsWithGlobals<ConnectionOptions & OutputChoice>();
@@ -68,16 +55,10 @@ export const failedCommand = () =>
   withConnectionOptions(new Command("failed"))
     .description("Shows what lies in the dead-letter queue, grouped by code and rule, with the ids of the inputs.")
     .option("--json", "all of it, with the ids of requests and jobs")
-    .addHelpText(
-      "after",
-      `
+    .explanation(`
 These are what can go back to the queue. How many requests of a job failed, and why, \`job\` knows without them.
-Each letter is hidden from other commands for as long as this one looks.`,
-    )
-    .addHelpText(
-      "after",
-      examples("offline-inference failed", "offline-inference failed --json --env prod | jq '.groups[].count'"),
-    )
+Each letter is hidden from other commands for as long as this one looks.`)
+    .examples("offline-inference failed", "offline-inference failed --json --env prod | jq '.groups[].count'")
     .addCommand(redriveCommand())
     .addCommand(exportCommand())
     .action(async ({ json = false, ...options }: ConnectionOptions & { json?: boolean }) => {

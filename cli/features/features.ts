@@ -1,5 +1,5 @@
-import { Command, InvalidArgumentError, Option } from "commander";
-import { examples } from "../shared/help";
+import { InvalidArgumentError, Option } from "commander";
+import { Command } from "../shared/command";
 import { type ConnectionOptions, withConnectionOptions } from "../shared/options";
 
 interface IngestOptions extends ConnectionOptions {
@@ -86,9 +86,7 @@ const ingestCommand = () =>
       )
       .option("--resume", "go on with what did not come to its end"),
   )
-    .addHelpText(
-      "after",
-      `${aboutInputs}
+    .explanation(`${aboutInputs}
 A row is refused where its id is none, or a feature has no value that it may have. It is kept with its line and the
 reason; put right, that file can be ingested as it is. Of the rows of one id the last one stays; how many ids come again
 is told, of up to 1,500,000. What is throttled is tried again. After Ctrl-C, or a failure, --resume goes on where it
@@ -99,21 +97,17 @@ event time that the file says, if it has a column of them, else the time of its 
 Rows of a file with event times are read back, and those that were passed over are refused. So are those of a group
 whose event time is the identifier, as of one that was taken over: there a record never changes.
 
-Exit codes: 0 all rows are written, 1 it failed, 2 some rows were refused, 130 it was interrupted.`,
-    )
-    .addHelpText(
-      "after",
-      examples(
-        "offline-inference features ingest requests.csv --env dev",
-        "offline-inference features ingest people.csv --column age=years --column income=salary",
-        "gunzip -c people.csv.gz | offline-inference features ingest -",
-        "offline-inference features ingest requests.csv --env dev --resume",
-      ),
+Exit codes: 0 all rows are written, 1 it failed, 2 some rows were refused, 130 it was interrupted.`)
+    .examples(
+      "offline-inference features ingest requests.csv --env dev",
+      "offline-inference features ingest people.csv --column age=years --column income=salary",
+      "gunzip -c people.csv.gz | offline-inference features ingest -",
+      "offline-inference features ingest requests.csv --env dev --resume",
     )
     .action(ingest);
 
 export const featuresCommand = () =>
   new Command("features")
     .description("Fills the feature store.")
-    .addHelpText("after", examples("offline-inference features ingest requests.csv --env dev"))
+    .examples("offline-inference features ingest requests.csv --env dev")
     .addCommand(ingestCommand());

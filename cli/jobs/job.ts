@@ -1,5 +1,4 @@
-import { Command } from "commander";
-import { examples } from "../shared/help";
+import { Command } from "../shared/command";
 import { type ConnectionOptions, commandsFor, goneOptions, refuseGone, withConnectionOptions } from "../shared/options";
 
 interface JobOptions extends ConnectionOptions {
@@ -33,7 +32,7 @@ async function withJobs<Result>(
 const listCommand = () =>
   withConnectionOptions(new Command("list"))
     .description("Lists the newest jobs.")
-    .addHelpText("after", examples("offline-inference job list --env dev"))
+    .examples("offline-inference job list --env dev")
     .action(async (_: ConnectionOptions, command: Command) => {
       const options: JobOptions = command.optsWithGlobals();
       await withJobs(options, ({ jobs, pipeline, signal }) => jobs.listJobs(pipeline, options, signal));
@@ -43,7 +42,7 @@ const cancelCommand = () =>
   withConnectionOptions(new Command("cancel"))
     .description("Ends a job: nothing more of it is asked. Answers that came are kept, and stand in its result.")
     .argument("<name>", "the job")
-    .addHelpText("after", examples("offline-inference job cancel nightly"))
+    .examples("offline-inference job cancel nightly")
     .action(async (id: string, _: ConnectionOptions, command: Command) => {
       const options: JobOptions = command.optsWithGlobals();
       await withJobs(options, ({ jobs, pipeline, signal }) => jobs.cancelJob(pipeline, id, options, signal));
@@ -55,21 +54,15 @@ export const jobCommand = () =>
     .argument("[name]", "the job, as `run --job` has named it")
     .option("--wait", "waits until it has ended")
     .option("--json", "prints it for machines, as the API gives it")
-    .addHelpText(
-      "after",
-      `
+    .explanation(`
 Exits with 0; with --wait only when every row is answered, and with 2 when one is not; with 130 after Ctrl-C, which ends
-no job.`,
-    )
-    .addHelpText(
-      "after",
-      examples(
-        "offline-inference job nightly",
-        "offline-inference job nightly --wait && echo done",
-        "offline-inference job nightly --json | jq .counts",
-        "offline-inference job list",
-        "offline-inference job cancel nightly",
-      ),
+no job.`)
+    .examples(
+      "offline-inference job nightly",
+      "offline-inference job nightly --wait && echo done",
+      "offline-inference job nightly --json | jq .counts",
+      "offline-inference job list",
+      "offline-inference job cancel nightly",
     )
     .action(async (id: string | undefined, options: JobOptions) => {
       refuseGone(options, gone);

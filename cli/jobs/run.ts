@@ -1,7 +1,7 @@
-import { Command, InvalidArgumentError, Option } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import { aboutInputs, columnOption, delimiterOption } from "../features/features";
+import { Command } from "../shared/command";
 import type { CsvFile } from "../shared/csv";
-import { examples } from "../shared/help";
 import { type ConnectionOptions, withConnectionOptions } from "../shared/options";
 import type { OutputFormat } from "../shared/output";
 import { formatOption, outputPlan, safeOption } from "../shared/output-options";
@@ -109,8 +109,7 @@ export const runCommand = () =>
       .addOption(safeOption())
       .addOption(new Option("--json", "prints the job for machines, as GET /jobs/{id} gives it").conflicts("dryRun")),
   )
-    .addHelpText(
-      "after",
+    .explanation(
       `${aboutInputs}\n` +
         "A job belongs to the pipeline: it goes on after Ctrl-C, and any machine may follow it. The same rows and settings\n" +
         "under the same name are the same job: nothing is asked twice. Where a row is at fault, nothing is asked at all.\n" +
@@ -119,12 +118,9 @@ export const runCommand = () =>
         "beside the result, as `report` does. Exits with 0 when every row has its prediction; with 2 when one has none, and\n" +
         "says why; with 130 after Ctrl-C.",
     )
-    .addHelpText(
-      "after",
-      examples(
-        "offline-inference run --csv people.csv --env dev",
-        "offline-inference run --csv people.csv --job nightly-2026-11-28 --deadline 6h --output nightly.parquet",
-        "offline-inference run --all",
-      ),
+    .examples(
+      "offline-inference run --csv people.csv --env dev",
+      "offline-inference run --csv people.csv --job nightly-2026-11-28 --deadline 6h --output nightly.parquet",
+      "offline-inference run --all",
     )
     .action(run);

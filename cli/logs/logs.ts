@@ -1,5 +1,5 @@
-import { Command, Option } from "commander";
-import { examples } from "../shared/help";
+import { Option } from "commander";
+import { Command } from "../shared/command";
 import { type ConnectionOptions, withConnectionOptions } from "../shared/options";
 import { parseSince } from "../shared/since";
 
@@ -23,19 +23,13 @@ export const logsCommand = () =>
       )
       .option("--json", "prints each line as its function wrote it, in a JSON array"),
   )
-    .addHelpText(
-      "after",
-      `
+    .explanation(`
 A line has up to 500 ids, and never a feature or an answer. It reads 2,000 lines and for a minute at most, and says where
-there is more. Exits with 0; with 1 on errors, and where nothing was logged.`,
-    )
-    .addHelpText(
-      "after",
-      examples(
-        "offline-inference logs --request 0192f3c1-5a7e-7000-8000-5f2d1c9b7a10",
-        "offline-inference logs --job nightly --since 6h",
-        "offline-inference logs --job nightly --json | jq '.[] | select(.line.level == \"ERROR\")'",
-      ),
+there is more. Exits with 0; with 1 on errors, and where nothing was logged.`)
+    .examples(
+      "offline-inference logs --request 0192f3c1-5a7e-7000-8000-5f2d1c9b7a10",
+      "offline-inference logs --job nightly --since 6h",
+      "offline-inference logs --job nightly --json | jq '.[] | select(.line.level == \"ERROR\")'",
     )
     .action(async ({ request, job, since, json, ...options }: LogsOptions) => {
       const about = request === undefined ? job && ({ job } as const) : ({ request } as const);

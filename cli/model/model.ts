@@ -1,5 +1,5 @@
-import { Command, InvalidArgumentError, Option } from "commander";
-import { examples } from "../shared/help";
+import { InvalidArgumentError, Option } from "commander";
+import { Command } from "../shared/command";
 import { commandsFor, environmentOption } from "../shared/options";
 import type { Agreement } from "./golden";
 
@@ -14,17 +14,13 @@ const packageCommand = () =>
     .description("Writes the archive that SageMaker starts a model from, out of a folder with a model.json.")
     .argument("<folder>", "holds model.json, which says what the model speaks, and the files that it names")
     .option("--output <file>", "where the archive goes", "model.tar.gz")
-    .addHelpText(
-      "after",
+    .explanation(
       "\nmodel/trace.py writes such a folder of a Hugging Face classifier, and docs/your-model.md says what stands in\n" +
         "model.json. The same files give the same archive on every machine. Prints its SHA-256, as sha256sum does.",
     )
-    .addHelpText(
-      "after",
-      examples(
-        "offline-inference model package traced",
-        "offline-inference model package examples/tabular/model --output artifact/model.tar.gz",
-      ),
+    .examples(
+      "offline-inference model package traced",
+      "offline-inference model package examples/tabular/model --output artifact/model.tar.gz",
     )
     .action(async (folder: string, { output }: { output: string }) => {
       const { packageModel } = await import("./model-package");
@@ -36,8 +32,8 @@ const uploadCommand = () =>
     .description("Puts an archive into the bucket of the models, under its SHA-256, unless it is there.")
     .argument("<archive>", "what `model package` has written")
     .addOption(environmentOption())
-    .addHelpText("after", "\nPrints the archive's address.")
-    .addHelpText("after", examples("offline-inference model upload model.tar.gz --env dev"))
+    .explanation("\nPrints the archive's address.")
+    .examples("offline-inference model upload model.tar.gz --env dev")
     .action(async (archive: string, { env }: { env?: string }) => {
       const { modelEnvironment } = await import("./model-environment");
       const { uploadModel } = await import("./model-upload");
@@ -64,19 +60,15 @@ const verifyCommand = () =>
         "how long all requests to an endpoint may take in all (default: 300)",
       ).argParser(secondsOf),
     )
-    .addHelpText(
-      "after",
+    .explanation(
       "\nWithout --endpoint it needs no AWS. The model has no network, as on SageMaker: one that reaches out is wrong. With\n" +
         "--endpoint and no archive the golden requests are those of the environment's current release, and releases.json\n" +
         "says then what was proven. Exits with 0 when all answers are right, else with 1.",
     )
-    .addHelpText(
-      "after",
-      examples(
-        "offline-inference model verify model.tar.gz",
-        "offline-inference model verify model.tar.gz --golden answers.json",
-        "offline-inference model verify --endpoint poc-dev-paraphrase-bert-en-endpoint --env dev",
-      ),
+    .examples(
+      "offline-inference model verify model.tar.gz",
+      "offline-inference model verify model.tar.gz --golden answers.json",
+      "offline-inference model verify --endpoint poc-dev-paraphrase-bert-en-endpoint --env dev",
     )
     .action(async (archive: string | undefined, { endpoint, env, golden, deadline }: VerifyOptions) => {
       const print = ({ asked, agreed, faults }: Agreement, of: string) => {
@@ -109,17 +101,13 @@ const compareCommand = () =>
     .argument("<other-archive>", "another: what is to be served")
     .requiredOption("--csv <file>", "a column for each feature; `label` where the right answer is known, and `id`")
     .addOption(environmentOption())
-    .addHelpText(
-      "after",
+    .explanation(
       "\nPrints on how many rows they agree, how often each is right where rows have a label, and the rows that differ. A\n" +
         "label is the answer's text, or its number in model.json. Exits with 1 where that is less than `model.gate` of the\n" +
         "environment wants.",
     )
-    .addHelpText(
-      "after",
-      examples(
-        "offline-inference model compare served.tar.gz model.tar.gz --csv samples/paraphrase/labelled-pairs.csv --env dev",
-      ),
+    .examples(
+      "offline-inference model compare served.tar.gz model.tar.gz --csv samples/paraphrase/labelled-pairs.csv --env dev",
     )
     .action(async (a: string, b: string, { csv, env }: { csv: string; env?: string }) => {
       const { targetOf } = await import("../shared/connection");
@@ -139,17 +127,13 @@ const compileCommand = () =>
     .argument("<archive>", "what `model package` has written")
     .addOption(environmentOption())
     .addOption(recipeOption())
-    .addHelpText(
-      "after",
+    .explanation(
       "\nFollows the job. It goes on where the command is interrupted, and is found when that is run again. Prints the\n" +
         "compiled archive's address.",
     )
-    .addHelpText(
-      "after",
-      examples(
-        "offline-inference model compile model.tar.gz --env dev",
-        "offline-inference model compile model.tar.gz --env dev --recipe neo",
-      ),
+    .examples(
+      "offline-inference model compile model.tar.gz --env dev",
+      "offline-inference model compile model.tar.gz --env dev --recipe neo",
     )
     .action(async (archive: string, { env, recipe }: { env?: string; recipe?: string }) => {
       const { modelEnvironment } = await import("./model-environment");
@@ -183,18 +167,14 @@ const releaseCommand = () =>
       "--wait",
       "then wait until the endpoint serves it, while it is deployed elsewhere, and ask it the golden requests",
     )
-    .addHelpText(
-      "after",
+    .explanation(
       "\nThe archive must speak the contract of config.ts. Exits with 0, else with 1, with --wait also when SageMaker takes\n" +
         "back what was deployed, or an answer is not the golden one. The waiting ends by Ctrl-C, and then the release stays\n" +
         "in releases.json.",
     )
-    .addHelpText(
-      "after",
-      examples(
-        "offline-inference model release model.tar.gz --env dev",
-        "offline-inference model release --rollback --env dev --wait",
-      ),
+    .examples(
+      "offline-inference model release model.tar.gz --env dev",
+      "offline-inference model release --rollback --env dev --wait",
     )
     .action(async (archive: string | undefined, { env, rollback, wait, ...options }: ReleaseOptions) => {
       if ((archive === undefined) !== (rollback === true)) {
@@ -218,11 +198,10 @@ const shipCommand = () =>
     )
     .addOption(environmentOption())
     .addOption(recipeOption())
-    .addHelpText(
-      "after",
+    .explanation(
       "\nWhat is done already is skipped: after an interruption, run it again. Prints what `diff` prints, and exits as it does.",
     )
-    .addHelpText("after", examples("offline-inference model ship artifact --env dev"))
+    .examples("offline-inference model ship artifact --env dev")
     .action(async (folder: string, { env, recipe }: { env?: string; recipe?: string }) => {
       const { modelEnvironment } = await import("./model-environment");
       const { shipModel } = await import("./model-ship");
@@ -232,13 +211,7 @@ const shipCommand = () =>
 export const modelCommand = () =>
   new Command("model")
     .description("Brings a model behind the endpoint: packages, verifies, uploads, compiles and releases it.")
-    .addHelpText(
-      "after",
-      examples(
-        "offline-inference model ship artifact --env dev",
-        "offline-inference model release --env dev --rollback",
-      ),
-    )
+    .examples("offline-inference model ship artifact --env dev", "offline-inference model release --env dev --rollback")
     .addCommand(packageCommand())
     .addCommand(verifyCommand())
     .addCommand(compareCommand())

@@ -1,5 +1,4 @@
-import { Command } from "commander";
-import { examples } from "../shared/help";
+import { Command } from "../shared/command";
 import { type ConnectionOptions, goneOptions, refuseGone, withConnectionOptions } from "../shared/options";
 
 interface PublishOptions extends ConnectionOptions {
@@ -24,12 +23,11 @@ const publishCommand = () =>
       .option("--job <name>", "the job that the predictions are stored with (default: none)")
       .option("--tenant <name>", "for whom it is asked: no tenant makes the others wait"),
   )
-    .addHelpText(
-      "after",
+    .explanation(
       "\nPrints the id and the request_id of each request that the queue has taken, as CSV. Exits with 2 where it has not\n" +
         "taken one, and says why.",
     )
-    .addHelpText("after", examples("offline-inference requests publish 7 8 9 --env dev"))
+    .examples("offline-inference requests publish 7 8 9 --env dev")
     .action(publish);
 
 async function publish(ids: readonly string[], options: PublishOptions): Promise<void> {
@@ -64,5 +62,5 @@ async function publish(ids: readonly string[], options: PublishOptions): Promise
 export const requestsCommand = () =>
   new Command("requests")
     .description("Asks for predictions.")
-    .addHelpText("after", examples("offline-inference requests publish 7 8 9 --env dev"))
+    .examples("offline-inference requests publish 7 8 9 --env dev")
     .addCommand(publishCommand());

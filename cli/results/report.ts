@@ -1,5 +1,4 @@
-import { Command } from "commander";
-import { examples } from "../shared/help";
+import { Command } from "../shared/command";
 import { type ConnectionOptions, withConnectionOptions } from "../shared/options";
 
 interface ReportOptions extends ConnectionOptions {
@@ -13,21 +12,15 @@ export const reportCommand = () =>
     .argument("[job]", "the job (default: the newest one with a result)")
     .option("--labels <file>", "the job's own CSV file, with a column `label` or one that is called as the answer")
     .option("--output <file>", "where it goes (default: the job's name with .report.html)")
-    .addHelpText(
-      "after",
-      `
+    .explanation(`
 It has the answers and their shares beside those of the job before, rate and age over time, failures with the commands
 that mend them, accuracy and confusion matrix where rows have labels, and rows: all, or a sample of some thousands.
 \`run\` writes it by itself, beside the results. It holds inputs and answers: share it as you would share these.
 
-Prints where it is. Exits with 130 after Ctrl-C.`,
-    )
-    .addHelpText(
-      "after",
-      examples(
-        "offline-inference report",
-        "offline-inference report nightly --labels rows.csv --output nightly.html --env prod",
-      ),
+Prints where it is. Exits with 130 after Ctrl-C.`)
+    .examples(
+      "offline-inference report",
+      "offline-inference report nightly --labels rows.csv --output nightly.html --env prod",
     )
     .action(async (id: string | undefined, { labels, output, ...options }: ReportOptions) => {
       const { connect } = await import("../shared/connection");

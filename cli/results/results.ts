@@ -1,5 +1,4 @@
-import { Command } from "commander";
-import { examples } from "../shared/help";
+import { Command } from "../shared/command";
 import { type ConnectionOptions, goneOptions, refuseGone, withConnectionOptions } from "../shared/options";
 import type { OutputFormat } from "../shared/output";
 import { formatOption, outputPlan, safeOption } from "../shared/output-options";
@@ -69,9 +68,7 @@ export const resultsCommand = () =>
     .addOption(formatOption(["table", "csv", "json", "ndjson", "parquet"], "table"))
     .option("--output <file>", "where they go: a file that is there only once it is whole")
     .addOption(safeOption())
-    .addHelpText(
-      "after",
-      `
+    .explanation(`
 A table shows some of the columns. The result of a job has its rows in the input's order: row, id, status, features,
 output, the contract's outputs with their types, model_release, predicted_at, code and reason. Other files have id,
 output, the contract's outputs, predicted_at, job_id, request_id, endpoint, variant, model_release and requested_at, the
@@ -82,15 +79,11 @@ requests that are no rows of a job, is such a file.
 100 most frequent of its day and release, is longer than 256 bytes or has no such text is one row without an answer.
 
 Exits with 0 when there is a result for all that was asked for; with 2 when an input or a row has none; with 130 after
-Ctrl-C, which ends no job.`,
-    )
-    .addHelpText(
-      "after",
-      examples(
-        "offline-inference results 7 8",
-        "offline-inference results --job nightly --watch --output nightly.parquet",
-        "offline-inference results --since 2h --format csv > latest.csv",
-        "offline-inference results --shares --since 7d",
-      ),
+Ctrl-C, which ends no job.`)
+    .examples(
+      "offline-inference results 7 8",
+      "offline-inference results --job nightly --watch --output nightly.parquet",
+      "offline-inference results --since 2h --format csv > latest.csv",
+      "offline-inference results --shares --since 7d",
     )
     .action(printAsked);

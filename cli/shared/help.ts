@@ -1,8 +1,5 @@
 import type { Command } from "commander";
 
-/** How a command is called, for the end of its help: `.addHelpText("after", examples("offline-inference diff state"))`. */
-export const examples = (...lines: string[]) => ["\nExamples:", ...lines.map((line) => `  ${line}`)].join("\n");
-
 /** What the program ends with. A command says in its own help what 1 and 2 mean for it. */
 export const exitCodes = `
 Exit codes:

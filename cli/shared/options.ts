@@ -28,14 +28,14 @@ export function commandsFor({ env, profile, region, local }: ConnectionOptions):
 }
 
 /** Adds those of {@link ConnectionOptions} that lead to a pipeline on AWS. */
-export const withAwsOptions = (command: Command): Command =>
+export const withAwsOptions = <Any extends Command>(command: Any): Any =>
   command
     .addOption(environmentOption())
     .option("--profile <name>", "a profile of AWS's configuration files")
     .option("--region <code>", "another region than config.ts names");
 
 /** Adds the options of {@link ConnectionOptions}. */
-export const withConnectionOptions = (command: Command): Command =>
+export const withConnectionOptions = <Any extends Command>(command: Any): Any =>
   withAwsOptions(command).addOption(
     new Option("--local", "works with the pipeline that `npm start -- --keep` runs on this machine").conflicts([
       "profile",
@@ -49,7 +49,7 @@ export type Gone = Readonly<Record<string, string>>;
 const flagOf = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 /** Lets a command know options that it no longer has, so that it can say what takes their place. */
-export function goneOptions(command: Command, gone: Gone): Command {
+export function goneOptions<Any extends Command>(command: Any, gone: Gone): Any {
   for (const name of Object.keys(gone)) command.addOption(new Option(`${flagOf(name)} [value]`).hideHelp());
   return command;
 }

@@ -1,17 +1,15 @@
-import { Command } from "commander";
-import { examples } from "../shared/help";
+import { Command } from "../shared/command";
 import { bundle, synthesize } from "../shared/synthesize";
 
 const doctorCommand = () =>
   new Command("doctor")
     .description("Says whether Terraform's state is safe, of every stack or of one.")
     .argument("[stack]", "a stack of config.ts, such as inference-dev")
-    .addHelpText(
-      "after",
+    .explanation(
       "\nLooks at the bucket's settings, at the state and at locks, and writes nothing. Exits with 0 when all is well, else\n" +
         "with 1. How an old state is brought back: docs/state.md",
     )
-    .addHelpText("after", examples("offline-inference state doctor", "offline-inference state doctor inference-dev"))
+    .examples("offline-inference state doctor", "offline-inference state doctor inference-dev")
     .action(async (stack: string | undefined) => {
       await bundle();
       await synthesize();
@@ -22,5 +20,5 @@ const doctorCommand = () =>
 export const stateCommand = () =>
   new Command("state")
     .description("Looks after Terraform's state.")
-    .addHelpText("after", examples("offline-inference state doctor"))
+    .examples("offline-inference state doctor")
     .addCommand(doctorCommand());

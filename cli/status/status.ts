@@ -1,5 +1,5 @@
-import { Command, InvalidArgumentError } from "commander";
-import { examples } from "../shared/help";
+import { InvalidArgumentError } from "commander";
+import { Command } from "../shared/command";
 import { type ConnectionOptions, withConnectionOptions } from "../shared/options";
 
 interface StatusOptions extends ConnectionOptions {
@@ -22,21 +22,17 @@ export const statusCommand = () =>
       `looks again every so many seconds until Ctrl-C; ${everySeconds} without a number`,
       secondsOf,
     )
-    .addHelpText(
-      "after",
+    .explanation(
       [
         "\nA look changes nothing. What may not be read, or does not answer within ten seconds, says so in its place.",
         "\nExits with 0 when all is well, with 2 when something asks for a person, with 1 when something could not be",
         "read. A watch exits with 0 at Ctrl-C, its usual end.",
       ].join("\n"),
     )
-    .addHelpText(
-      "after",
-      examples(
-        "offline-inference status --env dev",
-        "offline-inference status --env dev --watch",
-        "offline-inference status --local --json | jq .queue.waiting",
-      ),
+    .examples(
+      "offline-inference status --env dev",
+      "offline-inference status --env dev --watch",
+      "offline-inference status --local --json | jq .queue.waiting",
     )
     .action(async ({ json, watch, ...options }: StatusOptions) => {
       const { showStatus, watchStatus } = await import("./status-show");

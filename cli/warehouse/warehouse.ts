@@ -1,5 +1,5 @@
-import { Command, InvalidArgumentError } from "commander";
-import { examples } from "../shared/help";
+import { InvalidArgumentError } from "commander";
+import { Command } from "../shared/command";
 import { type ConnectionOptions, withAwsOptions } from "../shared/options";
 
 interface ConnectOptions extends Omit<ConnectionOptions, "local"> {
@@ -18,18 +18,14 @@ const connectCommand = () =>
     .description("Opens a tunnel to the warehouse through the environment's bastion, for psql and the like.")
     .option("--key <file>", "the private key of the environment's key pair (default: those that ssh tries by itself)")
     .option("--port <number>", "the port of this machine (default: the warehouse's)", parsePort)
-    .addHelpText(
-      "after",
+    .explanation(
       "\nThe environment has a bastion where config.ts says `access: { bastion: true }`. Needs the AWS CLI, 2.12 or newer,\n" +
         "and ssh. Prints what to type then, and no password. The tunnel is there until Ctrl-C, an hour at most.\n\n" +
         "Exits with 130 after Ctrl-C, and with 1 where there is no tunnel, or none any more.",
     )
-    .addHelpText(
-      "after",
-      examples(
-        "offline-inference warehouse connect --env dev --key ~/.ssh/team",
-        "offline-inference warehouse connect --env prod --port 15439",
-      ),
+    .examples(
+      "offline-inference warehouse connect --env dev --key ~/.ssh/team",
+      "offline-inference warehouse connect --env prod --port 15439",
     )
     .action(async (options: ConnectOptions) => {
       const { connect } = await import("../shared/connection");
@@ -43,5 +39,5 @@ const connectCommand = () =>
 export const warehouseCommand = () =>
   new Command("warehouse")
     .description("Leads to the Redshift cluster, which is in a network of its own.")
-    .addHelpText("after", examples("offline-inference warehouse connect --env dev"))
+    .examples("offline-inference warehouse connect --env dev")
     .addCommand(connectCommand());
