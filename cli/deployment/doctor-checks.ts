@@ -22,7 +22,7 @@ import { ModelBucket } from "../model/model-bucket";
 import { imageDigest } from "../model/model-image";
 import { compiledOn } from "../model/model-jobs";
 import { recipeFor } from "../model/model-recipes";
-import { awsError, isNotFound, isSignInFailure, namingActions } from "../shared/aws-error";
+import { awsError, isNotFound, isSignInFailure, namingActions, withClient } from "../shared/aws-error";
 import { type Connection, connect, type Target, targetOf } from "../shared/connection";
 import { check, type Finding, messageOf, ok, problem, warning } from "../shared/findings";
 import { type ConnectionOptions, commandsFor } from "../shared/options";
@@ -216,11 +216,10 @@ const countOf = (count: number, thing: string) => `${count} ${thing}${count === 
 
 /** Quotas of SageMaker's by their names: as they are for the account or, where nobody has ever changed one, for all. */
 async function sagemakerQuotas(names: readonly string[]): Promise<Quotas> {
-  const client = namingActions(new ServiceQuotasClient(settings));
   const query = { ServiceCode: "sagemaker", MaxResults: 100 };
   const { signal: abortSignal } = within(quotasTime);
   const found = new Map<string, ServiceQuota>();
-  try {
+  return withClient(new ServiceQuotasClient(settings), "list the quotas of SageMaker", async (client) => {
     for (const paginate of [paginateListServiceQuotas, paginateListAWSDefaultServiceQuotas]) {
       for await (const { Quotas = [] } of paginate({ client }, query, { abortSignal })) {
         for (const quota of Quotas) {
@@ -231,11 +230,7 @@ async function sagemakerQuotas(names: readonly string[]): Promise<Quotas> {
       }
     }
     return found;
-  } catch (error) {
-    throw awsError("list the quotas of SageMaker", error);
-  } finally {
-    client.destroy();
-  }
+  });
 }
 
 /** What asks AWS for a higher quota. */
@@ -249,8 +244,7 @@ const concurrentExecutions = { code: "L-B99A9384", usual: 1_000 };
 
 async function lambdaConcurrency(target: Target): Promise<Finding> {
   const { inference, api } = target.environment;
-  const client = namingActions(new LambdaClient(settings));
-  try {
+  return withClient(new LambdaClient(settings), "read the settings of Lambda", async (client) => {
     const { AccountLimit = {} } = await client.send(new GetAccountSettingsCommand());
     const { ConcurrentExecutions: all = 0, UnreservedConcurrentExecutions: free = all } = AccountLimit;
     const { burst } = api.throttle;
@@ -268,18 +262,13 @@ async function lambdaConcurrency(target: Target): Promise<Finding> {
       );
     }
     return ok(`${allowed}: enough for ${those}, and ${burst} requests at the API.`);
-  } catch (error) {
-    throw awsError("read the settings of Lambda", error);
-  } finally {
-    client.destroy();
-  }
+  });
 }
 
 /** Of one role an account in a region: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html */
 async function apiGatewayRole({ shared }: Target): Promise<Finding> {
   const { region, apiGatewayRole: isSet, apiGatewayRoleName: ours } = shared;
-  const client = namingActions(new APIGatewayClient(settings));
-  try {
+  return withClient(new APIGatewayClient(settings), "look at the role of API Gateway", async (client) => {
     const { cloudwatchRoleArn: role } = await client.send(new GetAccountCommand());
     if (role === undefined) {
       if (isSet) return ok(`API Gateway has no role to write access logs with. The stack state gives it ${ours}.`);
@@ -302,11 +291,7 @@ async function apiGatewayRole({ shared }: Target): Promise<Finding> {
       `${writes}, which the stack state takes away: \`apiGatewayRole\` is false.`,
       `Give API Gateway another first: aws apigateway update-account --patch-operations op=replace,path=/cloudwatchRoleArn,value=ROLE_ARN --region ${region}`,
     );
-  } catch (error) {
-    throw awsError("look at the role of API Gateway", error);
-  } finally {
-    client.destroy();
-  }
+  });
 }
 
 const terraformSaid = z.object({ terraform_version: z.string() });
@@ -395,11 +380,13 @@ async function pipeline(connection: Promise<Connection>): Promise<Finding> {
   };
 }
 
+/** That nobody is signed in says nothing of the pipeline. */
+function noneWhereNoPipeline(error: unknown): undefined {
+  if (isSignInFailure(error)) throw error;
+}
+
 async function canaryOf(connection: Promise<Connection>): Promise<Finding> {
-  const found = await connection.catch((error: unknown) => {
-    if (isSignInFailure(error)) throw error;
-    return undefined;
-  });
+  const found = await connection.catch(noneWhereNoPipeline);
   if (found === undefined) return warning("The warehouse was not tried out: no pipeline was found.");
   const details: string[] = [];
   for (const functionName of [found.pipeline.loaderFunctionName, found.pipeline.writerFunctionName]) {
@@ -417,10 +404,7 @@ async function canaryOf(connection: Promise<Connection>): Promise<Finding> {
 /** Whether the cluster is paused exactly where paused.json, or the hours of the warehouse, say so. */
 async function pauseOf({ environment }: Target, connection: Promise<Connection>): Promise<Finding> {
   const { name, pause, warehouse } = environment;
-  const found = await connection.catch((error: unknown) => {
-    if (isSignInFailure(error)) throw error;
-    return undefined;
-  });
+  const found = await connection.catch(noneWhereNoPipeline);
   if (found === undefined) return warning("The cluster was not looked at: no pipeline was found.");
   const { warehouse: at } = found.pipeline;
   if (!("clusterId" in at)) return ok("Nothing is paused: what is on demand costs next to nothing at rest.");
@@ -450,10 +434,7 @@ async function pauseOf({ environment }: Target, connection: Promise<Connection>)
 
 async function endpoint({ environment }: Target, connection: Promise<Connection>): Promise<Finding> {
   const existing = environment.model.endpoint?.existing;
-  const found = await connection.catch((error: unknown) => {
-    if (isSignInFailure(error)) throw error;
-    return undefined;
-  });
+  const found = await connection.catch(noneWhereNoPipeline);
   const name = existing ?? found?.pipeline.endpointName;
   if (name === undefined) return warning("The endpoint was not looked at: no pipeline was found.");
   const deploy = existing

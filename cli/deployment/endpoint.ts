@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import type { DescribeEndpointCommandOutput } from "@aws-sdk/client-sagemaker";
 import { z } from "zod";
 import { readStack } from "../../local/terraform";
-import { awsError, isNotFound, namingActions } from "../shared/aws-error";
+import { failedTo, namingActions, noneWhereMissing } from "../shared/aws-error";
 import { commandsFor } from "../shared/options";
 
 /** Which configuration an endpoint is to serve. */
@@ -65,11 +65,7 @@ export const endpointServes = (served: ServedEndpoint, options: WaitOptions = {}
 export const endpointWillServe = (served: ServedEndpoint, options: WaitOptions = {}): Promise<void> =>
   watching(served, options, async (watch) => {
     const { endpointName: name, configurationName } = served;
-    const look = () =>
-      watch.look().catch((error: unknown) => {
-        if (isNotFound(error)) return undefined;
-        throw error;
-      });
+    const look = () => watch.look().catch(noneWhereMissing);
     const first = await look();
     if (first?.EndpointConfigName !== configurationName && !isOnItsWay(first)) {
       const now = first ? `${name} is ${first.EndpointStatus} with ${first.EndpointConfigName}` : `There is no ${name}`;
@@ -100,9 +96,7 @@ async function watching(
       look: () =>
         client
           .send(new DescribeEndpointCommand({ EndpointName: endpointName }), { abortSignal: signal })
-          .catch((error: unknown) => {
-            throw signal?.aborted ? signal.reason : awsError(`look at the endpoint ${endpointName}`, error);
-          }),
+          .catch(failedTo(`look at the endpoint ${endpointName}`, signal)),
       pause: () => setTimeout(1000 * intervalSeconds, undefined, { signal }).catch(() => signal?.throwIfAborted()),
     });
   } finally {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { readStack } from "../../local/terraform";
-import { awsError, isNotFound, namingActions } from "../shared/aws-error";
+import { noneWhereMissing, withClient } from "../shared/aws-error";
 import { endpointOf, type ServedEndpoint } from "./endpoint";
 
 /** An endpoint that is scaled, and how many instances it is to have. */
@@ -33,31 +33,21 @@ export async function restoreCount(served: ServedEndpoint, { variantName, count 
   const { endpointName: EndpointName, region, profile } = served;
   if (((await desiredCount(served, variantName)) ?? count) >= count) return;
   const { SageMakerClient, UpdateEndpointWeightsAndCapacitiesCommand } = await import("@aws-sdk/client-sagemaker");
-  const client = namingActions(new SageMakerClient({ region, profile }));
   const DesiredWeightsAndCapacities = [{ VariantName: variantName, DesiredInstanceCount: count }];
-  try {
-    await client.send(new UpdateEndpointWeightsAndCapacitiesCommand({ EndpointName, DesiredWeightsAndCapacities }));
-  } catch (error) {
-    throw awsError(`scale the endpoint ${EndpointName} to the ${count} instances that it had`, error);
-  } finally {
-    client.destroy();
-  }
+  const command = new UpdateEndpointWeightsAndCapacitiesCommand({ EndpointName, DesiredWeightsAndCapacities });
+  const doing = `scale the endpoint ${EndpointName} to the ${count} instances that it had`;
+  await withClient(new SageMakerClient({ region, profile }), doing, (client) => client.send(command));
   console.error(`${EndpointName} is scaled to ${count} instances again, as it was.`);
 }
 
 async function desiredCount(
-  { endpointName, region, profile }: ServedEndpoint,
+  { endpointName: EndpointName, region, profile }: ServedEndpoint,
   variantName: string,
 ): Promise<number | undefined> {
   const { SageMakerClient, DescribeEndpointCommand } = await import("@aws-sdk/client-sagemaker");
-  const client = namingActions(new SageMakerClient({ region, profile }));
-  try {
-    const { ProductionVariants = [] } = await client.send(new DescribeEndpointCommand({ EndpointName: endpointName }));
-    return ProductionVariants.find(({ VariantName }) => VariantName === variantName)?.DesiredInstanceCount;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw awsError(`look at the endpoint ${endpointName}`, error);
-  } finally {
-    client.destroy();
-  }
+  const sageMaker = new SageMakerClient({ region, profile });
+  const found = await withClient(sageMaker, `look at the endpoint ${EndpointName}`, (client) =>
+    client.send(new DescribeEndpointCommand({ EndpointName })).catch(noneWhereMissing),
+  );
+  return found?.ProductionVariants?.find(({ VariantName }) => VariantName === variantName)?.DesiredInstanceCount;
 }

@@ -2,7 +2,7 @@ import { CloudWatchClient, GetMetricDataCommand } from "@aws-sdk/client-cloudwat
 import { factsOf, jobRequest } from "../../contract/job";
 import { clientSettings, type Until } from "../../pipeline/clients";
 import { Jobs } from "../../pipeline/jobs";
-import { awsError, namingActions } from "../shared/aws-error";
+import { awsError, withClient } from "../shared/aws-error";
 import type { Connection } from "../shared/connection";
 import type { Deliveries } from "./deliveries";
 
@@ -33,7 +33,7 @@ async function expiryOf(connection: Connection, deliveries: Deliveries, until: U
 
 /** For how long the oldest request has waited, in seconds; undefined where CloudWatch does not know it yet. */
 async function oldestRequest({ pipeline }: Connection, { signal }: Until): Promise<number | undefined> {
-  const client = namingActions(new CloudWatchClient(clientSettings({ requestTimeout: 10_000 })));
+  const cloudWatch = new CloudWatchClient(clientSettings({ requestTimeout: 10_000 }));
   const now = Date.now();
   const Dimensions = [{ Name: "QueueName", Value: pipeline.queueUrl.split("/").at(-1) ?? "" }];
   const Metric = { Namespace: "AWS/SQS", MetricName: "ApproximateAgeOfOldestMessage", Dimensions };
@@ -43,15 +43,11 @@ async function oldestRequest({ pipeline }: Connection, { signal }: Until): Promi
     ScanBy: "TimestampDescending",
     MetricDataQueries: [{ Id: "oldest", MetricStat: { Metric, Period: 60, Stat: "Maximum" } }],
   });
-  try {
+  const look = async (client: CloudWatchClient) => {
     const { MetricDataResults = [] } = await client.send(command, { abortSignal: signal });
     return MetricDataResults[0]?.Values?.[0];
-  } catch (error) {
-    signal.throwIfAborted();
-    throw awsError("read how long the oldest request has waited", error);
-  } finally {
-    client.destroy();
-  }
+  };
+  return withClient(cloudWatch, "read how long the oldest request has waited", look, signal);
 }
 
 /** The deadlines of the jobs that have not ended. */

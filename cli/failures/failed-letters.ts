@@ -3,7 +3,7 @@ import { PassThrough } from "node:stream";
 import { ruleOf } from "../../contract/failure-table";
 import { DeadLetters, type LyingLetter, type RedriveOptions } from "../../pipeline/dead-letters";
 import type { Walked } from "../../pipeline/queue-walk";
-import { awsError } from "../shared/aws-error";
+import { failedTo } from "../shared/aws-error";
 import type { Pipeline } from "../shared/connection";
 import { whole } from "../shared/numbers";
 import { type OutputColumn, type OutputOptions, writeRows } from "../shared/output";
@@ -12,10 +12,6 @@ import { cellOf, textTable } from "../shared/text-table";
 import { remedyOf } from "./remedies";
 
 const letters = (count: number) => `${whole(count)} dead letter${count === 1 ? "" : "s"}`;
-
-const cannot = (doing: string, signal: AbortSignal) => (error: unknown) => {
-  throw signal.aborted ? error : awsError(doing, error);
-};
 
 /** What a walk could not see, for people; nothing where it saw all. */
 function unseenOf({ hidden, whole: isWhole }: Walked): string[] {
@@ -55,7 +51,7 @@ export async function failedGroups(pipeline: Pipeline, signal: AbortSignal) {
   };
   const walked = await new DeadLetters(pipeline.deadLetterQueueUrl)
     .look(visit, { signal })
-    .catch(cannot("look through the dead-letter queue", signal));
+    .catch(failedTo("look through the dead-letter queue", signal));
   return { groups: [...groups.values()].sort((one, other) => other.letters.length - one.letters.length), walked };
 }
 
@@ -145,7 +141,7 @@ export async function redriveFailed(
   };
   const { isDone, said } = await redriving().catch((error: unknown) => {
     console.error(`${letters(sent)} went back to the queue before this. The others stay: run it again.`);
-    return cannot("send dead letters back to the queue", signal)(error);
+    return failedTo("send dead letters back to the queue", signal)(error);
   });
   for (const line of said) console.error(line);
   return isDone;
@@ -191,7 +187,7 @@ export async function exportFailed(
       await looking;
     }
   }
-  await writeRows(pages(), { ...how, columns, output }).catch(cannot("export the dead letters", signal));
+  await writeRows(pages(), { ...how, columns, output }).catch(failedTo("export the dead letters", signal));
   if (walked === undefined) return;
   console.error(`${letters(walked.seen)}${output === undefined ? "" : ` in ${output}`}. They stay in their queue.`);
   for (const line of unseenOf(walked)) console.error(line);

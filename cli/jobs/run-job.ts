@@ -8,7 +8,7 @@ import { FeatureStore } from "../../pipeline/features";
 import { checkInputs, openInputs, tellPassedOver } from "../features/feature-rows";
 import { ingestFeatures, rejectsOf } from "../features/features-ingest";
 import { type ReportOptions, reporting } from "../results/report-facts";
-import { awsError } from "../shared/aws-error";
+import { failedTo } from "../shared/aws-error";
 import type { Connection, Pipeline, Target } from "../shared/connection";
 import { type CsvFile, nameOf, withCsv } from "../shared/csv";
 import { messageOf } from "../shared/findings";
@@ -181,9 +181,9 @@ export async function withAllIds<Result>(
         yield ids.map((id) => csvLine([id])).join("");
       }
     };
-    await connected(lines, createWriteStream(path), { signal }).catch((error: unknown) => {
-      throw signal.aborted ? signal.reason : awsError(`list the records of the feature group ${name}`, error);
-    });
+    await connected(lines, createWriteStream(path), { signal }).catch(
+      failedTo(`list the records of the feature group ${name}`, signal),
+    );
     progress.stop();
     if (count === 0) throw new Error(`The feature group ${name} has no record.`);
     return await withCsv(path, { delimiter: "," }, work);

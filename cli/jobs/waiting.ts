@@ -1,13 +1,10 @@
 import { QueueWalk } from "../../pipeline/queue-walk";
-import { awsError } from "../shared/aws-error";
+import { failedTo } from "../shared/aws-error";
 import type { Pipeline } from "../shared/connection";
 
 /** How many messages lie on the queue. */
 export async function waitingOn({ queueUrl }: Pipeline, signal: AbortSignal): Promise<number> {
-  try {
-    const { visible, hidden } = await new QueueWalk(queueUrl).counts({ signal });
-    return visible + hidden;
-  } catch (error) {
-    throw signal.aborted ? error : awsError(`count the messages of ${queueUrl}`, error);
-  }
+  const counting = new QueueWalk(queueUrl).counts({ signal });
+  const { visible, hidden } = await counting.catch(failedTo(`count the messages of ${queueUrl}`, signal));
+  return visible + hidden;
 }

@@ -1,5 +1,5 @@
 import { BatchGetImageCommand, ECRClient } from "@aws-sdk/client-ecr";
-import { awsError, namingActions } from "../shared/aws-error";
+import { withClient } from "../shared/aws-error";
 
 const parts = /^(\d{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.[^/]+\/([^:@]+):(.+)$/;
 
@@ -24,16 +24,11 @@ export async function imageDigest(
 ): Promise<string | undefined> {
   const [, registryId, region, repositoryName, imageTag] = parts.exec(image) ?? [];
   if (imageTag === undefined) return undefined;
-  const client = namingActions(new ECRClient({ ...settings, region, profile }));
-  try {
+  return withClient(new ECRClient({ ...settings, region, profile }), `look up the image ${image}`, async (client) => {
     const asked = { registryId, repositoryName, imageIds: [{ imageTag }], acceptedMediaTypes };
     const { images = [], failures = [] } = await client.send(new BatchGetImageCommand(asked));
     const digest = images[0]?.imageId?.imageDigest;
     if (digest !== undefined) return digest;
     throw new Error(failures[0]?.failureReason ?? "ECR has no image of this tag");
-  } catch (error) {
-    throw awsError(`look up the image ${image}`, error);
-  } finally {
-    client.destroy();
-  }
+  });
 }

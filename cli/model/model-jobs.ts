@@ -7,7 +7,7 @@ import {
 } from "@aws-sdk/client-sagemaker";
 import type { InstanceFamily } from "../../aws/instance-types";
 import { imageFor } from "../../aws/model-images";
-import { awsError, failedTo, isNotFound, namingActions } from "../shared/aws-error";
+import { failedTo, namingActions, noneWhereMissing } from "../shared/aws-error";
 import { tracedModel } from "./model-archive";
 import { type RecipeName, recipes, usualShape } from "./model-recipes";
 
@@ -68,10 +68,10 @@ export function compilationJobs(
   return {
     nameOf,
     look: (attempt) =>
-      kind.look(nameOf(attempt), outputOf(attempt)).catch((error: unknown) => {
-        if (isNotFound(error)) return undefined;
-        throw awsError(`look for the job ${nameOf(attempt)}`, error);
-      }),
+      kind
+        .look(nameOf(attempt), outputOf(attempt))
+        .catch(noneWhereMissing)
+        .catch(failedTo(`look for the job ${nameOf(attempt)}`)),
     start: async (attempt) => {
       await kind.start(nameOf(attempt), outputOf(attempt)).catch(failedTo(`start the job ${nameOf(attempt)}`));
     },

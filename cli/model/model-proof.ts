@@ -18,7 +18,7 @@ import {
 import type { RequestFormat } from "../../contract/model-contract";
 import { clientSettings, isTransient, reasonOf } from "../../pipeline/clients";
 import { wayBack } from "../deployment/endpoint";
-import { awsError, namingActions } from "../shared/aws-error";
+import { awsError, failedTo, namingActions } from "../shared/aws-error";
 import { commandsFor } from "../shared/options";
 import type { NamedArchive } from "./deployed-archive";
 import { type Agreement, agreementOf, type Golden, parseGolden, type Said } from "./golden";
@@ -100,13 +100,7 @@ export async function askEndpoint(
 /** The production variants of an endpoint, where the artifact of each lies, and when SageMaker last changed it. */
 async function variantsOf({ endpointName, region, profile }: EndpointOnAws) {
   const client = namingActions(new SageMakerClient({ region, profile }));
-  const look = async <Answer>(what: string, call: Promise<Answer>): Promise<Answer> => {
-    try {
-      return await call;
-    } catch (error) {
-      throw awsError(`look at ${what}`, error);
-    }
-  };
+  const look = <Answer>(what: string, call: Promise<Answer>) => call.catch(failedTo(`look at ${what}`));
   const endpoint = await look(
     `the endpoint ${endpointName}`,
     client.send(new DescribeEndpointCommand({ EndpointName: endpointName })),

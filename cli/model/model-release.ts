@@ -12,7 +12,7 @@ import {
 } from "../../config/releases";
 import { mismatch } from "../../config/spoken-contract";
 import { endpointOf, endpointWillServe } from "../deployment/endpoint";
-import { awsError, isNotFound, namingActions } from "../shared/aws-error";
+import { noneWhereMissing, withClient } from "../shared/aws-error";
 import { interruptible } from "../shared/interruption";
 import { commandsFor } from "../shared/options";
 import { bundle, synthesize } from "../shared/synthesize";
@@ -132,11 +132,9 @@ export const releaseIsServed = (environment: string): Promise<void> =>
 /** Whether the environment has an endpoint, which serves what config.ts describes where there is no release yet. */
 async function endpointExists({ shared: { region, profile }, environment }: ModelEnvironment): Promise<boolean> {
   const { endpointName: EndpointName } = environment.model;
-  try {
-    await namingActions(new SageMakerClient({ region, profile })).send(new DescribeEndpointCommand({ EndpointName }));
-    return true;
-  } catch (error) {
-    if (isNotFound(error)) return false;
-    throw awsError(`look for the endpoint ${EndpointName}`, error);
-  }
+  const sageMaker = new SageMakerClient({ region, profile });
+  const found = await withClient(sageMaker, `look for the endpoint ${EndpointName}`, (client) =>
+    client.send(new DescribeEndpointCommand({ EndpointName })).catch(noneWhereMissing),
+  );
+  return found !== undefined;
 }

@@ -153,14 +153,39 @@ export function awsError(doing: string, error: unknown): Error {
   return new Error([`Cannot ${doing}: ${said}.`, ...(what === undefined ? [] : [what])].join(" "), { cause: error });
 }
 
-/** For people, why a call of AWS failed: `.catch(failedTo("look at the queue"))`. An interruption stays as it is. */
-export const failedTo = (doing: string) => (error: unknown) => {
-  throw error instanceof Error && error.name === "AbortError" ? error : awsError(doing, error);
+/**
+ * For people, why a call of AWS failed: `.catch(failedTo("look at the queue"))`. An interruption stays as it is.
+ * @param signal what interrupts @default it is told by the error
+ */
+export const failedTo = (doing: string, signal?: AbortSignal) => (error: unknown) => {
+  const isInterrupted = signal ? signal.aborted : error instanceof Error && error.name === "AbortError";
+  throw isInterrupted ? error : awsError(doing, error);
 };
+
+/** Works with a client of AWS's, and lets go of it. @throws for people, where that fails; what interrupts stays as it is */
+export async function withClient<Any extends Client & { destroy(): void }, Result>(
+  client: Any,
+  doing: string,
+  work: (client: Any) => Promise<Result>,
+  signal?: AbortSignal,
+): Promise<Result> {
+  try {
+    return await work(namingActions(client));
+  } catch (error) {
+    throw signal?.aborted ? signal.reason : awsError(doing, error);
+  } finally {
+    client.destroy();
+  }
+}
 
 /** Whether a call of SageMaker's failed since there is nothing of that name: it has no error of its own for that. */
 export const isNotFound = (error: unknown): boolean =>
   error instanceof Error && /could not find|not found|does not exist/i.test(`${error.name} ${error.message}`);
+
+/** Nothing, where a call of SageMaker's failed since there is nothing of that name. */
+export function noneWhereMissing(error: unknown): undefined {
+  if (!isNotFound(error)) throw error;
+}
 
 /** Whether a call failed since nobody is signed in. @param error what the client threw, or what `awsError` made of it */
 export const isSignInFailure = (error: unknown): boolean =>

@@ -5,7 +5,7 @@ import { type FeatureType, type ModelContract, modelContractSchema } from "../..
 import { type Names, namesSchema } from "../../contract/names";
 import { readLocalEnvironment } from "../../local/environment-file";
 import type { clientSettings } from "../../pipeline/clients";
-import { awsError, namingActions } from "./aws-error";
+import { awsError, namingActions, withClient } from "./aws-error";
 import { type CommandFor, type ConnectionOptions, commandsFor } from "./options";
 
 /** A feature group, and what a record of it holds beside the contract's features. */
@@ -74,15 +74,10 @@ function readNames(text: string): Names {
 async function readContract(url: string, settings: ClientSettings): Promise<ModelContract> {
   const { hostname: Bucket, pathname } = new URL(url);
   const { GetObjectCommand, S3Client } = await import("@aws-sdk/client-s3");
-  const client = namingActions(new S3Client(settings));
-  try {
+  return withClient(new S3Client(settings), `read the model's contract ${url}`, async (client) => {
     const { Body } = await client.send(new GetObjectCommand({ Bucket, Key: pathname.slice(1) }));
     return modelContractSchema.parse(JSON.parse((await Body?.transformToString()) ?? ""));
-  } catch (error) {
-    throw awsError(`read the model's contract ${url}`, error);
-  } finally {
-    client.destroy();
-  }
+  });
 }
 
 function featureGroupIn(names: Names, { features }: ModelContract): FeatureGroup | undefined {

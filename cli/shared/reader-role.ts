@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { clientSettings } from "../../pipeline/clients";
-import { awsError, namingActions } from "./aws-error";
+import { withClient } from "./aws-error";
 
 const taken = z.object({
   Credentials: z.object({
@@ -17,8 +17,8 @@ const taken = z.object({
  */
 export const inRole = (RoleArn: string) => async () => {
   const { AssumeRoleCommand, STSClient } = await import("@aws-sdk/client-sts");
-  const client = namingActions(new STSClient(clientSettings({ requestTimeout: 10_000 })));
-  try {
+  const sts = new STSClient(clientSettings({ requestTimeout: 10_000 }));
+  return withClient(sts, `take on the role ${RoleArn}`, async (client) => {
     const command = new AssumeRoleCommand({ RoleArn, RoleSessionName: "offline-inference" });
     const { Credentials } = taken.parse(await client.send(command));
     return {
@@ -27,9 +27,5 @@ export const inRole = (RoleArn: string) => async () => {
       sessionToken: Credentials.SessionToken,
       expiration: Credentials.Expiration,
     };
-  } catch (error) {
-    throw awsError(`take on the role ${RoleArn}`, error);
-  } finally {
-    client.destroy();
-  }
+  });
 };
