@@ -3,7 +3,7 @@ import { type LossRule, lossRules, signsOfState, statefulTypes, statelessTypes }
 import type { OwnPrices } from "../../config/cost";
 import { commandsFor } from "../shared/options";
 import { environmentOf } from "../shared/terraform";
-import { type AttributeChange, type Change, isRecord, type Plan } from "./plan";
+import { type Change, isRecord, type Plan } from "./plan";
 import { type RestingCost, restingCostOf } from "./resting-cost";
 
 /** Something that the plan loses. */
@@ -18,15 +18,8 @@ export interface Loss {
   readonly allowed: boolean;
 }
 
-export interface Counts {
-  readonly created: number;
-  readonly updated: number;
-  readonly replaced: number;
-  readonly destroyed: number;
-  readonly moved: number;
-  readonly imported: number;
-  readonly forgotten: number;
-}
+/** How many resources it does each to. */
+export type Counts = Readonly<z.infer<typeof reviewJson>["counts"]>;
 
 /** A plan, and whether it may be applied. */
 export interface Review {
@@ -228,11 +221,7 @@ function leastOf(values: readonly unknown[], { order, forever }: Extract<LossRul
 
 const inWords = ({ kind }: Change) => (kind === "replace" ? "replaced" : "destroyed");
 
-const attributeChange = z.object({
-  path: z.string(),
-  before: z.string(),
-  after: z.string(),
-}) satisfies z.ZodType<AttributeChange>;
+const attributeChange = z.object({ path: z.string(), before: z.string(), after: z.string() });
 
 /**
  * What `--json` prints. Attributes are texts as people read them: JSON on one line, cut where it is long, `(sensitive)`
@@ -253,7 +242,7 @@ export const reviewJson = z.object({
     moved: z.number(),
     imported: z.number(),
     forgotten: z.number(),
-  }) satisfies z.ZodType<Counts>,
+  }),
   losses: z.array(
     z.object({
       address: z.string(),
@@ -290,31 +279,12 @@ export const reviewJson = z.object({
 });
 
 /** The review for machines. */
-export function jsonOf({ stack, plan, counts, losses, warnings, notes, cost, isSafe }: Review): string {
-  const changes = plan.changes.map(({ address, type, kind, createBeforeDestroy, attributes, forcedBy, ...change }) => ({
-    address,
-    type,
-    kind,
-    previousAddress: change.previousAddress ?? null,
-    importId: change.importId ?? null,
-    createBeforeDestroy,
-    reason: change.reason ?? null,
-    attributes: [...attributes],
-    forcedBy: [...forcedBy],
-  }));
+export function jsonOf({ plan, isSafe, ...review }: Review): string {
   const { outputs, isEmpty } = plan;
-  const json = {
-    version: 1,
-    stack,
-    safe: isSafe,
-    empty: isEmpty,
-    counts,
-    losses,
-    changes,
-    outputs,
-    warnings,
-    notes,
-    cost: cost ?? null,
-  };
+  const changes = plan.changes.map(({ previousAddress = null, importId = null, reason = null, ...change }) => {
+    return { ...change, previousAddress, importId, reason };
+  });
+  const cost = review.cost ?? null;
+  const json = { ...review, version: 1, safe: isSafe, empty: isEmpty, changes, outputs, cost };
   return JSON.stringify(reviewJson.parse(json), null, 2);
 }
