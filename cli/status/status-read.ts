@@ -19,18 +19,7 @@ import { hasEnded } from "../jobs/job-follow";
 import { JobsApi } from "../jobs/jobs-api";
 import { awsError } from "../shared/aws-error";
 import type { Connection } from "../shared/connection";
-import type {
-  Alarms,
-  Endpoint,
-  Jobs,
-  Metrics,
-  Predictions,
-  Queue,
-  Readings,
-  Unread,
-  Warehouse,
-  Worker,
-} from "./status-report";
+import type { Readings, Unread } from "./status-report";
 
 /** How far back CloudWatch's counts go. */
 const minutes = 15;
@@ -110,7 +99,7 @@ export class StatusReader {
     for (const client of [this.sqs, this.cloudWatch, this.sageMaker, this.lambda, this.redshift]) client.destroy();
   }
 
-  private async queue(QueueUrl: string, abortSignal: AbortSignal): Promise<Queue> {
+  private async queue(QueueUrl: string, abortSignal: AbortSignal) {
     const { Attributes } = await this.sqs.send(
       new GetQueueAttributesCommand({
         QueueUrl,
@@ -125,7 +114,7 @@ export class StatusReader {
     return queueAttributes.parse(Attributes);
   }
 
-  private async metrics(now: Date, abortSignal: AbortSignal): Promise<Metrics> {
+  private async metrics(now: Date, abortSignal: AbortSignal) {
     const { environment, pipeline } = this.connection;
     const queue = { QueueName: pipeline.queueUrl.split("/").at(-1) ?? "" };
     const worker = { FunctionName: pipeline.workerFunctionName };
@@ -170,26 +159,26 @@ export class StatusReader {
     };
   }
 
-  private async endpoint(abortSignal: AbortSignal): Promise<Endpoint> {
+  private async endpoint(abortSignal: AbortSignal) {
     const { endpointName: EndpointName } = this.connection.pipeline;
     const command = new DescribeEndpointCommand({ EndpointName });
     const described = await this.sageMaker.send(command, { abortSignal });
     return endpointDescription.parse(described);
   }
 
-  private async worker(abortSignal: AbortSignal): Promise<Worker> {
+  private async worker(abortSignal: AbortSignal) {
     const { workerFunctionName: FunctionName } = this.connection.pipeline;
     const command = new GetFunctionConfigurationCommand({ FunctionName });
     return functionConfiguration.parse(await this.lambda.send(command, { abortSignal }));
   }
 
-  private async cluster(ClusterIdentifier: string, abortSignal: AbortSignal): Promise<Warehouse> {
+  private async cluster(ClusterIdentifier: string, abortSignal: AbortSignal) {
     const command = new DescribeClustersCommand({ ClusterIdentifier });
     const { Clusters } = await this.redshift.send(command, { abortSignal });
     return z.tuple([clusterDescription]).parse(Clusters)[0];
   }
 
-  private async predictions(results: Results, now: Date, signal: AbortSignal): Promise<Predictions> {
+  private async predictions(results: Results, now: Date, signal: AbortSignal) {
     const ago = (minutes: number) => new Date(now.getTime() - minutes * 60_000);
     const { answered, failed } = await results.countsSince([ago(60), ago(rateMinutes)], { signal });
     const [lastHour = 0, lately = 0] = answered;
@@ -197,7 +186,7 @@ export class StatusReader {
   }
 
   /** How far the newest jobs are, by what lies in S3. */
-  private async jobs(signal: AbortSignal): Promise<Jobs> {
+  private async jobs(signal: AbortSignal) {
     const api = new JobsApi(this.connection.pipeline.apiUrl);
     try {
       const { jobs } = await api.list(newestJobs, signal);
@@ -209,7 +198,7 @@ export class StatusReader {
     }
   }
 
-  private async alarms(abortSignal: AbortSignal): Promise<Alarms> {
+  private async alarms(abortSignal: AbortSignal) {
     const AlarmNamePrefix = `${this.connection.environment.prefix}-`;
     const found: z.infer<typeof alarmDescription>[] = [];
     const pages = paginateDescribeAlarms({ client: this.cloudWatch }, { AlarmNamePrefix }, { abortSignal });

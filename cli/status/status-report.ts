@@ -126,7 +126,6 @@ export type Queue = z.infer<typeof queue>;
 export type Metrics = z.infer<typeof metrics>;
 export type Endpoint = z.infer<typeof endpoint>;
 export type Worker = z.infer<typeof worker>;
-export type Jobs = z.infer<typeof jobs>;
 export type Warehouse = z.infer<typeof warehouse>;
 export type Predictions = z.infer<typeof predictions>;
 export type Alarms = z.infer<typeof alarms>;
