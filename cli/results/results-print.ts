@@ -5,18 +5,12 @@ import type { FailureGroup, Results, Selection } from "../../pipeline/results";
 import { awsError } from "../shared/aws-error";
 import type { Pipeline } from "../shared/connection";
 import { whole } from "../shared/numbers";
-import { type OutputFormat, writeRows } from "../shared/output";
+import { type OutputOptions, writeRows } from "../shared/output";
 import { cellOf } from "../shared/text-table";
 import { resultsOf } from "../shared/warehouse";
 
 /** How results are written. */
-export interface ResultsOutput {
-  readonly format: OutputFormat;
-  /** Whether CSV is written without live formulas. @default false */
-  readonly safe?: boolean;
-  /** The file. @default standard output */
-  readonly output?: string;
-}
+export type ResultsOutput = Omit<OutputOptions, "columns">;
 
 const widths: Record<string, number> = { id: 16, output: 28, predicted_at: 26, job_id: 24 };
 
