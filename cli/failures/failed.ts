@@ -1,6 +1,7 @@
 import { Command } from "../shared/command";
 import { type ConnectionOptions, withConnectionOptions } from "../shared/options";
 import { formatOption, type OutputChoice, outputPlan, safeOption } from "../shared/output-options";
+import { withConnection } from "../shared/with-connection";
 
 // `failed` takes the options of a connection wherever they stand, before the name of a command below it or after it.
 
@@ -17,11 +18,8 @@ twice is answered once. Exits with 0 when all that were meant went back, with 2 
     )
     .action(async (_, command: Command) => {
       const { reason, ...options } = command.optsWithGlobals<ConnectionOptions & { reason?: string }>();
-      const { connect } = await import("../shared/connection");
       const { redriveFailed } = await import("./failed-letters");
-      const { untilInterrupted } = await import("../shared/interruption");
-      const { pipeline } = await connect(options);
-      const isDone = await untilInterrupted((signal) => redriveFailed(pipeline, reason, signal));
+      const isDone = await withConnection(options, ({ pipeline }, signal) => redriveFailed(pipeline, reason, signal));
       if (isDone === false) process.exitCode = 2;
     });
 
@@ -41,11 +39,8 @@ They stay in their queue. The CSV can be given to \`run --csv\`, but not with --
       const { format, safe, ...options } = command.optsWithGlobals<ConnectionOptions & OutputChoice>();
       const how = outputPlan({ format, output, safe }, "csv");
       const { whileHolding } = await import("../../config/file-lock");
-      const { connect } = await import("../shared/connection");
       const { exportFailed } = await import("./failed-letters");
-      const { untilInterrupted } = await import("../shared/interruption");
-      const { pipeline } = await connect(options);
-      await untilInterrupted((signal) => {
+      await withConnection(options, ({ pipeline }, signal) => {
         const write = () => exportFailed(pipeline, how, signal);
         return output === undefined ? write() : whileHolding(output, write);
       });
@@ -62,9 +57,6 @@ Each letter is hidden from other commands for as long as this one looks.`)
     .addCommand(redriveCommand())
     .addCommand(exportCommand())
     .action(async ({ json = false, ...options }: ConnectionOptions & { json?: boolean }) => {
-      const { connect } = await import("../shared/connection");
       const { showFailed } = await import("./failed-letters");
-      const { untilInterrupted } = await import("../shared/interruption");
-      const { pipeline } = await connect(options);
-      await untilInterrupted((signal) => showFailed(pipeline, json, signal));
+      await withConnection(options, ({ pipeline }, signal) => showFailed(pipeline, json, signal));
     });

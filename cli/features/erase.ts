@@ -1,5 +1,6 @@
 import { Command } from "../shared/command";
 import { type ConnectionOptions, withConnectionOptions } from "../shared/options";
+import { withConnection } from "../shared/with-connection";
 
 interface EraseOptions extends ConnectionOptions {
   readonly id: string;
@@ -21,10 +22,7 @@ Who erases needs rights that no one else has: docs/operating.md has them. Exits 
 knows, with 1 on errors and when something stood in the way.`)
     .examples("offline-inference erase --id 7 --env prod")
     .action(async ({ id, yes = false, ...options }: EraseOptions) => {
-      const { connect } = await import("../shared/connection");
       const { eraseInput } = await import("./erase-input");
-      const { untilInterrupted } = await import("../shared/interruption");
-      const connection = await connect(options);
-      const isDone = await untilInterrupted((signal) => eraseInput(connection, id, yes, signal));
+      const isDone = await withConnection(options, (connection, signal) => eraseInput(connection, id, yes, signal));
       if (isDone === false) process.exitCode = 1;
     });

@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option } from "commander";
 import { Command } from "../shared/command";
 import { type ConnectionOptions, withConnectionOptions } from "../shared/options";
+import { withConnection } from "../shared/with-connection";
 
 interface IngestOptions extends ConnectionOptions {
   readonly delimiter?: string;
@@ -46,31 +47,27 @@ async function ingest(
   path: string,
   { column, delimiter, rejects, resume, ...connection }: IngestOptions,
 ): Promise<void> {
-  const { connect } = await import("../shared/connection");
-  const { untilInterrupted } = await import("../shared/interruption");
   const { withCsv } = await import("../shared/csv");
   const { openInputs } = await import("./feature-rows");
   const { ingestFeatures, rejectsOf } = await import("./features-ingest");
   const { whole } = await import("../shared/numbers");
-  const { contract, featureGroup, commandFor } = (await connect(connection)).pipeline;
-  if (featureGroup === undefined) {
-    throw new Error(
-      `This environment has no feature group (\`features: false\` in config.ts): requests carry their features. Ask for predictions of a file: ${commandFor("run --csv FILE")}`,
-    );
-  }
-  const outcome = await untilInterrupted((signal) =>
-    withCsv(path, { delimiter, signal }, async (file) => {
+  await withConnection(connection, async ({ pipeline: { contract, featureGroup, commandFor } }, signal) => {
+    if (featureGroup === undefined) {
+      throw new Error(
+        `This environment has no feature group (\`features: false\` in config.ts): requests carry their features. Ask for predictions of a file: ${commandFor("run --csv FILE")}`,
+      );
+    }
+    const outcome = await withCsv(path, { delimiter, signal }, async (file) => {
       const inputs = await openInputs(file, { contract, featureGroup, columns: column });
       return ingestFeatures({ inputs, featureGroup, rejectsFile: rejects ?? rejectsOf(path), resume, signal });
-    }),
-  );
-  if (outcome === undefined) return;
-  const { rows, accepted, rejected, rejectsFile, notes } = outcome;
-  console.error(`${whole(accepted)} of ${whole(rows)} rows are written to ${featureGroup.name}.`);
-  for (const note of notes) console.error(note);
-  if (rejectsFile === undefined) return;
-  console.error(`${whole(rejected)} are not; ${rejectsFile} says why.`);
-  process.exitCode = 2;
+    });
+    const { rows, accepted, rejected, rejectsFile, notes } = outcome;
+    console.error(`${whole(accepted)} of ${whole(rows)} rows are written to ${featureGroup.name}.`);
+    for (const note of notes) console.error(note);
+    if (rejectsFile === undefined) return;
+    console.error(`${whole(rejected)} are not; ${rejectsFile} says why.`);
+    process.exitCode = 2;
+  });
 }
 
 const ingestCommand = () =>

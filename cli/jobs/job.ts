@@ -1,5 +1,6 @@
 import { Command } from "../shared/command";
 import { type ConnectionOptions, commandsFor, goneOptions, refuseGone, withConnectionOptions } from "../shared/options";
+import { withConnection } from "../shared/with-connection";
 
 interface JobOptions extends ConnectionOptions {
   readonly wait?: true;
@@ -13,29 +14,14 @@ const gone = {
   output: "results --job NAME --output FILE",
 };
 
-/** Does something with the jobs of a pipeline, and ends as a shell expects it when it is interrupted. */
-async function withJobs<Result>(
-  options: ConnectionOptions,
-  work: (about: {
-    readonly jobs: typeof import("./job-look");
-    readonly pipeline: import("../shared/connection").Pipeline;
-    readonly signal: AbortSignal;
-  }) => Promise<Result>,
-): Promise<Result | undefined> {
-  const { connect } = await import("../shared/connection");
-  const { untilInterrupted } = await import("../shared/interruption");
-  const jobs = await import("./job-look");
-  const { pipeline } = await connect(options);
-  return untilInterrupted((signal) => work({ jobs, pipeline, signal }));
-}
-
 const listCommand = () =>
   withConnectionOptions(new Command("list"))
     .description("Lists the newest jobs.")
     .examples("offline-inference job list --env dev")
     .action(async (_: ConnectionOptions, command: Command) => {
       const options: JobOptions = command.optsWithGlobals();
-      await withJobs(options, ({ jobs, pipeline, signal }) => jobs.listJobs(pipeline, options, signal));
+      const { listJobs } = await import("./job-look");
+      await withConnection(options, ({ pipeline }, signal) => listJobs(pipeline, options, signal));
     });
 
 const cancelCommand = () =>
@@ -45,7 +31,8 @@ const cancelCommand = () =>
     .examples("offline-inference job cancel nightly")
     .action(async (id: string, _: ConnectionOptions, command: Command) => {
       const options: JobOptions = command.optsWithGlobals();
-      await withJobs(options, ({ jobs, pipeline, signal }) => jobs.cancelJob(pipeline, id, options, signal));
+      const { cancelJob } = await import("./job-look");
+      await withConnection(options, ({ pipeline }, signal) => cancelJob(pipeline, id, options, signal));
     });
 
 export const jobCommand = () =>
@@ -67,9 +54,8 @@ no job.`)
     .action(async (id: string | undefined, options: JobOptions) => {
       refuseGone(options, gone);
       if (id === undefined) throw new Error(`Which job? Name it. All there are: ${commandsFor(options)("job list")}`);
-      const isWhole = await withJobs(options, ({ jobs, pipeline, signal }) =>
-        jobs.showJob(pipeline, id, options, signal),
-      );
+      const { showJob } = await import("./job-look");
+      const isWhole = await withConnection(options, ({ pipeline }, signal) => showJob(pipeline, id, options, signal));
       if (isWhole === false && options.wait) process.exitCode = 2;
     })
     .addCommand(listCommand())

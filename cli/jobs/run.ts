@@ -6,6 +6,7 @@ import { type ConnectionOptions, withConnectionOptions } from "../shared/options
 import type { OutputFormat } from "../shared/output";
 import { formatOption, outputPlan, safeOption } from "../shared/output-options";
 import { parseDuration } from "../shared/since";
+import { withConnection } from "../shared/with-connection";
 
 interface RunOptions extends ConnectionOptions {
   readonly csv?: string;
@@ -48,16 +49,13 @@ async function run(options: RunOptions): Promise<void> {
   const { csv, column: columns, delimiter, job, limit, tenant, deadline, ingest, maxCost, json } = options;
   const plan = outputPlan(options, "csv");
   const { whileHolding } = await import("../../config/file-lock");
-  const { connect } = await import("../shared/connection");
-  const { untilInterrupted } = await import("../shared/interruption");
   const { nameOf, withCsv } = await import("../shared/csv");
   const { foreseen, runJob, withAllIds } = await import("./run-job");
   const { waitingOn } = await import("./waiting");
-  const connection = await connect(options);
-  const { pipeline } = connection;
   const name = csv === undefined ? "all" : nameOf(csv).replace(/\.csv$/i, "");
   const results = options.output ?? `${name}.results.${plan.format}`;
-  const isWhole = await untilInterrupted((signal) => {
+  const isWhole = await withConnection(options, (connection, signal) => {
+    const { pipeline } = connection;
     const work = async (file: CsvFile) => {
       if (options.dryRun) {
         const bounds = { limit, deadline, maxCost, waiting: await waitingOn(pipeline, signal) };

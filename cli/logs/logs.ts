@@ -2,6 +2,7 @@ import { Option } from "commander";
 import { Command } from "../shared/command";
 import { type ConnectionOptions, withConnectionOptions } from "../shared/options";
 import { parseSince } from "../shared/since";
+import { withConnection } from "../shared/with-connection";
 
 interface LogsOptions extends ConnectionOptions {
   readonly request?: string;
@@ -34,12 +35,9 @@ there is more. Exits with 0; with 1 on errors, and where nothing was logged.`)
     .action(async ({ request, job, since, json, ...options }: LogsOptions) => {
       const about = request === undefined ? job && ({ job } as const) : ({ request } as const);
       if (!about) throw new Error("Of what? Name a request by --request ID, or a job by --job NAME.");
-      const { connect } = await import("../shared/connection");
-      const { untilInterrupted } = await import("../shared/interruption");
       const { findLines } = await import("./log-lines");
       const { printLines } = await import("./logs-print");
-      const connection = await connect(options);
-      await untilInterrupted(async (signal) => {
+      await withConnection(options, async (connection, signal) => {
         const found = await findLines(connection, about, since ?? parseSince("1d"), signal);
         printLines(connection.pipeline, found, json ?? false);
       });

@@ -1,5 +1,6 @@
 import { Command } from "../shared/command";
 import { type ConnectionOptions, withConnectionOptions } from "../shared/options";
+import { withConnection } from "../shared/with-connection";
 
 interface ReportOptions extends ConnectionOptions {
   readonly labels?: string;
@@ -23,12 +24,9 @@ Prints where it is. Exits with 130 after Ctrl-C.`)
       "offline-inference report nightly --labels rows.csv --output nightly.html --env prod",
     )
     .action(async (id: string | undefined, { labels, output, ...options }: ReportOptions) => {
-      const { connect } = await import("../shared/connection");
-      const { untilInterrupted } = await import("../shared/interruption");
       const { writeReport } = await import("./report-facts");
-      const connection = await connect(options);
       const isLocal = options.local === true;
-      const path = await untilInterrupted((signal) =>
+      const path = await withConnection(options, (connection, signal) =>
         writeReport({ ...connection, id, labels, output, isLocal }, signal),
       );
       if (path !== undefined) console.log(path);

@@ -3,6 +3,7 @@ import { type ConnectionOptions, goneOptions, refuseGone, withConnectionOptions 
 import type { OutputFormat } from "../shared/output";
 import { formatOption, outputPlan, safeOption } from "../shared/output-options";
 import { parseSince } from "../shared/since";
+import { withConnection } from "../shared/with-connection";
 
 interface ResultsOptions extends ConnectionOptions {
   readonly job?: string;
@@ -36,14 +37,11 @@ async function printAsked(ids: string[], options: ResultsOptions): Promise<void>
   check(ids, options);
   const how = outputPlan(options, "table");
   const { whileHolding } = await import("../../config/file-lock");
-  const { connect } = await import("../shared/connection");
-  const { untilInterrupted } = await import("../shared/interruption");
   const { printJob } = await import("../jobs/job-result");
   const { printResults } = await import("./results-print");
   const { printShares } = await import("./results-shares");
   const { job: jobId, since, watch = false, shares = false, output } = options;
-  const { pipeline } = await connect(options);
-  const isWhole = await untilInterrupted((signal) => {
+  const isWhole = await withConnection(options, ({ pipeline }, signal) => {
     const print = async () => {
       if (shares) return printShares(pipeline, since, how, signal);
       if (jobId !== undefined && since === undefined) return printJob(pipeline, jobId, watch, how, signal);

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "commander";
 import { Command } from "../shared/command";
 import { type ConnectionOptions, withAwsOptions } from "../shared/options";
+import { withConnection } from "../shared/with-connection";
 
 interface ConnectOptions extends Omit<ConnectionOptions, "local"> {
   readonly key?: string;
@@ -28,12 +29,9 @@ const connectCommand = () =>
       "offline-inference warehouse connect --env prod --port 15439",
     )
     .action(async (options: ConnectOptions) => {
-      const { connect } = await import("../shared/connection");
-      const { untilInterrupted } = await import("../shared/interruption");
       const { openTunnel, refuseWhatIsMissing } = await import("./connect");
       refuseWhatIsMissing(options.key);
-      const connection = await connect(options);
-      await untilInterrupted((signal) => openTunnel(connection, options, signal));
+      await withConnection(options, (connection, signal) => openTunnel(connection, options, signal));
     });
 
 export const warehouseCommand = () =>
