@@ -3,19 +3,9 @@ import type { Pipeline } from "../shared/connection";
 import { costInWords, whole } from "../shared/numbers";
 import { cellOf, textTable } from "../shared/text-table";
 import { followJob, hasEnded, inWords } from "./job-follow";
-import { JobsApi, jobJson, type ShownJob } from "./jobs-api";
+import { type JobsApi, jobJson, type ShownJob, withApi } from "./jobs-api";
 
 const jobsShown = 50;
-
-/** Works with the API of a pipeline's jobs, and closes it. */
-export async function withApi<Result>({ apiUrl }: Pipeline, work: (api: JobsApi) => Promise<Result>): Promise<Result> {
-  const api = new JobsApi(apiUrl);
-  try {
-    return await work(api);
-  } finally {
-    api.destroy();
-  }
-}
 
 /** @throws where there is none of that name */
 export async function jobNamed(

@@ -15,7 +15,7 @@ import type { Pipeline } from "../shared/connection";
 import { whole } from "../shared/numbers";
 import { writeRows } from "../shared/output";
 import { followJob, hasEnded, inWords } from "./job-follow";
-import { JobsApi, type ShownJob } from "./jobs-api";
+import { type ShownJob, withApi } from "./jobs-api";
 
 /** A line of a result. */
 const lineSchema = z.object({
@@ -174,19 +174,15 @@ export async function fetchResult(
  * @param watch whether to wait until the job has ended
  * @returns whether every row has its prediction
  */
-export async function printJob(
+export const printJob = (
   pipeline: Pipeline,
   jobId: string,
   watch: boolean,
   how: ResultsOutput,
   signal: AbortSignal,
-): Promise<boolean> {
-  const api = new JobsApi(pipeline.apiUrl);
-  try {
+): Promise<boolean> =>
+  withApi(pipeline, async (api) => {
     const job = jobName.test(jobId) ? await api.get(jobId, signal) : undefined;
-    if (job === undefined) return await printResults(pipeline, { jobId }, how, signal);
-    return await fetchResult(pipeline, watch ? await followJob(pipeline, api, job, signal) : job, how, signal);
-  } finally {
-    api.destroy();
-  }
-}
+    if (job === undefined) return printResults(pipeline, { jobId }, how, signal);
+    return fetchResult(pipeline, watch ? await followJob(pipeline, api, job, signal) : job, how, signal);
+  });

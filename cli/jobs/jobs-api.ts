@@ -62,7 +62,7 @@ export class RefusedByApi extends Error {
 }
 
 /** What a job is made of. */
-export interface NewJob extends Partial<Omit<JobSettings, "deadlineSeconds">> {
+interface NewJob extends Partial<Omit<JobSettings, "deadlineSeconds">> {
   readonly id?: string;
   readonly input: { readonly key: string } | { readonly rows: readonly object[] };
   /** How long it may take, in seconds. @default the longest there is */
@@ -160,6 +160,19 @@ export class JobsApi {
 
   destroy(): void {
     this.client.destroy();
+  }
+}
+
+/** Works with the API of a pipeline's jobs, and closes it. */
+export async function withApi<Result>(
+  { apiUrl }: { readonly apiUrl: string },
+  work: (api: JobsApi) => Promise<Result>,
+): Promise<Result> {
+  const api = new JobsApi(apiUrl);
+  try {
+    return await work(api);
+  } finally {
+    api.destroy();
   }
 }
 

@@ -19,7 +19,7 @@ import { type Bounds, estimate } from "./estimate";
 import { followJob } from "./job-follow";
 import { fetchResult } from "./job-result";
 import { uploadInput } from "./job-upload";
-import { JobsApi, jobJson, type NewJob } from "./jobs-api";
+import { jobJson, withApi } from "./jobs-api";
 
 /** The rows that a job asks about. */
 export interface JobRows {
@@ -65,19 +65,10 @@ export async function runJob(options: RunOptions): Promise<boolean> {
   else await foreseen({ pipeline, ...within }, { file, columns }, { limit, ...within }, signal);
   if (options.ingest) await ingest(pipeline, { file, columns }, signal);
   const key = await uploadInput(file, pipeline.answers.bucket, signal);
-  const api = new JobsApi(pipeline.apiUrl);
-  try {
+  return withApi(pipeline, async (api) => {
     const { job: id, tenant, deadline } = options;
-    const asked: NewJob = {
-      id,
-      input: { key },
-      format: "csv",
-      columns: Object.fromEntries(columns),
-      limit,
-      tenant,
-      deadline,
-    };
-    const { job, isNew } = await api.start(asked, signal);
+    const settings = { format: "csv", columns: Object.fromEntries(columns), limit, tenant, deadline } as const;
+    const { job, isNew } = await api.start({ id, input: { key }, ...settings }, signal);
     console.error(isNew ? `The job is ${job.id}.` : `The job ${job.id} was started ${job.createdAt.toISOString()}.`);
     const ended = await followJob(pipeline, api, job, signal);
     if (options.json) console.log(jobJson(ended));
@@ -91,9 +82,7 @@ export async function runJob(options: RunOptions): Promise<boolean> {
       },
     );
     return isWhole;
-  } finally {
-    api.destroy();
-  }
+  });
 }
 
 /** Whether a file has a column of any feature. */

@@ -16,7 +16,7 @@ import { clientSettings } from "../../pipeline/clients";
 import { sqsClient } from "../../pipeline/queues";
 import { Results } from "../../pipeline/results";
 import { hasEnded } from "../jobs/job-follow";
-import { JobsApi } from "../jobs/jobs-api";
+import { withApi } from "../jobs/jobs-api";
 import { awsError } from "../shared/aws-error";
 import type { Connection } from "../shared/connection";
 import type { Readings, Unread } from "./status-report";
@@ -186,16 +186,13 @@ export class StatusReader {
   }
 
   /** How far the newest jobs are, by what lies in S3. */
-  private async jobs(signal: AbortSignal) {
-    const api = new JobsApi(this.connection.pipeline.apiUrl);
-    try {
+  private jobs(signal: AbortSignal) {
+    return withApi(this.connection.pipeline, async (api) => {
       const { jobs } = await api.list(newestJobs, signal);
       const open = jobs.filter((job) => !hasEnded(job));
       const sum = (of: "total" | "waiting") => open.reduce((all, { counts }) => all + (counts?.[of] ?? 0), 0);
       return { open: open.length, rows: sum("total"), waiting: sum("waiting") };
-    } finally {
-      api.destroy();
-    }
+    });
   }
 
   private async alarms(abortSignal: AbortSignal) {
