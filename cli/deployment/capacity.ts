@@ -1,5 +1,6 @@
-import { InvalidArgumentError, Option } from "commander";
+import { Option } from "commander";
 import { Command } from "../shared/command";
+import { numberAs } from "../shared/numbers-read";
 import { environmentOption } from "../shared/options";
 import { parseDuration } from "../shared/since";
 
@@ -10,10 +11,7 @@ interface CapacityOptions {
   readonly json?: true;
 }
 
-const requests = (given: string): number => {
-  if (!/^[1-9]\d{0,11}$/.test(given)) throw new InvalidArgumentError("Write a whole number, such as 1000000.");
-  return Number(given);
-};
+const requests = numberAs(/^[1-9]\d{0,11}$/, "Write a whole number, such as 1000000.");
 
 export const capacityCommand = () =>
   new Command("capacity")

@@ -1,5 +1,5 @@
-import { InvalidArgumentError } from "commander";
 import { Command } from "../shared/command";
+import { numberAs } from "../shared/numbers-read";
 import { environmentOption } from "../shared/options";
 
 interface CostOptions {
@@ -8,10 +8,7 @@ interface CostOptions {
   readonly json?: true;
 }
 
-const requests = (given: string): number => {
-  if (!/^\d{1,12}$/.test(given)) throw new InvalidArgumentError("Write a whole number, such as 100000.");
-  return Number(given);
-};
+const requests = numberAs(/^\d{1,12}$/, "Write a whole number, such as 100000.");
 
 export const costCommand = () =>
   new Command("cost")

@@ -1,7 +1,8 @@
-import { InvalidArgumentError, Option } from "commander";
+import { Option } from "commander";
 import { aboutInputs, columnOption, delimiterOption } from "../features/features";
 import { Command } from "../shared/command";
 import type { CsvFile } from "../shared/csv";
+import { numberAs } from "../shared/numbers-read";
 import { type ConnectionOptions, withConnectionOptions } from "../shared/options";
 import type { OutputFormat } from "../shared/output";
 import { formatOption, outputPlan, safeOption } from "../shared/output-options";
@@ -26,15 +27,8 @@ interface RunOptions extends ConnectionOptions {
   readonly json?: true;
 }
 
-const readLimit = (given: string): number => {
-  if (!/^[1-9]\d{0,8}$/.test(given)) throw new InvalidArgumentError("Write a whole number, 1 or more.");
-  return Number(given);
-};
-
-const readDollars = (given: string): number => {
-  if (!/^\d{1,9}(\.\d+)?$/.test(given)) throw new InvalidArgumentError("Write US dollars, such as 5 or 0.50.");
-  return Number(given);
-};
+const readLimit = numberAs(/^[1-9]\d{0,8}$/, "Write a whole number, 1 or more.");
+const readDollars = numberAs(/^\d{1,9}(\.\d+)?$/, "Write US dollars, such as 5 or 0.50.");
 
 /** @throws where it is not said, or said in two ways, what is asked */
 function check({ csv, all, ingest }: RunOptions): void {

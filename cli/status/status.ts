@@ -1,5 +1,5 @@
-import { InvalidArgumentError } from "commander";
 import { Command } from "../shared/command";
+import { numberAs } from "../shared/numbers-read";
 import { type ConnectionOptions, withConnectionOptions } from "../shared/options";
 
 interface StatusOptions extends ConnectionOptions {
@@ -9,6 +9,7 @@ interface StatusOptions extends ConnectionOptions {
 }
 
 const everySeconds = 10;
+const secondsOf = numberAs(/^\d+$/, "Allowed: a whole number of seconds from 1 to 3600.", [1, 3_600]);
 
 export const statusCommand = () =>
   withConnectionOptions(
@@ -42,9 +43,3 @@ export const statusCommand = () =>
       await untilInterrupted((signal) => watchStatus(options, { json, seconds, signal }));
       process.exitCode = 0;
     });
-
-function secondsOf(text: string): number {
-  const seconds = Number(text);
-  if (/^\d+$/.test(text) && seconds >= 1 && seconds <= 3_600) return seconds;
-  throw new InvalidArgumentError(`Allowed: a whole number of seconds from 1 to 3600.`);
-}

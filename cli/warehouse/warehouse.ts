@@ -1,5 +1,5 @@
-import { InvalidArgumentError } from "commander";
 import { Command } from "../shared/command";
+import { numberAs } from "../shared/numbers-read";
 import { type ConnectionOptions, withAwsOptions } from "../shared/options";
 import { withConnection } from "../shared/with-connection";
 
@@ -8,11 +8,7 @@ interface ConnectOptions extends Omit<ConnectionOptions, "local"> {
   readonly port?: number;
 }
 
-function parsePort(text: string): number {
-  const port = Number(text);
-  if (/^\d+$/.test(text) && port >= 1 && port <= 65_535) return port;
-  throw new InvalidArgumentError("A port is a number from 1 to 65535.");
-}
+const parsePort = numberAs(/^\d+$/, "A port is a number from 1 to 65535.", [1, 65_535]);
 
 const connectCommand = () =>
   withAwsOptions(new Command("connect"))
