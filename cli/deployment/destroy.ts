@@ -1,7 +1,7 @@
 import { ask, mustBeAskable } from "../shared/asking";
 import { showsColours } from "../shared/colours";
 import { Command } from "../shared/command";
-import { whole } from "../shared/numbers";
+import { counted } from "../shared/numbers";
 import { commandsFor } from "../shared/options";
 import type { AnswersBucket } from "./answers-bucket";
 import type { ClusterAccess } from "./cluster";
@@ -121,9 +121,8 @@ function linesOf(
 ): string[] {
   if (objects === 0) return [];
   const url = `s3://${name}/${folder}`;
-  const held = `${whole(objects)} ${objects === 1 ? "object" : "objects"}`;
   return [
-    `${url} holds ${held} with answers and failures that are in no table; the oldest is of ${oldest?.toISOString()}.`,
+    `${url} holds ${counted(objects, "object")} with answers and failures that are in no table; the oldest is of ${oldest?.toISOString()}.`,
     ...why.map((line) => `  ${line}`),
     `  To keep them: aws s3 cp --recursive ${url} FOLDER. To let them go: aws s3 rm --recursive ${url}`,
   ];

@@ -2,7 +2,7 @@ import { hoursOfMonth } from "../../aws/prices";
 import { statefulTypes } from "../../aws/stateful-types";
 import { usualMinutes } from "../../aws/usual-minutes";
 import { createColors } from "../shared/colours";
-import { dollars } from "../shared/numbers";
+import { counted, dollars } from "../shared/numbers";
 import type { AttributeChange, Change, Plan } from "./plan";
 import type { RestingCost } from "./resting-cost";
 import type { Counts, Loss, Review } from "./review";
@@ -115,14 +115,12 @@ function replacement({ createBeforeDestroy, forcedBy, reason }: Change): Pick<It
   return { note, details: forced.map((why) => `forced by ${why}`) };
 }
 
-const plural = (count: number, one: string, several: string) => (count === 1 ? `1 ${one}` : `${count} ${several}`);
-
 /** Whether the plan may be applied, in a sentence. */
 function verdictOf({ losses, isSafe }: Review): string {
   const open = losses.filter(({ allowed }) => !allowed).length;
-  if (!isSafe) return `Not safe: ${plural(open, "resource", "resources")} would be lost, or lose something, for good.`;
+  if (!isSafe) return `Not safe: ${counted(open, "resource")} would be lost, or lose something, for good.`;
   if (losses.length === 0) return "Safe: nothing stateful is lost.";
-  return `${plural(losses.length, "loss", "losses")}, allowed by name. Nothing else stateful is lost.`;
+  return `${counted(losses.length, "loss", "losses")}, allowed by name. Nothing else stateful is lost.`;
 }
 
 const renamed = ({ address, madeInstead }: Loss): string[] =>
@@ -222,7 +220,7 @@ export function destructionTextOf(
   if (warnings.length > 0) lines.push("", ...warnings.map((warning) => yellow(`Warning: ${warning}`)));
   if (holdings.length > 0) lines.push("", bold("It holds"), ...holdings.map((line) => `  ${line}`));
   if (kept.length > 0) lines.push("", ...kept);
-  const others = plural(plan.changes.length - losses.length, "other resource", "other resources");
+  const others = counted(plan.changes.length - losses.length, "other resource");
   lines.push("", red(bold(`What these hold is lost for good. ${others} can be made anew.`)));
   return lines.join("\n");
 }

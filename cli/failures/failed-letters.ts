@@ -5,13 +5,13 @@ import { DeadLetters, type LyingLetter, type RedriveOptions } from "../../pipeli
 import type { Walked } from "../../pipeline/queue-walk";
 import { failedTo } from "../shared/aws-error";
 import type { Pipeline } from "../shared/connection";
-import { whole } from "../shared/numbers";
+import { counted, whole } from "../shared/numbers";
 import { type OutputColumn, type OutputOptions, writeRows } from "../shared/output";
 import { progressOf } from "../shared/progress";
 import { cellOf, textTable } from "../shared/text-table";
 import { remedyOf } from "./remedies";
 
-const letters = (count: number) => `${whole(count)} dead letter${count === 1 ? "" : "s"}`;
+const letters = (count: number) => counted(count, "dead letter");
 
 /** What a walk could not see, for people; nothing where it saw all. */
 function unseenOf({ hidden, whole: isWhole }: Walked): string[] {

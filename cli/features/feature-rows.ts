@@ -18,7 +18,7 @@ import { type FeatureRow, recordKey } from "../../pipeline/features";
 import { faultOf } from "../../pipeline/requests";
 import type { Pipeline } from "../shared/connection";
 import type { CsvFile } from "../shared/csv";
-import { whole } from "../shared/numbers";
+import { counted, whole } from "../shared/numbers";
 import { progressOf } from "../shared/progress";
 import { guessContract } from "./guess-contract";
 import { Seen } from "./seen";
@@ -334,7 +334,7 @@ class Notes {
 
   lines(): string[] {
     const told = (pairs: Pairs, what: string) =>
-      pairs.count === 0 ? [] : [`${rowsOf(pairs.count)} ${what} (${pairs.places}).`];
+      pairs.count === 0 ? [] : [`${counted(pairs.count, "row")} ${what} (${pairs.places}).`];
     return [
       ...told(this.again, `with an id that an earlier row has`).map((line) => `${line} ${this.wins}`),
       ...told(
@@ -346,13 +346,11 @@ class Notes {
       ...(this.words.size === 0
         ? []
         : [
-            `Taken as text: ${someOf([...this.words].map(([what, count]) => `${what} in ${rowsOf(count)}`))}. A missing value is an empty field.`,
+            `Taken as text: ${someOf([...this.words].map(([what, count]) => `${what} in ${counted(count, "row")}`))}. A missing value is an empty field.`,
           ]),
     ];
   }
 }
-
-const rowsOf = (count: number) => `${whole(count)} row${count === 1 ? "" : "s"}`;
 
 /** An id as it looks: composed, without what nobody sees, with one kind of space. */
 const visibleOf = (id: string) =>

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Pipeline } from "../shared/connection";
-import { whole } from "../shared/numbers";
+import { counted } from "../shared/numbers";
 import { visible } from "../shared/printing";
 import { textTable } from "../shared/text-table";
 import type { About, FoundLines, LogLine } from "./log-lines";
@@ -26,8 +26,8 @@ function inWords({ line }: LogLine, about: About): string {
   return [
     level === "INFO" ? "" : `${level} `,
     message,
-    ...(rows === undefined ? [] : [`, ${whole(rows)} ${rows === 1 ? "row" : "rows"}`]),
-    ...(count === 0 ? [] : [`, ${whole(count)} ${count === 1 ? "request" : "requests"}`]),
+    ...(rows === undefined ? [] : [`, ${counted(rows, "row")}`]),
+    ...(count === 0 ? [] : [`, ${counted(count, "request")}`]),
     ...(job === undefined || "job" in about ? [] : [`, of the job ${job}`]),
     ...(why === "" ? [] : [`: ${why}`]),
   ].join("");

@@ -4,7 +4,7 @@ import { InvalidCsv } from "../../pipeline/csv";
 import type { FailureGroup, Results, Selection } from "../../pipeline/results";
 import { awsError } from "../shared/aws-error";
 import type { Pipeline } from "../shared/connection";
-import { whole } from "../shared/numbers";
+import { counted, whole } from "../shared/numbers";
 import { type OutputOptions, writeRows } from "../shared/output";
 import { cellOf } from "../shared/text-table";
 import { resultsOf } from "../shared/warehouse";
@@ -47,9 +47,7 @@ async function print(
   }
   await writeRows(rows(), { format, safe, columns, output }).catch(cannot("write the results", signal));
   const where = output === undefined ? "" : ` in ${output}`;
-  console.error(
-    count === 0 ? `There is no result${where}.` : `${whole(count)} result${count === 1 ? "" : "s"}${where}.`,
-  );
+  console.error(count === 0 ? `There is no result${where}.` : `${counted(count, "result")}${where}.`);
   return count;
 }
 

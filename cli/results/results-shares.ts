@@ -1,5 +1,5 @@
 import type { Pipeline } from "../shared/connection";
-import { whole } from "../shared/numbers";
+import { counted } from "../shared/numbers";
 import { type OutputColumn, writeRows } from "../shared/output";
 import { resultsOf } from "../shared/warehouse";
 import { cannot, type ResultsOutput } from "./results-print";
@@ -35,5 +35,5 @@ export async function printShares(
   }
   await writeRows(rows(), { format, safe, columns, output }).catch(cannot("write the shares of answers", signal));
   const where = output === undefined ? "" : ` in ${output}`;
-  console.error(count === 0 ? `There is no answer${where}.` : `${whole(count)} row${count === 1 ? "" : "s"}${where}.`);
+  console.error(count === 0 ? `There is no answer${where}.` : `${counted(count, "row")}${where}.`);
 }
