@@ -1,6 +1,6 @@
 /**
  * The exact texts inside a text of JSON, which `JSON.parse` would not keep: digits beyond 2^53, a key that is there
- * twice. Every text given here must be JSON already. Nothing here is recursive, so that depth costs nothing.
+ * twice. What is given for its parts must be JSON already. Nothing that takes it apart is recursive, so that depth costs nothing.
  */
 
 /** A member of a JSON object: its name, and the exact text of its value. */
@@ -9,15 +9,17 @@ export interface Member {
   readonly text: string;
 }
 
-/** Whether a text is JSON. */
-export function isJson(text: string): boolean {
+/** What a text of JSON says; undefined where it is none. The error of `JSON.parse` would quote it. */
+export function parsedJson(text: string): unknown {
   try {
-    JSON.parse(text);
-    return true;
+    return JSON.parse(text);
   } catch {
-    return false;
+    return undefined;
   }
 }
+
+/** Whether a text is JSON. */
+export const isJson = (text: string): boolean => parsedJson(text) !== undefined;
 
 /** The exact texts of the elements of a JSON array; undefined for any other JSON. */
 export function elementsOf(json: string): string[] | undefined {

@@ -22,6 +22,7 @@ import {
   jobRequest,
   parseMark,
 } from "../contract/job";
+import { parsedJson } from "../contract/json-text";
 import { clientSettings, type Until } from "./clients";
 import { backOff, limiter } from "./flow";
 import { objectsBelow } from "./s3";
@@ -96,14 +97,6 @@ const refusalOf = (error: unknown): { name: string; status: number } => {
 /** Of a HEAD, which has no body, S3 says no more than that. */
 const isMissing = (error: unknown) => ["NoSuchKey", "NotFound"].includes(refusalOf(error).name);
 
-const jsonOf = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-};
-
 const bodySchema = z.instanceof(Readable);
 
 /** The text of a fact. @returns undefined where it is larger than one may be: the rest is not read */
@@ -148,7 +141,7 @@ export class Jobs {
     if (text === undefined) {
       throw new InvalidFact(`s3://${this.bucket}/${key} must be at most ${factBytes.toLocaleString("en")} bytes`);
     }
-    const parsed = schema.safeParse(jsonOf(text));
+    const parsed = schema.safeParse(parsedJson(text));
     if (parsed.success) return { value: parsed.data, etag: object.ETag ?? "" };
     const faults = parsed.error.issues.map(({ path, message }) => [path.join("."), message].filter(Boolean).join(": "));
     throw new InvalidFact(`s3://${this.bucket}/${key} is not as it was written: ${faults.join("; ")}`);

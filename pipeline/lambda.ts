@@ -1,6 +1,7 @@
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import * as z from "zod";
 import { beginningOf } from "../contract/bytes";
+import { parsedJson } from "../contract/json-text";
 import { clientSettings, type Until } from "./clients";
 
 /** Longer than any function runs, in milliseconds (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). */
@@ -41,7 +42,7 @@ export class LambdaFunction {
   async invoke(event: object, { signal }: Until): Promise<unknown> {
     const command = new InvokeCommand({ FunctionName: this.name, Payload: JSON.stringify(event) });
     const { FunctionError, Payload } = await this.client.send(command, { abortSignal: signal });
-    const answer = jsonOf(Payload?.transformToString() ?? "");
+    const answer = parsedJson(Payload?.transformToString() ?? "");
     if (FunctionError === undefined) return answer;
     const { data } = failureSchema.safeParse(answer);
     throw new FunctionFailed(this.name, beginningOf(data?.errorMessage ?? "Its log says why.", reasonBytes));
@@ -53,11 +54,3 @@ export class LambdaFunction {
     await this.client.send(new InvokeCommand(input), { abortSignal: signal });
   }
 }
-
-const jsonOf = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-};

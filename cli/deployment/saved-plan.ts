@@ -3,6 +3,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { buffer } from "node:stream/consumers";
 import { create, extract } from "tar";
 import { z } from "zod";
+import { parsedJson } from "../../contract/json-text";
 
 /** The environment variable with the passphrase that saved plans are encrypted by. */
 const keyVariable = "OFFLINE_INFERENCE_PLAN_KEY";
@@ -71,7 +72,7 @@ export async function openPlan(file: string, folder: string, stack: string, pass
   if (!existsSync(file)) throw new Error(`There is no file ${file}.`);
   const content = readFileSync(file);
   const end = content.indexOf("\n") + 1;
-  const about = headerOf(content.subarray(0, end).toString("utf8"));
+  const about = header.safeParse(parsedJson(content.subarray(0, end).toString("utf8"))).data;
   if (about === undefined) throw new Error(`${file} is no plan that \`diff --save\` of this version has written.`);
   if (about.stack !== stack) throw new Error(`${file} is a plan of ${about.stack}, not of ${stack}.`);
   const encrypted = content.subarray(end, -tagLength);
@@ -88,12 +89,4 @@ export async function openPlan(file: string, folder: string, stack: string, pass
   await new Promise<void>((resolve, reject) => {
     extract({ cwd: folder, strict: true }).on("close", resolve).on("error", reject).end(packed);
   });
-}
-
-function headerOf(line: string): z.infer<typeof header> | undefined {
-  try {
-    return header.parse(JSON.parse(line));
-  } catch {
-    return undefined;
-  }
 }

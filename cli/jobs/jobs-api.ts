@@ -2,6 +2,7 @@ import { LambdaClient } from "@aws-sdk/client-lambda";
 import { SignatureV4 } from "@smithy/signature-v4";
 import { z } from "zod";
 import { type JobSettings, jobCost, jobSettings, jobStates, resultFormats, rowCounts } from "../../contract/job";
+import { parsedJson } from "../../contract/json-text";
 import { type clientSettings, reasonOf } from "../../pipeline/clients";
 import { Patience } from "../../pipeline/flow";
 
@@ -190,9 +191,5 @@ async function jsonIn(body: AsyncIterable<Buffer>): Promise<unknown> {
     if (bytes > answerBytes) throw new Error("the API's answer is larger than any of its answers");
     chunks.push(chunk);
   }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString());
-  } catch {
-    return undefined;
-  }
+  return parsedJson(Buffer.concat(chunks).toString());
 }

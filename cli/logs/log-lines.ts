@@ -4,6 +4,7 @@ import {
   paginateFilterLogEvents,
   ResourceNotFoundException,
 } from "@aws-sdk/client-cloudwatch-logs";
+import { parsedJson } from "../../contract/json-text";
 import { clientSettings, within } from "../../pipeline/clients";
 import { isRecord } from "../deployment/plan";
 import { failedTo, namingActions } from "../shared/aws-error";
@@ -183,9 +184,6 @@ class Search {
 }
 
 function lineIn(message: string): unknown {
-  try {
-    return JSON.parse(message);
-  } catch {
-    return message.trimEnd();
-  }
+  const said = parsedJson(message);
+  return said === undefined ? message.trimEnd() : said;
 }

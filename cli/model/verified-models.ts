@@ -1,6 +1,7 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { parsedJson } from "../../contract/json-text";
 
 const folder = join(".local", "verified-models");
 
@@ -12,12 +13,8 @@ export type Verification = z.infer<typeof noteSchema>;
 /** How the archive with this hash has answered these golden requests here; undefined where it was not right, or not asked. */
 export async function verificationOf(sha256: string, golden: string): Promise<Verification | undefined> {
   const written = await readFile(join(folder, sha256), "utf8").catch(() => "");
-  try {
-    const { data } = noteSchema.safeParse(JSON.parse(written));
-    return data?.golden === golden ? data : undefined;
-  } catch {
-    return undefined; // one of an earlier version does not say which golden answers
-  }
+  const { data } = noteSchema.safeParse(parsedJson(written)); // an earlier version does not say which golden answers
+  return data?.golden === golden ? data : undefined;
 }
 
 /** Keeps what `model verify` has found, for `model release`. @param found @default the archive is not right */

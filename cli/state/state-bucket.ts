@@ -10,6 +10,7 @@ import {
   type S3ClientConfig,
 } from "@aws-sdk/client-s3";
 import { z } from "zod";
+import { parsedJson } from "../../contract/json-text";
 import { awsError, namingActions } from "../shared/aws-error";
 import type { StateBackend } from "./state-backend";
 
@@ -44,7 +45,10 @@ const bucketPolicy = z.object({
 export type PolicyStatement = z.infer<typeof bucketPolicy>["Statement"][number];
 
 // https://github.com/hashicorp/terraform/blob/v1.11.4/internal/states/statemgr/locker.go
-const lockFile = z.object({ ID: z.string(), Operation: z.string(), Who: z.string(), Created: z.string() }).partial();
+const lockFile = z
+  .object({ ID: z.string(), Operation: z.string(), Who: z.string(), Created: z.string() })
+  .partial()
+  .catch({}); // it holds all the same
 
 /** The bucket of Terraform's state, as AWS has it. What it answers with `undefined` does not exist. */
 export class StateBucket {
@@ -114,17 +118,9 @@ export class StateBucket {
   async lock(key: string): Promise<Lock | undefined> {
     const file = await this.read(`${key}.tflock`);
     if (file === undefined) return undefined;
-    const { ID, Operation = "something unknown", Who = "somebody", Created } = parseLock(file.text);
+    const { ID, Operation = "something unknown", Who = "somebody", Created } = lockFile.parse(parsedJson(file.text));
     const operation = Operation.replace(/^OperationType/, "").toLowerCase();
     return { id: ID, holder: `${Who}, since ${timeOf(new Date(Created ?? file.written))}, for ${operation}` };
-  }
-}
-
-function parseLock(text: string): z.infer<typeof lockFile> {
-  try {
-    return lockFile.parse(JSON.parse(text));
-  } catch {
-    return {}; // it holds all the same
   }
 }
 

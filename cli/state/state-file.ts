@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parsedJson } from "../../contract/json-text";
 
 const attributes = z.record(z.string(), z.unknown());
 
@@ -45,7 +46,7 @@ export interface State {
  * @throws when it is none, without a value of it
  */
 export function parseState(text: string): State {
-  const { data, error } = stateFile.safeParse(parseJson(text));
+  const { data, error } = stateFile.safeParse(parsedJson(text));
   if (data === undefined)
     throw new Error(`it is no state of Terraform's that is known here: ${z.prettifyError(error)}`);
   const instances = data.resources
@@ -64,13 +65,4 @@ export function parseState(text: string): State {
     outputs: new Map(Object.entries(data.outputs)),
     resources: new Map(instances),
   };
-}
-
-/** Undefined where it is no JSON: an error of JSON.parse would quote it. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
