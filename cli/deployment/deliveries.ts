@@ -1,23 +1,17 @@
 import { setTimeout } from "node:timers/promises";
 import { LambdaClient, paginateListEventSourceMappings, UpdateEventSourceMappingCommand } from "@aws-sdk/client-lambda";
-import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { z } from "zod";
 import { clientSettings, type Until } from "../../pipeline/clients";
 import { sqsClient } from "../../pipeline/queues";
 import { failedTo, namingActions } from "../shared/aws-error";
 import type { Connection } from "../shared/connection";
 import { whole } from "../shared/numbers";
+import { queueCounts } from "../shared/queue-counts";
 
 /** Between two looks, in milliseconds. */
 const interval = 2_000;
 
 const mappings = z.array(z.object({ UUID: z.string(), State: z.string() }));
-const digits = z.string().regex(/^\d+$/).transform(Number);
-const attributes = z.object({
-  ApproximateNumberOfMessages: digits,
-  ApproximateNumberOfMessagesNotVisible: digits,
-  ApproximateNumberOfMessagesDelayed: digits,
-});
 
 /** What the queue of requests hands to the worker. */
 export class Deliveries {
@@ -27,20 +21,10 @@ export class Deliveries {
   constructor(private readonly connection: Connection) {}
 
   /** How many requests wait, and how many the worker has or has given back. */
-  async waiting({ signal: abortSignal }: Until): Promise<{ waiting: number; inFlight: number }> {
-    const { queueUrl: QueueUrl } = this.connection.pipeline;
-    const command = new GetQueueAttributesCommand({
-      QueueUrl,
-      AttributeNames: [
-        "ApproximateNumberOfMessages",
-        "ApproximateNumberOfMessagesNotVisible",
-        "ApproximateNumberOfMessagesDelayed",
-      ],
-    });
-    const { Attributes } = await this.sqs.send(command, { abortSignal }).catch(failedTo("look at the queue"));
-    const found = attributes.parse(Attributes);
-    const { ApproximateNumberOfMessages: waiting, ApproximateNumberOfMessagesDelayed: delayed } = found;
-    return { waiting: waiting + delayed, inFlight: found.ApproximateNumberOfMessagesNotVisible };
+  async waiting({ signal }: Until): Promise<{ waiting: number; inFlight: number }> {
+    const counting = queueCounts(this.sqs, this.connection.pipeline.queueUrl, signal);
+    const { waiting, inFlight, delayed } = await counting.catch(failedTo("look at the queue"));
+    return { waiting: waiting + delayed, inFlight };
   }
 
   /** Hands the worker nothing more, and waits until it is through with what it has. */

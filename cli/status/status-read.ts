@@ -9,7 +9,6 @@ import {
 import { GetFunctionConfigurationCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { DescribeClustersCommand, RedshiftClient } from "@aws-sdk/client-redshift";
 import { DescribeEndpointCommand, SageMakerClient } from "@aws-sdk/client-sagemaker";
-import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { z } from "zod";
 import { scalingAlarms } from "../../contract/scaling";
 import { clientSettings } from "../../pipeline/clients";
@@ -19,6 +18,7 @@ import { hasEnded } from "../jobs/job-follow";
 import { withApi } from "../jobs/jobs-api";
 import { awsError } from "../shared/aws-error";
 import type { Connection } from "../shared/connection";
+import { queueCounts } from "../shared/queue-counts";
 import type { Readings, Unread } from "./status-report";
 
 /** How far back CloudWatch's counts go. */
@@ -52,8 +52,10 @@ export class StatusReader {
     const queueAction = "sqs:GetQueueAttributes";
     const isOnDemand = "workgroupName" in warehouse;
     const [queue, deadLetters, metrics, endpoint, worker, found, predictions, jobs, alarms] = await Promise.all([
-      reading("look at the queue", queueAction, (until) => this.queue(pipeline.queueUrl, until)),
-      reading("look at the dead-letter queue", queueAction, (until) => this.queue(pipeline.deadLetterQueueUrl, until)),
+      reading("look at the queue", queueAction, (until) => queueCounts(this.sqs, pipeline.queueUrl, until)),
+      reading("look at the dead-letter queue", queueAction, (until) =>
+        queueCounts(this.sqs, pipeline.deadLetterQueueUrl, until),
+      ),
       reading("read the metrics", "cloudwatch:GetMetricData", (until) => this.metrics(now, until)),
       pause && environment.model.endpoint === undefined
         ? paused
@@ -97,21 +99,6 @@ export class StatusReader {
 
   close() {
     for (const client of [this.sqs, this.cloudWatch, this.sageMaker, this.lambda, this.redshift]) client.destroy();
-  }
-
-  private async queue(QueueUrl: string, abortSignal: AbortSignal) {
-    const { Attributes } = await this.sqs.send(
-      new GetQueueAttributesCommand({
-        QueueUrl,
-        AttributeNames: [
-          "ApproximateNumberOfMessages",
-          "ApproximateNumberOfMessagesNotVisible",
-          "ApproximateNumberOfMessagesDelayed",
-        ],
-      }),
-      { abortSignal },
-    );
-    return queueAttributes.parse(Attributes);
   }
 
   private async metrics(now: Date, abortSignal: AbortSignal) {
@@ -227,19 +214,6 @@ const query = (
 /** What CloudWatch's values come to; null where it did not say them all. No values at all: nothing happened. */
 const whenKnown = (result: MetricDataResult | undefined, of: (values: number[]) => number | null) =>
   result?.StatusCode === "Complete" ? of(result.Values ?? []) : null;
-
-const digits = z.string().regex(/^\d+$/).transform(Number);
-const queueAttributes = z
-  .object({
-    ApproximateNumberOfMessages: digits,
-    ApproximateNumberOfMessagesNotVisible: digits,
-    ApproximateNumberOfMessagesDelayed: digits,
-  })
-  .transform((attributes) => ({
-    waiting: attributes.ApproximateNumberOfMessages,
-    inFlight: attributes.ApproximateNumberOfMessagesNotVisible,
-    delayed: attributes.ApproximateNumberOfMessagesDelayed,
-  }));
 
 const endpointDescription = z
   .object({
