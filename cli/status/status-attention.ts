@@ -6,8 +6,9 @@ import {
   type Attention,
   type Endpoint,
   type Metrics,
-  type Part,
+  marks,
   type Predictions,
+  parts,
   type Queue,
   type Readings,
   read,
@@ -62,19 +63,6 @@ function lastDeployOf(endpoint: Endpoint | undefined, worker: Worker | undefined
     ? { of: "worker", at: worker.modifiedAt }
     : { of: "endpoint", at: endpoint.modifiedAt };
 }
-
-const parts: readonly Part[] = [
-  "queue",
-  "deadLetters",
-  "endpoint",
-  "worker",
-  "warehouse",
-  "predictions",
-  "jobs",
-  "alarms",
-  "metrics",
-];
-const marks = ["problem", "warning", "unknown"];
 
 function attentionTo(readings: Readings, surroundings: Surroundings): Attention[] {
   const { connection } = surroundings;

@@ -90,6 +90,12 @@ const attention = z.object({
   mend: z.string().optional(),
 });
 
+/** The worst mark first. */
+export const {
+  part: { options: parts },
+  mark: { options: marks },
+} = attention.shape;
+
 /** What a pipeline looks like at a moment: what `offline-inference status --json` prints. */
 export const statusReport = z.object({
   environment: z.string(),
