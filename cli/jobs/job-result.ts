@@ -9,7 +9,7 @@ import { membersOf } from "../../contract/json-text";
 import type { ModelContract } from "../../contract/model-contract";
 import { clientSettings } from "../../pipeline/clients";
 import { featuresOf } from "../../pipeline/job-result";
-import { failedHint, printResults, type ResultsOutput } from "../results/results-print";
+import { failedHint, inTable, printResults, type ResultsOutput } from "../results/results-print";
 import { awsError, namingActions } from "../shared/aws-error";
 import type { Pipeline } from "../shared/connection";
 import { whole } from "../shared/numbers";
@@ -122,12 +122,7 @@ async function writeResult(
   const first = await pages.next();
   if (!first.done) carries = first.value[0]?.features !== undefined;
   const all = resultColumns(pipeline.contract, carries);
-  const columns = all.map(({ name, type }) => ({
-    name,
-    type,
-    width:
-      widths[name] ?? (pipeline.contract.outputs.slice(0, 3).some((output) => output.name === name) ? 16 : undefined),
-  }));
+  const columns = inTable(all, pipeline.contract.outputs, widths);
   async function* rows() {
     for (let page = first; !page.done; page = await pages.next()) {
       await each?.(page.value);

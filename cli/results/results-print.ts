@@ -14,13 +14,16 @@ export type ResultsOutput = Omit<OutputOptions, "columns">;
 
 const widths: Record<string, number> = { id: 16, output: 28, predicted_at: 26, job_id: 24 };
 
-/** The columns of results. A table has the first outputs of the contract, as many as it has room for. */
-const columnsOf = (outputs: readonly Output[]) => {
-  const inTable = outputs.slice(0, 3).map(({ name }) => name);
-  return shownColumns(outputs).map((column) => ({
-    ...column,
-    width: widths[column.name] ?? (inTable.includes(column.name) ? 16 : undefined),
-  }));
+/** Columns with their widths in a table, which has the first outputs of the contract, as many as it has room for. */
+export const inTable = <Column extends { readonly name: string }>(
+  columns: readonly Column[],
+  outputs: readonly Output[],
+  widths: Readonly<Record<string, number>>,
+) => {
+  const first = outputs.slice(0, 3).map(({ name }) => name);
+  return columns.map((column) => {
+    return { ...column, width: widths[column.name] ?? (first.includes(column.name) ? 16 : undefined) };
+  });
 };
 
 /** What AWS refuses, for people; an interruption and what our own files have wrong stay as they are. */
@@ -37,7 +40,7 @@ async function print(
   { format, safe, output }: ResultsOutput,
   signal: AbortSignal,
 ): Promise<number> {
-  const columns = columnsOf(contract.outputs);
+  const columns = inTable(shownColumns(contract.outputs), contract.outputs, widths);
   let count = 0;
   async function* rows() {
     for await (const page of pages) {
