@@ -1,3 +1,5 @@
+import type { Metric } from "../config/alarms";
+import { measured, metricsNamespace } from "../contract/metrics";
 import type { Endpoint } from "./model-endpoint";
 import type { PredictionApi } from "./prediction-api";
 import type { QueueWorker } from "./queue-worker";
@@ -21,3 +23,24 @@ export const functionNames = ({ inference, loader, starter, writer, api }: Watch
   writer: writer.function.function.functionName,
   api: api.function.function.functionName,
 });
+
+/** Where CloudWatch has a metric. */
+export function sourceOf(watched: Watched, source: Metric): { namespace: string; dimensions: Record<string, string> } {
+  const { inference, model, api } = watched;
+  const functions = functionNames(watched);
+  switch (source.of) {
+    case "pipeline":
+      return { namespace: metricsNamespace, dimensions: { service: functions[measured[source.metric].of] } };
+    case "queue":
+    case "deadLetterQueue":
+      return { namespace: "AWS/SQS", dimensions: { QueueName: inference[source.of].name } };
+    case "endpoint": {
+      const { endpointName: EndpointName, variantName: VariantName } = model;
+      return { namespace: "AWS/SageMaker", dimensions: { EndpointName, ...(VariantName && { VariantName }) } };
+    }
+    case "restApi":
+      return { namespace: "AWS/ApiGateway", dimensions: { ApiName: api.restApi.name, Stage: api.stage.stageName } };
+    default:
+      return { namespace: "AWS/Lambda", dimensions: { FunctionName: functions[source.of] } };
+  }
+}

@@ -1,8 +1,8 @@
 import type { Construct } from "constructs";
 import { boundaryArn } from "../aws/github-roles";
 import type { Environment, Shared } from "../config";
+import { alarmsOf } from "../config/alarms";
 import { costOf, perMillion } from "../config/cost";
-import { longestBreak } from "../config/hours";
 import { instanceRange } from "../config/model";
 import { lookMinutes } from "../config/surroundings";
 import { know, literally, tell } from "../constructs/access";
@@ -192,9 +192,8 @@ export class InferenceStack extends ReadableStack {
     const alarms = new Alarms(this, "alarms", {
       name: environment.prefix,
       ...watched,
-      loadingEveryMinutes: loading.everyMinutes,
+      alarms: alarmsOf(environment),
       pause,
-      longestBreakSeconds: hours && longestBreak(hours),
       messageRetentionSeconds: environment.inference.messageRetentionSeconds,
       drift,
       topicArn: environment.alarmTopicArn,
