@@ -2,6 +2,7 @@ import { bastionInstanceType } from "../aws/bastion";
 import { hoursOfMonth, type Price, prices, type Trust } from "../aws/prices";
 import { leastPaidSeconds, leastRpus } from "../aws/redshift-serverless";
 import { measured } from "../contract/metrics";
+import { alarmsOf } from "./alarms";
 import { hoursOfWeek } from "./hours";
 import { instanceRange } from "./model";
 import type { Environment } from "./schema";
@@ -64,8 +65,11 @@ const idlePoll = { connections: 5, seconds: 20 };
 const metrics = Object.entries(measured).filter(([name, { of }]) => of !== "worker" && name !== "UnsentRows").length;
 
 /** Alarms of an environment, as they are paid: one that reckons with several metrics, as so many (assumed). */
-const alarmsOf = ({ model, pause }: Environment) =>
-  (model.endpoint ? 11 : 12) + (model.drift ? 2 : 0) + (pause ? -1 : model.scaling ? 2 * 3 : 0);
+function paidAlarms(environment: Environment): number {
+  const { model, pause } = environment;
+  const reckoning = (model.drift ? 2 : 0) + (pause ? 1 : model.scaling ? 2 * 3 : 0);
+  return Object.keys(alarmsOf(environment)).length + reckoning;
+}
 
 /** Hours of a month in which the nodes of the cluster are paid for. */
 const nodeHours = ({ warehouse: { hours }, pause }: Environment) => {
@@ -103,7 +107,7 @@ export function atRest(environment: Environment): Item[] {
     { part: "schedules", of: "S3 writes and lists", amount: (runs * idleRun.lists) / million },
     { part: "queue", of: "queue requests", amount: (idlePoll.connections * minutes * 60) / idlePoll.seconds / million },
     { part: "functions", of: "metric", amount: metrics },
-    { part: "alarms", of: "alarm", amount: alarmsOf(environment) },
+    { part: "alarms", of: "alarm", amount: paidAlarms(environment) },
     { part: "alarms", of: "alarm over others", amount: 1 },
   ];
 }

@@ -1,5 +1,6 @@
 import { Testing } from "cdktf";
 import { loadConfig } from "../../config";
+import { alarmsOf } from "../../config/alarms";
 import { StateStack } from "../../stacks/state-stack";
 import { stateStackWithGitHub, synthesizedStacks } from "../setup/stacks";
 import { inventoryOf } from "../setup/synth";
@@ -41,8 +42,8 @@ test("where a team deploys from GitHub, the state stack holds an OIDC provider, 
   });
 });
 
-test.each(["inference-dev", "inference-prod"])("%s holds the whole pipeline", (stack) => {
-  expect(inventoryOf(stacks[stack] ?? "{}")).toEqual({
+test.each(Object.values(loadConfig().environments))("inference-$name holds the whole pipeline", (environment) => {
+  expect(inventoryOf(stacks[`inference-${environment.name}`] ?? "{}")).toEqual({
     // features
     aws_sagemaker_feature_group: 1,
     // model
@@ -92,7 +93,7 @@ test.each(["inference-dev", "inference-prod"])("%s holds the whole pipeline", (s
     aws_iam_role_policies_exclusive: 6,
     aws_iam_role_policy_attachments_exclusive: 6,
     aws_cloudwatch_log_group: 10, // the functions', model, API's access log, two of the warehouse's audit
-    aws_cloudwatch_metric_alarm: 12,
+    aws_cloudwatch_metric_alarm: Object.keys(alarmsOf(environment)).length,
     aws_cloudwatch_composite_alarm: 1,
     aws_cloudwatch_dashboard: 1,
     // where all of it is found
