@@ -2,13 +2,22 @@ import type { MetricName } from "../contract/metrics";
 import { longestBreak } from "./hours";
 import type { Environment } from "./schema";
 
-/** A metric of AWS's, of a part of the pipeline, or one that its functions measure themselves. */
-export type Metric =
-  | {
-      readonly of: "queue" | "deadLetterQueue" | "worker" | "loader" | "starter" | "writer" | "endpoint" | "restApi";
-      readonly metric: string;
-    }
-  | { readonly of: "pipeline"; readonly metric: MetricName };
+/** A metric that AWS has of a part of the pipeline. */
+export interface AwsMetric {
+  readonly of:
+    | "queue"
+    | "deadLetterQueue"
+    | "worker"
+    | "loader"
+    | "starter"
+    | "writer"
+    | "api"
+    | "endpoint"
+    | "restApi";
+  readonly metric: string;
+}
+/** The same, or one that the pipeline's functions measure themselves. */
+export type Metric = AwsMetric | { readonly of: "pipeline"; readonly metric: MetricName };
 
 /** What rings at a threshold of one metric. */
 interface AlarmOf<Value> {
