@@ -38,41 +38,20 @@ export class VersionedBucket extends Construct {
 
   constructor(scope: Construct, id: string, props: VersionedBucketProps) {
     super(scope, id);
-    const {
-      oldVersionsExpireAfterDays = 90,
-      guarded = true,
-      deletable,
-      shortLived = {},
-      accessLog,
-      logs,
-      kmsKeyArn,
-    } = props;
+    const { oldVersionsExpireAfterDays = 90, guarded = true, shortLived = {}, accessLog, kmsKeyArn } = props;
 
     this.bucket = new S3Bucket(this, "bucket", {
       bucket: props.bucket,
       lifecycle: guarded ? { preventDestroy: true } : undefined,
     });
     const bucket = this.bucket.id;
-    const all = [this.bucket.arn, `${this.bucket.arn}/*`];
-    const denyEmptying = {
-      Sid: "DenyEmptying",
-      Action: ["s3:DeleteObjectVersion", "s3:DeleteBucket"], // deleting an object leaves its versions
-      ...(deletable === undefined ? { Resource: all } : { NotResource: [`${this.bucket.arn}/${deletable}`] }),
-    };
     const versioning = new S3BucketVersioningA(this, "versioning", {
       bucket,
       versioningConfiguration: { status: "Enabled" },
     });
     new S3BucketServerSideEncryptionConfigurationA(this, "encryption", {
       bucket,
-      rule: [
-        kmsKeyArn === undefined
-          ? { applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }
-          : {
-              applyServerSideEncryptionByDefault: { sseAlgorithm: "aws:kms", kmsMasterKeyId: kmsKeyArn },
-              bucketKeyEnabled: true, // one call of KMS for many objects
-            },
-      ],
+      rule: [encryptionBy(kmsKeyArn)],
     });
     const privateOnly = new S3BucketPublicAccessBlock(this, "public_access_block", {
       bucket,
@@ -83,10 +62,7 @@ export class VersionedBucket extends Construct {
     });
     this.policy = new S3BucketPolicy(this, "policy", {
       bucket,
-      policy: tlsOnlyPolicy("s3", all, [
-        ...(guarded ? [denyEmptying] : []),
-        ...(logs ? [allowLogs(`${this.bucket.arn}/*`, logs.account, logs.bucketArns)] : []),
-      ]),
+      policy: policyOf(this.bucket.arn, props),
       dependsOn: [privateOnly], // S3 refuses to change both at once
     });
     if (accessLog) {
@@ -99,26 +75,50 @@ export class VersionedBucket extends Construct {
     }
     new S3BucketLifecycleConfiguration(this, "expiry", {
       bucket,
-      rule: [
-        {
-          id: "old-versions",
-          status: "Enabled",
-          filter: [{ prefix: "" }],
-          noncurrentVersionExpiration: [{ noncurrentDays: oldVersionsExpireAfterDays }],
-          expiration: [{ expiredObjectDeleteMarker: true }], // what a deleted object, as a lock file, leaves at last
-          abortIncompleteMultipartUpload: [{ daysAfterInitiation: 7 }],
-        },
-        ...Object.entries(shortLived).map(([folder, days]) => ({
-          id: folder.replaceAll("/", ""),
-          status: "Enabled",
-          filter: [{ prefix: folder }],
-          expiration: [{ days }],
-        })),
-      ],
+      rule: expiryRules(oldVersionsExpireAfterDays, shortLived),
       dependsOn: [versioning],
     });
   }
 }
+
+const encryptionBy = (kmsKeyArn?: string) =>
+  kmsKeyArn === undefined
+    ? { applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }
+    : {
+        applyServerSideEncryptionByDefault: { sseAlgorithm: "aws:kms", kmsMasterKeyId: kmsKeyArn },
+        bucketKeyEnabled: true, // one call of KMS for many objects
+      };
+
+function policyOf(arn: string, { guarded = true, deletable, logs }: VersionedBucketProps): string {
+  const all = [arn, `${arn}/*`];
+  const denyEmptying = {
+    Sid: "DenyEmptying",
+    Action: ["s3:DeleteObjectVersion", "s3:DeleteBucket"], // deleting an object leaves its versions
+    ...(deletable === undefined ? { Resource: all } : { NotResource: [`${arn}/${deletable}`] }),
+  };
+  return tlsOnlyPolicy("s3", all, [
+    ...(guarded ? [denyEmptying] : []),
+    ...(logs ? [allowLogs(`${arn}/*`, logs.account, logs.bucketArns)] : []),
+  ]);
+}
+
+/** Old versions go in time, and objects of some folders. */
+const expiryRules = (oldVersionsExpireAfterDays: number, shortLived: Readonly<Record<string, number>>) => [
+  {
+    id: "old-versions",
+    status: "Enabled",
+    filter: [{ prefix: "" }],
+    noncurrentVersionExpiration: [{ noncurrentDays: oldVersionsExpireAfterDays }],
+    expiration: [{ expiredObjectDeleteMarker: true }], // what a deleted object, as a lock file, leaves at last
+    abortIncompleteMultipartUpload: [{ daysAfterInitiation: 7 }],
+  },
+  ...Object.entries(shortLived).map(([folder, days]) => ({
+    id: folder.replaceAll("/", ""),
+    status: "Enabled",
+    filter: [{ prefix: folder }],
+    expiration: [{ days }],
+  })),
+];
 
 /** Lets S3 write access logs (https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html). */
 const allowLogs = (objects: string, account: string, bucketArns: readonly string[]) => ({
