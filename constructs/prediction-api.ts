@@ -77,7 +77,34 @@ export class PredictionApi extends Construct {
       endpointConfiguration: { types: ["REGIONAL"] },
     });
 
-    const root = this.restApi.rootResourceId;
+    this.makeRoutes(this.restApi.rootResourceId);
+    const deployment = new ApiGatewayDeployment(this, "deployment", {
+      restApiId: this.restApi.id,
+      triggers: { routes: Fn.sha1(this.routes.join()) },
+      lifecycle: { createBeforeDestroy: true },
+      dependsOn: this.integrations,
+    });
+    const accessLog = new CloudwatchLogGroup(this, "access_log", {
+      name: `/aws/apigateway/${props.name}`,
+      retentionInDays: logRetentionDays,
+      kmsKeyId: kmsKeyArn,
+    });
+    this.stage = new ApiGatewayStage(this, "stage", {
+      restApiId: this.restApi.id,
+      deploymentId: deployment.id,
+      stageName,
+      accessLogSettings: { destinationArn: accessLog.arn, format: JSON.stringify(accessLogFormat) },
+    });
+    this.limit(throttle);
+    new LambdaPermission(this, "invoke_permission", {
+      functionName: this.function.function.functionName,
+      action: "lambda:InvokeFunction",
+      principal: "apigateway.amazonaws.com",
+      sourceArn: `${this.restApi.executionArn}/${stageName}/*`,
+    });
+  }
+
+  private makeRoutes(root: string) {
     const predict = this.resource("predict", root, "predict");
     const predictId = this.resource("predict_id", predict, "{id}");
     const jobs = this.resource("jobs", root, "jobs");
@@ -98,29 +125,20 @@ export class PredictionApi extends Construct {
     this.route("any_jobs_id_cancel", jobsIdCancel, "ANY");
     this.route("any_proxy", proxy, "ANY");
     this.route("any_root", root, "ANY");
+  }
 
-    const deployment = new ApiGatewayDeployment(this, "deployment", {
-      restApiId: this.restApi.id,
-      triggers: { routes: Fn.sha1(this.routes.join()) },
-      lifecycle: { createBeforeDestroy: true },
-      dependsOn: this.integrations,
-    });
-    const accessLog = new CloudwatchLogGroup(this, "access_log", {
-      name: `/aws/apigateway/${props.name}`,
-      retentionInDays: logRetentionDays,
-      kmsKeyId: kmsKeyArn,
-    });
-    this.stage = new ApiGatewayStage(this, "stage", {
-      restApiId: this.restApi.id,
-      deploymentId: deployment.id,
-      stageName,
-      accessLogSettings: { destinationArn: accessLog.arn, format: JSON.stringify(accessLogFormat) },
-    });
+  private resource(id: string, parentId: string, pathPart: string): string {
+    const resource = new ApiGatewayResource(this, id, { restApiId: this.restApi.id, parentId, pathPart });
+    return resource.id;
+  }
+
+  /** Lets through what is allowed of all methods, and of what reads the warehouse no more than that takes. */
+  private limit({ ratePerSecond, burst }: PredictionApiProps["throttle"]) {
     const everyMethod = new ApiGatewayMethodSettings(this, "throttle", {
       restApiId: this.restApi.id,
       stageName: this.stage.stageName,
       methodPath: "*/*",
-      settings: { throttlingRateLimit: throttle.ratePerSecond, throttlingBurstLimit: throttle.burst },
+      settings: { throttlingRateLimit: ratePerSecond, throttlingBurstLimit: burst },
     });
     // A nested path has ~1 for a slash: https://github.com/hashicorp/terraform-provider-aws/issues/9738
     new ApiGatewayMethodSettings(this, "read_throttle", {
@@ -128,22 +146,11 @@ export class PredictionApi extends Construct {
       stageName: this.stage.stageName,
       methodPath: "~1predict~1{id}/GET",
       settings: {
-        throttlingRateLimit: Math.min(throttle.ratePerSecond, readsPerSecond),
-        throttlingBurstLimit: Math.min(throttle.burst, readsPerSecond),
+        throttlingRateLimit: Math.min(ratePerSecond, readsPerSecond),
+        throttlingBurstLimit: Math.min(burst, readsPerSecond),
       },
       dependsOn: [everyMethod], // two changes of one stage at once would be refused
     });
-    new LambdaPermission(this, "invoke_permission", {
-      functionName: this.function.function.functionName,
-      action: "lambda:InvokeFunction",
-      principal: "apigateway.amazonaws.com",
-      sourceArn: `${this.restApi.executionArn}/${stageName}/*`,
-    });
-  }
-
-  private resource(id: string, parentId: string, pathPart: string): string {
-    const resource = new ApiGatewayResource(this, id, { restApiId: this.restApi.id, parentId, pathPart });
-    return resource.id;
   }
 
   private route(id: string, resourceId: string, httpMethod: string) {
