@@ -2,7 +2,7 @@ import { AppautoscalingPolicy } from "@cdktf/provider-aws/lib/appautoscaling-pol
 import { AppautoscalingScheduledAction } from "@cdktf/provider-aws/lib/appautoscaling-scheduled-action";
 import { AppautoscalingTarget } from "@cdktf/provider-aws/lib/appautoscaling-target";
 import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
-import { DataResource } from "cdktf";
+import { DataResource, type TerraformResourceLifecycle } from "cdktf";
 import { Construct } from "constructs";
 import { cronOf, type Hours } from "../config/hours";
 import { type MetricName, metricsNamespace } from "../contract/metrics";
@@ -45,7 +45,7 @@ export class EndpointScaling extends Construct {
     private readonly props: EndpointScalingProps,
   ) {
     super(scope, id);
-    const { name, model, instanceType, min, max, workingHours } = props;
+    const { model, instanceType, min, max, workingHours } = props;
 
     // SageMaker refuses another instance type while a target is registered: it goes before, and comes again after.
     // https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-scaling-update.html
@@ -67,38 +67,10 @@ export class EndpointScaling extends Construct {
       lifecycle: anew, // AWS takes them away with the target
     };
 
-    const [first, ...others] = scalingSteps(props);
-    const threshold = first?.from ?? 0;
-    const out = new AppautoscalingPolicy(this, "out", {
-      name: `${name}-${scalingAlarms}out`,
-      ...ofTarget,
-      policyType: "StepScaling",
-      stepScalingPolicyConfiguration: {
-        adjustmentType: "ExactCapacity",
-        metricAggregationType: "Maximum",
-        cooldown: stepBackSeconds(props),
-        stepAdjustment: [first, ...others].flatMap((step, place) => {
-          if (step === undefined) return [];
-          const next = others[place];
-          return {
-            scalingAdjustment: step.instances,
-            metricIntervalLowerBound: String(step.from - threshold),
-            ...(next && { metricIntervalUpperBound: String(next.from - threshold) }),
-          };
-        }),
-      },
-    });
-    const back = new AppautoscalingPolicy(this, "in", {
-      name: `${name}-${scalingAlarms}in`,
-      ...ofTarget,
-      policyType: "StepScaling",
-      stepScalingPolicyConfiguration: {
-        adjustmentType: "ExactCapacity",
-        metricAggregationType: "Maximum",
-        cooldown: 0,
-        stepAdjustment: [{ scalingAdjustment: min, metricIntervalUpperBound: "0" }],
-      },
-    });
+    const steps = scalingSteps(props);
+    const threshold = steps[0]?.from ?? 0;
+    const out = this.policy("out", ofTarget, stepBackSeconds(props), adjustments(steps, threshold));
+    const back = this.policy("in", ofTarget, 0, [{ scalingAdjustment: min, metricIntervalUpperBound: "0" }]);
     this.alarm("out", out, {
       matter: `So much waits that more than ${min} of the endpoint's instances are needed by the deadline: there will be up to ${max}.`,
       comparisonOperator: "GreaterThanOrEqualToThreshold",
@@ -112,7 +84,26 @@ export class EndpointScaling extends Construct {
       evaluationPeriods: emptySeconds / backlogSeconds,
     });
 
-    if (workingHours === undefined) return;
+    if (workingHours) this.keepMore(workingHours, ofTarget);
+  }
+
+  /** What sets the number of instances by how far the backlog is beyond an alarm's threshold. */
+  private policy(id: "out" | "in", ofTarget: OfTarget, cooldown: number, stepAdjustment: StepAdjustment[]) {
+    return new AppautoscalingPolicy(this, id, {
+      name: `${this.props.name}-${scalingAlarms}${id}`,
+      ...ofTarget,
+      policyType: "StepScaling",
+      stepScalingPolicyConfiguration: {
+        adjustmentType: "ExactCapacity",
+        metricAggregationType: "Maximum",
+        cooldown,
+        stepAdjustment,
+      },
+    });
+  }
+
+  private keepMore(workingHours: NonNullable<EndpointScalingProps["workingHours"]>, ofTarget: OfTarget) {
+    const { name, min, max } = this.props;
     for (const [when, least] of [
       ["begin", workingHours.min],
       ["end", min],
@@ -170,3 +161,27 @@ export class EndpointScaling extends Construct {
     });
   }
 }
+
+interface OfTarget {
+  readonly serviceNamespace: string;
+  readonly scalableDimension: string;
+  readonly resourceId: string;
+  readonly lifecycle: TerraformResourceLifecycle;
+}
+
+interface StepAdjustment {
+  readonly scalingAdjustment: number;
+  readonly metricIntervalLowerBound?: string;
+  readonly metricIntervalUpperBound?: string;
+}
+
+/** Each step up to where the next begins, counted from the threshold. */
+const adjustments = (steps: ReturnType<typeof scalingSteps>, threshold: number): StepAdjustment[] =>
+  steps.map(({ from, instances }, place) => {
+    const next = steps[place + 1];
+    return {
+      scalingAdjustment: instances,
+      metricIntervalLowerBound: String(from - threshold),
+      ...(next && { metricIntervalUpperBound: String(next.from - threshold) }),
+    };
+  });
