@@ -83,8 +83,16 @@ export class ServerlessWarehouse extends Warehouse {
     };
     this.makeSchema();
 
+    this.readers = {
+      redshift_reader_role_arn: this.readerRole(props).arn,
+      redshift_admin_secret_arn: namespace.adminPasswordSecretArn,
+    };
+  }
+
+  /** The role that people take on to read. */
+  private readerRole({ readerRoleName, region, account }: ServerlessWarehouseProps): IamRole {
     const role = new IamRole(this, "reader_role", {
-      name: props.readerRoleName,
+      name: readerRoleName,
       description: "Reads predictions, for whoever this account lets take it on",
       assumeRolePolicy: JSON.stringify({
         Version: "2012-10-17",
@@ -92,7 +100,7 @@ export class ServerlessWarehouse extends Warehouse {
           {
             Effect: "Allow",
             Action: "sts:AssumeRole",
-            Principal: { AWS: arnIn(region, `iam::${props.account}:root`) },
+            Principal: { AWS: arnIn(region, `iam::${account}:root`) },
           },
         ],
       }),
@@ -102,9 +110,6 @@ export class ServerlessWarehouse extends Warehouse {
       role: role.name,
       policy: policyDocument(this.read().statements),
     });
-    this.readers = {
-      redshift_reader_role_arn: role.arn,
-      redshift_admin_secret_arn: namespace.adminPasswordSecretArn,
-    };
+    return role;
   }
 }
