@@ -150,31 +150,12 @@ export class ModelEndpoint extends Construct implements Endpoint {
       name: props.executionRoleName,
       assumeRolePolicy: trustPolicy("sagemaker.amazonaws.com", props.account),
     });
-    const unique = (arns: string[]) => [...new Set(arns)].sort(); // the way back changes nothing of it
     this.policy = new IamRolePolicy(this, "execution_policy", {
       name: "model-execution",
       role: this.role.name,
       policy: policyDocument([
-        {
-          actions: ["s3:GetObject"],
-          resources: unique(served.map(({ artifact }) => arnIn(region, `s3:::${artifact.bucket}/${artifact.key}`))),
-        },
-        ...decrypt(props.artifactKmsKeyArn),
-        {
-          actions: ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-          resources: unique(served.map(({ image }) => repositoryArn(image))),
-        },
-        { actions: ["ecr:GetAuthorizationToken"], resources: ["*"] },
-        {
-          actions: ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-          resources: [`${this.log.arn}:*`],
-        },
-        {
-          actions: ["cloudwatch:PutMetricData"],
-          resources: ["*"],
-          condition: { StringEquals: { "cloudwatch:namespace": "/aws/sagemaker/Endpoints" } },
-        },
-        ...(alarm ? [{ actions: ["cloudwatch:DescribeAlarms"], resources: [alarm.arn] }] : []),
+        ...this.mayServe(served),
+        ...(alarm ? [mayWatch(alarm)] : []),
         ...(dataCapture ? [mayCapture(dataCapture.s3Uri, region)] : []),
       ]),
     });
@@ -202,6 +183,33 @@ export class ModelEndpoint extends Construct implements Endpoint {
           }),
         )
       : {};
+  }
+
+  /** What SageMaker needs to run these: their artifacts, their images, and where its logs and metrics go. */
+  private mayServe(served: readonly ServedModel[]): PolicyStatement[] {
+    const { region, artifactKmsKeyArn } = this.props;
+    const unique = (arns: string[]) => [...new Set(arns)].sort(); // the way back changes nothing of it
+    return [
+      {
+        actions: ["s3:GetObject"],
+        resources: unique(served.map(({ artifact }) => arnIn(region, `s3:::${artifact.bucket}/${artifact.key}`))),
+      },
+      ...decrypt(artifactKmsKeyArn),
+      {
+        actions: ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+        resources: unique(served.map(({ image }) => repositoryArn(image))),
+      },
+      { actions: ["ecr:GetAuthorizationToken"], resources: ["*"] },
+      {
+        actions: ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+        resources: [`${this.log.arn}:*`],
+      },
+      {
+        actions: ["cloudwatch:PutMetricData"],
+        resources: ["*"],
+        condition: { StringEquals: { "cloudwatch:namespace": "/aws/sagemaker/Endpoints" } },
+      },
+    ];
   }
 
   /**
@@ -326,6 +334,11 @@ function capturedAsText(contract: ModelContract) {
     ...(csvContentTypes.length > 0 && { csvContentTypes }),
   };
 }
+
+const mayWatch = (alarm: CloudwatchMetricAlarm): PolicyStatement => ({
+  actions: ["cloudwatch:DescribeAlarms"],
+  resources: [alarm.arn],
+});
 
 /** What the container's role needs to write samples under an S3 prefix. */
 function mayCapture(s3Uri: string, region: string): PolicyStatement {
