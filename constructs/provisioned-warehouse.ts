@@ -100,14 +100,20 @@ export class ProvisionedWarehouse extends Warehouse {
     this.keeps = cluster;
     this.address = cluster.endpoint;
     this.names = { redshift_cluster_identifier: cluster.clusterIdentifier };
+    this.at = this.found(cluster, props);
+    this.makeSchema();
+  }
+
+  /** How its database is found, and signed in to. */
+  private found(cluster: RedshiftCluster, { databaseName, adminUsername }: ProvisionedWarehouseProps): Warehoused {
     const database = this.arnOf("database", "dbname", databaseName);
     const lend = (user: string) => ({ actions: ["redshift:GetClusterCredentials"], resources: [user, database] });
-    this.at = {
+    return {
       arn: cluster.arn,
       environment: { CLUSTER_ID: cluster.clusterIdentifier, DB_NAME: databaseName },
       signIn: { actions: ["redshift:GetClusterCredentialsWithIAM"], resources: [database] },
       admin: {
-        statement: lend(this.arnOf("admin", "dbuser", props.adminUsername)),
+        statement: lend(this.arnOf("admin", "dbuser", adminUsername)),
         environment: { ADMIN_USER: cluster.masterUsername },
       },
       actAsReader: {
@@ -117,7 +123,6 @@ export class ProvisionedWarehouse extends Warehouse {
       reader: readerUser,
       identity: cluster.clusterNamespaceArn,
     };
-    this.makeSchema();
   }
 
   /** The ARN of a database or a user of the cluster. */
