@@ -55,17 +55,7 @@ export class InferenceStack extends ReadableStack {
     const features =
       environment.features &&
       new FeatureStore(this, "features", { ...environment.features, region, features: contract.features });
-    const model: Endpoint = environment.model.endpoint
-      ? new ExistingEndpoint(this, "model", { ...environment.model, region })
-      : new ModelEndpoint(this, "model", {
-          ...environment.model,
-          paused,
-          instanceCount: instanceRange(environment.model).min,
-          region,
-          account,
-          ...kept,
-          artifactKmsKeyArn: shared.kmsKeyArn,
-        });
+    const model = this.model(environment, shared, account);
     const network = new Network(this, "network", { ...environment.network, region });
     const keyPair = environment.keyPair && new KeyPair(this, "access", environment.keyPair);
     const bastion =
@@ -199,6 +189,33 @@ export class InferenceStack extends ReadableStack {
       topicArn: environment.alarmTopicArn,
     });
     new Dashboard(this, "dashboard", { name: `${environment.prefix}-pipeline`, region, ...watched, alarms });
+    this.keep(environment, forget, { features, model, inference, warehouse, api });
+    if (shared.github) boundRoles(this, boundaryArn({ ...shared.github, region, prefix: environment.prefix }));
+
+    const parts = { ...watched, features: features || undefined, answers, warehouse, bastion, keyPair };
+    tellNames(this, environment, shared.modelBucket, parts);
+  }
+
+  /** An endpoint that is made, or one that exists. */
+  private model({ model, pause, logRetentionDays, kmsKeyArn }: Environment, shared: Shared, account: string): Endpoint {
+    const { region } = shared;
+    return model.endpoint
+      ? new ExistingEndpoint(this, "model", { ...model, region })
+      : new ModelEndpoint(this, "model", {
+          ...model,
+          paused: pause !== undefined,
+          instanceCount: instanceRange(model).min,
+          region,
+          account,
+          logRetentionDays,
+          kmsKeyArn,
+          artifactKmsKeyArn: shared.kmsKeyArn,
+        });
+  }
+
+  /** Has what was deployed before be where it is now, and nothing go that holds something. */
+  private keep({ model: { previous }, takeOver, preventDestroy }: Environment, forget: readonly string[], parts: Kept) {
+    const { features, model, inference, warehouse, api } = parts;
     const taken = {
       stage: api.stage,
       logs: [...(model.log ? [model.log] : []), inference.worker.log],
@@ -206,15 +223,19 @@ export class InferenceStack extends ReadableStack {
       without: features ? [] : ["features"],
     };
     // The first release takes the place of what was deployed without one, unless that is kept.
-    const replaced = environment.model.previous === undefined ? model.formerAddresses : {};
+    const replaced = previous === undefined ? model.formerAddresses : {};
     writeMoves(this, { ...renamed.inference, ...replaced }, takeOver ? taken : undefined, [featureGroup, ...forget]);
     if (preventDestroy) {
       const queues = [inference.queue, inference.deadLetterQueue];
       preventLoss([...(features ? [features.group] : []), ...queues, warehouse.keeps, api.restApi]);
     }
-    if (shared.github) boundRoles(this, boundaryArn({ ...shared.github, region, prefix: environment.prefix }));
-
-    const parts = { ...watched, features: features || undefined, answers, warehouse, bastion, keyPair };
-    tellNames(this, environment, shared.modelBucket, parts);
   }
+}
+
+interface Kept {
+  readonly features: FeatureStore | false;
+  readonly model: Endpoint;
+  readonly inference: QueueWorker;
+  readonly warehouse: Warehouse;
+  readonly api: PredictionApi;
 }
