@@ -4,7 +4,6 @@ import type { Environment, Shared } from "../config";
 import { alarmsOf } from "../config/alarms";
 import { costOf, perMillion } from "../config/cost";
 import { instanceRange } from "../config/model";
-import { lookMinutes } from "../config/surroundings";
 import { know, literally, tell } from "../constructs/access";
 import { ReadableStack } from "../constructs/addresses";
 import { Alarms } from "../constructs/alarms";
@@ -19,13 +18,13 @@ import { KeyPair } from "../constructs/key-pair";
 import { type Endpoint, ModelEndpoint } from "../constructs/model-endpoint";
 import { Network } from "../constructs/network";
 import { PredictionApi } from "../constructs/prediction-api";
-import { loadSeconds } from "../constructs/prediction-schema";
 import { ProvisionedWarehouse } from "../constructs/provisioned-warehouse";
 import { QueueWorker } from "../constructs/queue-worker";
 import { ScheduledFunction } from "../constructs/scheduled-function";
 import { ServerlessWarehouse } from "../constructs/serverless-warehouse";
 import type { Warehouse } from "../constructs/warehouse";
 import { useAws } from "./aws";
+import { functionsOf } from "./functions";
 import { featureGroup, renamed, writeMoves } from "./moved";
 import { tellNames } from "./names";
 import { boundRoles, preventLoss } from "./protection";
@@ -45,61 +44,25 @@ export class InferenceStack extends ReadableStack {
     super(scope, id);
     const { account } = useAws(this, shared, environment.tags, environment.stateKey);
     const { region } = shared;
-    const { capacity, logRetentionDays, kmsKeyArn, takeOver, preventDestroy, loading, jobs, pause } = environment;
-    const looksEvery = lookMinutes[capacity];
-    const paused = pause !== undefined;
-    const kept = { logRetentionDays, kmsKeyArn };
-    const cost = costOf(perMillion(environment, region), shared.prices);
-
+    const { loading, jobs } = environment;
     const { contract, drift } = environment.model;
+    const settings = functionsOf(environment, account);
+
     const features =
       environment.features &&
       new FeatureStore(this, "features", { ...environment.features, region, features: contract.features });
     const model = this.model(environment, shared, account);
     const network = new Network(this, "network", { ...environment.network, region });
-    const keyPair = environment.keyPair && new KeyPair(this, "access", environment.keyPair);
-    const bastion =
-      environment.access.bastion && keyPair
-        ? new Bastion(this, "bastion", {
-            name: `${environment.prefix}-bastion`,
-            network,
-            keyName: keyPair.keyName,
-            kmsKeyArn,
-          })
-        : undefined;
+    const { keyPair, bastion } = this.access(environment, network);
     const answers = new AnswersBucket(this, "outcomes", {
       bucket: environment.answersBucket,
-      guarded: preventDestroy,
+      guarded: environment.preventDestroy,
       keepDays: jobs.keepDays,
-      kmsKeyArn,
+      kmsKeyArn: environment.kmsKeyArn,
     });
-    const { hours } = environment.warehouse;
-    const storing = {
-      bundle: "dist/schema",
-      contract,
-      network,
-      answers,
-      loaderRoleName: loading.roleName,
-      writerRoleName: jobs.writerRoleName,
-      readerRoleNames: [environment.api.roleName],
-      ...kept,
-    };
-    const warehouse: Warehouse =
-      environment.warehouse.workgroupName === undefined
-        ? new ProvisionedWarehouse(this, "warehouse", {
-            ...environment.warehouse,
-            ...storing,
-            takeOver,
-            bastion,
-            paused,
-            schedule: hours && { hours, region, account, prefix: environment.prefix },
-          })
-        : new ServerlessWarehouse(this, "warehouse", { ...environment.warehouse, ...storing, region, account });
+    const warehouse = this.warehouse(environment, { region, account, network, answers, bastion });
     const inference = new QueueWorker(this, "inference", {
-      ...environment.inference,
-      paused,
-      bundle: "dist/worker",
-      ...kept,
+      ...settings.worker,
       uses: [
         know(contract),
         ...(features ? [features.read()] : []),
@@ -109,89 +72,31 @@ export class InferenceStack extends ReadableStack {
       ],
     });
     const loader = new ScheduledFunction(this, "loading", {
-      ...loading,
-      everyMinutes: capacity === "steady" ? loading.everyMinutes : looksEvery, // there it decides itself when to load
-      account,
-      does: "loader",
-      bundle: "dist/loader",
-      memoryMegabytes: 512,
-      timeoutSeconds: loadSeconds.run,
-      ...kept,
+      ...settings.loader,
       uses: [answers.load(), warehouse.load(), tell({ LOAD_EVERY_MINUTES: String(loading.everyMinutes) })],
     });
+    const rows = [know(contract), knowRecords(features)];
     const starter = new ScheduledFunction(this, "starting", {
-      functionName: jobs.starterFunctionName,
-      roleName: jobs.starterRoleName,
-      scheduleRoleName: jobs.starterScheduleRoleName,
-      account,
-      does: "starter",
-      everyMinutes: looksEvery,
-      bundle: "dist/starter",
-      memoryMegabytes: 1_769, // one whole processor: https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
-      timeoutSeconds: 900,
-      ...kept,
-      uses: [
-        know(contract),
-        knowRecords(features),
-        answers.start(),
-        inference.feed(),
-        tell({ MAX_ROWS: String(jobs.maxRows) }),
-      ],
+      ...settings.starter,
+      uses: [...rows, answers.start(), inference.feed(), tell({ MAX_ROWS: String(jobs.maxRows) })],
     });
-    if (!paused && !environment.model.endpoint && environment.model.scaling) {
-      const { scaling, instanceType, workingHours } = environment.model;
-      const followed = { model, instanceType, inference, starter, workingHours };
-      new EndpointScaling(this, "scaling", { name: environment.prefix, ...scaling, ...followed });
-    }
+    this.scale(environment, { model, inference, starter });
+    const writes = [inference.knowWorker(), answers.writeResults(), warehouse.unload()];
+    const events = new EventBus(this, "events", inference.queue.arn);
     const writer = new ScheduledFunction(this, "writing", {
-      functionName: jobs.writerFunctionName,
-      roleName: jobs.writerRoleName,
-      scheduleRoleName: jobs.writerScheduleRoleName,
-      account,
-      does: "writer",
-      everyMinutes: looksEvery,
-      bundle: "dist/writer",
-      memoryMegabytes: 1_769, // one core (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html)
-      timeoutSeconds: 900, // the longest there is: a result may have millions of rows
-      ...kept,
-      uses: [
-        know(contract),
-        knowRecords(features),
-        inference.knowWorker(),
-        answers.writeResults(),
-        warehouse.unload(),
-        new EventBus(this, "events", inference.queue.arn).put(),
-      ],
+      ...settings.writer,
+      uses: [...rows, ...writes, events.put()],
     });
+    const asks = [know(contract), knowGroup(features), inference.send(), inference.knowTimes(), warehouse.read()];
+    const starts = starter.invoke({ STARTER_FUNCTION_NAME: starter.function.function.functionName });
     const api = new PredictionApi(this, "api", {
-      ...environment.api,
-      bundle: "dist/api",
-      ...kept,
-      uses: [
-        know(contract),
-        knowGroup(features),
-        inference.send(),
-        inference.knowTimes(),
-        warehouse.read(),
-        answers.manageJobs(),
-        starter.invoke({ STARTER_FUNCTION_NAME: starter.function.function.functionName }),
-        tell({ MILLION_ROWS_USD: cost.usd.toFixed(4), MILLION_ROWS_USD_IS_AT_LEAST: String(cost.isAtLeast) }),
-      ],
+      ...settings.api,
+      uses: [...asks, answers.manageJobs(), starts, tell(priceOf(environment, shared))],
     });
     const watched = { inference, model, loader, starter, writer, api };
-    const alarms = new Alarms(this, "alarms", {
-      name: environment.prefix,
-      ...watched,
-      alarms: alarmsOf(environment),
-      pause,
-      messageRetentionSeconds: environment.inference.messageRetentionSeconds,
-      drift,
-      topicArn: environment.alarmTopicArn,
-    });
-    new Dashboard(this, "dashboard", { name: `${environment.prefix}-pipeline`, region, ...watched, alarms });
-    this.keep(environment, forget, { features, model, inference, warehouse, api });
+    this.watch(environment, region, watched);
+    this.keep(environment, forget, { features, warehouse, ...watched });
     if (shared.github) boundRoles(this, boundaryArn({ ...shared.github, region, prefix: environment.prefix }));
-
     const parts = { ...watched, features: features || undefined, answers, warehouse, bastion, keyPair };
     tellNames(this, environment, shared.modelBucket, parts);
   }
@@ -213,6 +118,64 @@ export class InferenceStack extends ReadableStack {
         });
   }
 
+  /** The key pair, where there is one, and what leads people to the warehouse, where that is asked for. */
+  private access({ keyPair: publicHalf, access, prefix, kmsKeyArn }: Environment, network: Network) {
+    const keyPair = publicHalf && new KeyPair(this, "access", publicHalf);
+    if (!access.bastion || !keyPair) return { keyPair };
+    const { keyName } = keyPair;
+    return {
+      keyPair,
+      bastion: new Bastion(this, "bastion", { name: `${prefix}-bastion`, network, keyName, kmsKeyArn }),
+    };
+  }
+
+  /** A cluster, or a workgroup. */
+  private warehouse(environment: Environment, { region, account, bastion, ...reached }: Beside): Warehouse {
+    const { loading, jobs, api, model, takeOver, pause, logRetentionDays, kmsKeyArn, prefix } = environment;
+    const storing = {
+      bundle: "dist/schema",
+      contract: model.contract,
+      ...reached,
+      loaderRoleName: loading.roleName,
+      writerRoleName: jobs.writerRoleName,
+      readerRoleNames: [api.roleName],
+      logRetentionDays,
+      kmsKeyArn,
+    };
+    if (environment.warehouse.workgroupName !== undefined)
+      return new ServerlessWarehouse(this, "warehouse", { ...environment.warehouse, ...storing, region, account });
+    const { hours } = environment.warehouse;
+    return new ProvisionedWarehouse(this, "warehouse", {
+      ...environment.warehouse,
+      ...storing,
+      takeOver,
+      bastion,
+      paused: pause !== undefined,
+      schedule: hours && { hours, region, account, prefix },
+    });
+  }
+
+  /** Has an endpoint's instances follow the backlog, where it says how. */
+  private scale({ model, pause, prefix }: Environment, followed: Pick<Watched, "model" | "inference" | "starter">) {
+    if (pause !== undefined || model.endpoint || !model.scaling) return;
+    const { scaling, instanceType, workingHours } = model;
+    new EndpointScaling(this, "scaling", { name: prefix, ...scaling, ...followed, instanceType, workingHours });
+  }
+
+  private watch(environment: Environment, region: string, watched: Watched) {
+    const { prefix: name, pause, inference, model, alarmTopicArn: topicArn } = environment;
+    const alarms = new Alarms(this, "alarms", {
+      name,
+      ...watched,
+      alarms: alarmsOf(environment),
+      pause,
+      messageRetentionSeconds: inference.messageRetentionSeconds,
+      drift: model.drift,
+      topicArn,
+    });
+    new Dashboard(this, "dashboard", { name: `${name}-pipeline`, region, ...watched, alarms });
+  }
+
   /** Has what was deployed before be where it is now, and nothing go that holds something. */
   private keep({ model: { previous }, takeOver, preventDestroy }: Environment, forget: readonly string[], parts: Kept) {
     const { features, model, inference, warehouse, api } = parts;
@@ -232,10 +195,32 @@ export class InferenceStack extends ReadableStack {
   }
 }
 
-interface Kept {
-  readonly features: FeatureStore | false;
-  readonly model: Endpoint;
+/** What works on requests, and is watched. */
+interface Watched {
   readonly inference: QueueWorker;
-  readonly warehouse: Warehouse;
+  readonly model: Endpoint;
+  readonly loader: ScheduledFunction;
+  readonly starter: ScheduledFunction;
+  readonly writer: ScheduledFunction;
   readonly api: PredictionApi;
+}
+
+interface Kept extends Pick<Watched, "model" | "inference" | "api"> {
+  readonly features: FeatureStore | false;
+  readonly warehouse: Warehouse;
+}
+
+/** What stands beside a warehouse. */
+interface Beside {
+  readonly region: string;
+  readonly account: string;
+  readonly network: Network;
+  readonly answers: AnswersBucket;
+  readonly bastion?: Bastion;
+}
+
+/** What a million rows cost, as the API says it. */
+function priceOf(environment: Environment, { region, prices }: Shared) {
+  const { usd, isAtLeast } = costOf(perMillion(environment, region), prices);
+  return { MILLION_ROWS_USD: usd.toFixed(4), MILLION_ROWS_USD_IS_AT_LEAST: String(isAtLeast) };
 }
