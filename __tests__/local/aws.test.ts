@@ -11,7 +11,7 @@ import {
   RedshiftDataClient,
 } from "@aws-sdk/client-redshift-data";
 import { PutRecordCommand, SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-featurestore-runtime";
-import { GetQueueAttributesCommand, ReceiveMessageCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { GetQueueAttributesCommand, ReceiveMessageCommand, SendMessageCommand } from "@aws-sdk/client-sqs";
 import { connect } from "../../cli/shared/connection";
 import { type LocalAws, startAws, type Way } from "../../local/aws";
 import { operator } from "../../local/credentials";
@@ -19,6 +19,7 @@ import type { OnTheWay } from "../../local/passage";
 import { jsonModel } from "../../local/sagemaker-runtime";
 import { signatureHeaders } from "../../local/signature";
 import { dev } from "../setup/dev";
+import { sqsClient } from "../setup/queues";
 
 const project = process.cwd();
 const desk = mkdtempSync(join(tmpdir(), "offline-inference-desk-"));
@@ -50,8 +51,7 @@ afterAll(async () => {
   rmSync(desk, { recursive: true, force: true });
 });
 
-const sqs = () =>
-  new SQSClient({ ...operator, endpoint: aws.environment.AWS_ENDPOINT_URL_SQS, useQueueUrlAsEndpoint: false });
+const sqs = () => sqsClient(aws.environment.AWS_ENDPOINT_URL_SQS);
 
 async function select(Sql: string, DbUser?: string) {
   const client = new RedshiftDataClient({ ...operator, endpoint: aws.environment.AWS_ENDPOINT_URL_REDSHIFT_DATA });

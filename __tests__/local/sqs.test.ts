@@ -1,13 +1,18 @@
-import { ReceiveMessageCommand, SendMessageBatchCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
-import { operator } from "../../local/credentials";
+import {
+  ReceiveMessageCommand,
+  SendMessageBatchCommand,
+  SendMessageCommand,
+  type SQSClient,
+} from "@aws-sdk/client-sqs";
 import { passTimeOfGroups, type Sqs, startSqs } from "../../local/sqs";
+import { sqsClient } from "../setup/queues";
 
 let sqs: Sqs;
 let client: SQSClient;
 
 beforeAll(async () => {
   sqs = await startSqs({ queues: [{ name: "requests" }, { name: "empty" }, { name: "fair" }] });
-  client = new SQSClient({ endpoint: sqs.url, ...operator, useQueueUrlAsEndpoint: false });
+  client = sqsClient(sqs.url);
 });
 afterAll(async () => {
   client.destroy();

@@ -1,5 +1,4 @@
-import { GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
-import { operator } from "../../local/credentials";
+import { GetQueueAttributesCommand, ReceiveMessageCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import { AwsError, serve } from "../../local/stand-in";
 import { Patience } from "../../pipeline/flow";
 import { Queue } from "../../pipeline/queues";
@@ -79,7 +78,7 @@ test.each([
   const { url: endpoint, stop } = await serve(() => {
     throw error;
   });
-  const throttled = new SQSClient({ ...operator, endpoint, useQueueUrlAsEndpoint: false });
+  const throttled = sqsClient(endpoint);
   const sending = new Queue(url, throttled).send([{ body: "a" }], undefined, new Patience(200));
   await expect(sending).rejects.toThrow(error.message);
   throttled.destroy();

@@ -410,7 +410,7 @@ describe("the queue", () => {
     queue = await serve(() => {
       throw new AwsError("AccessDenied", 403, "not you");
     });
-    const client = new SQSClient({ ...operator, endpoint: queue.url, useQueueUrlAsEndpoint: false });
+    const client = sqsClient(queue.url);
     const { accepted, refused } = await new RequestQueue("q", client).send([{ id: "7", requestId: "r" }]);
     expect(accepted).toEqual([]);
     expect(refused).toEqual([

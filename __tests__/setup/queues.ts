@@ -9,13 +9,9 @@ export function sqsUrl(): string {
   return url;
 }
 
-/** A client for the run's SQS. */
-export const sqsClient = () =>
-  new SQSClient({
-    ...operator,
-    endpoint: sqsUrl(),
-    useQueueUrlAsEndpoint: false,
-  });
+/** A client for an SQS. @default the run's */
+export const sqsClient = (endpoint = sqsUrl()) =>
+  new SQSClient({ ...operator, endpoint, useQueueUrlAsEndpoint: false });
 
 /** A new queue with a name of its own. */
 export async function createQueue(

@@ -1,11 +1,10 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ChangeMessageVisibilityCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { ChangeMessageVisibilityCommand, SendMessageCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import { parse } from "csv-parse/sync";
 import fc from "fast-check";
 import { z } from "zod";
 import type { FailureCode } from "../../../contract/failure-table";
-import { operator } from "../../../local/credentials";
 import { type OnTheWay, startPassage } from "../../../local/passage";
 import { AwsError, ConnectionCut, type StandIn } from "../../../local/stand-in";
 import { within } from "../../../pipeline/clients";
@@ -18,17 +17,14 @@ import { anyBody } from "../../setup/any-body";
 import { type LocalPipeline, startLocalPipeline } from "../../setup/local-pipeline";
 import { loadOutcomes } from "../../setup/outcomes";
 import { atTerminal } from "../../setup/program";
+import { sqsClient } from "../../setup/queues";
 
 let pipeline: LocalPipeline;
 let sqs: SQSClient;
 beforeAll(async () => {
   pipeline = await startLocalPipeline();
   Object.assign(process.env, pipeline.aws.environment);
-  sqs = new SQSClient({
-    endpoint: pipeline.aws.environment.AWS_ENDPOINT_URL_SQS,
-    ...operator,
-    useQueueUrlAsEndpoint: false,
-  });
+  sqs = sqsClient(pipeline.aws.environment.AWS_ENDPOINT_URL_SQS);
   const rows = Array.from({ length: 40 }, (_, n) => ({ id: String(n), values: ["A cat sat.", "A cat sat."] }));
   await new FeatureStore(pipeline.aws.featureGroup).write(rows);
 });

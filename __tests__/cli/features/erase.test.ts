@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
-import { SQSClient } from "@aws-sdk/client-sqs";
+import type { SQSClient } from "@aws-sdk/client-sqs";
 import { folders, sampleKey } from "../../../contract/answers-bucket";
 import { openMark } from "../../../contract/job";
 import type { Outcome } from "../../../contract/outcome";
@@ -17,6 +17,7 @@ import { Results } from "../../../pipeline/results";
 import { type LocalPipeline, startLocalPipeline } from "../../setup/local-pipeline";
 import { answered, failed, loadOutcomes } from "../../setup/outcomes";
 import { atTerminal } from "../../setup/program";
+import { sqsClient } from "../../setup/queues";
 
 let pipeline: LocalPipeline;
 let sqs: SQSClient;
@@ -24,11 +25,7 @@ let s3: S3Client;
 beforeAll(async () => {
   pipeline = await startLocalPipeline();
   Object.assign(process.env, pipeline.aws.environment);
-  sqs = new SQSClient({
-    endpoint: pipeline.aws.environment.AWS_ENDPOINT_URL_SQS,
-    ...operator,
-    useQueueUrlAsEndpoint: false,
-  });
+  sqs = sqsClient(pipeline.aws.environment.AWS_ENDPOINT_URL_SQS);
   s3 = new S3Client({ ...operator, endpoint: pipeline.aws.environment.AWS_ENDPOINT_URL_S3 });
 });
 afterAll(async () => {

@@ -1,8 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { GetQueueAttributesCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { GetQueueAttributesCommand, SendMessageCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import { read, statusReport } from "../../../cli/status/status-report";
-import { operator } from "../../../local/credentials";
 import { AwsError, type StandIn, serve } from "../../../local/stand-in";
 import { FeatureStore } from "../../../pipeline/features";
 import { RequestQueue } from "../../../pipeline/requests";
@@ -10,6 +9,7 @@ import { dev } from "../../setup/dev";
 import { type LocalPipeline, startLocalPipeline } from "../../setup/local-pipeline";
 import { loadOutcomes } from "../../setup/outcomes";
 import { atTerminal, type Ended } from "../../setup/program";
+import { sqsClient } from "../../setup/queues";
 
 let pipeline: LocalPipeline;
 let sqs: SQSClient;
@@ -19,7 +19,7 @@ beforeAll(async () => {
   pipeline = await startLocalPipeline();
   const { environment, queueUrl, featureGroup } = pipeline.aws;
   Object.assign(process.env, environment);
-  sqs = new SQSClient({ ...operator, endpoint: environment.AWS_ENDPOINT_URL_SQS, useQueueUrlAsEndpoint: false });
+  sqs = sqsClient(environment.AWS_ENDPOINT_URL_SQS);
   await new FeatureStore(featureGroup).write([
     { id: "1", values: ["One and the same.", "One and the same."] },
     { id: "2", values: ["One.", "Other."] },
