@@ -7,7 +7,7 @@ const { availableParallelism } = require("node:os");
 const slow = {
   /**
    * Everything that can go wrong, alone and at random; the benchmark's counting; a test file alone in a clone; sweeps over
-   * every call that the code can make, and over every region.
+   * every call, every region, many configurations and every way to more power.
    */
   faults: { folders: ["faults", "bench", "clone", "sweeps"], minutes: 30 },
   /** The loader with a mistake in it, which the faults must show. */
