@@ -23,6 +23,7 @@ import { QueueWorker } from "../constructs/queue-worker";
 import { ScheduledFunction } from "../constructs/scheduled-function";
 import { ServerlessWarehouse } from "../constructs/serverless-warehouse";
 import type { Warehouse } from "../constructs/warehouse";
+import type { Watched } from "../constructs/watched";
 import { useAws } from "./aws";
 import { functionsOf } from "./functions";
 import { featureGroup, renamed, writeMoves } from "./moved";
@@ -193,16 +194,6 @@ export class InferenceStack extends ReadableStack {
       preventLoss([...(features ? [features.group] : []), ...queues, warehouse.keeps, api.restApi]);
     }
   }
-}
-
-/** What works on requests, and is watched. */
-interface Watched {
-  readonly inference: QueueWorker;
-  readonly model: Endpoint;
-  readonly loader: ScheduledFunction;
-  readonly starter: ScheduledFunction;
-  readonly writer: ScheduledFunction;
-  readonly api: PredictionApi;
 }
 
 interface Kept extends Pick<Watched, "model" | "inference" | "api"> {
