@@ -1,13 +1,6 @@
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
-import {
-  CopyObjectCommand,
-  GetObjectCommand,
-  PutObjectCommand,
-  paginateListObjectsV2,
-  S3Client,
-} from "@aws-sdk/client-s3";
-import * as z from "zod";
+import { CopyObjectCommand, GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { folders, parseStagedKey, type StagedObject, stagedKey, timeOfId } from "../contract/answers-bucket";
 import { beginningOf, bytesOf } from "../contract/bytes";
 import { type Column, timestamp } from "../contract/columns";
@@ -17,7 +10,7 @@ import { type Prediction, predictionColumns } from "../contract/prediction-table
 import { clientSettings, type Until } from "./clients";
 import { Failure } from "./failures";
 import { newId } from "./ids";
-import { deleteObjects } from "./s3";
+import { deleteObjects, pagesBelow } from "./s3";
 
 const [unzip, zip] = [promisify(gunzip), promisify(gzip)];
 
@@ -66,8 +59,6 @@ export const contentOf = (outcomes: readonly Outcome[]): Promise<Buffer> => {
   const lines = outcomes.map((outcome) => `${lineOf(isFailure(outcome) ? storable(outcome) : outcome)}\n`);
   return zip(lines.join(""), { level: 1 });
 };
-
-const foundSchema = z.array(z.object({ Key: z.string(), LastModified: z.date() }));
 
 /** The outcomes on their way from the worker to the warehouse, in the answers bucket. */
 export class Outcomes {
@@ -119,12 +110,10 @@ export class Outcomes {
   }
 
   /** The same, a page at a time. */
-  private async *staged({ signal }: Until): AsyncGenerator<StagedObject[], void, undefined> {
-    const input = { Bucket: this.bucket, Prefix: folders.staged };
-    const pages = paginateListObjectsV2({ client: this.client }, input, { abortSignal: signal });
-    for await (const { Contents = [] } of pages) {
-      yield foundSchema.parse(Contents).flatMap(({ Key, LastModified: writtenAt }) => {
-        const staged = parseStagedKey(Key);
+  private async *staged(until: Until): AsyncGenerator<StagedObject[], void, undefined> {
+    for await (const page of pagesBelow(this.client, this.bucket, folders.staged, until)) {
+      yield page.flatMap(({ key, writtenAt }) => {
+        const staged = parseStagedKey(key);
         return staged === undefined ? [] : [{ ...staged, writtenAt }];
       });
     }

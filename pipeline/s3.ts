@@ -29,18 +29,26 @@ export async function deleteObjects(
 
 const foundSchema = z.array(z.object({ Key: z.string(), LastModified: z.date() }));
 
-/** The objects of a folder. */
-export async function* objectsBelow(
+/** An object of a bucket, as it is listed. */
+interface Listed {
+  readonly key: string;
+  readonly writtenAt: Date;
+}
+
+/** The objects of a folder, a page at a time. */
+export async function* pagesBelow(
   client: S3Client,
   Bucket: string,
   Prefix: string,
   { signal }: Until,
-): AsyncGenerator<{ readonly key: string; readonly writtenAt: Date }, void, undefined> {
-  for await (const { Contents = [] } of paginateListObjectsV2(
-    { client },
-    { Bucket, Prefix },
-    { abortSignal: signal },
-  )) {
-    for (const { Key: key, LastModified: writtenAt } of foundSchema.parse(Contents)) yield { key, writtenAt };
+): AsyncGenerator<Listed[], void, undefined> {
+  const pages = paginateListObjectsV2({ client }, { Bucket, Prefix }, { abortSignal: signal });
+  for await (const { Contents = [] } of pages) {
+    yield foundSchema.parse(Contents).map(({ Key: key, LastModified: writtenAt }) => ({ key, writtenAt }));
   }
+}
+
+/** The objects of a folder. */
+export async function* objectsBelow(...folder: Parameters<typeof pagesBelow>): AsyncGenerator<Listed, void, undefined> {
+  for await (const page of pagesBelow(...folder)) yield* page;
 }
