@@ -4,8 +4,9 @@ import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { RedshiftDataClient } from "@aws-sdk/client-redshift-data";
 import { SageMakerFeatureStoreRuntimeClient } from "@aws-sdk/client-sagemaker-featurestore-runtime";
-import { GetQueueAttributesCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { SQSClient } from "@aws-sdk/client-sqs";
 import { z } from "zod";
+import { queueCounts } from "../cli/shared/queue-counts";
 import { operator } from "../local/credentials";
 import { type OnTheWay, startPassage } from "../local/passage";
 import {
@@ -282,11 +283,6 @@ function siteOf(pipeline: LocalPipeline) {
   const { environment: to, queueUrl, clusterId, databaseName } = pipeline;
   const sqs = new SQSClient({ ...operator, endpoint: to.AWS_ENDPOINT_URL_SQS, useQueueUrlAsEndpoint: false });
   const redshift = new RedshiftDataClient({ ...operator, endpoint: to.AWS_ENDPOINT_URL_REDSHIFT_DATA });
-  const counts = z.object({
-    ApproximateNumberOfMessages: z.coerce.number(),
-    ApproximateNumberOfMessagesNotVisible: z.coerce.number(),
-    ApproximateNumberOfMessagesDelayed: z.coerce.number(),
-  });
   return {
     /** Sends requests about inputs, from one place of all to another. */
     send: async (from: number, to: number) => {
@@ -297,11 +293,7 @@ function siteOf(pipeline: LocalPipeline) {
       if (refused[0]) throw new Error(`a request was refused: ${refused[0].reason}`);
     },
     /** Whether no message is left. */
-    isEmpty: async () => {
-      const command = new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: ["All"] });
-      const { Attributes } = await sqs.send(command);
-      return Object.values(counts.parse(Attributes)).every((count) => count === 0);
-    },
+    isEmpty: async () => Object.values(await queueCounts(sqs, queueUrl)).every((count) => count === 0),
     /** Runs the loader once. */
     load: async (): Promise<Run> => runSchema.parse(await pipeline.loader()),
     /** @throws when there are not so many rows, each of an input of its own */

@@ -15,7 +15,7 @@ const attributes = z
   }));
 
 /** About how many messages a queue has: those that wait, that are in flight, and that are delayed. */
-export async function queueCounts(client: SQSClient, QueueUrl: string, abortSignal: AbortSignal) {
+export async function queueCounts(client: SQSClient, QueueUrl: string, abortSignal?: AbortSignal) {
   const command = new GetQueueAttributesCommand({ QueueUrl, AttributeNames: attributes.in.keyof().options });
   const { Attributes } = await client.send(command, { abortSignal });
   return attributes.parse(Attributes);
