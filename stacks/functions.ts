@@ -12,7 +12,18 @@ export function functionsOf(environment: Environment, account: string) {
   const { capacity, loading, jobs, pause, inference, api, logRetentionDays, kmsKeyArn } = environment;
   const everyMinutes = lookMinutes[capacity];
   const kept = { logRetentionDays, kmsKeyArn };
-  const large = { memoryMegabytes: oneCoreMegabytes, timeoutSeconds: longestSeconds };
+  const ofJobs = (does: "starter" | "writer") => ({
+    functionName: jobs[`${does}FunctionName`],
+    roleName: jobs[`${does}RoleName`],
+    scheduleRoleName: jobs[`${does}ScheduleRoleName`],
+    account,
+    does,
+    everyMinutes,
+    bundle: `dist/${does}`,
+    memoryMegabytes: oneCoreMegabytes,
+    timeoutSeconds: longestSeconds,
+    ...kept,
+  });
   return {
     worker: { ...inference, paused: pause !== undefined, bundle: "dist/worker", ...kept },
     loader: {
@@ -25,28 +36,8 @@ export function functionsOf(environment: Environment, account: string) {
       timeoutSeconds: loadSeconds.run,
       ...kept,
     },
-    starter: {
-      functionName: jobs.starterFunctionName,
-      roleName: jobs.starterRoleName,
-      scheduleRoleName: jobs.starterScheduleRoleName,
-      account,
-      does: "starter",
-      everyMinutes,
-      bundle: "dist/starter",
-      ...large,
-      ...kept,
-    },
-    writer: {
-      functionName: jobs.writerFunctionName,
-      roleName: jobs.writerRoleName,
-      scheduleRoleName: jobs.writerScheduleRoleName,
-      account,
-      does: "writer",
-      everyMinutes,
-      bundle: "dist/writer",
-      ...large,
-      ...kept,
-    },
+    starter: ofJobs("starter"),
+    writer: ofJobs("writer"),
     api: { ...api, bundle: "dist/api", ...kept },
-  } as const;
+  };
 }
