@@ -18,9 +18,9 @@ const notOfRedshift: Readonly<Record<string, RegExp>> = {
   arrays: /\bARRAY\s*\[|\w\[\d*\]/i,
   "constructors of rows": /\bROW\s*\(/i,
   "VALUES as a table": /\(\s*VALUES\b/i,
-  "types that are not of Redshift":
+  "such types":
     /\bAS\s+(JSONB?|UUID|BYTEA|MONEY|XML|INET)\s*\)|::\s*(JSONB?|UUID|BYTEA|MONEY|XML|INET)\b|\w\s+(JSONB|UUID|BYTEA|(BIG|SMALL)?SERIAL)\b/i,
-  "functions that are not of Redshift":
+  "such functions":
     /\b(STRING_AGG|ARRAY_AGG|EVERY|XMLAGG|CORR|COVAR_(POP|SAMP)|REGR_\w+|JUSTIFY_\w+|SETSEED|WIDTH_BUCKET|REGEXP_(MATCHES|SPLIT_TO_\w+))\s*\(/i,
   "IS DISTINCT FROM": /\bIS\s+(NOT\s+)?DISTINCT\s+FROM\b/i,
   "ON CONFLICT": /\bON\s+CONFLICT\b/i,
@@ -41,8 +41,11 @@ const quoted = /'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*.*?\*\//gs;
  */
 export function toPostgres(sql: string): string {
   const bare = sql.replaceAll(quoted, "''");
-  const unknown = Object.keys(notOfRedshift).filter((name) => notOfRedshift[name]?.test(bare));
-  if (unknown.length > 0) throw new AwsError("ValidationException", 400, `Redshift has no ${unknown.join(", no ")}`);
+  const unknown = Object.entries(notOfRedshift).flatMap(([name, pattern]) => {
+    const [found] = pattern.exec(bare) ?? [];
+    return found === undefined ? [] : `Redshift has no ${name}: ${found}`;
+  });
+  if (unknown.length > 0) throw new AwsError("ValidationException", 400, unknown.join("; "));
   const statement = sql
     .replaceAll(" WITH PASSWORD DISABLE", "")
     .replaceAll("WITH NO SCHEMA BINDING", "")
